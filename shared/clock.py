@@ -1,0 +1,27 @@
+"""The only place where time and ids are made; every rule takes both as arguments."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC with microseconds."""
+    return datetime.now(UTC)  # noqa: TID251 - this is the clock
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): sorts by the millisecond it was made in, so indexes grow at one end."""
+    millis = time.time_ns() // 1_000_000
+    value = (millis << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)  # version 7
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)  # variant RFC 9562
+    return UUID(int=value)
+
+
+def id_time(identifier: UUID) -> datetime:
+    """The moment (UTC, milliseconds) in which a UUIDv7 was made."""
+    return _EPOCH + timedelta(milliseconds=identifier.int >> 80)

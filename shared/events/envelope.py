@@ -1,0 +1,86 @@
+"""The one envelope: CloudEvents 1.0 in JSON structured mode."""
+
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+from shared.errors import Permanent
+from shared.events.types import DATA_TYPES
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+KAFKA_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
+
+
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON."""
+
+    specversion: Literal["1.0"]
+    id: UUID
+    source: str
+    type: str
+    time: datetime
+    receivedtime: datetime
+    data: Raw
+    subject: str | None = None
+    datacontenttype: str = "application/json"
+    traceparent: str | None = None
+
+
+class Decoded(NamedTuple):
+    """An event with its data as the struct of its type (see `DATA_TYPES`)."""
+
+    event: Event
+    data: Any
+
+
+_EVENT: Final = msgspec.json.Decoder(Event)
+_DATA: Final = {name: msgspec.json.Decoder(kind) for name, kind in DATA_TYPES.items()}
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def make_event(
+    *,
+    id: UUID,  # noqa: A002 - CloudEvents' own name
+    source: str,
+    type: str,  # noqa: A002 - CloudEvents' own name
+    time: datetime,
+    receivedtime: datetime,
+    subject: str | None,
+    data: Struct,
+    traceparent: str | None = None,
+) -> Event:
+    """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type."""
+    return Event(
+        specversion="1.0",
+        id=id,
+        source=source,
+        type=type,
+        time=time,
+        receivedtime=receivedtime,
+        subject=subject,
+        data=Raw(_ENCODER.encode(data)),
+        traceparent=traceparent,
+    )
+
+
+def encode(event: Event) -> bytes:
+    """The bytes for the Kafka value."""
+    return _ENCODER.encode(event)
+
+
+def decode(value: bytes) -> Decoded:
+    """The event with its data. Raises Permanent (naming the field, never its content) when it can never be read."""
+    try:
+        event = _EVENT.decode(value)
+        decoder = _DATA.get(event.type)
+        if decoder is None:
+            raise Permanent(f"unknown event type {event.type[:60]!r}")
+        data = decoder.decode(event.data)
+    except msgspec.MsgspecError as error:
+        raise Permanent(f"undecodable event: {error}") from None
+    if event.time.tzinfo is None or event.receivedtime.tzinfo is None:
+        raise Permanent("event time without a time zone")
+    return Decoded(event, data)

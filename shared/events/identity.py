@@ -1,0 +1,97 @@
+"""Who an event is about. Identities in an event are already normalised: every producer calls `normalise`."""
+
+import hashlib
+import hmac
+import unicodedata
+from functools import lru_cache
+from typing import Final
+from uuid import UUID, uuid5
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from msgspec import Struct
+
+# What must never change: ids derived with this namespace make a resend the same event for ever.
+_EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
+_LONGEST_ID: Final = 256
+
+
+class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The identities one event names. Strong ones join contacts; `anonymous_id` is weak.
+
+    `contact_id` is ours: only events that Firsthour itself makes (follow-up facts, a rep's touch) carry it.
+    """
+
+    email: str | None = None
+    phone: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    contact_id: UUID | None = None
+
+    def strong_keys(self, source: str) -> list[str]:
+        """Keys that join, strongest first. A user id only means something within its source (`/sources/x`)."""
+        keys = []
+        if self.email:
+            keys.append(f"email:{self.email}")
+        if self.phone:
+            keys.append(f"phone:{self.phone}")
+        if self.user_id:
+            keys.append(f"user:{source}:{self.user_id}")
+        return keys
+
+    def weak_keys(self) -> list[str]:
+        """Keys that point to a contact but never merge two that have different e-mail addresses."""
+        return [f"anonymous:{self.anonymous_id}"] if self.anonymous_id else []
+
+    def primary(self, source: str) -> str | None:
+        """The one key that decides the partition and the CloudEvents subject; None if nothing is named."""
+        if self.contact_id is not None:
+            return f"contact:{self.contact_id}"
+        for key in (*self.strong_keys(source), *self.weak_keys()):
+            return key
+        return None
+
+
+@lru_cache(maxsize=8192)
+def normalise_email(text: str) -> str:
+    """The address in the one form we compare: NFC, lower case, IDNA domain. Raises ValueError with the reason."""
+    try:
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    return unicodedata.normalize("NFC", f"{found.local_part}@{found.ascii_domain}").lower()
+
+
+@lru_cache(maxsize=8192)
+def normalise_phone(text: str, region: str | None = None) -> str:
+    """The number in E.164 (`+441632960961`). Raises ValueError when it cannot be one."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        raise ValueError(
+            "not a phone number; write it with its country code, as in +44 1632 960961"
+        ) from None
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("not a possible phone number for its country")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normalise_opaque(text: str) -> str:
+    """A sender's own id (user id, anonymous id), trimmed. Raises ValueError when empty or over 256 characters."""
+    trimmed = text.strip()
+    if not trimmed or len(trimmed) > _LONGEST_ID:
+        raise ValueError(f"must have 1 to {_LONGEST_ID} characters")
+    return trimmed
+
+
+def partition_key(primary: str, secret: bytes) -> bytes:
+    """The Kafka key: an opaque keyed hash, so that no address is readable in a log segment.
+
+    Must never change for a running installation, or one contact's events change partition and lose their order.
+    """
+    return hmac.digest(secret, primary.encode(), hashlib.sha256)[:16].hex().encode()
+
+
+def derived_event_id(source: str, sender_id: str) -> UUID:
+    """The id of an event that its sender already named (messageId, Idempotency-Key, webhook id): a resend is equal."""
+    return uuid5(_EVENT_NAMESPACE, f"{source}\n{sender_id}")

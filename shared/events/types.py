@@ -1,0 +1,183 @@
+"""Every event type with its data. Types only ever gain optional fields; a changed meaning is a new type."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from shared.events.identity import Identity
+from shared.money import Money
+
+
+class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Where a visitor came from: the UTM five and the click ids of the ad networks."""
+
+    source: str | None = None
+    medium: str | None = None
+    name: str | None = None
+    term: str | None = None
+    content: str | None = None
+    gclid: str | None = None
+    fbclid: str | None = None
+    msclkid: str | None = None
+
+
+class Consent(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a person agreed to, with the wording they saw."""
+
+    email: bool | None = None
+    phone: bool | None = None
+    sms: bool | None = None
+    wording: str | None = None
+
+
+class LeadCaptured(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody asked to be contacted."""
+
+    identity: Identity
+    name: str | None = None
+    form: str | None = None
+    page: str | None = None
+    campaign: Campaign | None = None
+    interest: str | None = None
+    message: str | None = None
+    estimated_value: Money | None = None
+    traits: dict[str, Any] = {}
+    consent: Consent | None = None
+
+
+class ContactIdentified(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is known of a person; also joins an anonymous id to a known one."""
+
+    identity: Identity
+    name: str | None = None
+    traits: dict[str, Any] = {}
+
+
+class EngagementRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Something a contact did: `page_viewed`, `email_opened`, `email_clicked`, `webinar_attended`, ….
+
+    `human_likelihood` in [0, 1]: scanners click every link and mail clients prefetch images.
+    """
+
+    identity: Identity
+    kind: str
+    what: str | None = None
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
+    campaign: Campaign | None = None
+    properties: dict[str, Any] = {}
+
+
+class Item(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One line of an order; `price` is the decimal string for one piece, in the order's currency."""
+
+    sku: str | None = None
+    name: str | None = None
+    quantity: int = 1
+    price: str | None = None
+
+
+class PurchaseCompleted(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An order was paid. `amount` and `margin` are decimal strings in `currency`."""
+
+    identity: Identity
+    order_id: str
+    amount: str
+    currency: str
+    items: list[Item] = []
+    margin: str | None = None
+    coupon: str | None = None
+
+
+class PurchaseRefunded(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Money of an order went back, in part or whole."""
+
+    identity: Identity
+    order_id: str
+    amount: str
+    currency: str
+
+
+class ContactTouched(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """We got in touch, or tried. Only a human touch stops the first-hour clock."""
+
+    identity: Identity
+    who: str
+    channel: str
+    outcome: Literal["attempted", "reached"] = "attempted"
+    human: bool = False
+    enrolment: UUID | None = None
+    note: str | None = None
+
+
+class ReferralMade(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A contact named somebody else."""
+
+    identity: Identity
+    referred: Identity
+
+
+class FeedbackGiven(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An NPS answer (0 to 10) or a rating, with its text."""
+
+    identity: Identity
+    kind: Literal["nps", "rating"] = "nps"
+    score: float
+    text: str | None = None
+
+
+class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A consent was given or withdrawn, with its proof."""
+
+    identity: Identity
+    channel: str
+    given: bool
+    purpose: str | None = None
+    wording: str | None = None
+    proof: str | None = None
+
+
+class CostRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a source or campaign cost in a period. About no contact."""
+
+    amount: str
+    currency: str
+    source: str | None = None
+    campaign: str | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+
+class Followup(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A fact from nurture about one delivery: scheduled, sent, failed, expired or answered."""
+
+    identity: Identity
+    enrolment: UUID
+    workflow: str
+    step: str
+    channel: str
+    target: str
+    delivery: UUID
+    attempt: int = 0
+    reason: str | None = None
+
+
+DATA_TYPES: Final[dict[str, type[Struct]]] = {
+    "lead.captured": LeadCaptured,
+    "contact.identified": ContactIdentified,
+    "engagement.recorded": EngagementRecorded,
+    "purchase.completed": PurchaseCompleted,
+    "purchase.refunded": PurchaseRefunded,
+    "contact.touched": ContactTouched,
+    "referral.made": ReferralMade,
+    "feedback.given": FeedbackGiven,
+    "consent.changed": ConsentChanged,
+    "cost.recorded": CostRecorded,
+    "followup.scheduled": Followup,
+    "followup.sent": Followup,
+    "followup.failed": Followup,
+    "followup.expired": Followup,
+    "followup.answered": Followup,
+}

@@ -1,0 +1,113 @@
+"""What scoring made of one event: the message on `firsthour.updates`, one for each event about a contact."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+from shared.errors import Permanent
+
+UPDATE_TYPE: Final = "contact.updated"
+UPDATE_SOURCE: Final = "/scoring"
+
+
+class Booking(Struct, frozen=True):
+    """One change of one value: `amount` in minor units of the base currency; all bookings sum to the value."""
+
+    account: Literal["lead", "customer"]
+    factor: str
+    amount: int
+    model: str
+
+
+class Values(Struct, frozen=True):
+    """Lead value and customer value, in minor units of the base currency."""
+
+    lead: int
+    customer: int
+
+
+class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A contact as the rest of the world may see it, after the event. `version` grows by one with every event."""
+
+    id: UUID
+    version: int
+    currency: str
+    stage: Literal["visitor", "lead", "customer"]
+    created: datetime
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    source: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    locale: str | None = None
+    traits: dict[str, Any] = {}
+    interest: str | None = None
+    consent: dict[str, bool] = {}
+    conversion: float = 0.0
+    purchases: int = 0
+
+
+class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The event, the contact, the values before and after, and the bookings that explain the change.
+
+    `merged` names the contacts that this event joined into `contact` (they no longer exist).
+    `event` is the CloudEvent as it came, byte for byte.
+    """
+
+    contact: ContactView
+    before: Values
+    after: Values
+    bookings: list[Booking]
+    event: Raw
+    merged: list[UUID] = []
+
+
+class UpdateEnvelope(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """CloudEvents around an update. Its id is the event's id: one event, one update, however often published."""
+
+    specversion: Literal["1.0"]
+    id: UUID
+    source: str
+    type: str
+    time: datetime
+    data: Update
+    subject: str | None = None
+    datacontenttype: str = "application/json"
+    traceparent: str | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(UpdateEnvelope)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode_update(update: Update, *, event_id: UUID, time: datetime, traceparent: str | None) -> bytes:
+    """The bytes for the Kafka value; the key is the contact's id (see `update_key`)."""
+    return _ENCODER.encode(
+        UpdateEnvelope(
+            specversion="1.0",
+            id=event_id,
+            source=UPDATE_SOURCE,
+            type=UPDATE_TYPE,
+            time=time,
+            data=update,
+            subject=str(update.contact.id),
+            traceparent=traceparent,
+        )
+    )
+
+
+def decode_update(value: bytes) -> UpdateEnvelope:
+    """The update. Raises Permanent when it can never be read."""
+    try:
+        return _DECODER.decode(value)
+    except msgspec.MsgspecError as error:
+        raise Permanent(f"undecodable update: {error}") from None
+
+
+def update_key(contact_id: UUID) -> bytes:
+    """The Kafka key of an update: the contact's id."""
+    return str(contact_id).encode()

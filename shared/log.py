@@ -1,0 +1,68 @@
+"""JSON logs by structlog: one line an event of the program, ids only, never a name, an address or a secret."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+Log = structlog.stdlib.BoundLogger
+
+
+def configure(service: str, level: str = "info") -> None:
+    """Route structlog and the standard library's loggers to JSON lines on standard output."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    stamp: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *stamp,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=stamp,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.EventRenamer("message"),
+                _name_service(service),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(number)
+    # These say at INFO what our own lines say better; SQL parameters are personal data.
+    for noisy in ("aiokafka", "uvicorn.access", "httpx", "httpcore", "alembic", "sqlalchemy.engine", "kafka"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _name_service(service: str) -> Any:
+    def add(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+        return {"service": service, **line}
+
+    return add
+
+
+def get(name: str) -> Log:
+    """The logger of a module. Bind `event_id` and `trace_id` to lines that are about an event."""
+    logger: Log = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id inside a W3C traceparent, for log lines."""
+    parts = traceparent.split("-") if traceparent else []
+    return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - version, trace, span, flags

@@ -1,0 +1,79 @@
+"""Money: integer minor units inside, decimal strings outside, one place that rounds."""
+
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from shared.errors import Permanent
+
+# ISO 4217: every currency that does not have two decimals.
+_DECIMALS: Final = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
+         "XOF", "XPF"),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
+_AMOUNT: Final = re.compile(r"-?\d{1,12}(\.\d{1,6})?", re.ASCII)
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+MAX_MINOR: Final = 10**15  # far inside a 64-bit column, so that sums of many stay inside too
+
+
+class Money(Struct, frozen=True):
+    """An amount as people write it: `{"amount": "129.90", "currency": "EUR"}`."""
+
+    amount: str
+    currency: str
+
+    def minor(self) -> int:
+        """The amount in minor units of its own currency (cents for EUR, yen for JPY), half to even."""
+        return to_minor(self.amount, self.currency)
+
+
+def decimals(currency: str) -> int:
+    """How many decimals the currency has (ISO 4217)."""
+    return _DECIMALS.get(currency, 2)
+
+
+def is_currency(text: str) -> bool:
+    """Whether the text has the shape of an ISO 4217 code."""
+    return _CURRENCY.fullmatch(text) is not None
+
+
+def is_amount(text: str) -> bool:
+    """Whether the text is a plain decimal number: no exponent, no separators, at most 12 digits before the point."""
+    return _AMOUNT.fullmatch(text) is not None
+
+
+def to_minor(amount: str, currency: str) -> int:
+    """Minor units of `currency` for a decimal string, rounded half to even.
+
+    Raises Permanent when the text is not a plain decimal number or the currency not a code.
+    """
+    if not is_amount(amount):
+        raise Permanent("an amount is not a plain decimal number such as 129.90")
+    if not is_currency(currency):
+        raise Permanent("a currency is not a three-letter ISO 4217 code such as EUR")
+    return round_minor(Decimal(amount).scaleb(decimals(currency)))
+
+
+def round_minor(value: Decimal | float) -> int:
+    """The one place where money is rounded: to a whole minor unit, half to even. Refuses NaN and infinity."""
+    exact = Decimal(value)
+    if not exact.is_finite() or abs(exact) > MAX_MINOR:
+        raise Permanent("an amount of money is out of range")
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+def to_decimal(minor: int, currency: str) -> Decimal:
+    """Major units as an exact decimal: 12990 EUR is Decimal('129.90')."""
+    return Decimal(minor).scaleb(-decimals(currency))
+
+
+def from_minor(minor: int, currency: str) -> Money:
+    """What people read: 12990 EUR becomes amount "129.90"."""
+    return Money(amount=f"{to_decimal(minor, currency):f}", currency=currency)

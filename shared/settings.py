@@ -1,0 +1,85 @@
+"""Process settings: `FIRSTHOUR_*`, each documented beside its default. Each service adds its own in settings.py."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared import secrets
+from shared.errors import ConfigProblem, ConfigurationError
+
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseSettings):
+    """What every service needs to know about where it runs."""
+
+    model_config = SettingsConfigDict(env_prefix="FIRSTHOUR_", extra="ignore", frozen=True)
+
+    kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = (
+        "127.0.0.1:19092"
+    )
+    database: Annotated[
+        SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
+    ] = SecretStr("postgresql://127.0.0.1:15432/firsthour")
+    config: Annotated[Path, Field(description="The folder of what a business edits.")] = Path("config")
+    state: Annotated[Path, Field(description="The folder of tokens, spool and the embedded data.")] = Path(
+        ".firsthour"
+    )
+    host: Annotated[str, Field(description="The address that services listen on.")] = "127.0.0.1"
+    topic_prefix: Annotated[
+        str, Field(description="In front of every topic and group name; empty in production.")
+    ] = ""
+    topic_partitions: Annotated[int, Field(ge=1, description="Partitions of a topic when it is created.")] = (
+        12
+    )
+    topic_replication: Annotated[int, Field(ge=1, description="Replicas; 3 in the cluster profile.")] = 1
+    instance: Annotated[
+        str,
+        Field(
+            description="A name that stays over restarts, so that a restarted consumer has its work back at once."
+        ),
+    ] = socket.gethostname()
+    admin_token: Annotated[
+        SecretStr | None,
+        Field(description="The token of the read APIs; default: the state folder's `admin-token`."),
+    ] = None
+    log_level: Annotated[
+        str, Field(pattern="^(debug|info|warning|error)$", description="From which level to log.")
+    ] = "info"
+
+    @field_validator("database")
+    @classmethod
+    def _resolve(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if not secrets.is_reference(text):
+            return value
+        try:
+            return SecretStr(secrets.resolve(text, os.environ))
+        except secrets.MissingSecret as error:
+            raise ValueError(str(error)) from None
+
+    def token(self) -> str:
+        """The admin token: the setting, else the state's file (made when there is none)."""
+        if self.admin_token is not None:
+            return self.admin_token.get_secret_value()
+        return secrets.ensure_admin_token(self.state)
+
+
+def load(kind: type[S], **given: Any) -> S:
+    """The settings from the environment, `given` (command line) first. Raises ConfigurationError naming every variable."""
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigurationError(
+            [
+                ConfigProblem(
+                    Path("environment"), None, "FIRSTHOUR_" + "_".join(map(str, e["loc"])).upper(), e["msg"]
+                )
+                for e in error.errors(include_input=False)
+            ]
+        ) from None

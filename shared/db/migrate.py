@@ -1,0 +1,92 @@
+"""Migrations: alembic per service, each in its own schema, under a lock so that two replicas never migrate at once."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, text
+
+from shared.db.engine import make_engine
+
+SERVICES: Final = ("scoring", "nurture")
+_LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two could migrate at once
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+async def migrate(database_url: str, service: str, revision: str = "head") -> None:
+    """Bring the service's schema up (or down) to `revision`. `base` leaves the schema empty."""
+    engine = make_engine(
+        database_url, application=f"firsthour-migrate-{service}", schema=service, pool_size=1
+    )
+    try:
+        async with engine.begin() as conn:
+            await conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await conn.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
+            await conn.run_sync(_alembic, service, revision)
+    finally:
+        await engine.dispose()
+
+
+def _alembic(connection: Connection, service: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_ROOT / "services" / service / "migrations"))
+    config.attributes["connection"] = connection
+    if revision == "base" or revision.startswith("-"):
+        command.downgrade(config, revision)
+    else:
+        command.upgrade(config, revision)
+
+
+def run_environment(schema: str, metadata: MetaData) -> None:
+    """All that a service's `migrations/env.py` does: run inside the transaction that `migrate` opened."""
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        version_table="schema_version",
+        version_table_schema=schema,
+        include_schemas=True,
+        compare_type=True,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def differences(database_url: str, service: str, metadata: MetaData) -> list[object]:
+    """What alembic would still change between the migrated schema and the tables in code: empty when all is well."""
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only tests and `make lint` ask
+    from alembic.migration import MigrationContext  # noqa: PLC0415 - see above
+
+    def compare(connection: Connection) -> list[object]:
+        migration = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": "schema_version",
+                "version_table_schema": service,
+                "include_schemas": True,
+                "include_name": lambda name, kind, _parents: kind != "schema" or name == service,
+                "compare_type": True,
+                "compare_server_default": True,
+            },
+        )
+        return list(compare_metadata(migration, metadata))
+
+    # A bare search path: with the schema in it, Postgres reports the tables without their schema.
+    engine = make_engine(database_url, application="firsthour-compare", schema="pg_catalog", pool_size=1)
+    try:
+        async with engine.connect() as conn:
+            return await conn.run_sync(compare)
+    finally:
+        await engine.dispose()
+
+
+def migrate_all(database_url: str) -> None:
+    """Bring every service's schema to its newest revision (for the command line)."""
+
+    async def each() -> None:
+        for service in SERVICES:
+            await migrate(database_url, service)
+
+    asyncio.run(each())

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.schema import SchemaItem
 
 Place: TypeAlias = tuple[str, int]  # topic, partition
 
@@ -48,15 +49,15 @@ class DeadLetterRow:
     reason: str
 
 
-def _columns() -> tuple[list[sa.SchemaItem], list[sa.SchemaItem]]:
-    offsets: list[sa.SchemaItem] = [
+def _columns() -> tuple[list[SchemaItem], list[SchemaItem]]:
+    offsets: list[SchemaItem] = [
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True),
         sa.Column("next_offset", sa.BigInteger, nullable=False),
         sa.Column("published", sa.BigInteger, nullable=False),
         sa.CheckConstraint("published >= 0 AND published <= next_offset", name="published_within_next"),
     ]
-    dead: list[sa.SchemaItem] = [
+    dead: list[SchemaItem] = [
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True),
         sa.Column("offset", sa.BigInteger, primary_key=True),

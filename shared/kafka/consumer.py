@@ -294,13 +294,14 @@ class ConsumerLoop:
             if any(len(out.value) > MAX_MESSAGE_BYTES - _SLACK for out in handled.outgoing):
                 raise Permanent("what comes of it is larger than a Kafka message may be")
             rows = [as_row(letter) for letter in handled.dead]
-            self._limit.count(records=len(records), dead=len(rows), reason=rows[-1].reason if rows else "")
+            self._limit.check(records=len(records), dead=len(rows), reason=rows[-1].reason if rows else "")
             if rows:
                 await offsets.bury(conn, rows)
             if not await offsets.move(conn, moves):
                 raise _GiveUp("another process moved the offset")
         for move in moves:
             self._marks[move.topic, move.partition] = Mark(move.next_offset, move.published)
+        self._limit.count(records=len(records), dead=len(rows))
         self._metrics.dead(len(rows))
         if self._on_commit is not None:
             self._on_commit()

@@ -1,7 +1,6 @@
 """Dead letters: how they are written down, and how many are too many."""
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from shared.db.offsets import DeadLetterRow
@@ -11,29 +10,31 @@ from shared.kafka.records import DeadLetter, Outgoing
 _WINDOW: Final = 1000
 
 
-@dataclass(slots=True)
 class DeadLetterLimit:
-    """Halts instead of diverting a whole bad deploy: so many in a row, or too large a share of the last thousand."""
+    """Halts instead of diverting a whole bad deploy: so many in a row, or too many of the last thousand records."""
 
-    consecutive: int = 100
-    ratio: float = 0.2
-
-    def __post_init__(self) -> None:
-        """Start with nothing counted."""
+    def __init__(self, *, consecutive: int = 100, of_last_thousand: int = 200) -> None:
+        """Nothing is counted yet."""
+        self._consecutive = consecutive
+        self._of_window = of_last_thousand
         self._row = 0
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
 
-    def count(self, *, records: int, dead: int, reason: str) -> None:
-        """Count a batch. Raises Halted past the limit; the batch is then rolled back and nothing is lost."""
+    def check(self, *, records: int, dead: int, reason: str) -> None:
+        """Raises Halted when this batch would pass the limit: it is rolled back, and nothing is lost."""
+        row = self._row + dead if dead == records else dead
+        window = sum(self._recent) + dead
+        if row >= self._consecutive or window >= self._of_window:
+            raise Halted(
+                f"{max(row, window)} of the last events could not be processed (last reason: {reason}); "
+                "nothing more is consumed until a person has looked and restarted"
+            )
+
+    def count(self, *, records: int, dead: int) -> None:
+        """Count a batch once it is committed."""
+        self._row = self._row + dead if dead == records else 0
         self._recent.extend([False] * min(records - dead, _WINDOW))
         self._recent.extend([True] * min(dead, _WINDOW))
-        self._row = self._row + dead if dead == records else dead
-        share = sum(self._recent) / _WINDOW
-        if self._row >= self.consecutive or share >= self.ratio:
-            raise Halted(
-                f"{sum(self._recent)} of the last {len(self._recent)} events could not be processed "
-                f"(last reason: {reason}); nothing more is consumed until a person has looked and restarted"
-            )
 
 
 def as_row(letter: DeadLetter) -> DeadLetterRow:

@@ -1,0 +1,41 @@
+"""What every service answers to those who run it: alive, able to work, and its figures."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+
+class Health(BaseModel):
+    """Whether it can do its work; `missing` says what keeps it from it."""
+
+    status: str
+    missing: list[str] = []
+
+
+def operations(app: FastAPI, *, missing: Callable[[], list[str]], registry: CollectorRegistry) -> None:
+    """Add `/healthz`, `/readyz` (503 with what is missing) and `/metrics` to the app."""
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+
+    @app.get("/healthz", tags=["operations"])
+    async def healthz() -> Health:
+        """The process is alive."""
+        return Health(status="ok")
+
+    @app.get("/readyz", tags=["operations"], responses={503: {"model": Health}})
+    async def readyz(response: Response) -> Health:
+        """The process can do its work; if not, what is missing."""
+        lacking = missing()
+        if lacking:
+            response.status_code = 503
+            return Health(status="not ready", missing=lacking)
+        return Health(status="ready")
+
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus' text format."""
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,107 @@
+"""Errors for the reader: RFC 9457 problem documents that name every wrong field and leak nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared import log
+
+CONTENT_TYPE: Final = "application/problem+json"
+_LOG = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: a JSON pointer to it, and what is wrong (never its value)."""
+
+    at: str
+    problem: str
+
+
+@dataclass(eq=False)
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """An answer that is an error. `detail` says what to do about it."""
+
+    status: int
+    title: str
+    detail: str | None = None
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Give the exception its text."""
+        super().__init__(self.title)
+
+
+def encode_problem(problem: Problem) -> bytes:
+    """The problem document as JSON bytes."""
+    document: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
+    if problem.detail:
+        document["detail"] = problem.detail
+    if problem.errors:
+        document["errors"] = [{"at": error.at, "problem": error.problem} for error in problem.errors]
+    return msgspec.json.encode(document)
+
+
+PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["at", "problem"],
+                "properties": {
+                    "at": {"type": "string", "description": "JSON pointer to the wrong field"},
+                    "problem": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def install_problems(app: FastAPI) -> None:
+    """Render every error of the app as a problem document."""
+
+    async def problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return _response(error)
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = [
+            FieldError("/" + "/".join(map(str, found["loc"])), found["msg"]) for found in error.errors()
+        ]
+        return _response(Problem(422, "The request has wrong fields", errors=errors))
+
+    async def http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        title = HTTPStatus(error.status_code).phrase
+        return _response(Problem(error.status_code, title, headers=dict(error.headers or {})))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        _LOG.error("request_failed", method=request.method, error=type(error).__name__, exc_info=error)
+        return _response(Problem(500, "Something went wrong here; it has been logged"))
+
+    app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _response(problem: Problem) -> Response:
+    return Response(
+        encode_problem(problem), problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE
+    )

@@ -1,0 +1,176 @@
+"""Runs a service: its HTTP server and its tasks start together, and a dead task ends the process.
+
+Stopping: SIGTERM or Ctrl-C sets `stopping`; the server finishes its requests, tasks finish their batch. What is not
+done after the deadline is cancelled; a second signal ends it at once.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import uvicorn
+import uvloop
+from prometheus_client import CollectorRegistry, Gauge
+
+from shared import log
+from shared.errors import ConfigurationError, FirsthourError
+from shared.settings import Settings
+
+_LOG = log.get(__name__)
+_DRAIN_S: Final = 15.0
+_LAG_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A built service: what answers HTTP, and what runs beside it until told to stop."""
+
+    app: Callable[..., Any]
+    tasks: Mapping[str, Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the runtime owns the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+class PortInUse(FirsthourError):  # noqa: N818 - reads as what happened
+    """Another process listens there."""
+
+
+def run(
+    name: str,
+    settings: Settings,
+    port: int,
+    build: Callable[[], AbstractAsyncContextManager[Service]],
+) -> int:
+    """Run until a signal. Returns the exit code: 0 when stopped on purpose, 1 when something died."""
+    log.configure(name, settings.log_level)
+
+    async def main() -> int:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            if stopping.is_set():
+                task.cancel()
+            stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        async with (
+            build() as service,
+            serving(service, host=settings.host, port=port, stopping=stopping) as bound,
+        ):
+            _LOG.info("listening", host=settings.host, port=bound)
+            await stopping.wait()
+            _LOG.info("stopping")
+        _LOG.info("stopped")
+        return 0
+
+    try:
+        return uvloop.run(main())
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _LOG.error("configuration", problem=str(problem))  # noqa: TRY400 - each problem is a line for the reader
+    except PortInUse as error:
+        _LOG.error("port_in_use", problem=str(error))  # noqa: TRY400 - no bug of ours
+    except asyncio.CancelledError:
+        _LOG.warning("aborted")
+    except BaseExceptionGroup as group:
+        for error in group.exceptions:
+            _LOG.error("died", error=type(error).__name__, reason=str(error)[:500], exc_info=error)
+    return 1
+
+
+@asynccontextmanager
+async def serving(
+    service: Service, *, host: str, port: int, stopping: asyncio.Event | None = None
+) -> AsyncIterator[int]:
+    """Start the service, yield the port it listens on (`port` 0: any free one), and stop it in order.
+
+    Raises PortInUse, or an ExceptionGroup with what ended a task.
+    """
+    stopping = stopping or asyncio.Event()
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        service.app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,  # above a proxy's idle time-out, or it answers 502 now and then
+        timeout_graceful_shutdown=int(_DRAIN_S),
+        backlog=2048,
+    )
+    server = _Server(config)
+    try:
+        async with asyncio.TaskGroup() as group:
+            http = group.create_task(server.serve([listener]), name="http")
+            tasks = [
+                group.create_task(_until_stopped(name, start, stopping), name=name)
+                for name, start in service.tasks.items()
+            ]
+            while not server.started and not http.done():
+                await asyncio.sleep(0.005)
+            yield listener.getsockname()[1]
+            stopping.set()
+            server.should_exit = True
+            _done, late = await asyncio.wait([http, *tasks], timeout=_DRAIN_S + 2)
+            for task in late:
+                _LOG.warning("cancelled_after_deadline", task=task.get_name())
+                task.cancel()
+    finally:
+        listener.close()
+
+
+async def _until_stopped(
+    name: str, start: Callable[[asyncio.Event], Coroutine[Any, Any, None]], stopping: asyncio.Event
+) -> None:
+    await start(stopping)
+    if not stopping.is_set():
+        raise FirsthourError(f"the task {name} ended by itself")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortInUse(
+            f"cannot listen on {host}:{port}: {error.strerror}; free it or set another port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def loop_lag(registry: CollectorRegistry) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """A task that measures by how many seconds the event loop is late: a blocked loop loses its consumer group."""
+    gauge = Gauge("firsthour_event_loop_lag_seconds", "How late the event loop is.", registry=registry)
+
+    async def measure(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            before = loop.time()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _LAG_EVERY_S)
+            gauge.set(max(0.0, loop.time() - before - _LAG_EVERY_S))
+
+    return measure

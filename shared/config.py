@@ -34,9 +34,7 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             problem = error.problem or "not readable as YAML"
-            raise ConfigurationError(
-                [ConfigProblem(file, mark.line + 1 if mark else None, "", problem)]
-            ) from None
+            raise ConfigurationError([ConfigProblem(file, mark.line + 1 if mark else None, "", problem)]) from None
         except yaml.YAMLError as error:
             raise ConfigurationError([ConfigProblem(file, None, "", str(error))]) from None
 
@@ -49,9 +47,7 @@ class Document:
             seen = set()
             for key, value in node.value:
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key.value!r} twice", problem_mark=key.start_mark
-                    )
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} twice", problem_mark=key.start_mark)
                 seen.add(key.value)
                 self._lines[(*path, key.value)] = key.start_mark.line + 1
                 self._walk(value, (*path, key.value), above)
@@ -78,9 +74,7 @@ def read(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            [ConfigProblem(file, None, "", error.strerror or "cannot be read")]
-        ) from None
+        raise ConfigurationError([ConfigProblem(file, None, "", error.strerror or "cannot be read")]) from None
     except UnicodeDecodeError:
         raise ConfigurationError([ConfigProblem(file, None, "", "not UTF-8 text")]) from None
     if len(text) > _LARGEST:
@@ -96,9 +90,7 @@ def validate(document: Document, model: type[M]) -> M:
     except ValidationError as error:
         problems = []
         for found in error.errors(include_url=False, include_input=False):
-            path = [
-                part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-"))
-            ]
+            path = [part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
             text = "unknown key" if found["type"] == "extra_forbidden" else found["msg"]
             problems.append(document.problem(path, text))
         raise ConfigurationError(problems) from None

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 Log = structlog.stdlib.BoundLogger
 
@@ -34,7 +35,8 @@ def configure(service: str, level: str = "info") -> None:
             foreign_pre_chain=stamp,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                # Without locals: they hold names, addresses and secrets.
+                structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
                 structlog.processors.EventRenamer("message"),
                 _name_service(service),
                 structlog.processors.JSONRenderer(),

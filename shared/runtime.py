@@ -55,42 +55,40 @@ def run(
     """Run until a signal. Returns the exit code: 0 when stopped on purpose, 1 when something died."""
     log.configure(name, settings.log_level)
 
-    async def main() -> int:
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-
-        def stop() -> None:
-            if stopping.is_set():
-                task.cancel()
-            stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        async with (
-            build() as service,
-            serving(service, host=settings.host, port=port, stopping=stopping) as bound,
-        ):
-            _LOG.info("listening", host=settings.host, port=bound)
-            await stopping.wait()
-            _LOG.info("stopping")
-        _LOG.info("stopped")
-        return 0
-
     try:
-        return uvloop.run(main())
+        uvloop.run(_until_signalled(settings.host, port, build))
     except ConfigurationError as error:
         for problem in error.problems:
-            _LOG.error("configuration", problem=str(problem))  # noqa: TRY400 - each problem is a line for the reader
+            _LOG.error("configuration", problem=str(problem))
     except PortInUse as error:
-        _LOG.error("port_in_use", problem=str(error))  # noqa: TRY400 - no bug of ours
+        _LOG.error("port_in_use", problem=str(error))
     except asyncio.CancelledError:
         _LOG.warning("aborted")
     except BaseExceptionGroup as group:
-        for error in group.exceptions:
-            _LOG.error("died", error=type(error).__name__, reason=str(error)[:500], exc_info=error)
+        for death in group.exceptions:
+            _LOG.error("died", error=type(death).__name__, reason=str(death)[:500], exc_info=death)
+    else:
+        return 0
     return 1
+
+
+async def _until_signalled(host: str, port: int, build: Callable[[], AbstractAsyncContextManager[Service]]) -> None:
+    stopping = asyncio.Event()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        if stopping.is_set():
+            task.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    async with build() as service, serving(service, host=host, port=port, stopping=stopping) as bound:
+        _LOG.info("listening", host=host, port=bound)
+        await stopping.wait()
+        _LOG.info("stopping")
+    _LOG.info("stopped")
 
 
 @asynccontextmanager
@@ -154,9 +152,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortInUse(
-            f"cannot listen on {host}:{port}: {error.strerror}; free it or set another port"
-        ) from None
+        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}; free it or set another port") from None
     listener.setblocking(False)
     return listener
 

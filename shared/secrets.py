@@ -14,7 +14,7 @@ from shared.errors import FirsthourError
 
 ADMIN_TOKEN = "admin-token"  # noqa: S105 - a file's name
 KEY_SECRET = "key-secret"  # noqa: S105 - a file's name
-SECRETS_FILE = "secrets.env"  # noqa: S105 - a file's name
+SECRETS_FILE = "secrets.env"
 
 
 class MissingSecret(FirsthourError):  # noqa: N818 - reads as what happened

@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared import secrets
 from shared.errors import ConfigProblem, ConfigurationError
 
-
 S = TypeVar("S", bound="Settings")
 
 
@@ -20,37 +19,27 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FIRSTHOUR_", extra="ignore", frozen=True)
 
-    kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = (
-        "127.0.0.1:19092"
-    )
+    kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = "127.0.0.1:19092"
     database: Annotated[
         SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
     ] = SecretStr("postgresql://127.0.0.1:15432/firsthour")
     config: Annotated[Path, Field(description="The folder of what a business edits.")] = Path("config")
-    state: Annotated[Path, Field(description="The folder of tokens, spool and the embedded data.")] = Path(
-        ".firsthour"
-    )
+    state: Annotated[Path, Field(description="The folder of tokens, spool and the embedded data.")] = Path(".firsthour")
     host: Annotated[str, Field(description="The address that services listen on.")] = "127.0.0.1"
-    topic_prefix: Annotated[
-        str, Field(description="In front of every topic and group name; empty in production.")
-    ] = ""
-    topic_partitions: Annotated[int, Field(ge=1, description="Partitions of a topic when it is created.")] = (
-        12
-    )
+    topic_prefix: Annotated[str, Field(description="In front of every topic and group name; empty in production.")] = ""
+    topic_partitions: Annotated[int, Field(ge=1, description="Partitions of a topic when it is created.")] = 12
     topic_replication: Annotated[int, Field(ge=1, description="Replicas; 3 in the cluster profile.")] = 1
     instance: Annotated[
         str,
-        Field(
-            description="A name that stays over restarts, so that a restarted consumer has its work back at once."
-        ),
+        Field(description="A name that stays over restarts, so that a restarted consumer has its work back at once."),
     ] = socket.gethostname()
     admin_token: Annotated[
         SecretStr | None,
         Field(description="The token of the read APIs; default: the state folder's `admin-token`."),
     ] = None
-    log_level: Annotated[
-        str, Field(pattern="^(debug|info|warning|error)$", description="From which level to log.")
-    ] = "info"
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="From which level to log.")] = (
+        "info"
+    )
 
     @field_validator("database")
     @classmethod
@@ -71,15 +60,13 @@ class Settings(BaseSettings):
 
 
 def load(kind: type[S], **given: Any) -> S:
-    """The settings from the environment, `given` (command line) first. Raises ConfigurationError naming every variable."""
+    """The settings: `given` (command line) first, then the environment. Raises ConfigurationError naming each variable."""
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         raise ConfigurationError(
             [
-                ConfigProblem(
-                    Path("environment"), None, "FIRSTHOUR_" + "_".join(map(str, e["loc"])).upper(), e["msg"]
-                )
+                ConfigProblem(Path("environment"), None, "FIRSTHOUR_" + "_".join(map(str, e["loc"])).upper(), e["msg"])
                 for e in error.errors(include_input=False)
             ]
         ) from None

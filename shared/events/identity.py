@@ -68,9 +68,7 @@ def normalise_phone(text: str, region: str | None = None) -> str:
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        raise ValueError(
-            "not a phone number; write it with its country code, as in +44 1632 960961"
-        ) from None
+        raise ValueError("not a phone number; write it with its country code, as in +44 1632 960961") from None
     if not phonenumbers.is_possible_number(number):
         raise ValueError("not a possible phone number for its country")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -9,9 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from shared.http.problems import Problem
 
 SCOPES: Final = ("read", "operate", "admin")  # each includes those before it
-_BEARER = HTTPBearer(
-    auto_error=False, description="The state folder's `admin-token`, or FIRSTHOUR_ADMIN_TOKEN."
-)
+_BEARER = HTTPBearer(auto_error=False, description="The state folder's `admin-token`, or FIRSTHOUR_ADMIN_TOKEN.")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 

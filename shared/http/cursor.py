@@ -17,9 +17,7 @@ def encode_cursor(values: Sequence[str | int]) -> str:
 def decode_cursor(text: str) -> list[str | int]:
     """The sort values behind a cursor. Raises Problem 400 when the word is not one of ours."""
     try:
-        return msgspec.json.decode(
-            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[str | int]
-        )
+        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[str | int])
     except (binascii.Error, msgspec.MsgspecError, ValueError):
         wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
         raise Problem(400, "The cursor cannot be read", errors=[wrong]) from None

@@ -81,9 +81,7 @@ def install_problems(app: FastAPI) -> None:
 
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        errors = [
-            FieldError("/" + "/".join(map(str, found["loc"])), found["msg"]) for found in error.errors()
-        ]
+        errors = [FieldError("/" + "/".join(map(str, found["loc"])), found["msg"]) for found in error.errors()]
         return _response(Problem(422, "The request has wrong fields", errors=errors))
 
     async def http(_request: Request, error: Exception) -> Response:
@@ -102,6 +100,4 @@ def install_problems(app: FastAPI) -> None:
 
 
 def _response(problem: Problem) -> Response:
-    return Response(
-        encode_problem(problem), problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE
-    )
+    return Response(encode_problem(problem), problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE)

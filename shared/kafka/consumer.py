@@ -133,7 +133,7 @@ class ConsumerLoop:
                 await self._connected(stopping)
             except Halted as error:
                 self._halted = str(error)
-                _LOG.error("consumer_halted", group=self._group, reason=str(error))  # noqa: TRY400 - no bug of ours
+                _LOG.error("consumer_halted", group=self._group, reason=str(error))
                 await stopping.wait()
             except Exception as error:
                 if not _passes(error):
@@ -180,9 +180,7 @@ class ConsumerLoop:
                 async with asyncio.timeout(_STOP_S):
                     await consumer.stop()
 
-    async def _consume(
-        self, consumer: AIOKafkaConsumer, assignment: _Assignment, stopping: asyncio.Event
-    ) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, assignment: _Assignment, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
                 if assignment.to_adopt:
@@ -257,9 +255,7 @@ class ConsumerLoop:
             fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_bulk_records)
         ordered = sorted(fetched.items(), key=lambda item: (item[0].topic not in self._live, item[0]))
         return [
-            Record(
-                r.topic, r.partition, r.offset, r.key, r.value if r.value is not None else b"", r.timestamp
-            )
+            Record(r.topic, r.partition, r.offset, r.key, r.value if r.value is not None else b"", r.timestamp)
             for _, records in ordered
             for r in records
         ]
@@ -279,11 +275,9 @@ class ConsumerLoop:
                 await self._settle(records[middle:])
                 return
             _LOG.error("record_cannot_work", topic=records[0].topic, partition=records[0].partition,
-                       offset=records[0].offset, error=type(error).__name__)  # fmt: skip  # noqa: TRY400 - the dead letter holds it
+                       offset=records[0].offset, error=type(error).__name__)  # fmt: skip
             reason = (
-                str(error)
-                if isinstance(error, Permanent)
-                else f"the event made the batch fail: {type(error).__name__}"
+                str(error) if isinstance(error, Permanent) else f"the event made the batch fail: {type(error).__name__}"
             )
             await self._transact(records, DeadLetter(records[0], type(error).__name__, reason))
 
@@ -317,13 +311,10 @@ class ConsumerLoop:
             mark = self._marks.get(place)
             first, expected = ends.get(place) or ((mark.next_offset, mark.next_offset) if mark else (-1, -1))
             if record.offset != expected:
-                raise _GiveUp(
-                    f"read offset {record.offset} of {place[0]}/{place[1]} where {expected} was due"
-                )
+                raise _GiveUp(f"read offset {record.offset} of {place[0]}/{place[1]} where {expected} was due")
             ends[place] = (first, expected + 1)
         return [
-            Move(place[0], place[1], first, end, self._marks[place].published)
-            for place, (first, end) in ends.items()
+            Move(place[0], place[1], first, end, self._marks[place].published) for place, (first, end) in ends.items()
         ]
 
     async def _tell(self, outgoing: Sequence[Outgoing], moves: Sequence[Move]) -> None:
@@ -386,7 +377,5 @@ def _passes(error: BaseException) -> bool:
 
 def _most_telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error of a task group that decides what is done next."""
-    flat: list[BaseException] = []
-    for error in group.exceptions:
-        flat.append(_most_telling(error) if isinstance(error, BaseExceptionGroup) else error)
+    flat = [_most_telling(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
     return next((e for e in flat if not _passes(e)), flat[0])

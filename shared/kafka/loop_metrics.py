@@ -14,9 +14,7 @@ class LoopMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register under `firsthour_consumer_…`."""
         self._records = Counter("firsthour_consumer_records", "Records settled.", registry=registry)
-        self._dead = Counter(
-            "firsthour_consumer_dead_letters", "Records that can never work.", registry=registry
-        )
+        self._dead = Counter("firsthour_consumer_dead_letters", "Records that can never work.", registry=registry)
         self._lag = Gauge("firsthour_consumer_lag", "Records not yet consumed.", ["topic"], registry=registry)
         self._seconds = Histogram(
             "firsthour_consumer_batch_seconds",

@@ -29,9 +29,7 @@ _BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or a full 
 class Producer:
     """One connection to Kafka for publishing; `run` is a task of the service and keeps it alive."""
 
-    def __init__(
-        self, bootstrap: str, *, client_id: str, deadline_s: float = 5.0, max_in_flight: int = 10_000
-    ) -> None:
+    def __init__(self, bootstrap: str, *, client_id: str, deadline_s: float = 5.0, max_in_flight: int = 10_000) -> None:
         """Nothing connects before `run`. Past `max_in_flight` sends under way, a further one is refused."""
         self._bootstrap = bootstrap
         self._client_id = client_id
@@ -144,9 +142,7 @@ class Producer:
         await asyncio.gather(*(_send_partition(producer, place, these) for place, these in placed.items()))
 
 
-async def _send_partition(
-    producer: AIOKafkaProducer, place: tuple[str, int], messages: Sequence[Outgoing]
-) -> None:
+async def _send_partition(producer: AIOKafkaProducer, place: tuple[str, int], messages: Sequence[Outgoing]) -> None:
     topic, partition = place
     acknowledged = []
     batch = producer.create_batch()
@@ -158,9 +154,7 @@ async def _send_partition(
             if batch.append(key=message.key, value=message.value, timestamp=None, headers=headers) is None:
                 # Larger than a batch on its own: the ordinary way takes up to max_request_size.
                 acknowledged.append(
-                    await producer.send(
-                        topic, message.value, key=message.key, partition=partition, headers=headers
-                    )
+                    await producer.send(topic, message.value, key=message.key, partition=partition, headers=headers)
                 )
     if batch.record_count():
         acknowledged.append(await producer.send_batch(batch, topic, partition=partition))

@@ -52,9 +52,7 @@ class Topics:
 
 async def create_topics(bootstrap: str, topics: Topics, *, partitions: int, replication: int) -> list[str]:
     """Create the topics that do not exist yet; return their names. Raises KafkaError with the broker's reason."""
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap, client_id="firsthour-topics", request_timeout_ms=15000
-    )
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="firsthour-topics", request_timeout_ms=15000)
     await admin.start()
     try:
         response = await admin.create_topics(

@@ -1,0 +1,74 @@
+"""What the compose file promises, read from the file itself: no daemon needed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+OURS = ["secrets", "setup", "ingest", "scoring", "nurture", "sinks"]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def endpoints(path: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(published) == 4
+    for port in published:
+        assert port.startswith(("127.0.0.1:", "${FIRSTHOUR_INGEST_BIND:-127.0.0.1}:"))
+
+
+def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name or (name.endswith("_FILE") and value.startswith("/secrets/"))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_can_do_little(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["init"] is True
+
+
+@pytest.mark.parametrize("name", ["kafka", "postgres", "ingest", "scoring", "nurture", "sinks"])
+def test_what_stays_up_has_a_health_and_comes_back(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert "stop_grace_period" in service
+
+
+def test_every_setting_in_the_file_is_one_that_the_services_know(compose: dict[str, Any]) -> None:
+    known = {f"FIRSTHOUR_{name.upper()}" for name in Settings.model_fields}
+    for name in OURS:
+        assert set(compose["services"][name]["environment"]) <= known
+
+
+def test_every_volume_in_the_file_is_used(compose: dict[str, Any]) -> None:
+    mounts = [str(m) for service in compose["services"].values() for m in service.get("volumes", [])]
+    assert {mount.split(":")[0] for mount in mounts if not mount.startswith(".")} == set(compose["volumes"])
+
+
+def test_the_containers_endpoints_are_the_default_ones_at_other_addresses() -> None:
+    ours, default = endpoints("deploy/compose/endpoints.yaml"), endpoints("config/endpoints.yaml")
+    assert ours.keys() == default.keys()
+    for name, webhook in default["webhooks"].items():
+        there = ours["webhooks"][name]
+        assert there | {"url": webhook["url"]} == webhook
+        assert there["url"].startswith("http://sinks:8090/")
+    assert ours["webhooks"].keys() == default["webhooks"].keys()
+    assert ours["reps"] == default["reps"]
+    assert ours["email"] | {"smtp": default["email"]["smtp"]} == default["email"]

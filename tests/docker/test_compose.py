@@ -72,11 +72,13 @@ def post_lead(email: str) -> str:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 202
-        return json.load(answer)["id"]
+        event: str = json.load(answer)["id"]
+        return event
 
 
 def webhook_of(event: str) -> dict[str, Any]:
     address, end = url("sinks", 8090) + "/webhooks.json", time.monotonic() + WITHIN_S
+    webhook: dict[str, Any]
     while time.monotonic() < end:
         with urllib.request.urlopen(address, timeout=5) as answer:
             for webhook in json.load(answer):

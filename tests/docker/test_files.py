@@ -14,11 +14,12 @@ OURS = ["secrets", "setup", "ingest", "scoring", "nurture", "sinks"]
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return read("docker-compose.yml")
 
 
-def endpoints(path: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / path).read_text())
+def read(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / path).read_text())
+    return content
 
 
 def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
@@ -63,7 +64,7 @@ def test_every_volume_in_the_file_is_used(compose: dict[str, Any]) -> None:
 
 
 def test_the_containers_endpoints_are_the_default_ones_at_other_addresses() -> None:
-    ours, default = endpoints("deploy/compose/endpoints.yaml"), endpoints("config/endpoints.yaml")
+    ours, default = read("deploy/compose/endpoints.yaml"), read("config/endpoints.yaml")
     assert ours.keys() == default.keys()
     for name, webhook in default["webhooks"].items():
         there = ours["webhooks"][name]

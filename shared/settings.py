@@ -60,7 +60,7 @@ class Settings(BaseSettings):
 
 
 def load(kind: type[S], **given: Any) -> S:
-    """The settings: `given` (command line) first, then the environment. Raises ConfigurationError naming each variable."""
+    """The settings: `given` first, then the environment. Raises ConfigurationError naming each variable."""
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

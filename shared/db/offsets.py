@@ -113,8 +113,10 @@ _MOVE = sa.text("""
     WHERE o.topic = m.topic AND o.partition = m.partition AND o.next_offset = m.expected
 """)
 _PUBLISHED = sa.text("""
-    UPDATE consumer_offsets SET published = GREATEST(published, :published)
-    WHERE topic = :topic AND partition = :partition AND next_offset >= :published
+    UPDATE consumer_offsets AS o SET published = GREATEST(o.published, LEAST(told.published, o.next_offset))
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:published AS bigint[]))
+        AS told (topic, partition, published)
+    WHERE o.topic = told.topic AND o.partition = told.partition
 """)
 _BURY = sa.text("""
     INSERT INTO dead_letters (topic, partition, "offset", key, value, error_class, reason)
@@ -164,9 +166,17 @@ async def move(conn: AsyncConnection, moves: Sequence[Move]) -> bool:
     return result.rowcount == len(moves)
 
 
-async def mark_published(conn: AsyncConnection, place: Place, published: int) -> None:
-    """Remember that everything below `published` has been told."""
-    await conn.execute(_PUBLISHED, {"topic": place[0], "partition": place[1], "published": published})
+async def mark_published(conn: AsyncConnection, told: Mapping[Place, int]) -> None:
+    """Remember that everything below these offsets has been told."""
+    places = sorted(told)
+    await conn.execute(
+        _PUBLISHED,
+        {
+            "topics": [topic for topic, _ in places],
+            "partitions": [partition for _, partition in places],
+            "published": [told[place] for place in places],
+        },
+    )
 
 
 async def bury(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:

@@ -116,6 +116,7 @@ class ConsumerLoop:
         self._on_commit = on_commit
         self._metrics = LoopMetrics(registry or CollectorRegistry())
         self._marks: dict[Place, Mark] = {}
+        self._ahead: set[Place] = set()  # places whose published mark is ahead of the database's
         self._publishing: asyncio.Task[None] | None = None
         self._trouble: str | None = "not yet connected"
         self._halted: str | None = None
@@ -176,6 +177,7 @@ class ConsumerLoop:
         finally:
             await self._quiet()
             self._marks.clear()
+            self._ahead.clear()
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_STOP_S):
                     await consumer.stop()
@@ -192,6 +194,8 @@ class ConsumerLoop:
                     with self._metrics.batch(len(records)):
                         await self._settle(records)
                     self._progress = asyncio.get_running_loop().time()
+                else:
+                    await self._remember_told()
             except OffsetOutOfRangeError as error:
                 raise Halted(
                     "Kafka no longer holds the next offset of "
@@ -201,7 +205,8 @@ class ConsumerLoop:
                 _LOG.warning("partitions_given_up", group=self._group, reason=str(error))
                 await self._quiet()
                 _hold(consumer, assignment)
-        await self._told()
+        with contextlib.suppress(_GiveUp):
+            await self._remember_told()
 
     async def _adopt(self, consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:
         """Take up partitions where the database says they are, after telling what has not been told."""
@@ -238,7 +243,7 @@ class ConsumerLoop:
         outgoing += [as_message(row, self._dead_letters, self._group) for row in dead]
         await self._producer.send_all(outgoing)
         async with self._engine.begin() as conn:
-            await offsets.mark_published(conn, place, end)
+            await offsets.mark_published(conn, {place: end})
         _LOG.info(
             "published_again",
             topic=place[0],
@@ -323,6 +328,7 @@ class ConsumerLoop:
             mark = self._marks.get((move.topic, move.partition))
             if mark is not None and mark.next_offset >= move.next_offset:
                 self._marks[move.topic, move.partition] = Mark(mark.next_offset, move.next_offset)
+                self._ahead.add((move.topic, move.partition))
 
     async def _told(self) -> None:
         """Wait for the acknowledgement of the batch before; give up if it failed, so that it is told again."""
@@ -333,6 +339,16 @@ class ConsumerLoop:
             await task
         except Transient as error:
             raise _GiveUp(str(error)) from error
+
+    async def _remember_told(self) -> None:
+        """When there is nothing to do: move the published marks, so that a restart has nothing to tell again."""
+        await self._told()
+        if not self._ahead:
+            return
+        told = {place: self._marks[place].published for place in self._ahead if place in self._marks}
+        async with self._engine.begin() as conn:
+            await offsets.mark_published(conn, told)
+        self._ahead.clear()
 
     async def _quiet(self) -> None:
         """End the publishing under way, whatever came of it: the marks in the database decide what is told again."""

@@ -118,11 +118,11 @@ class Producer:
 
     async def send_all(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish many, in order per partition, batched; return once all are acknowledged. Raises as `send`."""
+        if not outgoing:
+            return
         producer = self._producer
         if producer is None:
             raise Transient("Kafka is not reachable")
-        if not outgoing:
-            return
         try:
             async with asyncio.timeout(self._deadline_s * 4):
                 await self._send_batches(producer, outgoing)

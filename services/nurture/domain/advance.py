@@ -1,0 +1,199 @@
+"""The workflow engine: `advance` says what a stimulus makes of a run. Pure, total, deterministic."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from services.nurture.domain.delivery import NewDelivery, delivery_id, expiry
+from services.nurture.domain.duration import plus, zone_of
+from services.nurture.domain.enrolment import (
+    Arrived,
+    Decision,
+    Due,
+    Enrolment,
+    Seen,
+    Started,
+    Status,
+    Stimulus,
+    Waiting,
+)
+from services.nurture.domain.facts import ContactUpdate, Facts, Happening
+from services.nurture.domain.payload import followup_payload
+from services.nurture.domain.quiet_hours import after_quiet_hours
+from services.nurture.domain.workflow import Branch, Exit, Send, Wait, WaitFor, Workflow
+
+_REMEMBERED: Final = 32  # events kept per run; more than any sequence waits for
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run while it moves: the enrolment so far and what is to be done."""
+
+    workflow: Workflow
+    enrolment: Enrolment
+    now: datetime
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    cancel: bool = False
+    close_tasks: bool = False
+
+    def facts(self, event: Happening) -> Facts:
+        return Facts(self.enrolment.contact, self.enrolment.values, event, self.now)
+
+
+def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: datetime) -> Decision:
+    """What the stimulus makes of the run. `workflow` is the version that the run started with.
+
+    The same arguments always give the same decision, ids of deliveries included. A run that has ended makes no
+    more deliveries; until a person got in touch, only its clock still listens.
+    """
+    run = _Run(workflow, enrolment, now.astimezone(UTC))
+    match stimulus:
+        case Started(earlier):
+            for update in sorted(earlier, key=lambda each: (each.event.time, each.event.id)):
+                _remember(run, update)
+            if run.enrolment.status == "active":
+                _walk(run, run.enrolment.position)
+        case Arrived(update):
+            _arrive(run, update)
+        case Due():
+            _wake(run)
+    return Decision(
+        run.enrolment,
+        changed=isinstance(stimulus, Started) or run.enrolment is not enrolment,
+        deliveries=tuple(run.deliveries),
+        cancel=run.cancel,
+        close_tasks=run.close_tasks,
+    )
+
+
+def _arrive(run: _Run, update: ContactUpdate) -> None:
+    waiting = run.enrolment.waiting
+    if waiting is not None and waiting.event is not None and waiting.until < min(run.now, update.event.time):
+        _wake(run)  # it happened after the time-out, whose timer is only late
+    _remember(run, update)
+    step = run.workflow.steps.get(run.enrolment.position or "")
+    if isinstance(step, WaitFor) and run.enrolment.status == "active" and _take_seen(run, step):
+        _walk(run, step.next)
+
+
+def _remember(run: _Run, update: ContactUpdate) -> None:
+    """Take in what an update says, without moving on: contact, clock, goal, and what it would satisfy."""
+    if not run.enrolment.listens:
+        return
+    event = update.event
+    if update.contact.version > run.enrolment.contact.version:
+        run.enrolment = replace(run.enrolment, contact=update.contact, values=update.values)
+    trigger = run.enrolment.trigger
+    if event.id == trigger.id or event.time < trigger.time:
+        return
+    if event.human_touch:
+        run.close_tasks = run.enrolment.status == "active"
+        _stop_window(run, event.time, str(event.data.get("who") or "somebody"))
+    if run.enrolment.status != "active":
+        return
+    facts = Facts(update.contact, update.values, event, run.now)
+    goal = run.workflow.goal
+    if goal is not None and event.type == goal.on and goal.where(facts):
+        _stop_window(run, event.time, "goal")
+        _end(run, "goal_reached", event.type)
+        run.cancel = True
+        return
+    if any(seen.event_id == event.id for seen in run.enrolment.seen):
+        return
+    satisfied = tuple(
+        step.id
+        for step in run.workflow.steps.values()
+        if isinstance(step, WaitFor) and step.event == event.type and step.where(facts)
+    )
+    if satisfied:
+        seen = (*run.enrolment.seen, Seen(event.id, satisfied))[-_REMEMBERED:]
+        run.enrolment = replace(run.enrolment, seen=seen)
+
+
+def _take_seen(run: _Run, step: WaitFor) -> bool:
+    """Use up the first event that satisfies the step: one event satisfies one `wait_for`."""
+    for index, seen in enumerate(run.enrolment.seen):
+        if step.id in seen.steps:
+            used = Seen(seen.event_id, ())  # remembered, so that a repeat does not count again
+            before, after = run.enrolment.seen[:index], run.enrolment.seen[index + 1 :]
+            run.enrolment = replace(run.enrolment, seen=(*before, used, *after))
+            return True
+    return False
+
+
+def _wake(run: _Run) -> None:
+    waiting = run.enrolment.waiting
+    if run.enrolment.status != "active" or waiting is None or run.now < waiting.until:
+        return
+    step = run.workflow.steps.get(run.enrolment.position or "")
+    _walk(run, step.on_timeout if isinstance(step, WaitFor) else step.next if isinstance(step, Wait) else None)
+
+
+def _walk(run: _Run, position: str | None) -> None:
+    """Go from step to step until one waits or the run ends. Steps lead only forward, so it ends."""
+    run.enrolment = replace(run.enrolment, position=position, waiting=None)
+    zone = zone_of(run.enrolment.contact.time_zone)
+    while position is not None:
+        step = run.workflow.steps[position]
+        match step:
+            case Send():
+                run.deliveries.append(_delivery(run, step))
+                position = step.next
+            case Branch():
+                facts = run.facts(run.enrolment.trigger)
+                position = next((arm.to for arm in step.arms if arm.when(facts)), step.otherwise)
+            case Wait():
+                until = plus(run.now, step.length, zone)
+                if step.quiet_hours is not None:
+                    until = after_quiet_hours(until, step.quiet_hours, zone)
+                run.enrolment = replace(run.enrolment, position=step.id, waiting=Waiting(until))
+                return
+            case WaitFor():
+                if not _take_seen(run, step):
+                    until = plus(run.now, step.timeout, zone)
+                    run.enrolment = replace(run.enrolment, position=step.id, waiting=Waiting(until, step.event))
+                    return
+                position = step.next
+            case Exit():
+                _end(run, "exited", f"step {step.id}")
+                return
+    _end(run, "completed", "the last step")
+
+
+def _delivery(run: _Run, step: Send) -> NewDelivery:
+    enrolment, target = run.enrolment, step.target
+    deadline = None
+    if step.deadline is not None:
+        deadline = plus(run.now, step.deadline, zone_of(enrolment.contact.time_zone))
+    identifier = delivery_id(enrolment.id, step.id, target.channel)
+    return NewDelivery(
+        id=identifier,
+        enrolment_id=enrolment.id,
+        contact_id=enrolment.contact_id,
+        workflow=enrolment.workflow,
+        version=enrolment.version,
+        step=step.id,
+        channel=target.channel,
+        target=target.name,
+        assign=step.assign,
+        created_at=run.now,
+        deadline=deadline,
+        expires_at=expiry(run.now, deadline, target.channel, step.fallback),
+        fallback=step.fallback,
+        payload=followup_payload(identifier, enrolment, step.id, target, now=run.now, deadline=deadline),
+    )
+
+
+def _end(run: _Run, status: Status, because: str) -> None:
+    run.enrolment = replace(
+        run.enrolment, status=status, position=None, waiting=None, ended_at=run.now, ended_because=because
+    )
+
+
+def _stop_window(run: _Run, at: datetime, who: str) -> None:
+    window = run.enrolment.window
+    if window is None:
+        return
+    at = max(at.astimezone(UTC), window.opened_at)
+    if window.stopped_at is None or (at < window.stopped_at and window.stopped_by != "goal"):
+        run.enrolment = replace(run.enrolment, window=replace(window, stopped_at=at, stopped_by=who))

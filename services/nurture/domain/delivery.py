@@ -1,0 +1,80 @@
+"""One thing to send: made once per (enrolment, step, channel), and its life until it is delivered or given up.
+
+pending ─► claimed ─► delivered
+   ▲          ├─────► failed     no attempt is left, or none can work
+   └──────────┤                  (a retry: pending again, later)
+              └─────► expired    its time is over; also straight from pending
+pending ─► cancelled             the goal was reached, or a person got in touch
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from services.nurture.domain.workflow import Channel, Target
+
+State: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+
+# What must never change: the id of a delivery is the idempotency key (webhook-id, Message-ID) that receivers keep.
+_DELIVERY_NAMESPACE: Final = UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47")
+FALLBACK_SUFFIX: Final = "/fallback"
+_LONGEST_LEAD: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A row to insert in state `pending`, due at once. A task (`channel == "task"`) is such a row for a person.
+
+    `payload` is the JSON of `payload.py`: the very body of a webhook, the context of an e-mail's template, the
+    details of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in
+    time); without a fallback it is the deadline; None: no deadline.
+    """
+
+    id: UUID
+    enrolment_id: UUID
+    contact_id: UUID
+    workflow: str
+    version: str
+    step: str
+    channel: Channel
+    target: str
+    assign: tuple[str, ...]  # reps to take in turn; see `assignee`
+    created_at: datetime
+    deadline: datetime | None
+    expires_at: datetime | None
+    fallback: Target | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the rules on retries and deadlines need to know of a stored delivery."""
+
+    id: UUID
+    channel: Channel
+    attempts: int  # made so far, the one just finished included
+    expires_at: datetime | None
+    fallback: Target | None
+
+
+def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:
+    """The same for the same (enrolment, step, channel), so a repeated decision makes no second delivery."""
+    return uuid5(_DELIVERY_NAMESPACE, f"{enrolment_id}\n{step}\n{channel}")
+
+
+def expiry(
+    created_at: datetime, deadline: datetime | None, channel: Channel, fallback: Target | None
+) -> datetime | None:
+    """When the fallback has to go: a fifth of the time, at most a minute, before the deadline.
+
+    A person keeps the whole time for a task, and without a fallback there is nothing to hurry for.
+    """
+    if deadline is None or fallback is None or channel == "task":
+        return deadline
+    return deadline - min(_LONGEST_LEAD, (deadline - created_at) / 5)
+
+
+def assignee(assign: tuple[str, ...], turn: int) -> str | None:
+    """Whose turn it is; `turn` counts the tasks of this workflow's step so far, from 0. None: nobody in particular."""
+    return assign[turn % len(assign)] if assign else None

@@ -1,0 +1,127 @@
+"""One contact's run through one version of a workflow: its state, and what a stimulus makes of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.facts import ContactUpdate, Happening
+from shared.events.updates import Booking, ContactView, Values
+
+Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a run waits for: a time, or an event of type `event` until that time."""
+
+    until: datetime
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The first-hour clock: runs from the trigger's own time until a person of ours gets in touch."""
+
+    opened_at: datetime
+    closes_at: datetime
+    stopped_at: datetime | None = None
+    stopped_by: str | None = None  # who touched, or "goal"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An event that came before the run was ready for it, and the `wait_for` steps that it would satisfy."""
+
+    event_id: UUID
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """The whole state of a run; `encode_enrolment` and `decode_enrolment` keep it as one document.
+
+    `contact`, `values` are as last heard; `trigger` and `reasons` are the event that started it and its bookings.
+    """
+
+    id: UUID
+    workflow: str
+    version: str
+    contact_id: UUID
+    status: Status
+    position: str | None  # the step it waits at; None when ended
+    waiting: Waiting | None
+    window: Window | None
+    started_at: datetime
+    trigger: Happening
+    contact: ContactView
+    values: Values
+    reasons: tuple[Booking, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    ended_at: datetime | None = None
+    ended_because: str | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the run has to be looked at with `Due`; None when there is nothing to wait for."""
+        return self.waiting.until if self.waiting is not None else None
+
+    @property
+    def listens(self) -> bool:
+        """Whether updates about the contact still matter: it runs, or its clock does."""
+        return self.status == "active" or (self.window is not None and self.window.stopped_at is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins. `earlier`: updates that arrived before the trigger's, in case they happened after it."""
+
+    earlier: tuple[ContactUpdate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Something happened to the contact."""
+
+    update: ContactUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time that the run waited for has come (a stale or early one changes nothing)."""
+
+
+Stimulus: TypeAlias = Started | Arrived | Due
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a run. All of it is written in one transaction.
+
+    `changed`: the enrolment differs and has to be written. `deliveries`: new rows (each a `followup.scheduled`).
+    `cancel`: whatever of this enrolment is not sent or done yet (deliveries and tasks) is to be cancelled.
+    `close_tasks`: a person got in touch, so its open tasks are done and their fallbacks must not fire.
+    """
+
+    enrolment: Enrolment
+    changed: bool = True
+    deliveries: tuple[NewDelivery, ...] = ()
+    cancel: bool = False
+    close_tasks: bool = False
+
+
+_DECODER: Final = msgspec.json.Decoder(Enrolment)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode_enrolment(enrolment: Enrolment) -> bytes:
+    """The enrolment as one JSON document."""
+    return _ENCODER.encode(enrolment)
+
+
+def decode_enrolment(document: bytes | str) -> Enrolment:
+    """The enrolment again, equal to what was encoded. Raises msgspec.MsgspecError if it is no such document."""
+    return _DECODER.decode(document)

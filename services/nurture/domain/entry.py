@@ -1,0 +1,116 @@
+"""Who starts a workflow, and when not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from services.nurture.domain.advance import advance
+from services.nurture.domain.duration import plus, zone_of
+from services.nurture.domain.enrolment import Decision, Enrolment, Started, Window
+from services.nurture.domain.facts import ContactUpdate, Facts
+from services.nurture.domain.workflow import Workflow
+
+# What must never change: the same trigger is the same enrolment, also when a batch is repeated.
+_ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")
+
+Refusal: TypeAlias = Literal["other_event", "repeated", "late", "where", "running", "reentry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One earlier or current run of the same workflow by the same contact. `triggered_at`: its trigger's own time."""
+
+    enrolment_id: UUID
+    triggered_at: datetime
+    active: bool
+
+
+def enrolment_id(workflow: str, event_id: UUID) -> UUID:
+    """The id of the run that this event starts in this workflow (of whatever version)."""
+    return uuid5(_ENROLMENT_NAMESPACE, f"{workflow}\n{event_id}")
+
+
+def may_enrol(  # noqa: PLR0911 - one line per refusal reads best
+    workflow: Workflow, update: ContactUpdate, history: Sequence[Past], now: datetime
+) -> Refusal | None:
+    """Why this update does not start a run of the workflow; None when it does.
+
+    `history` holds the contact's runs of this workflow. The refusals, in the order in which they are looked at:
+    not the trigger's event; already started by this very event; too old for `max_age`; `where` does not hold;
+    a run is going on; `reentry` forbids another one.
+    """
+    event = update.event
+    if event.type != workflow.trigger.on:
+        return "other_event"
+    identifier = enrolment_id(workflow.name, event.id)
+    if any(past.enrolment_id == identifier for past in history):
+        return "repeated"
+    zone = zone_of(update.contact.time_zone)
+    if workflow.trigger.max_age is not None and plus(event.time, workflow.trigger.max_age, zone) < now:
+        return "late"
+    if not workflow.where(Facts(update.contact, update.values, event, now)):
+        return "where"
+    if any(past.active for past in history):
+        return "running"
+    if history and workflow.reentry.rule == "once":
+        return "reentry"
+    per = workflow.reentry.per
+    if per is not None:
+        for past in history:
+            first, second = sorted((past.triggered_at, event.time))
+            if second < plus(first, per, zone):
+                return "reentry"
+    return None
+
+
+def begin(
+    workflow: Workflow, update: ContactUpdate, now: datetime, earlier: tuple[ContactUpdate, ...] = ()
+) -> Decision:
+    """The run that this update starts (`may_enrol` was None), moved as far as it goes at once.
+
+    `earlier`: updates about the contact that arrived before this one, in case they happened after the trigger
+    (a purchase that overtook the lead); leave empty when none are kept.
+    """
+    event = update.event
+    window = None
+    if workflow.window is not None:
+        opened_at = event.time.astimezone(UTC)
+        window = Window(opened_at, plus(opened_at, workflow.window, zone_of(update.contact.time_zone)))
+    enrolment = Enrolment(
+        id=enrolment_id(workflow.name, event.id),
+        workflow=workflow.name,
+        version=workflow.version,
+        contact_id=update.contact.id,
+        status="active",
+        position=workflow.first,
+        waiting=None,
+        window=window,
+        started_at=now,
+        trigger=event,
+        contact=update.contact,
+        values=update.values,
+        reasons=update.bookings,
+    )
+    return advance(workflow, enrolment, Started(earlier), now)
+
+
+def after_merge(enrolments: Sequence[Enrolment], into: UUID, now: datetime) -> tuple[Decision, ...]:
+    """All runs of merged contacts, now of contact `into`; where a workflow would run twice, the oldest goes on.
+
+    Pass every run that is active or whose clock runs, of the survivor and of the merged ones. The ended ones come
+    first, so that writing in this order never shows two active runs.
+    """
+    going_on: set[str] = set()
+    moved: list[Decision] = []
+    for enrolment in sorted(enrolments, key=lambda each: (each.trigger.time, each.id)):
+        kept = replace(enrolment, contact_id=into)
+        if enrolment.status == "active" and enrolment.workflow in going_on:
+            ended = replace(kept, status="exited", position=None, waiting=None, ended_at=now, ended_because="merged")
+            moved.insert(0, Decision(ended, cancel=True))
+            continue
+        if enrolment.status == "active":
+            going_on.add(enrolment.workflow)
+        moved.append(Decision(kept, changed=kept != enrolment))
+    return tuple(moved)

@@ -1,0 +1,76 @@
+"""What the rules may look at: the event that happened, the contact as scoring sees it, and its values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from shared.errors import Permanent
+from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event, with its data as plain JSON values. `time` is when it happened."""
+
+    id: UUID
+    type: str
+    time: datetime
+    source: str
+    data: dict[str, Any]
+
+    @property
+    def human_touch(self) -> bool:
+        """Whether a person of ours got in touch, or tried: the only thing that stops the first-hour clock."""
+        return self.type == "contact.touched" and self.data.get("human") is True
+
+
+@dataclass(frozen=True, slots=True)
+class ContactUpdate:
+    """What scoring made of one event: the event, the contact and values after it, the bookings that explain it."""
+
+    event: Happening
+    contact: ContactView
+    values: Values
+    bookings: tuple[Booking, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The context of one condition. Values are minor units of the contact's currency."""
+
+    contact: ContactView
+    values: Values
+    event: Happening
+    now: datetime
+
+
+Condition: TypeAlias = Callable[[Facts], bool]
+
+
+class _Event(Struct, frozen=True):
+    id: UUID
+    type: str
+    time: datetime
+    source: str
+    data: dict[str, Any]
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+
+
+def read_update(envelope: UpdateEnvelope) -> ContactUpdate:
+    """The update in the shape the rules work on. Raises Permanent when its event can never be read."""
+    update = envelope.data
+    try:
+        event = _EVENT.decode(update.event)
+    except msgspec.MsgspecError as error:
+        raise Permanent(f"undecodable event in an update: {error}") from None
+    if event.time.tzinfo is None:
+        raise Permanent("event time without a time zone")
+    happening = Happening(event.id, event.type, event.time, event.source, event.data)
+    return ContactUpdate(happening, update.contact, update.after, tuple(update.bookings))

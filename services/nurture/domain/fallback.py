@@ -1,0 +1,34 @@
+"""The second way, for when the first did not work in time."""
+
+from datetime import datetime
+
+from services.nurture.domain.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
+from services.nurture.domain.payload import fallback_payload
+
+
+def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDelivery | None:
+    """The delivery to make instead of this one, which was given up; None when it names no fallback.
+
+    It has no deadline and no fallback of its own: it is tried until the retry plan ends.
+    """
+    target = delivery.fallback
+    if target is None:
+        return None
+    step = delivery.step + FALLBACK_SUFFIX
+    identifier = delivery_id(delivery.enrolment_id, step, target.channel)
+    return NewDelivery(
+        id=identifier,
+        enrolment_id=delivery.enrolment_id,
+        contact_id=delivery.contact_id,
+        workflow=delivery.workflow,
+        version=delivery.version,
+        step=step,
+        channel=target.channel,
+        target=target.name,
+        assign=(),
+        created_at=now,
+        deadline=None,
+        expires_at=None,
+        fallback=None,
+        payload=fallback_payload(delivery.payload, identifier, step, target, reason=reason, now=now),
+    )

@@ -1,0 +1,170 @@
+"""What becomes of a delivery after one attempt. The deadline wins over every retry."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+from services.nurture.domain.delivery import Delivery
+
+_SLOW_DOWN: Final = frozenset({429, 502, 503, 504})  # Standard Webhooks: the receiver asks for less
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_SPREAD: Final = 0.1  # jitter only shortens a wait, so that the last dense retry stays inside the hour
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The receiver answered over HTTP. `retry_after`: seconds, from its header."""
+
+    status: int
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The mail server took the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It certainly did not arrive: no connection, or refused for now (SMTP 4xx)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeSent:
+    """It went out and no answer came, or the worker died meanwhile: it may have arrived."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """It can never work: SMTP 5xx, no address to send to, a forbidden address, a broken template."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Answered | Accepted | NotSent | MaybeSent | Impossible
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """Seconds to wait before each attempt, the first included."""
+
+    waits: tuple[float, ...]
+
+
+# Ten attempts within the first hour, then the long tail; about 76 hours in all.
+STANDARD_PLAN: Final = RetryPlan(
+    waits=(
+        0.0, 5.0, 15.0, 30.0,
+        1 * _MINUTE, 2 * _MINUTE, 4 * _MINUTE, 8 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE,
+        2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR,
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Done. State `delivered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Pending again, due at `at`. `slow_until`: nothing more goes to this endpoint before then."""
+
+    at: datetime
+    reason: str
+    slow_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The end, in `state`. `fall_back`: make the fallback's delivery now (`fallback_of`), in the same transaction.
+
+    `slow_until`: as in RetryAt.
+    """
+
+    state: Literal["failed", "expired"]
+    reason: str
+    fall_back: bool
+    slow_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisableEndpoint:
+    """The receiver wants nothing more (410): disable the endpoint, tell a person, and end this delivery as `then`."""
+
+    reason: str
+    then: GiveUp
+
+
+AfterAttempt: TypeAlias = Delivered | RetryAt | GiveUp | DisableEndpoint
+
+
+def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
+    outcome: Outcome, delivery: Delivery, plan: RetryPlan, *, now: datetime, jitter: float
+) -> AfterAttempt:
+    """What becomes of the delivery. `now` is when the attempt ended, `jitter` in [0, 1) is the caller's dice.
+
+    A webhook that may have arrived is repeated (its receiver knows its `webhook-id`); an e-mail is not.
+    """
+    match outcome:
+        case Accepted():
+            return Delivered()
+        case Answered(status=status) if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            return Delivered()
+        case Answered(status=410):
+            reason = "the receiver answered 410: it wants nothing more"
+            return DisableEndpoint(reason, _end("failed", reason, delivery))
+        case Impossible(reason):
+            return _end("failed", reason, delivery)
+        case MaybeSent(reason) if delivery.channel == "email":
+            return _end("failed", f"maybe sent, so not repeated: {reason}", delivery)
+        case Answered(status, retry_after):
+            quiet_until = _asked(status, retry_after, now)
+            return _again(f"answered {status}", delivery, plan, now=now, jitter=jitter, quiet_until=quiet_until)
+        case NotSent(reason) | MaybeSent(reason):
+            return _again(reason, delivery, plan, now=now, jitter=jitter, quiet_until=None)
+
+
+def at_expiry(delivery: Delivery, now: datetime) -> GiveUp | None:
+    """What to do with a delivery that is still pending (or a task still open): None while there is time left."""
+    if delivery.expires_at is None or now < delivery.expires_at:
+        return None
+    return _end("expired", "not done in time", delivery)
+
+
+def _asked(status: int, retry_after: float | None, now: datetime) -> datetime | None:
+    """Until when the receiver wants quiet; None when it asked for nothing."""
+    if retry_after is not None:
+        return now + timedelta(seconds=min(max(retry_after, 0.0), 7 * 24 * _HOUR))
+    return now + timedelta(seconds=5) if status in _SLOW_DOWN else None
+
+
+def _again(
+    reason: str,
+    delivery: Delivery,
+    plan: RetryPlan,
+    *,
+    now: datetime,
+    jitter: float,
+    quiet_until: datetime | None,
+) -> RetryAt | GiveUp:
+    if delivery.attempts >= len(plan.waits):
+        return _end("failed", f"{reason}; no attempt is left", delivery, quiet_until)
+    wait = plan.waits[delivery.attempts] * (1 - _SPREAD * jitter)
+    at = now + timedelta(seconds=wait)
+    if quiet_until is not None:
+        at = max(at, quiet_until)
+    if delivery.expires_at is not None and at >= delivery.expires_at:
+        return _end("expired", f"{reason}; the next try would come too late", delivery, quiet_until)
+    return RetryAt(at, reason, quiet_until)
+
+
+def _end(
+    state: Literal["failed", "expired"], reason: str, delivery: Delivery, slow_until: datetime | None = None
+) -> GiveUp:
+    return GiveUp(state, reason, fall_back=delivery.fallback is not None, slow_until=slow_until)

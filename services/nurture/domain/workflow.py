@@ -1,0 +1,139 @@
+"""A workflow, ready to run: a graph of steps in which each names the next. Steps only ever lead forward."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Literal, TypeAlias
+
+from services.nurture.domain.duration import Duration
+from services.nurture.domain.facts import Condition
+
+Channel: TypeAlias = Literal["email", "webhook", "task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where something goes: a template (e-mail), an endpoint (webhook) or a kind of task."""
+
+    channel: Channel
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What starts a run. An event older than `max_age` when it is looked at comes too late; None: never too late."""
+
+    on: str
+    max_age: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reentry:
+    """Whether a contact may run again: `once`, `once_per` a length of time, `always`. Never two runs at once."""
+
+    rule: Literal["once", "once_per", "always"]
+    per: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The event that ends a run at any step, as a success."""
+
+    on: str
+    where: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """The hours, on the contact's clock, in which a wait that respects them does not end. May span midnight."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one thing by one channel. `deadline` counts from the moment the step is reached."""
+
+    id: str
+    target: Target
+    assign: tuple[str, ...]  # reps, taken in turn; only for tasks
+    deadline: Duration | None
+    fallback: Target | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for a time; with `quiet_hours`, a wait that would end inside them ends with them."""
+
+    id: str
+    length: Duration
+    quiet_hours: QuietHours | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """Wait for an event of this type for which `where` holds, at most for `timeout`."""
+
+    id: str
+    event: str
+    where: Condition
+    timeout: Duration
+    next: str | None  # the event came
+    on_timeout: str | None  # it did not
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way of a branch, taken when its condition is the first that holds."""
+
+    when: Condition
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Take the first arm whose condition holds, else `otherwise`."""
+
+    id: str
+    arms: tuple[Arm, ...]
+    otherwise: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the run here. What was already handed to delivery is still delivered."""
+
+    id: str
+
+
+Step: TypeAlias = Send | Wait | WaitFor | Branch | Exit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workflow:
+    """One version of a workflow. A step's `next` of None is the end.
+
+    A step's id is its path in the file ("1", or "1.0.2" for step 2 in arm 0 of step 1) or its own `id:`.
+    """
+
+    name: str
+    version: str  # a hash of `source`
+    source: str  # canonical JSON; `compile_workflow(source)` makes the same workflow again
+    trigger: Trigger
+    where: Condition
+    reentry: Reentry
+    goal: Goal | None
+    window: Duration | None  # the first-hour clock, stopped only by a human touch
+    steps: Mapping[str, Step]
+    first: str | None
+
+    @property
+    def listens_to(self) -> frozenset[str]:
+        """The event types that can move, end or stop the clock of a run."""
+        types = {step.event for step in self.steps.values() if isinstance(step, WaitFor)}
+        if self.goal is not None:
+            types.add(self.goal.on)
+        return frozenset(types | {"contact.touched"})

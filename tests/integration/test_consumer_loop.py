@@ -201,7 +201,7 @@ async def test_one_poisonous_record_is_found_and_buried(
     async with consuming(engine, kafka, topics, handler, producer):
         await until(lambda: sum(map(len, handler.batches)) >= 81)
     assert len(await stored(engine)) == 80
-    dead = {value: headers for value, headers in await everything(kafka, topics.dead_letters)}
+    dead = dict(await everything(kafka, topics.dead_letters))
     assert set(dead) == {b"poison", b"bad one"}
     assert dead[b"poison"]["error-class"] == b"ZeroDivisionError"
     assert dead[b"bad one"]["error-message"] == b"it says so"

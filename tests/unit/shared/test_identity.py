@@ -1,0 +1,81 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events.identity import (
+    Identity,
+    derived_event_id,
+    normalise_email,
+    normalise_opaque,
+    normalise_phone,
+    partition_key,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("Ada@Example.COM", "ada@example.com"),
+        ("  ada@example.com ", "ada@example.com"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+def test_one_address_has_one_form(written: str, normal: str) -> None:
+    assert normalise_email(written) == normal
+    assert normalise_email(normal) == normal
+
+
+@pytest.mark.parametrize("text", ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example..com"])
+def test_what_is_no_address_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        normalise_email(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_normalised_or_refused(text: str) -> None:
+    for rule in (normalise_email, normalise_phone, normalise_opaque):
+        try:
+            once = rule(text)
+        except ValueError:
+            continue
+        assert rule(once) == once
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"), [("+44 1632 960961", "+441632960961"), ("+49 (0)30 901820", "+4930901820")]
+)
+def test_one_number_has_one_form(written: str, normal: str) -> None:
+    assert normalise_phone(written) == normal
+
+
+@pytest.mark.parametrize("text", ["", "call me", "12", "+44", "030 901820"])
+def test_a_number_without_its_country_or_length_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="phone number"):
+        normalise_phone(text)
+
+
+def test_a_user_id_means_something_only_within_its_source() -> None:
+    identity = Identity(user_id="42", anonymous_id="a1")
+    assert identity.strong_keys("/sources/shop") != identity.strong_keys("/sources/app")
+    assert identity.primary("/sources/shop") == "user:/sources/shop:42"
+
+
+def test_the_strongest_identity_decides_the_partition() -> None:
+    assert Identity(email="a@b.example", phone="+1", anonymous_id="x").primary("/s") == "email:a@b.example"
+    assert Identity(anonymous_id="x").primary("/s") == "anonymous:x"
+    assert Identity().primary("/s") is None
+
+
+def test_ids_and_keys_never_change() -> None:
+    """These two values are in every log and database of every installation: if this fails, the code is wrong."""
+    assert derived_event_id("/sources/website", "form-123") == UUID("8531518c-49de-5638-abf4-4fda54757453")
+    assert partition_key("email:ada@example.com", b"secret") == b"676565f3c20f5b621bd00612cc464c74"
+
+
+@given(st.emails(), st.binary(min_size=16, max_size=32))
+def test_a_key_shows_nothing_of_the_address(address: str, secret: bytes) -> None:
+    key = partition_key(f"email:{address}", secret)
+    assert address.encode() not in key
+    assert len(key) == 32

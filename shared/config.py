@@ -1,5 +1,6 @@
 """Reads the YAML that a business edits, and names file, line and key of everything that is wrong with it at once."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,18 @@ from shared.errors import ConfigProblem, ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST = 1_000_000  # bytes; a configuration file beyond this is a mistake
+
+
+class _Loader(yaml.SafeLoader):
+    """Only `true` and `false` are booleans: `trigger: {on: …}` is a key and `country: NO` is Norway."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
 
 
 class ConfigModel(BaseModel):
@@ -27,10 +40,10 @@ class Document:
         self.file = file
         self._lines: dict[tuple[str | int, ...], int] = {}
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=_Loader)
             if node is not None:
                 self._walk(node, (), set())
-            self.data = yaml.safe_load(text) if node is not None else {}
+            self.data = yaml.load(text, _Loader) if node is not None else {}  # noqa: S506 - it is a SafeLoader
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             problem = error.problem or "not readable as YAML"

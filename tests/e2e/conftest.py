@@ -1,0 +1,61 @@
+"""One installation for all end-to-end tests of a worker: real processes, a receiver, a mailbox."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+
+from tests.integration.webhook_receiver import Receiver
+from tests.processes import Firsthour, free_ports, installed
+from tests.receiver import receiving_apart
+from tests.stack import Stack, fresh_database, fresh_prefix
+
+
+@dataclass
+class Mailbox(Message):
+    """Every mail that was taken by a real SMTP conversation."""
+
+    mails: list[EmailMessage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(EmailMessage)
+
+    def handle_message(self, message: object) -> None:
+        assert isinstance(message, EmailMessage)
+        self.mails.append(message)
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [mail for mail in list(self.mails) if address in str(mail["To"])]
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    with receiving_apart() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box, (port,) = Mailbox(), free_ports(1)
+    server = Controller(box, hostname="127.0.0.1", port=port)
+    server.start()
+    yield box, port
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def firsthour(
+    stack: Stack, receiver: Receiver, mailbox: tuple[Mailbox, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Firsthour]:
+    folder: Path = tmp_path_factory.mktemp("firsthour")
+    with (
+        fresh_database(stack) as database,
+        fresh_prefix(stack) as prefix,
+        installed(stack.kafka, database, prefix, folder, receiver_port=receiver.port, smtp_port=mailbox[1]) as running,
+    ):
+        yield running
+        assert running.stop() == {"ingest": 0, "scoring": 0, "nurture": 0}, "each stops in order when asked"

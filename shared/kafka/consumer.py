@@ -124,7 +124,8 @@ class ConsumerLoop:
 
     def missing(self) -> list[str]:
         """What keeps it from consuming; empty when it is at work."""
-        return [f"{self._group}: {reason}" for reason in (self._halted, self._trouble) if reason]
+        unreachable = None if self._producer.ready else "Kafka is not reachable"
+        return [f"{self._group}: {reason}" for reason in (self._halted, self._trouble or unreachable) if reason]
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set. Raises Stalled when there is lag and no progress."""
@@ -144,8 +145,7 @@ class ConsumerLoop:
                 wait = exponential(attempt, jitter=random.random(), longest=5.0)  # noqa: S311 - dice, not a secret
                 attempt = attempt + 1 if self._progress == 0.0 else 0
                 self._progress = 0.0
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), wait)
+                await _pause(stopping, wait)
 
     async def _connected(self, stopping: asyncio.Event) -> None:
         consumer = AIOKafkaConsumer(
@@ -187,13 +187,13 @@ class ConsumerLoop:
             try:
                 if assignment.to_adopt:
                     await self._adopt(consumer, assignment)
-                if assignment.joined and self._producer.ready:
+                if assignment.joined and not give_ups:
                     self._trouble = None
                 records = await self._next(consumer)
                 if records:
                     with self._metrics.batch(len(records)):
                         await self._settle(records)
-                    self._progress = asyncio.get_running_loop().time()
+                    self._progress, give_ups = asyncio.get_running_loop().time(), 0
                 else:
                     await self._remember_told()
             except OffsetOutOfRangeError as error:
@@ -205,6 +205,10 @@ class ConsumerLoop:
                 _LOG.warning("partitions_given_up", group=self._group, reason=str(error))
                 await self._quiet()
                 _hold(consumer, assignment)
+                if give_ups:  # the first time, at once: another process was only faster
+                    self._trouble = f"repeating a batch: {error}"
+                    await _pause(stopping, exponential(give_ups, jitter=random.random(), longest=5.0))  # noqa: S311
+                give_ups += 1
         with contextlib.suppress(_GiveUp):
             await self._remember_told()
 
@@ -376,6 +380,11 @@ class ConsumerLoop:
                     raise Stalled(
                         f"{self._group}: {sum(lag.values())} records behind and none done in {_STALLED_S:.0f} s"
                     )
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 def _hold(consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:

@@ -81,7 +81,9 @@ def _remember(run: _Run, update: ContactUpdate) -> None:
     if not run.enrolment.listens:
         return
     event = update.event
-    if update.contact.version > run.enrolment.contact.version:
+    known = run.enrolment.contact
+    newer = update.contact.version > known.version or known.id != run.enrolment.contact_id  # merged since
+    if update.contact.id == run.enrolment.contact_id and newer:
         run.enrolment = replace(run.enrolment, contact=update.contact, values=update.values)
     trigger = run.enrolment.trigger
     if event.id == trigger.id or event.time < trigger.time:

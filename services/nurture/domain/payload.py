@@ -19,7 +19,7 @@ LARGEST: Final = 20_000  # bytes; Standard Webhooks asks for less than 20 KB
 _ENCODER: Final = msgspec.json.Encoder()
 _CONTACT: Final = tuple(name for name in ContactView.__struct_fields__ if name not in ("version", "created"))
 _LONG_TEXT: Final = 1000
-_SHORT_TEXT: Final = 200
+_SHORT_TEXT: Final = 100
 _SOME: Final = 10
 
 
@@ -100,7 +100,7 @@ def _fit(body: dict[str, Any]) -> bytes:
     data = body["data"]
     for name, cut in _CUTS:
         cut(data)
-        data["trimmed"] = [*data.get("trimmed", ()), name]
+        data["trimmed"] = sorted({*data.get("trimmed", ()), name})
         encoded = _ENCODER.encode(body)
         if len(encoded) < LARGEST:
             return encoded
@@ -130,12 +130,11 @@ def _cut_event(data: dict[str, Any]) -> None:
 
 
 def _cut_all(data: dict[str, Any]) -> None:
-    data["contact"] = _shortened({**data["contact"], "traits": {}, "consent": {}}, _SHORT_TEXT)
-    data["reasons"] = _shortened(data["reasons"], _SHORT_TEXT)
+    contact = data["contact"]
+    whole = {name: contact[name] for name in ("id", "email", "phone")}  # a cut address is somebody else's
+    data["contact"] = _shortened({**contact, "traits": {}, "consent": {}}, _SHORT_TEXT) | whole
+    data["reasons"] = _shortened(data["reasons"][: _SOME // 2], _SHORT_TEXT)
     data["event"] = _shortened({**data["event"], "data": {}}, _SHORT_TEXT)
-    for key, value in data.items():
-        if isinstance(value, str):
-            data[key] = _shortened(value, _SHORT_TEXT)
 
 
 def _shortened(value: Any, longest: int) -> Any:

@@ -1,0 +1,196 @@
+"""The shape of a workflow's YAML file: which keys there are and what each may hold. Meaning is in `workflows.py`."""
+
+from datetime import time
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+
+from services.nurture.domain.duration import Duration, parse_duration
+from services.nurture.domain.workflow import QuietHours, Reentry, Target
+from shared.config import ConfigModel
+from shared.events.types import DATA_TYPES
+
+_MOST_STEPS: Final = 100  # in one list
+
+
+def _duration(value: Any) -> Duration:
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 60m, 2h or 30d")  # noqa: TRY004 - pydantic wants ValueError
+    return parse_duration(value)
+
+
+def _reentry(value: Any) -> Reentry:
+    match value.split() if isinstance(value, str) else ():
+        case ["once"]:
+            return Reentry("once")
+        case ["always"]:
+            return Reentry("always")
+        case ["once_per", length]:
+            return Reentry("once_per", parse_duration(length))
+    raise ValueError("must be once, always (when not running), or once_per and a duration: once_per 30d")
+
+
+def _quiet_hours(value: Any) -> QuietHours:
+    try:
+        start, end = (time.fromisoformat(part.strip()) for part in str(value).split("-"))
+    except ValueError:
+        raise ValueError('must be two times of day such as "21:00-08:00"') from None
+    if start == end or start.tzinfo or end.tzinfo:
+        raise ValueError("must start and end at different times of day, without a time zone")
+    return QuietHours(start, end)
+
+
+def _event_type(value: str) -> str:
+    if value not in DATA_TYPES:
+        raise ValueError(f"unknown event type; known are {', '.join(sorted(DATA_TYPES))}")
+    return value
+
+
+def _exit(value: Any) -> Any:
+    return {"exit": True} if value == "exit" else value
+
+
+_TEXT: Final = {"type": "string"}
+_DURATION: Final = {"type": "string", "pattern": r"^(\d+[smhdw])+$", "examples": ["60m", "1h30m", "30d"]}
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+StepId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Length = Annotated[Duration, PlainValidator(_duration), WithJsonSchema(_DURATION)]
+EventType = Annotated[str, PlainValidator(_event_type), WithJsonSchema({"type": "string", "enum": sorted(DATA_TYPES)})]
+Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class TriggerModel(ConfigModel):
+    """`trigger: {on: lead.captured, max_age: 60m}`."""
+
+    on: EventType
+    max_age: Length | None = None
+
+
+class GoalModel(ConfigModel):
+    """`goal: {on: purchase.completed}`."""
+
+    on: EventType
+    where: Expression | None = None
+
+
+class WindowModel(ConfigModel):
+    """`window: {length: 60m, stops_on: human_touch}`."""
+
+    length: Length
+    stops_on: Literal["human_touch"]
+
+
+class AssignModel(ConfigModel):
+    """`assign: {round_robin: [ana, ben]}`."""
+
+    round_robin: tuple[Name, ...] = Field(min_length=1, max_length=100)
+
+
+class TargetModel(ConfigModel):
+    """Exactly one channel with the name of its template, endpoint or kind of task."""
+
+    email: Name | None = None
+    webhook: Name | None = None
+    task: Name | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "TargetModel":
+        if sum(name is not None for name in (self.email, self.webhook, self.task)) != 1:
+            raise ValueError("must name exactly one of email, webhook and task")
+        return self
+
+    def target(self) -> Target:
+        """The one channel and name."""
+        if self.email is not None:
+            return Target("email", self.email)
+        if self.webhook is not None:
+            return Target("webhook", self.webhook)
+        assert self.task is not None
+        return Target("task", self.task)
+
+
+class SendModel(TargetModel):
+    """`send: {webhook: on-call, deadline: 5m, fallback: {webhook: escalate}}`."""
+
+    assign: AssignModel | None = None
+    deadline: Length | None = None
+    fallback: TargetModel | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "SendModel":
+        if self.assign is not None and self.task is None:
+            raise ValueError("assign is for tasks: only a person can be assigned")
+        if self.fallback is not None and self.fallback.target() == self.target():
+            raise ValueError("the fallback is the same as what it stands in for")
+        if self.fallback is not None and self.task is not None and self.deadline is None:
+            raise ValueError("a task's fallback needs a deadline, or it would never be used")
+        return self
+
+
+class WaitModel(ConfigModel):
+    """`wait: {for: 30m, respect: quiet_hours}`."""
+
+    length: Length = Field(alias="for")
+    respect: Literal["quiet_hours"] | None = None
+
+
+class WaitForModel(ConfigModel):
+    """`wait_for: {event: contact.touched, where: event.human, timeout: 15m}`."""
+
+    event: EventType
+    where: Expression | None = None
+    timeout: Length
+
+
+class ArmModel(ConfigModel):
+    """`when:` with its `steps:`, or `else:` with its steps."""
+
+    when: Expression | None = None
+    steps: "Steps | None" = None
+    otherwise: "Steps | None" = Field(default=None, alias="else")
+
+    @model_validator(mode="after")
+    def _one(self) -> "ArmModel":
+        if (self.otherwise is None) == (self.when is None) or (self.when is None) != (self.steps is None):
+            raise ValueError("must be `when:` with `steps:`, or `else:` with a list of steps")
+        return self
+
+
+class StepModel(ConfigModel):
+    """Exactly one kind of step, with an `id:` of its own if it should keep its name when steps move."""
+
+    id: StepId | None = None
+    send: SendModel | None = None
+    wait: WaitModel | None = None
+    wait_for: WaitForModel | None = None
+    on_timeout: "Steps | None" = None
+    branch: tuple[ArmModel, ...] | None = Field(default=None, min_length=1, max_length=50)
+    exit: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "StepModel":
+        kinds = ("send", "wait", "wait_for", "on_timeout", "branch", "exit")
+        if sum(getattr(self, kind) is not None for kind in kinds) != 1:
+            raise ValueError(f"must be exactly one of {', '.join(kinds)}")
+        return self
+
+
+Steps = Annotated[tuple[Annotated[StepModel, BeforeValidator(_exit)], ...], Field(min_length=1, max_length=_MOST_STEPS)]
+
+
+class WorkflowModel(ConfigModel):
+    """A whole workflow file."""
+
+    workflow: Name
+    trigger: TriggerModel
+    where: Expression | None = None
+    reentry: Annotated[Reentry, PlainValidator(_reentry), WithJsonSchema(_TEXT)] = Reentry("once")
+    goal: GoalModel | None = None
+    window: WindowModel | None = None
+    quiet_hours: Annotated[QuietHours, PlainValidator(_quiet_hours), WithJsonSchema(_TEXT)] | None = None
+    steps: Steps
+
+
+ArmModel.model_rebuild()
+StepModel.model_rebuild()
+WorkflowModel.model_rebuild()

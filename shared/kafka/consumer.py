@@ -183,6 +183,7 @@ class ConsumerLoop:
                     await consumer.stop()
 
     async def _consume(self, consumer: AIOKafkaConsumer, assignment: _Assignment, stopping: asyncio.Event) -> None:
+        give_ups = 0
         while not stopping.is_set():
             try:
                 if assignment.to_adopt:

@@ -211,9 +211,9 @@ async def test_one_poisonous_record_is_found_and_buried(
 async def test_too_many_dead_letters_halt_and_lose_nothing(
     engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
 ) -> None:
-    await producer.send_all(numbered(topics.events, 30, "bad"))
     limit = DeadLetterLimit(consecutive=10, of_last_thousand=10)
     async with consuming(engine, kafka, topics, Copying(topics), producer, limit=limit) as loop:
+        await producer.send_all(numbered(topics.events, 30, "bad"))
         await until(lambda: any("could not be processed" in reason for reason in loop.missing()))
     async with engine.begin() as conn:
         assert (await conn.execute(sa.text("SELECT sum(next_offset) FROM consumer_offsets"))).scalar_one() == 0

@@ -1,0 +1,89 @@
+import json
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.nurture.domain.fallback import fallback_of
+from services.nurture.domain.payload import LARGEST
+from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update, begun, minutes
+
+WORKFLOW = a_workflow(
+    {"send": {"webhook": "marketing-automation", "deadline": "5m", "fallback": {"webhook": "on-call"}}}
+)
+
+
+def body_of(**changes: Any) -> dict[str, Any]:
+    [delivery] = begun(WORKFLOW, an_update(**changes)).deliveries
+    body: dict[str, Any] = json.loads(delivery.payload)
+    return body
+
+
+def test_what_a_receiver_gets() -> None:
+    body = body_of(lead=51_234, message="Hello", interest="pricing")
+    assert body["type"] == "followup.requested"
+    assert body["timestamp"] == "2026-03-02T10:00:00Z"
+    data = body["data"]
+    assert data["contact"]["email"] == "ada@example.com"
+    assert data["contact"]["company"] == "Analytical Engines"
+    assert data["contact"]["traits"]["size"] == 12
+    assert data["lead_value"] == {"amount": "512.34", "currency": "EUR"}
+    assert data["customer_value"] == {"amount": "0.00", "currency": "EUR"}
+    assert data["reasons"] == [{"value": "lead", "factor": "prior", "amount": {"amount": "512.34", "currency": "EUR"}}]
+    assert (data["workflow"], data["step"], data["target"]) == ("sample", "0", "marketing-automation")
+    assert data["event"]["type"] == "lead.captured"
+    assert data["event"]["data"] == {"message": "Hello", "interest": "pricing"}
+    assert data["deadline"] == "2026-03-02T10:05:00Z"
+    assert data["window"]["closes_at"] == "2026-03-02T11:00:00Z"
+    assert "trimmed" not in data
+
+
+def test_what_the_fallback_gets() -> None:
+    [delivery] = begun(WORKFLOW).deliveries
+    fallback = fallback_of(delivery, "answered 500", NOW + minutes(4))
+    assert fallback is not None
+    body = json.loads(fallback.payload)
+    assert body["type"] == "followup.fallback"
+    assert body["data"]["delivery"] == str(fallback.id)
+    assert body["data"]["contact"]["email"] == "ada@example.com"
+    assert body["data"]["instead_of"] == {
+        "delivery": str(delivery.id),
+        "step": "0",
+        "channel": "webhook",
+        "target": "marketing-automation",
+        "deadline": "2026-03-02T10:05:00Z",
+        "reason": "answered 500",
+    }
+
+
+def test_a_long_message_is_cut_and_says_so() -> None:
+    data = body_of(message="x" * 30_000)["data"]
+    assert data["trimmed"] == ["event.data"]
+    assert data["event"]["data"]["message"] == "x" * 999 + "…"
+    assert data["contact"]["traits"]["size"] == 12
+
+
+texts = st.text(max_size=300).map(lambda text: text * 100)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=50), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.dictionaries(st.text(max_size=20), json_values, max_size=10),
+    st.dictionaries(st.text(max_size=2000), json_values, max_size=100),
+    texts,
+)
+def test_always_below_the_limit_with_the_address_whole(data: dict[str, Any], traits: dict[str, Any], text: str) -> None:
+    contact = a_contact(traits=traits, name=text, interest=text, source=text, email="a" * 200 + "@example.com")
+    event = {f"field {key}": value for key, value in data.items()}
+    [delivery] = begun(WORKFLOW, an_update(contact=contact, **event, message=text)).deliveries
+    assert len(delivery.payload) < LARGEST
+    assert msgspec.json.decode(delivery.payload)["data"]["contact"]["email"] == contact.email
+    fallback = fallback_of(delivery, text, NOW)
+    assert fallback is not None
+    assert len(fallback.payload) < LARGEST

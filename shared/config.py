@@ -104,7 +104,7 @@ def validate(document: Document, model: type[M]) -> M:
         problems = []
         for found in error.errors(include_url=False, include_input=False):
             path = [part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-            text = "unknown key" if found["type"] == "extra_forbidden" else found["msg"]
+            text = "unknown key" if found["type"] == "extra_forbidden" else found["msg"].removeprefix("Value error, ")
             problems.append(document.problem(path, text))
         raise ConfigurationError(problems) from None
 

@@ -3,7 +3,15 @@
 from datetime import time
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.nurture.domain.duration import Duration, parse_duration
 from services.nurture.domain.workflow import QuietHours, Reentry, Target
@@ -175,7 +183,13 @@ class StepModel(ConfigModel):
         return self
 
 
-Steps = Annotated[tuple[Annotated[StepModel, BeforeValidator(_exit)], ...], Field(min_length=1, max_length=_MOST_STEPS)]
+def _some(steps: tuple[StepModel, ...]) -> tuple[StepModel, ...]:
+    if not 0 < len(steps) <= _MOST_STEPS:
+        raise ValueError(f"must have 1 to {_MOST_STEPS} steps")
+    return steps
+
+
+Steps = Annotated[tuple[Annotated[StepModel, BeforeValidator(_exit)], ...], AfterValidator(_some)]
 
 
 class WorkflowModel(ConfigModel):

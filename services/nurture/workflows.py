@@ -85,7 +85,7 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None) -> Workf
         reps |= {name for _, name in build.reps}
         loaded[model.workflow] = workflow
     if problems:
-        raise ConfigurationError(problems)
+        raise ConfigurationError(sorted(problems, key=lambda each: (str(each.file), each.line or 0)))
     assert endpoints is not None
     by_trigger: dict[str, tuple[Workflow, ...]] = {}
     for workflow in loaded.values():

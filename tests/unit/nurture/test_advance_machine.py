@@ -124,18 +124,18 @@ class Life(RuleBasedStateMachine):
     def something_happens(self, event: tuple[str, bool], ago: int, version: int, lead: int) -> None:
         kind, yes = event
         self.count += 1
-        data: dict[str, Any] = {
+        fields: dict[str, dict[str, Any]] = {
             "contact.touched": {"human": yes, "who": "ana", "channel": "phone"},
             "engagement.recorded": {"kind": "page_viewed"},
             "feedback.given": {"score": 9 if yes else 1},
-        }.get(kind, {})
+        }
         update = an_update(
             kind,
             name=f"event {self.count}",
             time=self.now - timedelta(seconds=ago),
             lead=lead,
             contact=a_contact(version=version),
-            **data,
+            **fields.get(kind, {}),
         )
         self.heard.append(update)
         self.stimulate(Arrived(update))

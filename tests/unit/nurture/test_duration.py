@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - a wall clock's time has no zone
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 

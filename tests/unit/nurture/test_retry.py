@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,7 @@ def test_dense_within_the_hour_then_the_long_tail(jitters: list[float]) -> None:
     assert times == sorted(set(times))
     hour = [time for time in times if time <= timedelta(seconds=3650)]
     assert len(hour) == 10
-    assert all(later - earlier <= minutes(30) for earlier, later in zip(hour, hour[1:], strict=False))
+    assert all(later - earlier <= minutes(30) for earlier, later in pairwise(hour))
     assert times[1] <= timedelta(seconds=5)
     assert len(times) == len(STANDARD_PLAN.waits)
     assert timedelta(days=2) < times[-1] < timedelta(days=4)

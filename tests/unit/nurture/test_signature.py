@@ -1,4 +1,5 @@
 import base64
+import json
 from datetime import datetime
 
 import pytest
@@ -20,12 +21,12 @@ def test_the_published_vector() -> None:
 
 @given(st.binary(min_size=24, max_size=64), st.binary(min_size=24, max_size=64), st.text())
 def test_receivers_with_the_old_or_the_new_secret_accept_it(old: bytes, new: bytes, text: str) -> None:
-    now = int(datetime.now().timestamp())  # noqa: DTZ005, TID251 - the receiver compares with its own clock
-    headers = signed_headers([new, old], "0195", now, text.encode())
-    assert len(headers["webhook-signature"].split()) == 2
+    now = int(datetime.now().timestamp())  # noqa: DTZ005 - the receiver compares with its own clock
+    body = json.dumps({"text": text}).encode()
+    headers = signed_headers([new, old], "0195", now, body)
     for key in (old, new):
         receiver = Webhook("whsec_" + base64.b64encode(key).decode())
-        receiver.verify(b'{"text": 1}', signed_headers([new, old], "0195", now, b'{"text": 1}'))
+        assert receiver.verify(body, headers) == {"text": text}
 
 
 @pytest.mark.parametrize("text", ["whsec_", "whsec_%%%", "whsec_c2hvcnQ=", "whsec_" + "QUJD" * 40])

@@ -1,0 +1,71 @@
+"""The state folder of one installation on this machine: who uses it, and what it looks like.
+
+lock                a running `firsthour run` holds it
+run/, logs/         pid files and logs of the children
+kafka/, postgres/   their data
+postgres-password   mode 0600, like admin-token, key-secret and secrets.env (shared/secrets.py)
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from shared.errors import FirsthourError
+from shared.secrets import write_private
+
+DEFAULT: Final = Path(".firsthour")
+_PASSWORD: Final = "postgres-password"  # noqa: S105 - a file's name
+
+
+class StateInUse(FirsthourError):  # noqa: N818 - reads as what happened
+    """Another process works with this state folder."""
+
+
+class StateUnusable(FirsthourError):  # noqa: N818 - reads as what happened
+    """The state folder, or what is in it, cannot be used; the message says what to do."""
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[Path]:
+    """Make the folder and hold its lock; yields its absolute path. Raises StateInUse or StateUnusable.
+
+    The lock ends with the process that holds it, however that ends: it is never stale.
+    """
+    folder = state.absolute()
+    try:
+        # Root's Postgres runs as another user, who has to pass through; what is private in here has its own mode.
+        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StateUnusable(f"cannot use the state folder {state}: {error.strerror}; name another by --state") from None
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateInUse(
+                f"another `firsthour run` (pid {lock.read().strip() or 'unknown'}) uses {state}: "
+                "stop it, or give this one its own folder by --state"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield folder
+        lock.truncate(0)
+
+
+def postgres_password(state: Path) -> tuple[str, bool]:
+    """The database's password, and whether it was made just now."""
+    path = state / _PASSWORD
+    try:
+        known = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        known = ""
+    if known:
+        return known, False
+    made = secrets.token_urlsafe(24)
+    write_private(path, made + "\n")
+    return made, True

@@ -1,0 +1,91 @@
+"""The embedded stack is started once for a test run: by the xdist controller, or by the only process there is.
+
+Tests ask for `kafka`, `topic_prefix`, `database` (or `stack` and what tests/stack.py makes of it); those that kill
+Kafka or Postgres ask for `own_stack`.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
+
+_WITHOUT_STACK = [Path(__file__).parent / folder for folder in ("unit", "docker")]
+_RUNNING = pytest.StashKey[ExitStack]()
+_STACK = pytest.StashKey[Stack]()
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+
+
+def _needs_stack(config: pytest.Config) -> bool:
+    paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    return not all(any(path.is_relative_to(folder) for folder in _WITHOUT_STACK) for path in paths)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if _is_controller(config) and not config.option.collectonly and _needs_stack(config):
+        config.stash[_RUNNING] = parts = ExitStack()
+        config.stash[_STACK] = parts.enter_context(running_stack())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist: tell each worker where the stack is."""
+    if _STACK in node.config.stash:
+        node.workerinput["stack"] = node.config.stash[_STACK].as_dict()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUNNING in config.stash:
+        config.stash[_RUNNING].close()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The stack of this test run."""
+    workerinput = getattr(request.config, "workerinput", {})
+    if "stack" in workerinput:
+        yield Stack(**workerinput["stack"])
+    else:
+        with running_stack() as running:
+            yield running
+
+
+@pytest.fixture
+def kafka(stack: Stack) -> str:
+    """Kafka's bootstrap server."""
+    return stack.kafka
+
+
+@pytest.fixture
+def topic_prefix(stack: Stack) -> Iterator[str]:
+    """A prefix for topics and groups of this test alone; its topics are deleted afterwards."""
+    with fresh_prefix(stack) as prefix:
+        yield prefix
+
+
+@pytest.fixture
+def postgres_admin_url(stack: Stack) -> str:
+    """A database whose user may create others."""
+    return stack.postgres
+
+
+@pytest.fixture
+def database(stack: Stack) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test alone."""
+    with fresh_database(stack) as url:
+        yield url
+
+
+@pytest.fixture
+def own_stack() -> Iterator[OwnStack]:
+    """A Kafka and a Postgres that this test may kill and start again."""
+    with running_own_stack() as running:
+        yield running

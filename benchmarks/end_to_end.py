@@ -11,12 +11,12 @@ import argparse
 import asyncio
 import contextlib
 import json
+import secrets
 import statistics
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import psutil
@@ -62,7 +62,7 @@ async def post_leads(firsthour: Firsthour, *, rate: float, count: int) -> dict[s
             answer.raise_for_status()
 
         for number in range(count):
-            posts.create_task(post(uuid4().hex, start + number / rate))
+            posts.create_task(post(secrets.token_hex(8), start + number / rate))
     return sent
 
 
@@ -138,7 +138,7 @@ async def backlog(firsthour: Firsthour, receiver: Receiver, options: argparse.Na
     receiver.received.clear()
     topic = topics.events_bulk if options.lane == "bulk" else topics.events
     firsthour.stop(["scoring", "nurture"])
-    await fill(firsthour, options.events, topic, uuid4().hex[:6])
+    await fill(firsthour, options.events, topic, secrets.token_hex(8)[:6])
     firsthour.start("scoring", "nurture")
     firsthour.wait_ready("scoring", "nurture")
     sent = await post_leads(firsthour, rate=100, count=options.leads)

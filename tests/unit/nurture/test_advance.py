@@ -237,3 +237,12 @@ def test_a_run_as_a_document_is_the_same_run() -> None:
     run = a_run(workflow, message="Grüße 🙂", estimated_value={"amount": "1.00", "currency": "EUR"})
     run = advance(workflow, run, Arrived(a_touch(time=NOW + minutes(1))), NOW + minutes(1)).enrolment
     assert decode_enrolment(encode_enrolment(run)) == run
+
+
+def test_the_trigger_is_not_its_own_goal_but_the_next_of_its_kind_is() -> None:
+    workflow = a_workflow(waiting("3d"), trigger={"on": "purchase.completed"})
+    bought = an_update("purchase.completed", order_id="A-1", amount="10.00", currency="EUR")
+    run = begun(workflow, bought).enrolment
+    assert not advance(workflow, run, Arrived(bought), NOW).changed
+    again = an_update("purchase.completed", name="again", order_id="A-2", amount="10.00", currency="EUR")
+    assert advance(workflow, run, Arrived(again), NOW).enrolment.status == "goal_reached"

@@ -29,6 +29,9 @@ def facts(event_type: str = "lead.captured", *, lead: int = 0, contact: Any = No
         ('event.form == "" && !has(contact.traits.nothing)', True),
         ('event.type == "lead.captured" && now - event.time < duration("1h")', True),
         ("['a', 'b'].exists(x, x == 'b')", True),
+        ('contact["country"] == "DE" && contact.name == "Ada"', True),
+        ("[contact].exists(each, each.name == 'Ada')", True),
+        ('contact . name == "contact.name" || contact.email.contains("@")', True),
         ('event.campaign.medium == "lead.nonsense"', False),
     ],
 )

@@ -155,3 +155,9 @@ def test_reps_take_turns() -> None:
 
 def test_ids_of_deliveries_never_change() -> None:
     assert str(delivery_id(an_id("run"), "1.0.2", "webhook")) == "7071e3c4-4e2c-596f-ab92-f4f5a6bfce7f"
+
+
+def test_a_try_exactly_at_the_deadline_is_too_late() -> None:
+    made = a_delivery(expires_at=NOW + timedelta(seconds=5))
+    after = after_attempt(NotSent("refused"), made, STANDARD_PLAN, now=NOW, jitter=0)
+    assert after == GiveUp("expired", "refused; the next try would come too late", fall_back=False)

@@ -83,15 +83,16 @@ def _remember(run: _Run, update: ContactUpdate) -> None:
     event = update.event
     known = run.enrolment.contact
     newer = update.contact.version > known.version or known.id != run.enrolment.contact_id  # merged since
-    if update.contact.id == run.enrolment.contact_id and newer:
+    active = run.enrolment.status == "active"  # an ended run keeps what it knew when it ended
+    if active and newer and update.contact.id == run.enrolment.contact_id:
         run.enrolment = replace(run.enrolment, contact=update.contact, values=update.values)
     trigger = run.enrolment.trigger
     if event.id == trigger.id or event.time < trigger.time:
         return
     if event.human_touch:
-        run.close_tasks = run.enrolment.status == "active"
+        run.close_tasks = True
         _stop_window(run, event.time, str(event.data.get("who") or "somebody"))
-    if run.enrolment.status != "active":
+    if not active:
         return
     facts = Facts(update.contact, update.values, event, run.now)
     goal = run.workflow.goal

@@ -184,7 +184,11 @@ def test_the_clock_runs_on_after_the_end_until_a_person_gets_in_touch() -> None:
     assert run.listens
     robot = advance(workflow, run, Arrived(a_touch(human=False, time=NOW + minutes(1))), NOW + minutes(5))
     assert robot.enrolment.window == run.window
-    person = advance(workflow, run, Arrived(a_touch(time=NOW + minutes(4))), NOW + minutes(5)).enrolment
+    news = an_update("engagement.recorded", time=NOW + minutes(2), contact=a_contact(version=7))
+    assert not advance(workflow, run, Arrived(news), NOW + minutes(2)).changed
+    touched = advance(workflow, run, Arrived(a_touch(time=NOW + minutes(4))), NOW + minutes(5))
+    person = touched.enrolment
+    assert touched.close_tasks
     assert person.window is not None
     assert (person.window.stopped_at, person.window.stopped_by) == (NOW + minutes(4), "ana")
     assert (person.listens, person.status) == (False, "exited")

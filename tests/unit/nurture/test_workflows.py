@@ -1,11 +1,16 @@
+import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from services.nurture.domain.advance import advance
+from services.nurture.domain.enrolment import Due
 from services.nurture.workflows import compile_workflow, load_workflows
+from shared.config import Document
 from shared.errors import ConfigurationError
-from tests.unit.nurture.builders import a_touch, an_update, begun, sent
+from tests.unit.nurture.builders import a_contact, a_touch, an_update, begun, sent
 
 SHIPPED = Path(__file__).parents[3] / "config"
 
@@ -62,6 +67,30 @@ def test_the_shipped_thanks_follow_a_purchase() -> None:
     workflow = load_workflows(SHIPPED).by_name["thank-customer"]
     bought = an_update("purchase.completed", order_id="A-1", amount="10.00", currency="EUR")
     assert sent(begun(workflow, bought)) == [("email", "thank-customer"), ("webhook", "marketing-automation")]
+
+
+@pytest.mark.parametrize(("consent", "last"), [({"email": True}, ["cross-sell"]), ({"email": False}, []), ({}, [])])
+def test_the_shipped_suggestion_goes_only_to_those_who_agreed(consent: dict[str, bool], last: list[str]) -> None:
+    workflow = load_workflows(SHIPPED).by_name["thank-customer"]
+    bought = an_update("purchase.completed", contact=a_contact(consent=consent), order_id="A-1", amount="10.00")
+    run = begun(workflow, bought).enrolment
+    assert run.due_at is not None
+    decision = advance(workflow, run, Due(), run.due_at)
+    assert [delivery.target for delivery in decision.deliveries] == last
+    assert decision.enrolment.status == "completed"
+
+
+def test_the_manual_is_true() -> None:
+    manual = (SHIPPED.parent / "docs" / "workflows.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    workflow = compile_workflow(Document(Path("example"), example).data)
+    assert set(workflow.steps) == {"0", "1", "call", "1.0.1", "1.0.2.0", "1.1.0", "1.1.1", "2"}
+    [body] = re.findall(r"```json\n(.*?)```", manual, re.DOTALL)
+    [sent_first, *_] = begun(workflow, an_update(form="demo", message="…")).deliveries
+    real = json.loads(sent_first.payload)["data"]
+    shown = json.loads(body)["data"]
+    assert set(shown) == set(real)
+    assert all(set(shown[key]) <= set(real[key]) for key in ("contact", "event", "window", "lead_value"))
 
 
 def test_a_stored_version_compiles_to_the_same_version() -> None:

@@ -10,10 +10,9 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,9 +34,6 @@ _NOT_NEEDED: Final = {
 _AT_ONCE: Final = 8
 _ATTEMPTS: Final = 3
 _TIMEOUT_S: Final = 30
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes that are here and the bytes of all."""
 
 
 class JarProblem(FirsthourError):  # noqa: N818 - reads as what happened
@@ -72,33 +68,45 @@ def read_pins(path: Path = PINS) -> tuple[Pin, ...]:
     return tuple(Pin(coordinate, sha256, int(size)) for coordinate, sha256, size in lines)
 
 
-def ensure_jars(
-    pins: Sequence[Pin],
-    cache: Path,
-    *,
-    progress: Progress | None = None,
-    repositories: Mapping[str, str] | None = None,
-) -> tuple[Path, ...]:
-    """The jars, downloaded where they are missing. Raises JarProblem.
+def class_path(pins: Sequence[Pin], cache: Path) -> tuple[Path, ...]:
+    """Where the jars lie, or will lie."""
+    return tuple(_folder(cache) / pin.file_name for pin in pins)
+
+
+def missing(pins: Sequence[Pin], cache: Path) -> list[Pin]:
+    """The jars that are not there, or are not what was pinned."""
+    return [pin for pin in pins if not _is(pin, _folder(cache) / pin.file_name)]
+
+
+def bytes_here(cache: Path) -> int:
+    """How much is there, also of downloads under way."""
+    total = 0
+    for path in _folder(cache).rglob("*.jar"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def ensure_jars(pins: Sequence[Pin], cache: Path, repositories: Mapping[str, str] | None = None) -> None:
+    """Download the jars that are missing. Raises JarProblem.
 
     Several processes may call this at once, and a call that was killed leaves what it had finished.
     `repositories` (name → URL): where to ask; by default jgo's own configuration file, then Maven Central.
     """
-    folder = cache / "kafka"
+    folder = _folder(cache)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _missing(pins, folder):
-            with _one_at_a_time(folder):
-                _download(_missing(pins, folder), pins, folder, progress, repositories)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _download(missing(pins, cache), folder, repositories)
     except OSError as error:
         raise JarProblem(
             f"cannot keep Kafka's jars in {folder}: {error.strerror}; set FIRSTHOUR_CACHE to another folder"
         ) from None
-    return tuple(folder / pin.file_name for pin in pins)
 
 
-def _missing(pins: Sequence[Pin], folder: Path) -> list[Pin]:
-    return [pin for pin in pins if not _is(pin, folder / pin.file_name)]
+def _folder(cache: Path) -> Path:
+    return cache / "kafka"
 
 
 def _is(pin: Pin, path: Path) -> bool:
@@ -113,40 +121,16 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _download(
-    missing: Sequence[Pin],
-    pins: Sequence[Pin],
-    folder: Path,
-    progress: Progress | None,
-    repositories: Mapping[str, str] | None,
-) -> None:
+def _download(wanted: Sequence[Pin], folder: Path, repositories: Mapping[str, str] | None) -> None:
     for old in folder.glob(".partial-*"):  # of a run that was killed: we hold the lock, nobody else writes
         shutil.rmtree(old, ignore_errors=True)
-    total = sum(pin.size for pin in pins)
-    here = total - sum(pin.size for pin in missing)
-    counting = threading.Lock()
 
     def fetch(pin: Pin) -> None:
-        nonlocal here
         with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            path = _fetch(pin, Path(partial), repositories)
-            path.replace(folder / pin.file_name)
-        with counting:
-            here += pin.size
-            if progress:
-                progress(here, total)
+            _fetch(pin, Path(partial), repositories).replace(folder / pin.file_name)
 
-    if progress:
-        progress(here, total)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="jars") as pool:
-        jobs = [pool.submit(fetch, pin) for pin in sorted(missing, key=lambda pin: -pin.size)]
+        jobs = [pool.submit(fetch, pin) for pin in sorted(wanted, key=lambda pin: -pin.size)]
         try:
             for job in jobs:
                 job.result()
@@ -220,7 +204,8 @@ def main(arguments: Sequence[str]) -> int:
         write_pins(resolve_pins())
     pins = read_pins()
     try:
-        ensure_jars(pins, cache_folder())
+        if missing(pins, cache_folder()):
+            ensure_jars(pins, cache_folder())
     except JarProblem as problem:
         sys.stderr.write(f"{problem}\n")
         return 1

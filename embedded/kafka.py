@@ -9,7 +9,8 @@ import os
 import secrets
 import shutil
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -61,12 +62,10 @@ class Kafka:
 
     async def start(self, say: Say = lambda _text: None) -> None:
         """Return when the broker answers for its metadata. Raises JarProblem, StateUnusable or ProcessDied."""
-        cache = jars.cache_folder()
-
-        def progress(here: int, total: int) -> None:
-            say(f"downloading Kafka, {here / 1e6:.0f} of {total / 1e6:.0f} MB")
-
-        classpath = await asyncio.to_thread(jars.ensure_jars, jars.read_pins(), cache, progress=progress)
+        cache, pins = jars.cache_folder(), jars.read_pins()
+        if await asyncio.to_thread(jars.missing, pins, cache):
+            await self._download(pins, cache, say)
+        classpath = jars.class_path(pins, cache)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "tmp").mkdir(exist_ok=True)
         properties = self._write_properties()
@@ -142,6 +141,22 @@ class Kafka:
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
         return path
 
+    async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
+        """In a child process, which can be ended at any time."""
+        arguments = (sys.executable, "-m", "embedded.jars")
+        child = Child(Command("kafka-download", arguments, dict(os.environ)), self._state)
+        child.start()
+        total = sum(pin.size for pin in pins)
+        try:
+            while (code := child.exit_code) is None:
+                here = min(await asyncio.to_thread(jars.bytes_here, cache), total)
+                say(f"downloading Kafka, {here / 1e6:.0f} of {total / 1e6:.0f} MB")
+                await asyncio.sleep(0.2)
+        finally:
+            child.kill()
+        if code:
+            raise jars.JarProblem(child.tail(1) or f"the download of Kafka failed; its log is {child.log_path}")
+
     async def _format(self, classpath: tuple[Path, ...], properties: Path) -> None:
         if (self._data / f"__cluster_metadata-{_NODE - 1}").exists():
             raise StateUnusable(
@@ -186,7 +201,7 @@ async def make_archive() -> None:
     """
     cache = jars.cache_folder()
     with suppress(FirsthourError, KafkaError, OSError):
-        classpath = await asyncio.to_thread(jars.ensure_jars, jars.read_pins(), cache)
+        classpath = jars.class_path(jars.read_pins(), cache)
         with archive.trial(archive.archive_path(classpath, cache)) as folder:
             if folder is None:
                 return

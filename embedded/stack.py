@@ -1,10 +1,11 @@
 """Kafka and Postgres of one state folder, started together: the supervisor, tests and benchmarks stand on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from embedded.kafka import Kafka
 from embedded.ports import holder, is_free
@@ -23,11 +24,16 @@ class PortsTaken(FirsthourError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running Kafka and Postgres."""
+    """A Kafka and a Postgres that share a state folder."""
 
     state: Path
     kafka: Kafka
     postgres: Postgres
+
+    @classmethod
+    def of(cls, state: Path, *, kafka_port: int = 0, postgres_port: int = 0, fsync: bool = True) -> Self:
+        """Both, not yet started; a free port for each 0."""
+        return cls(state, Kafka(state, kafka_port), Postgres(state, postgres_port, fsync=fsync))
 
     @property
     def bootstrap(self) -> str:
@@ -43,13 +49,16 @@ class Stack:
 def check_ports(wanted: Mapping[str, int]) -> None:
     """Raise PortsTaken unless every port (setting → port; 0 means any) is free and wanted once."""
     problems = []
+    by_port: dict[int, list[str]] = {}
     for setting, port in wanted.items():
-        twins = [other for other, its in wanted.items() if its == port and other != setting]
-        if port and twins:
-            problems.append(f"port {port} is wanted twice: change {setting} or {twins[0]}")
+        by_port.setdefault(port, []).append(setting)
+    for port, settings in by_port.items():
+        if port and len(settings) > 1:
+            problems.append(f"port {port} is wanted more than once: change {' or '.join(settings)}")
         elif port and not is_free(port):
             who = holder(port)
-            problems.append(f"port {port} is taken{f' by {who}' if who else ''}: free it, or set {setting} to another")
+            where = f"port {port} is taken{f' by {who}' if who else ''}"
+            problems.append(f"{where}: free it, or set {settings[0]} to another")
     if problems:
         raise PortsTaken("\n".join(problems))
 
@@ -68,37 +77,33 @@ async def stack(
     `fsync=False` is for tests: a crash of the machine may lose the database. Raises FirsthourError in one line.
     """
     with locked(state) as folder:
-        async with unlocked_stack(
-            folder, kafka_port=kafka_port, postgres_port=postgres_port, fsync=fsync, report=report
-        ) as running:
+        await stop_leftovers(folder)
+        check_ports({"Kafka's port": kafka_port, "Postgres' port": postgres_port})
+        running = Stack.of(folder, kafka_port=kafka_port, postgres_port=postgres_port, fsync=fsync)
+        async with running_stack(running, report):
             yield running
 
 
 @asynccontextmanager
-async def unlocked_stack(
-    state: Path, *, kafka_port: int, postgres_port: int, fsync: bool, report: Report
-) -> AsyncIterator[Stack]:
-    """The same for who holds the state's lock already."""
-    await stop_leftovers(state)
-    check_ports({"FIRSTHOUR_EMBEDDED_KAFKA_PORT": kafka_port, "FIRSTHOUR_EMBEDDED_POSTGRES_PORT": postgres_port})
-    running = Stack(state, Kafka(state, kafka_port), Postgres(state, postgres_port, fsync=fsync))
-    try:
-        await start_together(running, report)
-        yield running
-    finally:
-        await asyncio.shield(asyncio.gather(running.kafka.stop(), running.postgres.stop()))
-
-
-async def start_together(running: Stack, report: Report) -> None:
-    """Start both at once; the first trouble ends the other's start and is raised as it is."""
+async def running_stack(the_stack: Stack, report: Report) -> AsyncIterator[None]:
+    """Start both at once and stop them at the end; for who holds the state's lock and has looked for leftovers."""
 
     async def start(name: str, part: Kafka | Postgres) -> None:
         await part.start(lambda text: report(name, text))
         report(name, "ready")
 
     try:
+        await first_error(start("kafka", the_stack.kafka), start("postgres", the_stack.postgres))
+        yield
+    finally:
+        await asyncio.gather(the_stack.kafka.stop(), the_stack.postgres.stop())
+
+
+async def first_error(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it at once; the first trouble ends the rest and is raised as it is."""
+    try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(start("kafka", running.kafka))
-            group.create_task(start("postgres", running.postgres))
+            for each in work:
+                group.create_task(each)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None

@@ -132,6 +132,9 @@ class Kafka:
             "log.dirs": self._data,
             "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
             "group.initial.rebalance.delay.ms": 0,
+            # A broker that was killed is let in again when its last session is over: not the 9 s of a cluster.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             **{f"{topic}.replication.factor": 1 for topic in one_broker},
             **{f"{topic}.num.partitions": 4 for topic in one_broker},
             "transaction.state.log.min.isr": 1,

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 READY: Final = "ready"
 _PLAIN_EVERY_S: Final = 3.0
@@ -70,6 +71,6 @@ class StartDisplay:
         for name, row in self._rows.items():
             done = row.done_after is not None
             seconds = row.done_after if row.done_after is not None else self._clock() - row.since
-            mark: RenderableType = "[green]✓[/]" if done else row.spinner
-            table.add_row(mark, name, "" if done else row.text, f"[dim]{seconds:.1f} s[/]")
+            mark: RenderableType = Text("✓", "green") if done else row.spinner
+            table.add_row(mark, Text(name), Text("" if done else row.text), Text(f"{seconds:.1f} s", "dim"))
         return table

@@ -1,0 +1,61 @@
+# Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run demo test lint bench clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# The build backend looks for its own program on the path.
+OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable .
+ARGS ?=
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: .venv/installed ## The environment in .venv; then .venv/bin/firsthour works
+
+install-dev: .venv/installed-dev ## The same, with what the tests, lint and benchmarks need
+
+run: .venv/installed ## Everything on this machine, ready when it says so (ARGS="--state DIR" …)
+	@exec $(BIN)/firsthour run $(ARGS)
+
+demo: .venv/installed ## The same, with sample leads and a live view of their way
+	@exec $(BIN)/firsthour demo $(ARGS)
+
+test: .venv/installed-dev ## All tests, on a real Kafka and Postgres (ARGS="-k words" …)
+	@exec $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/installed-dev ## Style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/installed-dev ## The figures of docs/benchmarks.md, measured here
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove the environment and caches; .firsthour (your data) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Firsthour needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)." >&2; \
+		echo "Install one, or name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+		echo "'$(PYTHON)' cannot make an environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/installed: .venv/python locks/embedded.txt pyproject.toml
+	@echo "Installing into .venv (the first time: some 200 MB to download) …"
+	@$(PIP) --require-hashes --requirement locks/embedded.txt
+	@$(OURSELVES)
+	@touch $@
+
+.venv/installed-dev: .venv/python locks/dev.txt pyproject.toml
+	@echo "Installing into .venv what development needs …"
+	@$(PIP) --require-hashes --requirement locks/dev.txt
+	@$(OURSELVES)
+	@touch $@ .venv/installed

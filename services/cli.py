@@ -1,0 +1,186 @@
+"""The command `firsthour`. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.errors import ConfigurationError, FirsthourError
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+app = typer.Typer(
+    name="firsthour",
+    help="Every lead followed up within its first hour: none lost, none contacted twice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Folder of the configuration. [FIRSTHOUR_CONFIG]")]
+State = Annotated[Path | None, typer.Option("--state", help="Folder of tokens and data. [FIRSTHOUR_STATE]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+
+
+def _place(config: Path | None, state: Path | None) -> None:
+    """Options go before the environment, for this process and for its children."""
+    for name, value in (("FIRSTHOUR_CONFIG", config), ("FIRSTHOUR_STATE", state)):
+        if value is not None:
+            os.environ[name] = str(value)
+
+
+def _settings() -> "Settings":
+    from shared.settings import Settings, load
+
+    return load(Settings)
+
+
+def _say(lines: list[str], *, as_json: bool) -> None:
+    typer.echo(json.dumps({"done": lines}) if as_json else "\n".join(lines))
+
+
+@app.command()
+def run(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Run everything on this machine: Kafka, Postgres, the three services, and a place to see what they send.
+
+    Example: firsthour run
+    """
+    _place(config, state)
+    from embedded.run import run as run_all
+    from embedded.run_options import RunOptions
+    from shared.settings import load
+
+    raise typer.Exit(asyncio.run(run_all(load(RunOptions), as_json=as_json)))
+
+
+@app.command()
+def ingest(config: Config = None, state: State = None) -> None:
+    """Run ingest: takes leads, purchases and engagement over HTTP.
+
+    Example: FIRSTHOUR_KAFKA=localhost:9092 firsthour ingest
+    """
+    _place(config, state)
+    from services.ingest.app import main as serve
+    from services.ingest.settings import IngestSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(IngestSettings)))
+
+
+@app.command()
+def scoring(config: Config = None, state: State = None) -> None:
+    """Run scoring: keeps the value of every lead and customer.
+
+    Example: FIRSTHOUR_DATABASE=postgresql://… firsthour scoring
+    """
+    _place(config, state)
+    from services.scoring.app import main as serve
+    from services.scoring.settings import ScoringSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(ScoringSettings)))
+
+
+@app.command()
+def nurture(config: Config = None, state: State = None) -> None:
+    """Run nurture: follow-up workflows, webhooks, e-mails and tasks.
+
+    Example: FIRSTHOUR_DATABASE=postgresql://… firsthour nurture
+    """
+    _place(config, state)
+    from services.nurture.app import main as serve
+    from services.nurture.settings import NurtureSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(NurtureSettings)))
+
+
+@app.command()
+def setup(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Make tokens and secrets, migrate the schemas, create the topics. Safe to repeat.
+
+    Example: firsthour setup --state /var/lib/firsthour
+    """
+    _place(config, state)
+    from services.setup import set_up
+
+    _say(asyncio.run(set_up(_settings())), as_json=as_json)
+
+
+@app.command()
+def migrate(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Bring the schemas of scoring and nurture to their newest revision.
+
+    Example: firsthour migrate
+    """
+    _place(config, state)
+    from services.setup import migrate_all
+
+    _say(asyncio.run(migrate_all(_settings())), as_json=as_json)
+
+
+@app.command()
+def topics(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Create the topics that are missing.
+
+    Example: FIRSTHOUR_TOPIC_REPLICATION=3 firsthour topics
+    """
+    _place(config, state)
+    from services.setup import make_topics
+
+    _say(asyncio.run(make_topics(_settings())), as_json=as_json)
+
+
+@app.command()
+def check(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Check the configuration: every problem of every file, each with its file, line and key.
+
+    Example: firsthour check --config config
+    """
+    _place(config, state)
+    from services.setup import check_configuration
+
+    settings = _settings()
+    problems: list[Any] = []
+    warnings: list[Any] = []
+    try:
+        warnings = check_configuration(settings.config, settings.state)
+    except ConfigurationError as error:
+        problems = error.problems
+    if as_json:
+        as_dicts = {
+            kind: [{"file": str(p.file), "line": p.line, "key": p.key, "problem": p.problem} for p in found]
+            for kind, found in (("problems", problems), ("warnings", warnings))
+        }
+        typer.echo(json.dumps(as_dicts))
+    else:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}")
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        if not problems:
+            typer.echo(f"{settings.config}: no problems")
+    raise typer.Exit(1 if problems else 0)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong use."""
+    try:
+        app()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        sys.exit(1)
+    except FirsthourError as error:
+        typer.echo(f"firsthour: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Checks the fields of one JSON object and remembers everything that is wrong, so that all is named at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from shared.events.identity import normalise_email, normalise_opaque, normalise_phone
+from shared.money import Money, is_amount, is_currency
+
+LONG: Final = 10_000  # characters of a message
+SHORT: Final = 500
+_DEEPEST: Final = 6
+_MOST: Final = 200  # values in free-form objects
+_SMALLEST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
+
+
+class Wrong(NamedTuple):
+    """One wrong field: a JSON pointer and what is wrong. Never the value."""
+
+    at: str
+    problem: str
+
+
+@dataclass(slots=True)
+class Fields:
+    """An object being read. Each reader returns the good value or None, and notes what is wrong."""
+
+    data: Mapping[str, Any]
+    at: str = ""
+    wrong: list[Wrong] = field(default_factory=list)
+
+    def note(self, name: str, problem: str) -> None:
+        """Remember that this field is wrong."""
+        self.wrong.append(Wrong(f"{self.at}/{name}", problem))
+
+    def text(self, name: str, longest: int = SHORT) -> str | None:
+        """Trimmed text; None when absent or empty. A number is taken as its digits, as forms and sheets send them."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            self.note(name, "must be text")
+            return None
+        value = value.strip()
+        if len(value) > longest:
+            self.note(name, f"must have at most {longest} characters")
+            return None
+        if "\0" in value:
+            self.note(name, "must not contain the character NUL")
+            return None
+        return value or None
+
+    def _normalised(self, name: str, rule: Callable[[str], str]) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return rule(value)
+        except ValueError as error:
+            self.note(name, str(error))
+            return None
+
+    def email(self, name: str = "email") -> str | None:
+        """An e-mail address in its one form."""
+        return self._normalised(name, normalise_email)
+
+    def phone(self, name: str = "phone") -> str | None:
+        """A phone number in E.164."""
+        return self._normalised(name, normalise_phone)
+
+    def opaque(self, name: str) -> str | None:
+        """The sender's own id."""
+        return self._normalised(name, normalise_opaque)
+
+    def time(self, name: str) -> datetime | None:
+        """A moment in UTC."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            moment = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.note(name, "must be a time with its zone, such as 2026-01-01T10:00:00Z")
+            return None
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.note(name, "is out of range")
+            return None
+
+    def flag(self, name: str) -> bool | None:
+        """True or false."""
+        value = self.data.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self.note(name, "must be true or false")
+        return None
+
+    def amount(self, name: str) -> str | None:
+        """A plain decimal number, as text (`"129.90"`) or as a JSON number."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        found = amount_text(value)
+        if found is None:
+            self.note(name, "must be a plain decimal number such as 129.90")
+        return found
+
+    def currency(self, name: str) -> str | None:
+        """An ISO 4217 code."""
+        value = self.text(name)
+        if value is None:
+            return None
+        code = value.upper()
+        if not is_currency(code):
+            self.note(name, "must be a three-letter code such as EUR")
+            return None
+        return code
+
+    def money(self, name: str) -> Money | None:
+        """`{"amount": "500.00", "currency": "EUR"}`."""
+        inner = self.inner(name)
+        if inner is None:
+            return None
+        amount, currency = inner.required(inner.amount, "amount"), inner.required(inner.currency, "currency")
+        return Money(amount, currency) if amount is not None and currency is not None else None
+
+    def required(self, reader: Callable[[str], str | None], name: str) -> str | None:
+        """What the reader makes of the field, which must be there."""
+        before = len(self.wrong)
+        value = reader(name)
+        if value is None and len(self.wrong) == before:
+            self.note(name, "is required")
+        return value
+
+    def inner(self, name: str) -> "Fields | None":
+        """An object inside this one; what is wrong in it is noted here."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.note(name, "must be an object")
+            return None
+        return Fields(value, f"{self.at}/{name}", self.wrong)
+
+    def free(self, name: str) -> dict[str, Any]:
+        """A free-form object: any JSON, within bounds; {} when absent."""
+        value = self.data.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.note(name, "must be an object")
+            return {}
+        problem = free_form_problem(value)
+        if problem is not None:
+            self.note(name, problem)
+            return {}
+        return value
+
+
+def amount_text(value: object) -> str | None:
+    """A JSON number or text as a plain decimal; None when it is neither."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        value = str(value)
+    elif isinstance(value, float):
+        value = f"{value:.6f}".rstrip("0").rstrip(".")
+    if not isinstance(value, str):
+        return None
+    value = value.strip()
+    return value if is_amount(value) else None
+
+
+def free_form_problem(value: Any) -> str | None:
+    """What keeps a JSON value from being stored: too deep, too many, NUL, or an integer beyond 64 bits."""
+    count, level = 0, [value]
+    for _depth in range(_DEEPEST + 1):
+        below: list[Any] = []
+        for each in level:
+            problem = _plain_problem(each)
+            if problem is not None:
+                return problem
+            if isinstance(each, dict):
+                below += each
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+        count += len(level)
+        if count > 2 * _MOST:  # names and values
+            return f"must not hold more than {_MOST} values"
+        if not below:
+            return None
+        level = below
+    return f"must not be nested deeper than {_DEEPEST} levels"
+
+
+def _plain_problem(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "must not contain the character NUL" if "\0" in value else None
+    if isinstance(value, int) and not _SMALLEST_INT <= value <= _LARGEST_INT:
+        return "must not contain an integer beyond 64 bits"
+    return None

@@ -1,0 +1,70 @@
+"""What one accepted message says, before it has an id and a key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from services.ingest.domain.checks import Fields, Wrong
+from shared.events.identity import Identity
+from shared.events.types import Campaign, Consent
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event's content. `time`: when the sender says it happened (UTC), None for now.
+
+    `sender_id`: the sender's own id of the message; a resend with the same one is the same event.
+    """
+
+    type: str
+    identity: Identity
+    data: Struct
+    time: datetime | None = None
+    sender_id: str | None = None
+
+
+class Refused(Exception):  # noqa: N818 - reads as what happened
+    """A message cannot be taken; `wrong` names every field."""
+
+    def __init__(self, wrong: list[Wrong]) -> None:
+        super().__init__("refused")
+        self.wrong = wrong
+
+
+def read_identity(fields: Fields) -> Identity:
+    """The identities of a plain JSON message: at least one of the four; notes it when there is none."""
+    before = len(fields.wrong)
+    identity = Identity(
+        email=fields.email(),
+        phone=fields.phone(),
+        user_id=fields.opaque("user_id"),
+        anonymous_id=fields.opaque("anonymous_id"),
+    )
+    if len(fields.wrong) == before and identity == _NOBODY:
+        fields.wrong.append(Wrong(fields.at or "/", "needs one of email, phone, user_id or anonymous_id"))
+    return identity
+
+
+_NOBODY = Identity()
+
+
+def read_campaign(fields: Fields | None) -> Campaign | None:
+    """The UTM five and click ids; None when there are none."""
+    if fields is None:
+        return None
+    found: dict[str, Any] = {name: fields.text(name) for name in Campaign.__struct_fields__}
+    return Campaign(**found) if any(found.values()) else None
+
+
+def read_consent(fields: Fields | None) -> Consent | None:
+    """What was agreed to, with the wording; None when nothing is said."""
+    if fields is None:
+        return None
+    return Consent(
+        email=fields.flag("email"),
+        phone=fields.flag("phone"),
+        sms=fields.flag("sms"),
+        wording=fields.text("wording", 5000),
+    )

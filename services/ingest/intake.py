@@ -1,0 +1,169 @@
+"""Takes facts: gives each its id, time, key and trace, and returns once it is safe on a broker or on disk."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.ingest.domain.fact import Fact
+from services.ingest.sources import Source
+from services.ingest.spool import Spool, SpoolFull
+from shared import log
+from shared.clock import new_id, utc_now
+from shared.errors import Permanent, Transient
+from shared.events.envelope import KAFKA_HEADERS, encode, make_event
+from shared.events.identity import derived_event_id, partition_key
+from shared.http.problems import FieldError, Problem
+from shared.kafka.producer import Producer
+from shared.kafka.records import Outgoing
+from shared.kafka.topics import Topics
+
+_LOG = log.get(__name__)
+_TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_IDLE_S: Final = 0.25
+_ADOPT_EVERY_S: Final = 10.0
+
+
+class Intake:
+    """The one way from a request into Kafka; the spool carries what Kafka cannot take now."""
+
+    def __init__(
+        self,
+        *,
+        producer: Producer,
+        spool: Spool | None,
+        topics: Topics,
+        key_secret: bytes,
+        registry: CollectorRegistry,
+    ) -> None:
+        """`spool` None: what Kafka does not acknowledge is refused with 503."""
+        self._producer = producer
+        self._spool = spool
+        self._topics = {"live": topics.events, "bulk": topics.events_bulk}
+        self._key_secret = key_secret
+        self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
+        self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
+        self.pending = Gauge("firsthour_ingest_spool_pending", "Events in the spool.", registry=registry)
+        self.pending.set_function(lambda: spool.pending if spool is not None else 0)
+
+    def missing(self) -> list[str]:
+        """What keeps it from accepting; while the spool takes events, nothing does."""
+        if self._producer.ready or self._spool is not None:
+            return []
+        return ["Kafka is not reachable"]
+
+    async def accept(self, source: Source, facts: Sequence[Fact], traceparent: bytes | None) -> list[UUID]:
+        """The ids of the facts, once every one is safe. Raises Problem 503 when not all could be made so.
+
+        After a 503 some may be safe all the same: the same message id again is the same event.
+        """
+        now = utc_now()
+        trace = _trace(traceparent)
+        ids: list[UUID] = []
+        outgoing: list[Outgoing] = []
+        for fact in facts:
+            identifier = derived_event_id(source.path, fact.sender_id) if fact.sender_id else new_id()
+            ids.append(identifier)
+            outgoing.append(self._outgoing(source, fact, identifier, now, trace))
+        await self._safe(outgoing)
+        self._accepted.labels(source=source.name).inc(len(ids))
+        return ids
+
+    def _outgoing(self, source: Source, fact: Fact, identifier: UUID, now: datetime, trace: str) -> Outgoing:
+        subject = fact.identity.primary(source.path) or ""
+        event = make_event(
+            id=identifier,
+            source=source.path,
+            type=fact.type,
+            time=now if fact.time is None or fact.time > now else fact.time,
+            receivedtime=now,
+            subject=subject,
+            data=fact.data,
+            traceparent=trace,
+        )
+        return Outgoing(
+            self._topics[source.lane], partition_key(subject, self._key_secret), encode(event), KAFKA_HEADERS
+        )
+
+    async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
+        spool = self._spool
+        if spool is not None and spool.pending:  # newer events queue behind what is being drained
+            await self._to_spool(spool, outgoing)
+            return
+        try:
+            if len(outgoing) == 1:
+                await self._producer.send(outgoing[0])
+            else:
+                await self._producer.send_all(outgoing)
+        except Permanent as error:
+            raise Problem(413, "The event is too large", errors=[FieldError("/", str(error))]) from None
+        except Transient:
+            if spool is None:
+                raise _unavailable() from None
+            await self._to_spool(spool, outgoing)
+
+    async def _to_spool(self, spool: Spool, outgoing: Sequence[Outgoing]) -> None:
+        try:
+            async with asyncio.TaskGroup() as puts:
+                for each in outgoing:
+                    puts.create_task(spool.put(each))
+        except* SpoolFull as group:
+            _LOG.error("spool_full", reason=str(group.exceptions[0]))
+            raise _unavailable() from None
+        self._spooled.inc(len(outgoing))
+
+    async def drain(self, stopping: asyncio.Event) -> None:
+        """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
+        spool = self._spool
+        if spool is None:
+            await stopping.wait()
+            return
+        loop = asyncio.get_running_loop()
+        adopt_at = loop.time()
+        while not stopping.is_set():
+            try:
+                if loop.time() >= adopt_at:
+                    adopt_at = loop.time() + _ADOPT_EVERY_S
+                    adopted = await spool.adopt()
+                    if adopted:
+                        _LOG.warning("spool_adopted", events=adopted)
+                if spool.pending and self._producer.ready:
+                    await self._drain_some(spool)
+                    continue
+            except (Transient, sqlite3.Error) as error:
+                _LOG.warning("spool_not_drained", reason=str(error)[:200])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _IDLE_S)
+
+    async def _drain_some(self, spool: Spool) -> None:
+        oldest = await spool.oldest()
+        if oldest is None:
+            await asyncio.sleep(0)  # what is pending is still being written
+            return
+        await self._producer.send_all(oldest.outgoing)
+        await spool.forget(oldest)
+        if not spool.pending:
+            _LOG.info("spool_drained")
+
+
+def _trace(given: bytes | None) -> str:
+    """The sender's traceparent when it is well-formed, else a new one (W3C Trace Context)."""
+    if given is not None and _TRACEPARENT.fullmatch(given):
+        return given.decode()
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "The event could not be stored",
+        "Send it again with the same message_id: it will still be one event.",
+        headers={"Retry-After": "2"},
+    )

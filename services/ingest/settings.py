@@ -1,0 +1,28 @@
+"""Settings of ingest: `FIRSTHOUR_…`, each documented beside its default."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from shared.settings import Settings
+
+
+class IngestSettings(Settings):
+    """What ingest needs beyond what every service knows."""
+
+    ingest_port: Annotated[int, Field(ge=0, le=65535, description="Where ingest listens.")] = 8080
+    ingest_kafka_deadline: Annotated[
+        float, Field(gt=0, description="Seconds that Kafka has to acknowledge before an event goes to the spool.")
+    ] = 2.0
+    ingest_max_in_flight: Annotated[
+        int, Field(ge=1, description="Requests at work at once; a further one gets 503 before memory grows.")
+    ] = 2000
+    ingest_spool_bytes: Annotated[
+        int, Field(ge=0, description="Bytes of events kept on disk while Kafka is away; 0 turns the spool off.")
+    ] = 1_073_741_824
+    ingest_max_body: Annotated[int, Field(ge=1024, description="Bytes of one event's body.")] = 32_768
+    ingest_max_batch: Annotated[int, Field(ge=1024, description="Bytes of a batch's body, unpacked.")] = 512_000
+    key_secret: Annotated[
+        SecretStr | None,
+        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
+    ] = None

@@ -188,7 +188,8 @@ async def _excerpt(response: httpx.Response, until: float) -> str:
                     break
     except (httpx.HTTPError, OSError):  # TimeoutError is an OSError
         pass
-    return kept.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    text = kept.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return text.encode()[:LONGEST_ANSWER].decode("utf-8", "ignore")  # what was replaced has become longer
 
 
 def tls_context() -> ssl.SSLContext:

@@ -1,0 +1,248 @@
+"""The tables of schema `nurture`. The row is the queue: what is due is found by index, claimed, and only then done.
+
+A row that waits, one that is claimed and one that is finished sit in different partial indexes, so that what is
+scanned every few milliseconds holds only what waits. The CHECKs tie each state to its timestamps.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA, UUID
+
+from shared.db.offsets import offset_tables
+
+SCHEMA: Final = "nurture"
+MOST_TRIES: Final = 20  # between two replays; the plan in domain/retry.py has 16
+MOST_ATTEMPTS: Final = 1000
+LONGEST_EXCERPT: Final = 20_000  # bytes
+
+metadata = sa.MetaData(schema=SCHEMA)
+consumer_offsets, dead_letters = offset_tables(metadata)
+
+
+def _id(name: str = "id", *, primary_key: bool = False) -> "sa.Column[object]":
+    return sa.Column(name, UUID(as_uuid=True), primary_key=primary_key, nullable=False)
+
+
+def _at(name: str, *, nullable: bool = True) -> "sa.Column[object]":
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False, primary_key: bool = False) -> "sa.Column[str]":
+    return sa.Column(name, sa.Text, nullable=nullable, primary_key=primary_key)
+
+
+workflow_versions = sa.Table(
+    "workflow_versions",
+    metadata,
+    _text("name", primary_key=True),
+    _text("version", primary_key=True),
+    _text("source"),
+    sa.Column("first_seen", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+)
+
+enrolments = sa.Table(
+    "enrolments",
+    metadata,
+    _id(primary_key=True),
+    _text("workflow"),
+    _text("version"),
+    _id("contact_id"),
+    _text("status"),
+    sa.Column("listens", sa.Boolean, nullable=False),  # whether updates about the contact still matter
+    _at("due_at"),
+    _at("triggered_at", nullable=False),  # the trigger's own time
+    _at("started_at", nullable=False),
+    _at("ended_at"),
+    _at("window_opened_at"),
+    _at("window_closes_at"),
+    _at("window_stopped_at"),
+    _text("window_stopped_by", nullable=True),
+    _at("window_missed_at"),  # noticed that nobody had got in touch when it closed
+    sa.Column("document", BYTEA, nullable=False),  # the whole run: domain/enrolment.py
+    sa.ForeignKeyConstraint(
+        ["workflow", "version"],
+        [workflow_versions.c.name, workflow_versions.c.version],
+        name="enrolments_version_known",
+    ),
+    sa.CheckConstraint("status IN ('active', 'completed', 'exited', 'goal_reached')", name="enrolments_status"),
+    sa.CheckConstraint("(status = 'active') = (ended_at IS NULL)", name="enrolments_ended"),
+    sa.CheckConstraint("due_at IS NULL OR status = 'active'", name="enrolments_due"),
+    sa.CheckConstraint("(window_opened_at IS NULL) = (window_closes_at IS NULL)", name="enrolments_window"),
+    sa.CheckConstraint(
+        "(window_stopped_at IS NULL) = (window_stopped_by IS NULL) "
+        "AND (window_stopped_at IS NULL OR window_opened_at IS NOT NULL)",
+        name="enrolments_window_stopped",
+    ),
+    sa.CheckConstraint(
+        "listens = (status = 'active' OR (window_opened_at IS NOT NULL AND window_stopped_at IS NULL))",
+        name="enrolments_listens",
+    ),
+    sa.Index(
+        "enrolments_one_active", "workflow", "contact_id", unique=True, postgresql_where=sa.text("status = 'active'")
+    ),
+    sa.Index("enrolments_contact", "contact_id"),
+    sa.Index(
+        "enrolments_due",
+        "due_at",
+        "id",
+        postgresql_where=sa.text("status = 'active' AND due_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "enrolments_open_window",
+        "window_closes_at",
+        "id",
+        postgresql_where=sa.text(
+            "window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL"
+        ),
+    ),
+    sa.Index("enrolments_newest", "started_at", "id"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    _id(primary_key=True),  # the webhook-id
+    _id("enrolment_id"),
+    _text("step"),
+    _text("channel"),
+    _text("target"),  # the webhook's or the template's name
+    _text("endpoint"),  # whose queue it stands in
+    _text("rep", nullable=True),  # an e-mail that tells this rep of a task, not one for the contact
+    sa.Column("is_first", sa.Boolean, nullable=False),  # what the run sends first: its delay is measured
+    _text("state"),
+    _at("created_at", nullable=False),
+    _at("due_at", nullable=False),
+    _at("deadline_at"),
+    _at("expires_at"),  # when the fallback goes: a little before the deadline
+    _text("fallback_channel", nullable=True),
+    _text("fallback_target", nullable=True),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),  # ever
+    sa.Column("tries", sa.Integer, nullable=False, server_default=sa.text("0")),  # since made or replayed
+    _at("claimed_at"),
+    _at("lease_until"),
+    sa.Column("lease_token", UUID(as_uuid=True)),
+    _text("leased_by", nullable=True),
+    sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.text("false")),  # cancelled while under way
+    _at("finished_at"),
+    _text("reason", nullable=True),  # of the last failure
+    sa.Column("payload", BYTEA, nullable=False),
+    sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="deliveries_enrolment"),
+    sa.UniqueConstraint("enrolment_id", "step", "channel", name="deliveries_once"),
+    sa.CheckConstraint("channel IN ('webhook', 'email')", name="deliveries_channel"),
+    sa.CheckConstraint("rep IS NULL OR channel = 'email'", name="deliveries_rep"),
+    sa.CheckConstraint(
+        "state IN ('pending', 'claimed', 'delivered', 'failed', 'expired', 'cancelled')", name="deliveries_state"
+    ),
+    sa.CheckConstraint(
+        "(state = 'claimed') = (lease_until IS NOT NULL) AND (state = 'claimed') = (lease_token IS NOT NULL) "
+        "AND (state = 'claimed') = (leased_by IS NOT NULL) AND (state <> 'claimed' OR claimed_at IS NOT NULL)",
+        name="deliveries_lease",
+    ),
+    sa.CheckConstraint("(state IN ('pending', 'claimed')) = (finished_at IS NULL)", name="deliveries_finished"),
+    sa.CheckConstraint("state <> 'delivered' OR attempts > 0", name="deliveries_attempted"),
+    sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="deliveries_fallback"),
+    sa.CheckConstraint(
+        f"tries BETWEEN 0 AND {MOST_TRIES} AND attempts BETWEEN tries AND {MOST_ATTEMPTS}", name="deliveries_attempts"
+    ),
+    sa.Index("deliveries_pending", "endpoint", "due_at", "id", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("deliveries_leases", "lease_until", postgresql_where=sa.text("state = 'claimed'")),
+    sa.Index(
+        "deliveries_expiring",
+        "expires_at",
+        postgresql_where=sa.text("state = 'pending' AND expires_at IS NOT NULL"),
+    ),
+    sa.Index("deliveries_newest", "created_at", "id"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _id("delivery_id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    _at("started_at", nullable=False),
+    _at("finished_at", nullable=False),
+    sa.Column("status", sa.Integer),  # HTTP's or SMTP's, when there was one
+    _text("outcome"),
+    _text("reason", nullable=True),
+    _text("excerpt", nullable=True),  # the start of what the receiver answered
+    sa.ForeignKeyConstraint(["delivery_id"], [deliveries.c.id], name="attempts_delivery"),
+    sa.CheckConstraint("outcome IN ('delivered', 'retry', 'failed', 'expired', 'unknown')", name="attempts_outcome"),
+    sa.CheckConstraint(f"octet_length(excerpt) <= {LONGEST_EXCERPT}", name="attempts_excerpt"),
+    sa.CheckConstraint("number > 0", name="attempts_number"),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    _id(primary_key=True),
+    _id("enrolment_id"),
+    _text("step"),
+    _text("name"),
+    _text("rep", nullable=True),
+    _text("state"),
+    _at("created_at", nullable=False),
+    _at("deadline_at"),
+    _at("expires_at"),
+    _text("fallback_channel", nullable=True),
+    _text("fallback_target", nullable=True),
+    _at("finished_at"),
+    _text("done_by", nullable=True),
+    _text("outcome", nullable=True),
+    _text("done_channel", nullable=True),
+    _text("note", nullable=True),
+    sa.Column("payload", BYTEA, nullable=False),
+    sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="tasks_enrolment"),
+    sa.UniqueConstraint("enrolment_id", "step", name="tasks_once"),
+    sa.CheckConstraint("state IN ('open', 'done', 'expired', 'cancelled')", name="tasks_state"),
+    sa.CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="tasks_finished"),
+    sa.CheckConstraint("(state = 'done') = (done_by IS NOT NULL)", name="tasks_done"),
+    sa.CheckConstraint("outcome IN ('reached', 'attempted')", name="tasks_outcome"),
+    sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="tasks_fallback"),
+    sa.Index("tasks_expiring", "expires_at", postgresql_where=sa.text("state = 'open' AND expires_at IS NOT NULL")),
+    sa.Index("tasks_newest", "created_at", "id"),
+)
+
+turns = sa.Table(  # round robin: how many tasks of this step there have been
+    "turns",
+    metadata,
+    _text("workflow", primary_key=True),
+    _text("step", primary_key=True),
+    sa.Column("taken", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("taken > 0", name="turns_taken"),
+)
+
+facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them
+    "facts",
+    metadata,
+    _id(primary_key=True),  # the event's id
+    sa.Column("key", BYTEA, nullable=False),
+    sa.Column("value", BYTEA, nullable=False),
+)
+
+seen_updates = sa.Table(
+    "seen_updates",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Index("seen_updates_age", "seen_at", postgresql_using="brin"),
+)
+
+contact_merges = sa.Table(
+    "contact_merges",
+    metadata,
+    _id("loser", primary_key=True),
+    _id("survivor"),
+    sa.CheckConstraint("loser <> survivor", name="contact_merges_apart"),
+    sa.Index("contact_merges_survivor", "survivor"),
+)
+
+endpoint_state = sa.Table(  # no row: never anything special
+    "endpoint_state",
+    metadata,
+    _text("name", primary_key=True),
+    _at("disabled_at"),
+    _text("disabled_because", nullable=True),
+    _at("slowed_until"),
+    sa.CheckConstraint("(disabled_at IS NULL) = (disabled_because IS NULL)", name="endpoint_state_disabled"),
+)

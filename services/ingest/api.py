@@ -122,7 +122,7 @@ class HotPaths:
             return _problem(_refusal(refused.wrong))
         except ClientGone:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last line of defence: logged, and no detail leaks
             _LOG.exception("request_failed", error=type(error).__name__)
             return _problem(Problem(500, "Something went wrong here; it has been logged"))
         finally:

@@ -79,7 +79,7 @@ _PURCHASE: Final = {
 }
 _SEGMENT: Final = {
     "type": "object",
-    "description": "Segment's message: userId or anonymousId, event, properties, traits, context, messageId, timestamp.",
+    "description": "Segment's message: userId or anonymousId, event, properties, traits, context, messageId.",
     "additionalProperties": True,
 }
 _BATCH: Final = {

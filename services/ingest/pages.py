@@ -8,7 +8,8 @@ from services.ingest.domain.checks import Wrong
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
-body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color:#1a1a1a;background:#fff}}
+body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}}
+body{{color:#1a1a1a;background:#fff}}
 h1{{font-size:1.5rem}}@media(prefers-color-scheme:dark){{body{{color:#eee;background:#16181c}}}}
 </style></head><body><main><h1>{title}</h1>{body}</main></body></html>"""
 HEADERS: Sequence[tuple[bytes, bytes]] = (

@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from shared import secrets
 from shared.config import ConfigModel, read, validate
@@ -80,7 +79,7 @@ def _url(text: str) -> str:
     return text
 
 
-Field: TypeAlias = Literal[
+FormField: TypeAlias = Literal[
     "email", "phone", "name", "company", "interest", "message", "user_id", "anonymous_id", "country", "page"
 ]
 
@@ -91,7 +90,7 @@ class _Source(ConfigModel):
     lane: Literal["live", "bulk"] = "live"
     origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
     redirect: Annotated[str, AfterValidator(_url)] | None = None
-    fields: Mapping[Field, str] = MappingProxyType({})
+    fields: dict[FormField, str] = Field(default_factory=dict)
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

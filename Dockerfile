@@ -36,8 +36,9 @@ LABEL org.opencontainers.image.title="Firsthour" \
       org.opencontainers.image.description="Every lead followed up within its first hour" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The folders belong to the user here, because a new named volume takes its owner from the image.
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin firsthour \
-    && install -d -o firsthour -g firsthour -m 0700 /state /secrets
+RUN groupadd --gid 10001 firsthour \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin firsthour \
+    && install -d -o firsthour -g firsthour -m 0700 /state /state/spool /secrets
 ENV PATH=/app/bin:/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \

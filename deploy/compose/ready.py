@@ -12,7 +12,7 @@ def main(port: str, path: str = "/readyz") -> int:
         connection.request("GET", path)
         answer = connection.getresponse()
         print(answer.read().decode(errors="replace"))  # noqa: T201 - `docker inspect` shows it
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         print(f"no answer on port {port}: {error}")  # noqa: T201 - `docker inspect` shows it
         return 1
     return 0 if answer.status == http.HTTPStatus.OK else 1

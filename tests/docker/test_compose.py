@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def compose(*arguments: str) -> str:
-    ports = {f"FIRSTHOUR_{name}_PORT": "0" for name in ("INGEST", "SCORING", "NURTURE", "SINKS")}
+    ports = {f"FIRSTHOUR_{name}_PORT": "0" for name in ("INGEST", "SCORING", "NURTURE", "DEMO")}
     done = subprocess.run(
         ["docker", "compose", "--project-name", PROJECT, *arguments],
         cwd=ROOT,

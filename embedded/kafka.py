@@ -109,7 +109,7 @@ class Kafka:
             "--sun-misc-unsafe-memory-access=allow",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-            "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn",  # 300 lines a start
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",  # or a start alone is 1,000 lines
             *flags,
         )
         return Command(

@@ -30,15 +30,19 @@ class Home:
     user: User | None
 
 
-def find_home(state: Path, outside: Path = _OUTSIDE) -> Home:
-    """Where this state's database is, or is to be. Raises StateUnusable with what to do."""
+def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = None) -> Home:
+    """Where this state's database is, or is to be. Raises StateUnusable with what to do.
+
+    `programs`: Postgres' own, by default those of the installed package.
+    """
+    programs = programs or _programs()
     note = state / "postgres-location"
     data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state / "postgres"
     if note.exists() and not data.parent.exists():
         raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to begin anew")
     if os.geteuid() != 0:
         _own(data)
-        return Home(data, _programs(), None)
+        return Home(data, programs, None)
     user = _account(data)
     try:
         if not data.exists() and not passable(data.parent, user):
@@ -46,7 +50,7 @@ def find_home(state: Path, outside: Path = _OUTSIDE) -> Home:
             _open_folder(outside)
             data.parent.mkdir(mode=0o711)
             note.write_text(f"{data}\n", encoding="utf-8")
-        return Home(data, _reachable_programs(user, outside), user)
+        return Home(data, _reachable_programs(programs.resolve(), user, outside), user)
     except OSError as error:
         raise StateUnusable(
             f"Postgres does not run as root, and {user.name} cannot reach {state} "
@@ -97,8 +101,7 @@ def _programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
 
 
-def _reachable_programs(user: User, outside: Path) -> Path:
-    programs = _programs().resolve()
+def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
     install = programs.parent
     kept = [programs, install / "share", install / "lib"]
     open_ways = passable(programs, user) and all(_may(folder, user, os.R_OK | os.X_OK) for folder in kept)

@@ -11,7 +11,6 @@ from shared.backoff import exponential
 
 DEATHS: Final = 5
 WITHIN_S: Final = 60.0
-_FIRST_S: Final = 0.5
 
 
 class KeepsDying(ProcessDied):
@@ -23,9 +22,12 @@ async def keep_running(
     child: Callable[[], Child | None],
     start: Callable[[], Awaitable[None]],
     say: Callable[[str], None],
+    *,
+    first_wait_s: float = 0.5,
 ) -> NoReturn:
-    """Start it again whenever it has ended. Raises KeepsDying.
+    """Start it again whenever it has ended, after a wait that doubles with each death of the last minute.
 
+    Raises KeepsDying.
     A service may end on purpose: its watchdog prefers a new process to one that does nothing.
     """
     loop = asyncio.get_running_loop()
@@ -41,7 +43,7 @@ async def keep_running(
                 f"{name} died {recent} times within a minute ({_how(code)}); its log is {running.log_path}",
                 running.tail(),
             )
-        wait = exponential(recent - 1, jitter=random.random(), first=_FIRST_S)  # noqa: S311 - spreads, hides nothing
+        wait = exponential(recent - 1, jitter=random.random(), first=first_wait_s)  # noqa: S311 - spreads, hides nothing
         say(f"{name} ended ({_how(code)}); starting it again in {wait:.1f} s. Its log: {running.log_path}")
         await asyncio.sleep(wait)
         try:

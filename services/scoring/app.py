@@ -1,0 +1,60 @@
+"""Builds scoring from its settings and configuration, and closes it in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.scoring.api import routes
+from services.scoring.config import load_scoring
+from services.scoring.handler import Scoring
+from services.scoring.settings import ScoringSettings
+from services.scoring.tables import SCHEMA
+from shared import runtime
+from shared.clock import utc_now
+from shared.db.engine import make_engine
+from shared.http.auth import Tokens
+from shared.http.operations import operations
+from shared.http.problems import install_problems
+from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.producer import Producer
+from shared.kafka.topics import Topics
+from shared.runtime import Service
+
+
+@asynccontextmanager
+async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
+    """The service, ready to be served. Raises ConfigurationError with all that is wrong with scoring.yaml."""
+    registry = CollectorRegistry()
+    model = load_scoring(settings.config)
+    topics = Topics(settings.topic_prefix)
+    engine = make_engine(settings.database.get_secret_value(), application="firsthour-scoring", schema=SCHEMA)
+    try:
+        producer = Producer(settings.kafka, client_id="firsthour-scoring")
+        loop = ConsumerLoop(
+            engine=engine,
+            bootstrap=settings.kafka,
+            group=f"{settings.topic_prefix}scoring",
+            instance=f"scoring-{settings.instance}-{settings.scoring_port}",
+            live=[topics.events],
+            bulk=[topics.events_bulk],
+            handler=Scoring(model, topics, utc_now),
+            producer=producer,
+            dead_letters=topics.dead_letters,
+            registry=registry,
+            max_records=settings.scoring_batch,
+            max_bulk_records=settings.scoring_bulk_batch,
+        )
+        app = FastAPI(title="Firsthour scoring", version="1", docs_url="/docs", redoc_url=None)
+        install_problems(app)
+        operations(app, missing=loop.missing, registry=registry)
+        app.include_router(routes(engine, model, Tokens(settings.token())))
+        yield Service(app, {"kafka": producer.run, "loop": loop.run, "loop-lag": runtime.loop_lag(registry)})
+    finally:
+        await engine.dispose()
+
+
+def main(settings: ScoringSettings) -> int:
+    """Run until a signal; the exit code."""
+    return runtime.run("scoring", settings, settings.scoring_port, lambda: build(settings))

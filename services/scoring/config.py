@@ -1,0 +1,153 @@
+"""`scoring.yaml`: what a business says about value, compiled into what the rules need."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, model_validator
+
+from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
+from shared.config import ConfigModel, read, validate
+from shared.errors import ConfigurationError
+from shared.money import is_amount, is_currency, to_minor
+
+FILE: Final = "scoring.yaml"
+_POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
+_UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _currency(text: str) -> str:
+    if not is_currency(text):
+        raise ValueError("must be a three-letter ISO 4217 code such as EUR")
+    return text
+
+
+def _amount(text: str) -> str:
+    if not is_amount(text):
+        raise ValueError('must be a plain decimal number in quotes, such as "12.00"')
+    return text
+
+
+def _seconds(text: str) -> str:
+    if not (text[:-1].isdigit() and text[-1:] in _UNITS and int(text[:-1]) > 0):
+        raise ValueError("must be a length of time such as 12h or 14d")
+    return text
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
+Amount = Annotated[str, AfterValidator(_amount)]
+Length = Annotated[str, AfterValidator(_seconds)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Source(ConfigModel):
+    conversion: Share
+    cost: Amount = "0.00"
+
+
+class _Fit(ConfigModel):
+    trait: str
+    points: float
+    in_: Annotated[tuple[str, ...] | None, Field(alias="in")] = None
+    at_least: float | None = None
+    present: bool | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "_Fit":
+        if [self.in_, self.at_least, self.present].count(None) != 2:  # noqa: PLR2004 - one of three is said
+            raise ValueError("say one of `in`, `at_least` and `present`")
+        return self
+
+
+class _Engagement(ConfigModel):
+    half_lives: Annotated[tuple[Length, ...], Field(min_length=1, max_length=4)] = ("1d", "14d")
+    weight: float = 0.35
+    points: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=lambda: {"default": 1.0})
+
+
+class _Recency(ConfigModel):
+    per_day: Annotated[float, Field(le=0)] = -0.05
+    at_most: Annotated[float, Field(le=0)] = -2.0
+
+
+class _Revenue(ConfigModel):
+    default: Amount = "1000.00"
+
+
+class _Response(ConfigModel):
+    phi: Annotated[float, Field(ge=0, lt=1)] = 0.019
+    tau: Annotated[float, Field(gt=0)] = 4.83
+    beta: Annotated[float, Field(gt=0)] = 0.876
+
+
+class _File(ConfigModel):
+    currency: Currency = "EUR"
+    rates: dict[Currency, dict[date, Amount]] = Field(default_factory=dict)
+    sources: dict[str, _Source]
+    fit: tuple[_Fit, ...] = ()
+    engagement: _Engagement = _Engagement()
+    recency: _Recency = _Recency()
+    revenue: _Revenue = _Revenue()
+    lead_margin: Annotated[float, Field(gt=0, le=1)] = 1.0
+    margin_rate: Annotated[float, Field(ge=0, le=1)] = 0.35
+    response: _Response = _Response()
+    handling_minutes: Annotated[float, Field(gt=0)] = 12
+
+
+def load_scoring(config: Path) -> Model:
+    """What `<config>/scoring.yaml` says. Raises ConfigurationError with every problem."""
+    document = read(config / FILE)
+    raw = validate(document, _File)
+    if "default" not in raw.sources:
+        raise ConfigurationError([document.problem(("sources",), "needs an entry `default` for every other source")])
+    return compile_model(raw)
+
+
+def compile_model(raw: _File) -> Model:
+    """The model, with a version that is a hash of all that it says."""
+    canonical = json.dumps(raw.model_dump(mode="json"), sort_keys=True)
+    currency = raw.currency
+    points = {kind: float(value) for kind, value in raw.engagement.points.items()}
+    return Model(
+        version="scorecard-" + hashlib.sha256(canonical.encode()).hexdigest()[:8],
+        currency=currency,
+        rates={code: _rates(table) for code, table in raw.rates.items()},
+        sources={
+            name: SourceModel(_log_odds(each.conversion), to_minor(each.cost, currency))
+            for name, each in raw.sources.items()
+        },
+        fit=tuple(_fit(rule) for rule in raw.fit),
+        half_lives=tuple(int(text[:-1]) * _UNITS[text[-1]] for text in raw.engagement.half_lives),
+        engagement_weight=raw.engagement.weight,
+        points=points,
+        default_points=points.get("default", 1.0),
+        recency_per_second=raw.recency.per_day / 86400.0,
+        recency_floor=raw.recency.at_most,
+        revenue=to_minor(raw.revenue.default, currency),
+        lead_margin=raw.lead_margin,
+        margin_rate=raw.margin_rate,
+        response=ResponseCurve(raw.response.phi, raw.response.tau, raw.response.beta),
+        handling_minutes=raw.handling_minutes,
+    )
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _rates(table: Mapping[date, Any]) -> tuple[tuple[date, float], ...]:
+    return tuple((day, float(rate)) for day, rate in sorted(table.items(), reverse=True))
+
+
+def _fit(rule: _Fit) -> FitRule:
+    return FitRule(
+        trait=rule.trait,
+        log_odds=rule.points / _POINTS_PER_LOG_ODD,
+        among=frozenset(each.lower() for each in rule.in_) if rule.in_ is not None else None,
+        at_least=rule.at_least,
+        present=rule.present,
+    )

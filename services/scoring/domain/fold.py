@@ -1,0 +1,213 @@
+"""What an event makes of a contact's state, and what two states are together. Pure; no order of events matters."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from services.scoring.domain.contact import ContactState, Known, Order, bounded, later, tell
+from services.scoring.domain.model import Model
+from shared.events.envelope import Event
+from shared.events.types import (
+    Consent,
+    ConsentChanged,
+    ContactIdentified,
+    ContactTouched,
+    EngagementRecorded,
+    FeedbackGiven,
+    LeadCaptured,
+    PurchaseCompleted,
+    PurchaseRefunded,
+)
+
+_replace = msgspec.structs.replace
+
+
+def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactState:
+    """The state after the event; `version` grows by one. Values are not touched here (see bookings.py).
+
+    Raises Permanent when the event can never be folded (an amount without a rate).
+    """
+    at = event.time.timestamp()
+    changes: dict[str, Any] = {"version": state.version + 1}
+    if at > state.clock:
+        changes["clock"] = at
+    rule = _RULES.get(type(data))
+    if rule is not None:
+        rule(state, event, data, model, at, changes)
+    return _replace(state, **changes)
+
+
+def _identity(state: ContactState, data: Any, at: float) -> dict[str, Known]:
+    known = dict(state.known)
+    if data.identity.email:
+        tell(known, "email", data.identity.email, at)
+    if data.identity.phone:
+        tell(known, "phone", data.identity.phone, at)
+    return known
+
+
+def _traits(known: dict[str, Known], traits: Mapping[str, Any], at: float) -> None:
+    for name, value in traits.items():
+        tell(known, f"trait:{name}", value, at)
+
+
+def _consent(known: dict[str, Known], consent: Consent | None, at: float) -> None:
+    if consent is None:
+        return
+    for channel in ("email", "phone", "sms"):
+        given = getattr(consent, channel)
+        if given is not None:
+            tell(known, f"consent:{channel}", given, at)
+
+
+def _lead(
+    state: ContactState, event: Event, data: LeadCaptured, model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    known = _identity(state, data, at)
+    for name in ("name", "interest"):
+        value = getattr(data, name)
+        if value:
+            tell(known, name, value, at)
+    _traits(known, data.traits, at)
+    _consent(known, data.consent, at)
+    estimate = data.estimated_value
+    if estimate is not None:
+        tell(known, "estimate", model.in_base(estimate.amount, estimate.currency, event.time), at)
+    changes["known"] = known
+    changes["captured"] = later(state.captured, at)
+    changes["first_source"] = min(filter(None, (state.first_source, (at, event.source))))
+
+
+def _identified(
+    state: ContactState, _event: Event, data: ContactIdentified, _model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    known = _identity(state, data, at)
+    if data.name:
+        tell(known, "name", data.name, at)
+    _traits(known, data.traits, at)
+    changes["known"] = known
+
+
+def _engaged(
+    state: ContactState, _event: Event, data: EngagementRecorded, model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    points = model.points.get(data.kind, model.default_points) * data.human_likelihood
+    if points:
+        new = tuple((points, at) for _ in model.half_lives)
+        changes["counters"] = _joined(state.counters, new, model.half_lives)
+
+
+def _bought(
+    state: ContactState, event: Event, data: PurchaseCompleted, model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    paid = model.in_base(data.amount, data.currency, event.time)
+    margin = (
+        model.in_base(data.margin, data.currency, event.time)
+        if data.margin is not None
+        else round(paid * model.margin_rate)
+    )
+    before = state.orders.get(data.order_id)
+    orders = dict(state.orders)
+    orders[data.order_id] = _one_order(before, Order(paid, margin, 0))
+    changes["orders"], changes["settled"], changes["settled_orders"] = bounded(
+        orders, state.settled, state.settled_orders
+    )
+    changes["known"] = _identity(state, data, at)
+    if paid > 0:
+        changes["converted"] = later(state.converted, at)
+
+
+def _refunded(
+    state: ContactState, event: Event, data: PurchaseRefunded, model: Model, _at: float, changes: dict[str, Any]
+) -> None:
+    amount = model.in_base(data.amount, data.currency, event.time)
+    before = state.orders.get(data.order_id) or Order(0, 0, 0)
+    changes["orders"] = {**state.orders, data.order_id: Order(before.paid, before.margin, before.refunded + amount)}
+
+
+def _touched(
+    state: ContactState, _event: Event, data: ContactTouched, _model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    if data.human:
+        changes["touched"] = later(state.touched, at)
+
+
+def _consented(
+    state: ContactState, _event: Event, data: ConsentChanged, _model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    known = dict(state.known)
+    tell(known, f"consent:{data.channel}", data.given, at)
+    changes["known"] = known
+
+
+def _said(
+    state: ContactState, _event: Event, data: FeedbackGiven, _model: Model, at: float, changes: dict[str, Any]
+) -> None:
+    known = dict(state.known)
+    tell(known, data.kind, data.score, at)
+    changes["known"] = known
+
+
+_Rule = Callable[[ContactState, Event, Any, Model, float, dict[str, Any]], None]
+_RULES: Final[Mapping[type, _Rule]] = {
+    LeadCaptured: _lead,
+    ContactIdentified: _identified,
+    EngagementRecorded: _engaged,
+    PurchaseCompleted: _bought,
+    PurchaseRefunded: _refunded,
+    ContactTouched: _touched,
+    ConsentChanged: _consented,
+    FeedbackGiven: _said,
+}
+
+
+def _one_order(a: Order | None, b: Order) -> Order:
+    """The same order heard of twice is one order; refunds of it add up."""
+    if a is None:
+        return b
+    return Order(max(a.paid, b.paid), max(a.margin, b.margin), a.refunded + b.refunded)
+
+
+def _joined(
+    a: tuple[tuple[float, float], ...], b: tuple[tuple[float, float], ...], half_lives: tuple[float, ...]
+) -> tuple[tuple[float, float], ...]:
+    """Two decayed counters as one, at the later of their times: a late event adds what is left of it by then."""
+    if not a or not b:
+        return a or b
+    joined = []
+    for (left, left_at), (right, right_at), half_life in zip(a, b, half_lives, strict=False):
+        if left_at >= right_at:
+            joined.append((left + right * 2.0 ** ((right_at - left_at) / half_life), left_at))
+        else:
+            joined.append((right + left * 2.0 ** ((left_at - right_at) / half_life), right_at))
+    return tuple(joined)
+
+
+def merge(survivor: ContactState, other: ContactState, model: Model) -> ContactState:
+    """Both histories as one contact's. Its booked values are the sums of both; bookings.py books the difference."""
+    known = dict(survivor.known)
+    for name, (at, value) in other.known.items():
+        tell(known, name, value, at)
+    orders = dict(survivor.orders)
+    for order_id, order in other.orders.items():
+        orders[order_id] = _one_order(orders.get(order_id), order)
+    settled, settled_orders = survivor.settled + other.settled, survivor.settled_orders + other.settled_orders
+    orders, settled, settled_orders = bounded(orders, settled, settled_orders)
+    return _replace(
+        survivor,
+        version=survivor.version + other.version,
+        created=min(survivor.created, other.created),
+        lead=survivor.lead + other.lead,
+        customer=survivor.customer + other.customer,
+        clock=max(survivor.clock, other.clock),
+        known=known,
+        counters=_joined(survivor.counters, other.counters, model.half_lives),
+        captured=later(survivor.captured, other.captured),
+        first_source=min(filter(None, (survivor.first_source, other.first_source)), default=None),
+        converted=later(survivor.converted, other.converted),
+        touched=later(survivor.touched, other.touched),
+        orders=orders,
+        settled=settled,
+        settled_orders=settled_orders,
+    )

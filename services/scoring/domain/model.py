@@ -1,0 +1,73 @@
+"""The model: every number that the business or a refit decides, ready for the rules. Minor units, log-odds, seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from shared.errors import Permanent
+from shared.money import decimals, round_minor, to_minor
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModel:
+    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units."""
+
+    log_odds: float
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class FitRule:
+    """Log-odds for a trait that is among some values, at least some number, or present at all."""
+
+    trait: str
+    log_odds: float
+    among: frozenset[str] | None
+    at_least: float | None
+    present: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCurve:
+    """S(t) = phi + (1-phi)(1 + t/tau)^-beta, t in minutes since the lead came."""
+
+    phi: float
+    tau: float
+    beta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of the whole model. Money in minor units of `currency`."""
+
+    version: str
+    currency: str
+    rates: Mapping[str, tuple[tuple[date, float], ...]]  # newest first
+    sources: Mapping[str, SourceModel]
+    fit: tuple[FitRule, ...]
+    half_lives: tuple[float, ...]  # seconds
+    engagement_weight: float
+    points: Mapping[str, float]
+    default_points: float
+    recency_per_second: float
+    recency_floor: float
+    revenue: int
+    lead_margin: float
+    margin_rate: float
+    response: ResponseCurve
+    handling_minutes: float
+
+    def source(self, name: str | None) -> SourceModel:
+        """What is known of a source (`/sources/website` is `website`)."""
+        short = name.rpartition("/")[2] if name else ""
+        return self.sources.get(short) or self.sources["default"]
+
+    def in_base(self, amount: str, currency: str, day: datetime) -> int:
+        """Minor units of the base currency at the rate of that day. Raises Permanent when there is no rate."""
+        minor = to_minor(amount, currency)
+        if currency == self.currency:
+            return minor
+        for since, rate in self.rates.get(currency, ()):
+            if since <= day.date():
+                return round_minor(minor * rate * 10.0 ** (decimals(self.currency) - decimals(currency)))
+        raise Permanent(f"no rate for {currency} on {day.date()}: add it to `rates` in scoring.yaml")

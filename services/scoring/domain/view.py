@@ -1,0 +1,45 @@
+"""A contact as the rest of the world sees it."""
+
+from services.scoring.domain import lead_value
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.model import Model
+from shared.events.updates import ContactView
+
+_TRAIT = "trait:"
+_CONSENT = "consent:"
+
+
+def view(state: ContactState, model: Model) -> ContactView:
+    """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
+    traits, consent = {}, {}
+    for name, (_at, value) in state.known.items():
+        if name.startswith(_TRAIT):
+            traits[name[len(_TRAIT) :]] = value
+        elif name.startswith(_CONSENT):
+            consent[name[len(_CONSENT) :]] = value
+    chance = 0.0
+    if state.open_lead:
+        chance = round(lead_value.conversion(lead_value.parts(state, model, state.clock)), 6)
+    return ContactView(
+        id=state.id,
+        version=state.version,
+        currency=model.currency,
+        stage=state.stage,
+        created=state.created,
+        email=state.get("email"),
+        phone=state.get("phone"),
+        name=state.get("name"),
+        source=state.source,
+        country=_text(traits.get("country")),
+        time_zone=_text(traits.get("time_zone")),
+        locale=_text(traits.get("locale")),
+        traits=traits,
+        interest=state.get("interest"),
+        consent=consent,
+        conversion=chance,
+        purchases=state.purchases,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

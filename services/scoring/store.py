@@ -1,0 +1,241 @@
+"""All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
+from shared.errors import Transient
+from shared.events.updates import Booking
+
+_KNOWN = sa.text("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
+_IDENTITIES = sa.text("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
+_SURVIVORS = sa.text("""
+    WITH RECURSIVE trail AS (
+        SELECT id AS asked, id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))
+        UNION ALL
+        SELECT trail.asked, c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
+    )
+    SELECT asked, id FROM trail WHERE merged_into IS NULL
+""")
+# In one order for all processes, so that two of them never wait for each other in a circle.
+_LOCK = sa.text("""
+    SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+""")
+_INSERT_EVENTS = sa.text("""
+    INSERT INTO events (id, contact_id, type, time, topic, partition, "offset", body, "update")
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
+        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]), CAST(:bodies AS bytea[]),
+        CAST(:updates AS bytea[])
+    )
+""")
+_INSERT_CONTACTS = sa.text("""
+    INSERT INTO contacts
+        (id, version, stage, lead_value, customer_value, captured_at, touched_at, created_at, updated_at, state)
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
+        CAST(:customers AS bigint[]), CAST(:captured AS timestamptz[]), CAST(:touched AS timestamptz[]),
+        CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]), CAST(:states AS bytea[])
+    )
+""")
+_UPDATE_CONTACTS = sa.text("""
+    UPDATE contacts AS c SET version = n.version, stage = n.stage, lead_value = n.lead, customer_value = n.customer,
+        captured_at = n.captured, touched_at = n.touched, created_at = n.created, updated_at = n.updated,
+        state = n.state
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
+        CAST(:customers AS bigint[]), CAST(:captured AS timestamptz[]), CAST(:touched AS timestamptz[]),
+        CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]), CAST(:states AS bytea[])
+    ) AS n (id, version, stage, lead, customer, captured, touched, created, updated, state)
+    WHERE c.id = n.id
+""")
+_INSERT_IDENTITIES = sa.text("""
+    INSERT INTO identities (key, contact_id)
+    SELECT key, contact_id FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
+    ON CONFLICT (key) DO NOTHING
+""")
+_POINT_IDENTITIES = sa.text("""
+    UPDATE identities AS i SET contact_id = n.contact_id
+    FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
+    WHERE i.key = n.key
+""")
+_INSERT_BOOKINGS = sa.text("""
+    INSERT INTO bookings (contact_id, event_id, line, account, factor, amount, model, time)
+    SELECT * FROM unnest(
+        CAST(:contacts AS uuid[]), CAST(:events AS uuid[]), CAST(:lines AS smallint[]), CAST(:accounts AS text[]),
+        CAST(:factors AS text[]), CAST(:amounts AS bigint[]), CAST(:models AS text[]), CAST(:times AS timestamptz[])
+    )
+""")
+_MERGE = (
+    sa.text("""
+        UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, version = c.version + 1
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor) WHERE c.id = n.loser
+    """),
+    sa.text("""
+        UPDATE identities AS i SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE i.contact_id = n.loser
+    """),
+    sa.text("""
+        UPDATE bookings AS b SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE b.contact_id = n.loser
+    """),
+    sa.text("""
+        UPDATE events AS e SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE e.contact_id = n.loser
+    """),
+)
+_UNPUBLISHED = sa.text("""
+    SELECT contact_id, "update" FROM events
+    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end AND "update" IS NOT NULL
+    ORDER BY "offset"
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event with the update that came of it; both None when it is about no contact."""
+
+    id: UUID
+    contact_id: UUID | None
+    type: str
+    time: datetime
+    topic: str
+    partition: int
+    offset: int
+    body: bytes
+    update: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRow:
+    """One booking, with what it belongs to."""
+
+    contact_id: UUID
+    event_id: UUID
+    line: int
+    booking: Booking
+    time: datetime
+
+
+async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these events have been folded already."""
+    return set((await conn.execute(_KNOWN, {"ids": ids})).scalars())
+
+
+async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
+    """Whom the keys name, of those that are known."""
+    return {row.key: row.contact_id for row in await conn.execute(_IDENTITIES, {"keys": keys})}
+
+
+async def survivors(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The contact that each of these has become; a contact nobody knows is left out."""
+    return {row.asked: row.id for row in await conn.execute(_SURVIVORS, {"ids": ids})}
+
+
+async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ContactState]:
+    """The states of these contacts, locked. Raises Transient when one was merged since its identities were read."""
+    found: dict[UUID, ContactState] = {}
+    for row in await conn.execute(_LOCK, {"ids": ids}):
+        if row.merged_into is not None:
+            raise Transient("a contact was merged by another process meanwhile")
+        found[row.id] = decode_state(row.state)
+    return found
+
+
+def _columns(states: Sequence[ContactState], now: datetime) -> dict[str, list[Any]]:
+    return {
+        "ids": [s.id for s in states],
+        "versions": [s.version for s in states],
+        "stages": [s.stage for s in states],
+        "leads": [s.lead for s in states],
+        "customers": [s.customer for s in states],
+        "captured": [None if s.captured is None else moment(s.captured) for s in states],
+        "touched": [None if s.touched is None else moment(s.touched) for s in states],
+        "created": [s.created for s in states],
+        "updated": [now] * len(states),
+        "states": [encode_state(s) for s in states],
+    }
+
+
+async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
+    """Write new contacts."""
+    await conn.execute(_INSERT_CONTACTS, _columns(states, now))
+
+
+async def update_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
+    """Write changed contacts, once each; they are locked."""
+    await conn.execute(_UPDATE_CONTACTS, _columns(states, now))
+
+
+async def insert_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
+    """Claim keys that nobody had. Raises Transient when another process was faster with one: repeat the batch."""
+    names = sorted(keys)
+    result = await conn.execute(_INSERT_IDENTITIES, {"keys": names, "contacts": [keys[name] for name in names]})
+    if result.rowcount != len(names):
+        raise Transient("another process gave one of these identities to a contact meanwhile")
+
+
+async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
+    """Let known keys point to another contact."""
+    names = sorted(keys)
+    await conn.execute(_POINT_IDENTITIES, {"keys": names, "contacts": [keys[name] for name in names]})
+
+
+async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
+    """Write events with what came of each."""
+    await conn.execute(
+        _INSERT_EVENTS,
+        {
+            "ids": [row.id for row in rows],
+            "contacts": [row.contact_id for row in rows],
+            "types": [row.type for row in rows],
+            "times": [row.time for row in rows],
+            "topics": [row.topic for row in rows],
+            "partitions": [row.partition for row in rows],
+            "offsets": [row.offset for row in rows],
+            "bodies": [row.body for row in rows],
+            "updates": [row.update for row in rows],
+        },
+    )
+
+
+async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
+    """Write bookings."""
+    await conn.execute(
+        _INSERT_BOOKINGS,
+        {
+            "contacts": [row.contact_id for row in rows],
+            "events": [row.event_id for row in rows],
+            "lines": [row.line for row in rows],
+            "accounts": [row.booking.account for row in rows],
+            "factors": [row.booking.factor for row in rows],
+            "amounts": [row.booking.amount for row in rows],
+            "models": [row.booking.model for row in rows],
+            "times": [row.time for row in rows],
+        },
+    )
+
+
+async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
+    """Let everything of each loser follow its survivor. Both are locked; survivors are no losers themselves."""
+    losers = sorted(merges)
+    given = {"losers": losers, "survivors": [merges[loser] for loser in losers]}
+    for statement in _MERGE:
+        await conn.execute(statement, given)
+
+
+async def unpublished(
+    conn: AsyncConnection, topic: str, partition: int, first: int, end: int
+) -> list[tuple[UUID, bytes]]:
+    """The updates of these offsets as they were stored, with their contacts, in order."""
+    rows = await conn.execute(_UNPUBLISHED, {"topic": topic, "partition": partition, "first": first, "end": end})
+    return [(row.contact_id, bytes(row.update)) for row in rows]

@@ -1,0 +1,134 @@
+"""What the read API asks of the database. None of it takes a lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact import ContactState, decode_state
+from shared.events.updates import Booking
+
+_BY_KEY = sa.text("""
+    SELECT c.state, c.updated_at FROM identities i JOIN contacts c ON c.id = i.contact_id WHERE i.key = :key
+""")
+_BY_ID = sa.text("""
+    WITH RECURSIVE trail AS (
+        SELECT id, merged_into FROM contacts WHERE id = :id
+        UNION ALL
+        SELECT c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
+    )
+    SELECT c.state, c.updated_at FROM trail JOIN contacts c USING (id) WHERE trail.merged_into IS NULL
+""")
+_LIST = sa.text("""
+    SELECT state, updated_at FROM contacts WHERE merged_into IS NULL AND id > :after ORDER BY id LIMIT :limit
+""")
+_BOOKINGS = sa.text("""
+    SELECT b.event_id, b.line, b.account, b.factor, b.amount, b.model, b.time, e.type
+    FROM bookings b JOIN events e ON e.id = b.event_id
+    WHERE b.contact_id = :id AND (b.time, b.event_id, b.line) > (:time, :event, :line)
+    ORDER BY b.time, b.event_id, b.line LIMIT :limit
+""")
+_EVENTS = sa.text("""
+    SELECT id, type, time, body FROM events
+    WHERE contact_id = :id AND (time, id) > (:time, :event) ORDER BY time, id LIMIT :limit
+""")
+_WAITING = sa.text("""
+    SELECT state, updated_at FROM contacts
+    WHERE stage = 'lead' AND merged_into IS NULL AND captured_at > :since
+        AND (touched_at IS NULL OR touched_at < captured_at)
+    ORDER BY captured_at DESC LIMIT :limit
+""")
+_REASONS = sa.text("""
+    SELECT contact_id, factor, sum(amount) AS amount FROM bookings
+    WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND account = 'lead' GROUP BY contact_id, factor
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContact:
+    """A contact as stored, and when it last changed."""
+
+    state: ContactState
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBooking:
+    """A booking with the event that made it."""
+
+    event_id: UUID
+    line: int
+    event_type: str
+    time: datetime
+    booking: Booking
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of a contact, as it came."""
+
+    id: UUID
+    type: str
+    time: datetime
+    body: bytes
+
+
+def _contact(row: Any) -> StoredContact:
+    return StoredContact(decode_state(row.state), row.updated_at)
+
+
+async def by_key(conn: AsyncConnection, key: str) -> StoredContact | None:
+    """The contact that an identity names."""
+    row = (await conn.execute(_BY_KEY, {"key": key})).one_or_none()
+    return _contact(row) if row is not None else None
+
+
+async def by_id(conn: AsyncConnection, contact_id: UUID) -> StoredContact | None:
+    """The contact, or what it was merged into."""
+    row = (await conn.execute(_BY_ID, {"id": contact_id})).one_or_none()
+    return _contact(row) if row is not None else None
+
+
+async def page(conn: AsyncConnection, after: UUID, limit: int) -> list[StoredContact]:
+    """Contacts in the order of their ids."""
+    return [_contact(row) for row in await conn.execute(_LIST, {"after": after, "limit": limit})]
+
+
+async def bookings(
+    conn: AsyncConnection, contact_id: UUID, after: tuple[datetime, UUID, int], limit: int
+) -> list[StoredBooking]:
+    """A contact's bookings in the order of their events' times."""
+    time, event, line = after
+    given = {"id": contact_id, "time": time, "event": event, "line": line, "limit": limit}
+    return [
+        StoredBooking(
+            row.event_id, row.line, row.type, row.time, Booking(row.account, row.factor, row.amount, row.model)
+        )
+        for row in await conn.execute(_BOOKINGS, given)
+    ]
+
+
+async def events(
+    conn: AsyncConnection, contact_id: UUID, after: tuple[datetime, UUID], limit: int
+) -> list[StoredEvent]:
+    """A contact's events in the order of their times."""
+    given = {"id": contact_id, "time": after[0], "event": after[1], "limit": limit}
+    rows = await conn.execute(_EVENTS, given)
+    return [StoredEvent(row.id, row.type, row.time, bytes(row.body)) for row in rows]
+
+
+async def waiting(conn: AsyncConnection, since: datetime, limit: int) -> list[StoredContact]:
+    """Leads captured since then that no person has touched after their capture, newest first."""
+    return [_contact(row) for row in await conn.execute(_WAITING, {"since": since, "limit": limit})]
+
+
+async def reasons(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """What each factor adds to the lead value of each contact, in base minor units."""
+    found: dict[UUID, dict[str, int]] = {}
+    for row in await conn.execute(_REASONS, {"ids": ids}):
+        found.setdefault(row.contact_id, {})[row.factor] = int(row.amount)
+    return found

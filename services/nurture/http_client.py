@@ -49,7 +49,14 @@ class NoAnswer:
     reason: str
 
 
-Reply = Answered | NotSent | NoAnswer
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The name leads to an address that must not be dialled."""
+
+    reason: str
+
+
+Reply = Answered | NotSent | NoAnswer | Refused
 
 
 class Names:
@@ -110,7 +117,7 @@ class Line:
             return NotSent(f"the name cannot be resolved ({type(error).__name__})")
         refused = address_guard.first_refusal(addresses, allow_private=self._allow_private)
         if refused is not None:
-            return NotSent(f"refused: {refused}")
+            return Refused(f"refused: {refused}")
         reply: Reply = NotSent("the name has no address")
         for address in addresses:
             reply = await self._dial(address, body, headers, until)

@@ -1,0 +1,109 @@
+"""What one transaction is going to write, gathered in memory: a row for each run and each thing to send or do."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+from services.nurture.domain.delivery import NewDelivery, delivery_id
+from services.nurture.domain.enrolment import Decision, Enrolment
+
+MAIL: Final = "email:smtp"  # the queue of all e-mail; a webhook's name has no colon
+_NOTICE_SUFFIX: Final = "/notice"
+
+RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # waiting: a delivery is pending, a task open
+
+
+@dataclass(slots=True)
+class NewRow:
+    """A delivery or a task to insert. `rep`: whose task it is, or whom the e-mail tells of one."""
+
+    new: NewDelivery
+    is_first: bool
+    state: RowState = "waiting"
+    rep: str | None = None
+    done_by: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """In whose queue it stands."""
+        return MAIL if self.new.channel == "email" else self.new.target
+
+
+@dataclass(slots=True)
+class Changes:
+    """Decisions, taken in order: later ones of the same batch see and correct what earlier ones made."""
+
+    enrolled: dict[UUID, Enrolment] = field(default_factory=dict)
+    changed: dict[UUID, Enrolment] = field(default_factory=dict)
+    cancelled: set[UUID] = field(default_factory=set)
+    touched: dict[UUID, str] = field(default_factory=dict)  # by whom; that enrolment's open tasks are done
+    rows: list[NewRow] = field(default_factory=list)
+    _by_enrolment: dict[UUID, list[NewRow]] = field(default_factory=dict)
+
+    def begin(self, decision: Decision) -> None:
+        """Take in a run that starts."""
+        self.enrolled[decision.enrolment.id] = decision.enrolment
+        self._append(decision, is_first=True)
+
+    def take(self, decision: Decision, *, touched_by: str | None = None) -> None:
+        """Take in what became of a run that was there before."""
+        run = decision.enrolment
+        if decision.changed:
+            (self.enrolled if run.id in self.enrolled else self.changed)[run.id] = run
+        if decision.close_tasks:
+            who = touched_by or "somebody"
+            self.touched[run.id] = who
+            for row in self._by_enrolment.get(run.id, ()):
+                if row.new.channel == "task" and row.state == "waiting":
+                    row.state, row.done_by = "done", who
+        self._append(decision, is_first=False)
+        if decision.cancel:
+            self.cancelled.add(run.id)
+            for row in self._by_enrolment.get(run.id, ()):
+                if row.state == "waiting":
+                    row.state = "cancelled"
+
+    def add(self, new: NewDelivery, *, is_first: bool = False) -> None:
+        """One more thing to send or do, such as a fallback."""
+        self._keep(NewRow(new, is_first))
+
+    def _append(self, decision: Decision, *, is_first: bool) -> None:
+        for new in decision.deliveries:
+            self._keep(NewRow(new, is_first and new.channel != "task"))
+            is_first = is_first and new.channel == "task"
+
+    def _keep(self, row: NewRow) -> None:
+        self.rows.append(row)
+        self._by_enrolment.setdefault(row.new.enrolment_id, []).append(row)
+
+    def __bool__(self) -> bool:
+        return bool(self.enrolled or self.changed or self.cancelled or self.touched or self.rows)
+
+
+def notice(task: NewRow) -> NewRow:
+    """The e-mail that tells the task's rep of it."""
+    new = task.new
+    step = new.step + _NOTICE_SUFFIX
+    told = NewDelivery(
+        id=delivery_id(new.enrolment_id, step, "email"),
+        enrolment_id=new.enrolment_id,
+        contact_id=new.contact_id,
+        workflow=new.workflow,
+        version=new.version,
+        step=step,
+        channel="email",
+        target=new.target,
+        assign=(),
+        created_at=new.created_at,
+        deadline=None,
+        expires_at=None,
+        fallback=None,
+        payload=new.payload,
+    )
+    return NewRow(told, is_first=False, rep=task.rep)
+
+
+def endpoints_of(rows: Iterable[NewRow]) -> set[str]:
+    """The queues in which something new stands."""
+    return {row.endpoint for row in rows if row.new.channel != "task" and row.state == "waiting"}

@@ -1,0 +1,243 @@
+"""SQL on enrolments: what is read and locked for a batch, and its writing by arrays, one statement for each table."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.enrolment import Enrolment, decode_enrolment, encode_enrolment
+
+
+class PastRun(NamedTuple):
+    """One run that a contact has or had of a workflow."""
+
+    contact_id: UUID
+    workflow: str
+    id: UUID
+    triggered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a workflow as it was stored."""
+
+    name: str
+    version: str
+    source: str
+
+
+_FIRST_TIME: Final = sa.text("""
+    INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
+""")
+_FORGET_SEEN: Final = sa.text("""
+    DELETE FROM seen_updates WHERE seen_at < now() - make_interval(days => :days)
+""")
+_SURVIVORS: Final = sa.text("""
+    SELECT loser, survivor FROM contact_merges WHERE loser = ANY(CAST(:ids AS uuid[]))
+""")
+_REPOINT: Final = sa.text("""
+    UPDATE contact_merges AS m SET survivor = u.survivor
+    FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
+    WHERE m.survivor = u.loser
+""")
+_MERGE: Final = sa.text("""
+    INSERT INTO contact_merges (loser, survivor)
+    SELECT * FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[]))
+    ON CONFLICT (loser) DO UPDATE SET survivor = excluded.survivor
+""")
+_ADOPT: Final = sa.text("""
+    UPDATE enrolments AS e SET contact_id = u.survivor
+    FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
+    WHERE e.contact_id = u.loser AND NOT e.listens
+""")
+_LOCK: Final = sa.text("""
+    SELECT document FROM enrolments WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND listens
+    ORDER BY id FOR NO KEY UPDATE
+""")
+_LOCK_DUE: Final = sa.text("""
+    SELECT document, due_at, statement_timestamp() AS now FROM enrolments
+    WHERE status = 'active' AND due_at IS NOT NULL AND due_at <= statement_timestamp()
+    ORDER BY due_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+""")
+_PAST: Final = sa.text("""
+    SELECT contact_id, workflow, id, triggered_at FROM enrolments
+    WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND workflow = ANY(CAST(:workflows AS text[]))
+""")
+# These columns move; the others stay as they were when the run began.
+_UPDATE: Final = sa.text("""
+    UPDATE enrolments AS e
+    SET contact_id = u.contact_id, status = u.status, listens = u.listens, due_at = u.due_at, ended_at = u.ended_at,
+        window_stopped_at = u.window_stopped_at, window_stopped_by = u.window_stopped_by, document = u.document
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:statuses AS text[]), CAST(:listens AS bool[]),
+        CAST(:dues AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:stops AS timestamptz[]),
+        CAST(:stoppers AS text[]), CAST(:documents AS bytea[])
+    ) AS u (id, contact_id, status, listens, due_at, ended_at, window_stopped_at, window_stopped_by, document)
+    WHERE e.id = u.id
+""")
+_INSERT: Final = sa.text("""
+    INSERT INTO enrolments (
+        id, workflow, version, contact_id, status, listens, due_at, triggered_at, started_at, ended_at,
+        window_opened_at, window_closes_at, window_stopped_at, window_stopped_by, document
+    )
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:workflows AS text[]), CAST(:versions AS text[]), CAST(:contacts AS uuid[]),
+        CAST(:statuses AS text[]), CAST(:listens AS bool[]), CAST(:dues AS timestamptz[]),
+        CAST(:triggers AS timestamptz[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]),
+        CAST(:opens AS timestamptz[]), CAST(:closes AS timestamptz[]), CAST(:stops AS timestamptz[]),
+        CAST(:stoppers AS text[]), CAST(:documents AS bytea[])
+    )
+    ON CONFLICT DO NOTHING RETURNING id
+""")
+_KEEP_VERSIONS: Final = sa.text("""
+    INSERT INTO workflow_versions (name, version, source)
+    SELECT * FROM unnest(CAST(:names AS text[]), CAST(:versions AS text[]), CAST(:sources AS text[]))
+    ON CONFLICT DO NOTHING
+""")
+_VERSIONS: Final = sa.text("""
+    SELECT v.name, v.version, v.source FROM workflow_versions AS v
+    JOIN unnest(CAST(:names AS text[]), CAST(:versions AS text[])) AS u (name, version) USING (name, version)
+""")
+_ACTIVE_VERSIONS: Final = sa.text("""
+    SELECT v.name, v.version, v.source FROM workflow_versions AS v
+    WHERE EXISTS (
+        SELECT FROM enrolments AS e WHERE e.workflow = v.name AND e.version = v.version AND e.status = 'active'
+    )
+""")
+_MISSED: Final = sa.text("""
+    UPDATE enrolments SET window_missed_at = statement_timestamp()
+    WHERE id IN (
+        SELECT id FROM enrolments
+        WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL
+            AND window_closes_at <= statement_timestamp()
+        ORDER BY window_closes_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id, workflow
+""")
+
+
+async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Mark these updates as seen; return those that had not been."""
+    if not ids:
+        return set()
+    return set((await conn.execute(_FIRST_TIME, {"ids": ids})).scalars())
+
+
+async def forget_seen(conn: AsyncConnection, *, older_than_days: int) -> int:
+    """Drop marks that no copy of an update can need any more; return how many."""
+    return (await conn.execute(_FORGET_SEEN, {"days": older_than_days})).rowcount
+
+
+async def survivors(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
+    """Of these contacts, those that were merged into another, with that other."""
+    if not contacts:
+        return {}
+    return {row[0]: row[1] for row in await conn.execute(_SURVIVORS, {"ids": list(contacts)})}
+
+
+async def remember_merges(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
+    """Remember into whom each was merged. Who had been merged into a loser now leads to its survivor, too."""
+    arrays = {"losers": list(merges), "survivors": list(merges.values())}
+    await conn.execute(_REPOINT, arrays)
+    await conn.execute(_MERGE, arrays)
+
+
+async def adopt_ended(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
+    """Give the survivors the ended runs of those merged into them, so that `reentry` counts them."""
+    await conn.execute(_ADOPT, {"losers": list(merges), "survivors": list(merges.values())})
+
+
+async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Enrolment]:
+    """Lock and return the runs of these contacts to which an update may still matter."""
+    if not contacts:
+        return []
+    rows = await conn.execute(_LOCK, {"contacts": list(contacts)})
+    return [decode_enrolment(document) for document in rows.scalars()]
+
+
+async def lock_due(conn: AsyncConnection, *, most: int) -> tuple[list[Enrolment], datetime | None, float]:
+    """Lock runs whose time has come, by the database's clock: the runs, that clock, and the oldest's delay (s)."""
+    rows = (await conn.execute(_LOCK_DUE, {"most": most})).all()
+    if not rows:
+        return [], None, 0.0
+    now: datetime = rows[0].now
+    return [decode_enrolment(row.document) for row in rows], now, (now - rows[0].due_at).total_seconds()
+
+
+async def past_runs(conn: AsyncConnection, contacts: Collection[UUID], workflows: Collection[str]) -> list[PastRun]:
+    """Every run, ended ones too, that these contacts have or had of these workflows."""
+    if not contacts:
+        return []
+    rows = await conn.execute(_PAST, {"contacts": list(contacts), "workflows": list(workflows)})
+    return [PastRun(*row) for row in rows]
+
+
+async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
+    """Write runs that changed. The ended ones first, so that no contact is seen with two active runs."""
+    runs = list(runs)
+    for some in ([r for r in runs if r.status != "active"], [r for r in runs if r.status == "active"]):
+        if some:
+            await conn.execute(_UPDATE, _moving(some))
+
+
+async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) -> set[UUID]:
+    """Insert new runs; return those that were: another process may have begun one for the same contact meanwhile."""
+    if not runs:
+        return set()
+    windows = [run.window for run in runs]
+    fixed = {
+        "workflows": [run.workflow for run in runs],
+        "versions": [run.version for run in runs],
+        "triggers": [run.trigger.time for run in runs],
+        "starts": [run.started_at for run in runs],
+        "opens": [window.opened_at if window else None for window in windows],
+        "closes": [window.closes_at if window else None for window in windows],
+    }
+    return set((await conn.execute(_INSERT, _moving(runs) | fixed)).scalars())
+
+
+def _moving(runs: Sequence[Enrolment]) -> dict[str, list[Any]]:
+    windows = [run.window for run in runs]
+    return {
+        "ids": [run.id for run in runs],
+        "contacts": [run.contact_id for run in runs],
+        "statuses": [run.status for run in runs],
+        "listens": [run.listens for run in runs],
+        "dues": [run.due_at for run in runs],
+        "ends": [run.ended_at for run in runs],
+        "stops": [window.stopped_at if window else None for window in windows],
+        "stoppers": [window.stopped_by if window else None for window in windows],
+        "documents": [encode_enrolment(run) for run in runs],
+    }
+
+
+async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:
+    """Store versions of workflows that are not stored yet, so that runs keep theirs."""
+    await conn.execute(
+        _KEEP_VERSIONS,
+        {
+            "names": [each.name for each in versions],
+            "versions": [each.version for each in versions],
+            "sources": [each.source for each in versions],
+        },
+    )
+
+
+async def versions(conn: AsyncConnection, wanted: Collection[tuple[str, str]]) -> list[Version]:
+    """These versions (name, version), as far as they are stored."""
+    arrays = {"names": [name for name, _ in wanted], "versions": [version for _, version in wanted]}
+    return [Version(*row) for row in await conn.execute(_VERSIONS, arrays)]
+
+
+async def active_versions(conn: AsyncConnection) -> list[Version]:
+    """Every version that a run still uses."""
+    return [Version(*row) for row in await conn.execute(_ACTIVE_VERSIONS)]
+
+
+async def miss_windows(conn: AsyncConnection, *, most: int) -> list[str]:
+    """Note the first-hour clocks that ran out with nobody having got in touch; return their workflows' names."""
+    return [row.workflow for row in await conn.execute(_MISSED, {"most": most})]

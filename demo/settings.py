@@ -1,0 +1,14 @@
+"""Where the demo's sinks listen."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class DemoSettings(Settings):
+    """The webhook receiver, its page, and the mailbox."""
+
+    demo_port: Annotated[int, Field(ge=0, le=65535, description="The demo's webhook receiver and its page.")] = 8090
+    demo_smtp_port: Annotated[int, Field(ge=0, le=65535, description="The demo's mailbox (SMTP).")] = 1025

@@ -1,0 +1,132 @@
+"""Where the demo's follow-ups land: a webhook receiver that verifies, a mailbox, and a page to look at both.
+
+`python -m demo.sinks`. For this machine only; it forgets everything when it stops.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from email.message import EmailMessage, Message
+from typing import Any, Final
+
+import msgspec
+from aiosmtpd.handlers import Message as MessageHandler
+from aiosmtpd.smtp import SMTP
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from demo import page
+from demo.landed import Landed, LandedMail, LandedWebhook
+from demo.settings import DemoSettings
+from services.nurture.endpoints import load_endpoints
+from shared import log, runtime, secrets
+from shared.clock import utc_now
+from shared.runtime import Service
+from shared.settings import load
+
+_LOG = log.get(__name__)
+_LARGEST: Final = 1_000_000
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Mailbox(MessageHandler):
+    """Keeps every mail that comes in by SMTP."""
+
+    def __init__(self, landed: Landed) -> None:
+        """Mails are added to `landed`."""
+        super().__init__(EmailMessage)
+        self._landed = landed
+
+    def handle_message(self, message: Message) -> None:
+        """Called by the SMTP server for each mail."""
+        assert isinstance(message, EmailMessage)
+        body = message.get_body(preferencelist=("plain",))
+        text = body.get_content() if body is not None else ""
+        self._landed.mails.append(LandedMail(str(message["To"]), str(message["Subject"]), utc_now(), str(text)))
+
+
+class Receiver:
+    """The HTTP side, plain ASGI: `POST /webhooks/<endpoint>`, `/`, `/webhooks.json`, `/mails.json`, `/healthz`."""
+
+    def __init__(self, landed: Landed, verifiers: Mapping[str, Sequence[Webhook]]) -> None:
+        """`verifiers`: for each endpoint, one for each of its secrets."""
+        self._landed = landed
+        self._verifiers = verifiers
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+        """ASGI."""
+        path, method = scope["path"], scope["method"]
+        if method == "POST" and path.startswith("/webhooks/"):
+            await self._webhook(path.removeprefix("/webhooks/"), dict(scope["headers"]), receive, send)
+        elif method == "GET" and path == "/":
+            await _answer(send, 200, page.page(self._landed), page.HEADERS)
+        elif method == "GET" and path == "/webhooks.json":
+            await _json(send, {"items": list(self._landed.webhooks.values()), "refused": self._landed.refused})
+        elif method == "GET" and path == "/mails.json":
+            await _json(send, {"items": list(self._landed.mails)})
+        elif method == "GET" and path in ("/healthz", "/readyz"):
+            await _json(send, {"status": "ok"})
+        else:
+            await _answer(send, 404, b"")
+
+    async def _webhook(
+        self, endpoint: str, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Any]], send: Send
+    ) -> None:
+        body, more = b"", True
+        while more and len(body) <= _LARGEST:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        for verifier in self._verifiers.get(endpoint, ()):
+            try:
+                verifier.verify(body.decode(), named)
+            except (WebhookVerificationError, UnicodeDecodeError):
+                continue
+            payload = msgspec.json.decode(body)
+            self._landed.add_webhook(LandedWebhook(named["webhook-id"], endpoint, utc_now(), payload))
+            await _answer(send, 204, b"")
+            return
+        self._landed.refused += 1
+        _LOG.warning("webhook_refused", endpoint=endpoint if endpoint in self._verifiers else "unknown")
+        await _answer(send, 401, b"")
+
+
+async def _json(send: Send, document: Any) -> None:
+    await _answer(send, 200, msgspec.json.encode(document), ((b"content-type", b"application/json"),))
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    length = () if status == 204 else ((b"content-length", b"%d" % len(body)),)  # noqa: PLR2004 - no content
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def build(settings: DemoSettings) -> AsyncIterator[Service]:
+    """Both sinks. Raises ConfigurationError or MissingSecret when the endpoints cannot be verified."""
+    landed = Landed()
+    verifiers = {
+        name: [Webhook(secrets.resolve(reference, os.environ, settings.state)) for reference in each.secrets]
+        for name, each in load_endpoints(settings.config).webhooks.items()
+    }
+
+    async def mailbox(stopping: asyncio.Event) -> None:
+        handler = Mailbox(landed)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: SMTP(handler, enable_SMTPUTF8=True, hostname="localhost"), settings.host, settings.demo_smtp_port
+        )
+        async with server:
+            await stopping.wait()
+
+    yield Service(Receiver(landed, verifiers), {"mailbox": mailbox})
+
+
+def main() -> int:
+    """Run until a signal; the exit code."""
+    settings = load(DemoSettings)
+    return runtime.run("sinks", settings, settings.demo_port, lambda: build(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

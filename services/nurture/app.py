@@ -1,0 +1,200 @@
+"""Builds nurture from its settings and configuration, and closes it in reverse."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.nurture.api import Parts, routes
+from services.nurture.changes import MAIL
+from services.nurture.content import load_templates
+from services.nurture.deliverer import Deliverer
+from services.nurture.domain.signature import parse_secret
+from services.nurture.endpoints import FILE, Endpoints, load_endpoints
+from services.nurture.facts import FactMaker, FactPublisher
+from services.nurture.handler import UpdatesHandler
+from services.nurture.http_client import Line, Names, tls_context
+from services.nurture.lane import Send
+from services.nurture.messages import composer
+from services.nurture.metrics import make_metrics
+from services.nurture.settings import NurtureSettings
+from services.nurture.smtp import Mail
+from services.nurture.timers import Timers
+from services.nurture.versions import Versions, with_live
+from services.nurture.webhooks import webhook_sender
+from services.nurture.workflows import load_workflows
+from shared import clock, log, runtime, secrets
+from shared.db.engine import make_engine
+from shared.db.transient import is_transient
+from shared.errors import ConfigProblem, ConfigurationError
+from shared.http.auth import Tokens
+from shared.http.operations import operations
+from shared.http.problems import install_problems
+from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.producer import Producer
+from shared.kafka.topics import Topics
+from shared.runtime import Service
+
+_LOG = log.get(__name__)
+_Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+@asynccontextmanager
+async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
+    """The service, ready to be served. Raises ConfigurationError with all that is wrong with the configuration."""
+    registry = CollectorRegistry()
+    metrics = make_metrics(registry)
+    workflows = load_workflows(settings.config, undecided=lambda _condition: metrics.undecided.inc())
+    for warning in workflows.warnings:
+        _LOG.warning("configuration", problem=str(warning))
+    versions = with_live(workflows, lambda _condition: metrics.undecided.inc())
+    endpoints = load_endpoints(settings.config)
+    given = settings.key_secret
+    key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
+    facts = FactMaker(key_secret.encode())
+    topics = Topics(settings.topic_prefix)
+    async with AsyncExitStack() as closing:
+        sends = _sends(settings, endpoints, closing)
+        engine = make_engine(
+            settings.database.get_secret_value(),
+            application="firsthour-nurture",
+            schema="nurture",
+            pool_size=settings.nurture_pool,
+        )
+        closing.push_async_callback(engine.dispose)
+        producer = Producer(settings.kafka, client_id="firsthour-nurture")
+        publisher = FactPublisher(engine, producer, topics.events, metrics)
+        deliverer = Deliverer(
+            engine,
+            sends,
+            instance=settings.instance,
+            endpoints=endpoints,
+            facts=facts,
+            metrics=metrics,
+            on_facts=publisher.wake,
+        )
+
+        def sendable(names: set[str]) -> None:
+            deliverer.wake(names)
+            publisher.wake()
+
+        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable)
+        timers = Timers(engine, versions, endpoints, facts, metrics, on_sendable=sendable)
+        loop = ConsumerLoop(
+            engine=engine,
+            bootstrap=settings.kafka,
+            group=f"{settings.topic_prefix}firsthour-nurture",
+            instance=settings.instance,
+            live=[topics.updates],
+            bulk=[topics.updates_bulk],
+            handler=handler,
+            producer=producer,
+            dead_letters=topics.dead_letters,
+            registry=registry,
+            max_records=settings.nurture_batch,
+            max_bulk_records=settings.nurture_bulk_batch,
+            on_commit=handler.committed,
+        )
+        versioned = asyncio.Event()
+        tasks: dict[str, _Task] = {
+            "kafka": producer.run,
+            "deliverer": deliverer.run,
+            "facts": publisher.run,
+            "updates": _after(versioned, loop.run),
+            "timers": _after(versioned, timers.run),
+            "versions": lambda stopping: _keep_versions(engine, versions, versioned, stopping),
+            "loop-lag": runtime.loop_lag(registry),
+        }
+
+        def missing() -> list[str]:
+            lacking = loop.missing()
+            return lacking if versioned.is_set() else ["nurture: Postgres is not reachable", *lacking]
+
+        app = FastAPI(title="Firsthour nurture", version="1", docs_url="/docs", redoc_url=None)
+        install_problems(app)
+        operations(app, missing=missing, registry=registry)
+        tokens = Tokens(settings.token())
+        app.include_router(
+            routes(Parts(engine, tokens, endpoints, facts, wake=deliverer.wake, on_facts=publisher.wake))
+        )
+        yield Service(app, tasks)
+
+
+def main(settings: NurtureSettings) -> int:
+    """Run until a signal; the exit code."""
+    return runtime.run("nurture", settings, settings.nurture_port, lambda: build(settings))
+
+
+def _sends(settings: NurtureSettings, endpoints: Endpoints, closing: AsyncExitStack) -> dict[str, tuple[int, Send]]:
+    """For each queue how many at once, and how. Raises ConfigurationError for secrets that are not there."""
+    problems: list[ConfigProblem] = []
+    file = settings.config / FILE
+
+    def secret(reference: str, key: str) -> str | None:
+        try:
+            return secrets.resolve(reference, os.environ, settings.state)
+        except secrets.MissingSecret as error:
+            problems.append(ConfigProblem(Path(file), None, key, str(error)))
+            return None
+
+    names, tls = Names(), tls_context()
+    closing.callback(names.close)
+    sends: dict[str, tuple[int, Send]] = {}
+    for name, webhook in endpoints.webhooks.items():
+        keys = []
+        for index, reference in enumerate(webhook.secrets):
+            key = f"webhooks.{name}.secrets.{index}"
+            text = secret(reference, key)
+            try:
+                keys += [parse_secret(text)] if text is not None else []
+            except ValueError as error:
+                problems.append(ConfigProblem(Path(file), None, key, str(error)))
+        line = Line(webhook.url, names=names, tls=tls, allow_private=webhook.allow_private)
+        closing.push_async_callback(line.aclose)
+        sends[name] = (webhook.concurrency, webhook_sender(line, keys))
+    server = endpoints.email
+    if server is not None:
+        password = secret(server.password, "email.password") if server.password is not None else None
+        compose = composer(load_templates(settings.config), endpoints, server, clock.utc_now)
+        mail = Mail(server, password, compose)
+        closing.push_async_callback(mail.aclose)
+        sends[MAIL] = (server.concurrency, mail.send)
+    if problems:
+        raise ConfigurationError(problems)
+    return sends
+
+
+async def _keep_versions(
+    engine: AsyncEngine, versions: Versions, versioned: asyncio.Event, stopping: asyncio.Event
+) -> None:
+    """Store the live versions and learn those that runs still use, before anything starts or moves a run."""
+    while not stopping.is_set() and not versioned.is_set():
+        try:
+            async with engine.begin() as conn:
+                await versions.keep_live(conn)
+                await versions.learn_active(conn)
+            versioned.set()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            await asyncio.sleep(0.5)
+    await stopping.wait()
+
+
+def _after(event: asyncio.Event, start: _Task) -> _Task:
+    async def run(stopping: asyncio.Event) -> None:
+        stopped = asyncio.create_task(stopping.wait())
+        ready = asyncio.create_task(event.wait())
+        await asyncio.wait([stopped, ready], return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopped, ready):
+            task.cancel()
+        if event.is_set():
+            await start(stopping)
+
+    return run

@@ -1,0 +1,24 @@
+"""Settings of nurture: `FIRSTHOUR_…`, each documented beside its default."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from shared.settings import Settings
+
+
+class NurtureSettings(Settings):
+    """What nurture needs beyond what every service knows."""
+
+    nurture_port: Annotated[int, Field(ge=0, le=65535, description="Where nurture listens.")] = 8082
+    nurture_batch: Annotated[
+        int, Field(ge=1, le=5000, description="Updates worked off in one transaction, of the live lane.")
+    ] = 1000
+    nurture_bulk_batch: Annotated[
+        int, Field(ge=1, le=5000, description="The same of the bulk lane: a live update waits for at most one.")
+    ] = 500
+    nurture_pool: Annotated[int, Field(ge=6, le=100, description="Connections to Postgres.")] = 10
+    key_secret: Annotated[
+        SecretStr | None,
+        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
+    ] = None

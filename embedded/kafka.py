@@ -62,6 +62,11 @@ class Kafka:
 
     async def start(self, say: Say = lambda _text: None) -> None:
         """Return when the broker answers for its metadata. Raises JarProblem, StateUnusable or ProcessDied."""
+        await self.launch(say)
+        await self.until_ready()
+
+    async def launch(self, say: Say = lambda _text: None) -> None:
+        """Return when the broker's process runs, some two seconds before it answers. Raises as `start` does."""
         cache, pins = jars.cache_folder(), jars.read_pins()
         if await asyncio.to_thread(jars.missing, pins, cache):
             await self._download(pins, cache, say)
@@ -80,7 +85,6 @@ class Kafka:
         )
         self._child = Child(self.command("kafka", classpath, properties, *flags), self._state)
         self._child.start()
-        await self._until_ready(self._child)
 
     async def stop(self) -> None:
         """Stop it in order."""
@@ -185,7 +189,10 @@ class Kafka:
         if code:
             raise ProcessDied(f"Kafka cannot make its folder {self._data}", child.tail())
 
-    async def _until_ready(self, child: Child) -> None:
+    async def until_ready(self) -> None:
+        """Return when the launched broker answers for its metadata. Raises ProcessDied."""
+        child = self._child
+        assert child
         loop = asyncio.get_running_loop()
         end = loop.time() + _START_S
         while not await answers(self.port):

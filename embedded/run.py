@@ -23,8 +23,8 @@ from embedded.process import Child, ProcessDied, stop_leftovers
 from embedded.run_options import RunOptions
 from embedded.running import Running
 from embedded.service_children import SERVICES, SINKS, environment, service_child, set_up, until_ready
-from embedded.stack import Report, Stack, check_ports, first_error, running_stack
-from embedded.start_display import READY, StartDisplay
+from embedded.stack import READY, Report, Stack, check_ports, first_error, stopped_at_the_end
+from embedded.start_display import StartDisplay
 from embedded.state import locked
 from embedded.supervision import keep_running
 from shared.errors import FirsthourError
@@ -133,11 +133,8 @@ async def _everything(supervisor: _Supervisor, state: Path) -> AsyncIterator[Run
     )
     display = StartDisplay(supervisor.errors, clock)
     with display.showing():
-        async with running_stack(stack, display.report):
-            its_environment = environment(options, ports, stack)
-            display.report("setup", "migrations, topics, keys")
-            await set_up(state, its_environment)
-            display.report("setup", READY)
+        async with stopped_at_the_end(stack):
+            its_environment = await _start_stack(options, ports, stack, display.report)
             names = (*SERVICES, SINKS)
             supervisor.children.update({name: service_child(name, state, its_environment) for name in names})
             try:
@@ -148,6 +145,28 @@ async def _everything(supervisor: _Supervisor, state: Path) -> AsyncIterator[Run
                 display.close()
                 await asyncio.gather(*(supervisor.children[name].stop(_DRAIN_S) for name in SERVICES))
                 await supervisor.children[SINKS].stop(_DRAIN_S)
+
+
+async def _start_stack(options: RunOptions, ports: dict[str, int], stack: Stack, report: Report) -> dict[str, str]:
+    """Start Kafka and Postgres and set them up; the environment for the services."""
+
+    async def postgres() -> None:
+        await stack.postgres.start(lambda text: report("postgres", text))
+        report("postgres", READY)
+
+    async def kafka() -> None:
+        await stack.kafka.until_ready()
+        report("kafka", READY)
+
+    async def setup() -> None:
+        report("setup", "migrations, topics, keys")
+        await set_up(stack.state, its_environment)
+        report("setup", READY)
+
+    await first_error(postgres(), stack.kafka.launch(lambda text: report("kafka", text)))
+    its_environment = environment(options, ports, stack)
+    await first_error(kafka(), setup())  # setup migrates while the broker is still at its start, then waits for it
+    return its_environment
 
 
 async def _start_services(

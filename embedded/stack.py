@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from embedded.kafka import Kafka
 from embedded.ports import holder, is_free
@@ -14,8 +14,9 @@ from embedded.process import stop_leftovers
 from embedded.state import locked
 from shared.errors import FirsthourError
 
+READY: Final = "ready"
 Report = Callable[[str, str], None]
-"""Called with a part's name and what it does now, in a few words; `ready` is the last of each."""
+"""Called with a part's name and what it does now, in a few words; READY is the last of each."""
 
 
 class PortsTaken(FirsthourError):  # noqa: N818 - reads as what happened
@@ -80,20 +81,20 @@ async def stack(
         await stop_leftovers(folder)
         check_ports({"Kafka's port": kafka_port, "Postgres' port": postgres_port})
         running = Stack.of(folder, kafka_port=kafka_port, postgres_port=postgres_port, fsync=fsync)
-        async with running_stack(running, report):
+
+        async def start(name: str, part: Kafka | Postgres) -> None:
+            await part.start(lambda text: report(name, text))
+            report(name, READY)
+
+        async with stopped_at_the_end(running):
+            await first_error(start("kafka", running.kafka), start("postgres", running.postgres))
             yield running
 
 
 @asynccontextmanager
-async def running_stack(the_stack: Stack, report: Report) -> AsyncIterator[None]:
-    """Start both at once and stop them at the end; for who holds the state's lock and has looked for leftovers."""
-
-    async def start(name: str, part: Kafka | Postgres) -> None:
-        await part.start(lambda text: report(name, text))
-        report(name, "ready")
-
+async def stopped_at_the_end(the_stack: Stack) -> AsyncIterator[None]:
+    """Whatever of it the block has started is stopped when the block is left."""
     try:
-        await first_error(start("kafka", the_stack.kafka), start("postgres", the_stack.postgres))
         yield
     finally:
         await asyncio.gather(the_stack.kafka.stop(), the_stack.postgres.stop())

@@ -12,7 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-READY: Final = "ready"
+from embedded.stack import READY
+
 _PLAIN_EVERY_S: Final = 3.0
 
 

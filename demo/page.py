@@ -57,7 +57,8 @@ def _webhooks(webhooks: list[LandedWebhook]) -> str:
         f'<th scope="col">{name}</th>'
         for name in ("Came at", "Endpoint", "Who", "Lead value", "Why", "After the lead", "Receipts")
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(map(_row, webhooks))}</tbody></table></div>'
+    rows = "".join(map(_row, webhooks))
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _row(webhook: LandedWebhook) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from services.scoring.domain import bookings, fold
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import resolve
@@ -49,6 +51,7 @@ class Batch:
         identity = data.identity
         strong, weak = identity.strong_keys(event.source), identity.weak_keys()
         if identity.contact_id is not None:
+            strong, weak = [], []  # an event of our own names its contact and nothing else
             contact_id: UUID | None = self._survivor(identity.contact_id)
             if contact_id not in self.states:
                 raise Permanent("names a contact that does not exist")
@@ -61,6 +64,8 @@ class Batch:
         before = self.states[contact_id] if contact_id is not None else ContactState(id=new_id(), created=self.now)
         for loser in absorbed:
             before = fold.merge(before, self.states[loser], self.model)
+        if any(key not in before.keys for key in strong):
+            before = msgspec.structs.replace(before, keys=tuple(dict.fromkeys((*before.keys, *strong))))
         after = fold.fold(before, event, data, self.model)
         after, booked = bookings.book(before, after, self.model, merged=bool(absorbed))
 
@@ -69,9 +74,8 @@ class Batch:
             self.created.add(before.id)
         self.states[before.id] = after
         self._absorb(absorbed, before.id)
-        if identity.contact_id is None:
-            self._point(strong, before.id)
-            self._point(weak, before.id)
+        self._point(strong, before.id)
+        self._point(weak, before.id)
         return Folded(after, Values(before.lead, before.customer), booked, absorbed)
 
     def _survivor(self, contact_id: UUID) -> UUID:

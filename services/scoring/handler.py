@@ -16,7 +16,7 @@ from shared import log
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, Decoded, Event, decode
 from shared.events.types import CostRecorded
-from shared.events.updates import Update, Values, encode_update, update_key
+from shared.events.updates import Update, Values, decode_update, encode_update, update_key
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
 from shared.kafka.topics import Topics
 
@@ -70,7 +70,9 @@ class Scoring:
         """The stored updates of these offsets, byte for byte."""
         target = self._target(topic)
         stored = await store.unpublished(conn, topic, partition, first, end)
-        return [Outgoing(target, update_key(contact_id), update, KAFKA_HEADERS) for contact_id, update in stored]
+        # The key is in the update: the event's contact may have been merged since.
+        keys = (update_key(decode_update(update).data.contact.id) for update in stored)
+        return [Outgoing(target, key, update, KAFKA_HEADERS) for key, update in zip(keys, stored, strict=True)]
 
     async def _fresh(
         self, conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter]

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
 from shared.errors import Transient
 from shared.events.updates import Booking
 
+_UNIQUE_VIOLATION = "23505"
 _KNOWN = sa.text("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
 _IDENTITIES = sa.text("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
 _SURVIVORS = sa.text("""
@@ -94,7 +96,7 @@ _MERGE = (
     """),
 )
 _UNPUBLISHED = sa.text("""
-    SELECT contact_id, "update" FROM events
+    SELECT "update" FROM events
     WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end AND "update" IS NOT NULL
     ORDER BY "offset"
 """)
@@ -191,21 +193,25 @@ async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> N
 
 
 async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
-    """Write events with what came of each."""
-    await conn.execute(
-        _INSERT_EVENTS,
-        {
-            "ids": [row.id for row in rows],
-            "contacts": [row.contact_id for row in rows],
-            "types": [row.type for row in rows],
-            "times": [row.time for row in rows],
-            "topics": [row.topic for row in rows],
-            "partitions": [row.partition for row in rows],
-            "offsets": [row.offset for row in rows],
-            "bodies": [row.body for row in rows],
-            "updates": [row.update for row in rows],
-        },
-    )
+    """Write events with what came of each. Raises Transient when another process writes one of them too."""
+    given = {
+        "ids": [row.id for row in rows],
+        "contacts": [row.contact_id for row in rows],
+        "types": [row.type for row in rows],
+        "times": [row.time for row in rows],
+        "topics": [row.topic for row in rows],
+        "partitions": [row.partition for row in rows],
+        "offsets": [row.offset for row in rows],
+        "bodies": [row.body for row in rows],
+        "updates": [row.update for row in rows],
+    }
+    try:
+        await conn.execute(_INSERT_EVENTS, given)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        # Another process folded a copy of one of them at this moment: repeated, the batch finds it known.
+        raise Transient("another process was folding one of these events") from error
 
 
 async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
@@ -233,9 +239,7 @@ async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
         await conn.execute(statement, given)
 
 
-async def unpublished(
-    conn: AsyncConnection, topic: str, partition: int, first: int, end: int
-) -> list[tuple[UUID, bytes]]:
-    """The updates of these offsets as they were stored, with their contacts, in order."""
+async def unpublished(conn: AsyncConnection, topic: str, partition: int, first: int, end: int) -> list[bytes]:
+    """The updates of these offsets as they were stored, in order."""
     rows = await conn.execute(_UNPUBLISHED, {"topic": topic, "partition": partition, "first": first, "end": end})
-    return [(row.contact_id, bytes(row.update)) for row in rows]
+    return [bytes(row.update) for row in rows]

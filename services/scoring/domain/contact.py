@@ -42,6 +42,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     customer: int = 0
     model: str = ""
     clock: float = 0.0  # the latest event's time
+    keys: tuple[str, ...] = ()  # its strong identities
     known: dict[str, Known] = {}
     counters: tuple[tuple[float, float], ...] = ()  # per half-life: what is left of it, and as of when
     captured: float | None = None  # the latest capture

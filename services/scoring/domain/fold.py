@@ -28,7 +28,7 @@ def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactS
 
     Raises Permanent when the event can never be folded (an amount without a rate).
     """
-    at = event.time.timestamp()
+    at = min(event.time, event.receivedtime).timestamp()  # a sender's clock may be ahead; ours is not
     changes: dict[str, Any] = {"version": state.version + 1}
     if at > state.clock:
         changes["clock"] = at
@@ -73,7 +73,7 @@ def _lead(
     _consent(known, data.consent, at)
     estimate = data.estimated_value
     if estimate is not None:
-        tell(known, "estimate", model.in_base(estimate.amount, estimate.currency, event.time), at)
+        tell(known, "estimate", max(0, model.in_base(estimate.amount, estimate.currency, event.time)), at)
     changes["known"] = known
     changes["captured"] = later(state.captured, at)
     changes["first_source"] = min(filter(None, (state.first_source, (at, event.source))))
@@ -92,7 +92,7 @@ def _identified(
 def _engaged(
     state: ContactState, _event: Event, data: EngagementRecorded, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
-    points = model.points.get(data.kind, model.default_points) * data.human_likelihood
+    points = model.points.get(data.kind, model.default_points) * min(1.0, max(0.0, data.human_likelihood))
     if points:
         new = tuple((points, at) for _ in model.half_lives)
         changes["counters"] = _joined(state.counters, new, model.half_lives)
@@ -121,7 +121,7 @@ def _bought(
 def _refunded(
     state: ContactState, event: Event, data: PurchaseRefunded, model: Model, _at: float, changes: dict[str, Any]
 ) -> None:
-    amount = model.in_base(data.amount, data.currency, event.time)
+    amount = abs(model.in_base(data.amount, data.currency, event.time))  # some senders write what went back as minus
     before = state.orders.get(data.order_id) or Order(0, 0, 0)
     changes["orders"] = {**state.orders, data.order_id: Order(before.paid, before.margin, before.refunded + amount)}
 
@@ -197,6 +197,7 @@ def merge(survivor: ContactState, other: ContactState, model: Model) -> ContactS
     return _replace(
         survivor,
         version=survivor.version + other.version,
+        keys=tuple(dict.fromkeys((*survivor.keys, *other.keys))),
         created=min(survivor.created, other.created),
         lead=survivor.lead + other.lead,
         customer=survivor.customer + other.customer,

@@ -1,6 +1,6 @@
 """Who an event is about, and which contacts it shows to be one person. A plan over what is known; pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,27 +25,32 @@ def resolve(
     """Whom the keys of one event name.
 
     Strong keys join: contacts that share one are one person, and the oldest survives. A weak key (a device) joins a
-    contact without an address to the one that is named; it never joins two that have different addresses, but
-    points to the newer of them.
+    contact to the one that is named only where nothing strong that is known of both differs (two people may share a
+    device); else it points to the newer of them.
     """
     named = list(dict.fromkeys(known[key] for key in strong if key in known))
     devices = [known[key] for key in weak if key in known]
-    emails = {key.removeprefix("email:") for key in strong if key.startswith("email:")}
     if not named:
         for device in devices:
-            if not strong or _may_be(contact(device), emails):
+            if not strong or _may_be(contact(device), strong):
                 return Plan(device, (), (*strong, *weak))
         return Plan(None, (), (*strong, *weak))
-    oldest = min(named, key=lambda each: (contact(each).created, each))
-    addresses = emails | {contact(each).get("email") for each in named} - {None}
-    joined = [each for each in named if each != oldest]
-    joined += [device for device in devices if device not in named and _may_be(contact(device), addresses)]
-    survivor = min((oldest, *joined), key=lambda each: (contact(each).created, each))
-    absorbed = tuple(dict.fromkeys(each for each in (oldest, *joined) if each != survivor))
-    return Plan(survivor, absorbed, (*strong, *weak))
+    keys = {*strong, *(key for each in named for key in contact(each).keys)}
+    joined = dict.fromkeys(named)
+    joined |= dict.fromkeys(device for device in devices if _may_be(contact(device), keys))
+    survivor = min(joined, key=lambda each: (contact(each).created, each))
+    return Plan(survivor, tuple(each for each in joined if each != survivor), (*strong, *weak))
 
 
-def _may_be(state: ContactState, emails: set[str]) -> bool:
-    """Whether a device's contact may be the person with these addresses: it has none, or the same."""
-    email = state.get("email")
-    return email is None or email in emails
+def _may_be(device: ContactState, keys: Collection[str]) -> bool:
+    """Whether a device's contact may be the person with these keys: nothing that is known of both differs.
+
+    Two people who share a device have different addresses, numbers or user ids: they stay two.
+    """
+    kinds = {_kind(key) for key in keys}
+    return all(key in keys or _kind(key) not in kinds for key in device.keys)
+
+
+def _kind(key: str) -> str:
+    """`email`, `phone`, or the source of a user id."""
+    return key.rpartition(":")[0] if key.startswith("user:") else key.partition(":")[0]

@@ -65,7 +65,7 @@ def _matches(rule: FitRule, said: Any) -> bool:
         return str(said).lower() in rule.among
     try:
         return rule.at_least is not None and float(said) >= rule.at_least
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -1,0 +1,181 @@
+"""How many events a second one scoring process works off, next to the limit in the same run.
+
+The limit is a loop that only inserts the same raw events in the same batches and publishes the same bytes: same
+Kafka, same Postgres, same batches, no contacts, no values.
+
+    python -m benchmarks.scoring --events 200000
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+import psutil
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from benchmarks.backlog import mixed
+from benchmarks.stack import BenchStack, bench_stack
+from shared.db.engine import make_engine
+from shared.db.migrate import migrate
+from shared.db.offsets import offset_tables
+from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.producer import Producer
+from shared.kafka.records import Handled, Outgoing, Record
+from shared.kafka.topics import Topics, create_topics
+
+ROOT = Path(__file__).parents[1]
+
+
+class OnlyStores:
+    """The limit: what any consumer that keeps its events and tells of them has to do."""
+
+    def __init__(self, topics: Topics) -> None:
+        self.topics = topics
+
+    async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
+        await conn.execute(
+            sa.text(
+                'INSERT INTO raw (topic, partition, "offset", body) SELECT * FROM unnest('
+                "CAST(:t AS text[]), CAST(:p AS int[]), CAST(:o AS bigint[]), CAST(:b AS bytea[]))"
+            ),
+            {
+                "t": [r.topic for r in records],
+                "p": [r.partition for r in records],
+                "o": [r.offset for r in records],
+                "b": [r.value for r in records],
+            },
+        )
+        return Handled([Outgoing(self.topics.updates, r.key, r.value) for r in records])
+
+    async def unpublished(self, *_asked: Any) -> Sequence[Outgoing]:
+        return ()
+
+
+async def fill(stack: BenchStack, prefix: str, events: int) -> None:
+    topics = Topics(prefix)
+    await create_topics(stack.kafka, topics, partitions=12, replication=1)
+    stopping = asyncio.Event()
+    producer = Producer(stack.kafka, client_id="benchmark")
+    running = asyncio.create_task(producer.run(stopping))
+    while not producer.ready:
+        await asyncio.sleep(0.01)
+    chunk: list[Outgoing] = []
+    for outgoing in mixed(events, topics.events):
+        chunk.append(outgoing)
+        if len(chunk) == 5000:
+            await producer.send_all(chunk)
+            chunk = []
+    await producer.send_all(chunk)
+    stopping.set()
+    await running
+
+
+async def settled(database: str, schema: str) -> int:
+    conn = await asyncpg.connect(database)
+    try:
+        return int(await conn.fetchval(f"SELECT coalesce(sum(next_offset), 0) FROM {schema}.consumer_offsets"))
+    finally:
+        await conn.close()
+
+
+async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
+    await fill(stack, "limit.", events)
+    topics = Topics("limit.")
+    engine = make_engine(stack.database, application="benchmark", schema="raw")
+    metadata = sa.MetaData(schema="raw")
+    offset_tables(metadata)
+    sa.Table("raw", metadata, sa.Column("topic", sa.Text), sa.Column("partition", sa.Integer),
+             sa.Column("offset", sa.BigInteger), sa.Column("body", sa.LargeBinary))  # fmt: skip
+    async with engine.begin() as conn:
+        await conn.execute(sa.text("CREATE SCHEMA raw"))
+        await conn.run_sync(metadata.create_all)
+    stopping = asyncio.Event()
+    producer = Producer(stack.kafka, client_id="benchmark")
+    loop = ConsumerLoop(
+        engine=engine, bootstrap=stack.kafka, group="limit", instance="limit", live=[topics.events], bulk=[],
+        handler=OnlyStores(topics), producer=producer, dead_letters=topics.dead_letters,
+    )  # fmt: skip
+    tasks = [asyncio.create_task(producer.run(stopping)), asyncio.create_task(loop.run(stopping))]
+    start = None
+    while True:
+        done = await settled(stack.database, "raw")
+        if done and start is None:
+            start, first = time.monotonic(), done
+        if done >= events:
+            break
+        await asyncio.sleep(0.1)
+    assert start is not None
+    rate = (done - first) / (time.monotonic() - start)
+    stopping.set()
+    await asyncio.gather(*tasks)
+    await engine.dispose()
+    return {"events_per_second": round(rate)}
+
+
+async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str, Any]:
+    await fill(stack, "", events)
+    await migrate(stack.database, "scoring")
+    environment = {
+        **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,
+        "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_SCORING_PORT": "0",
+    }  # fmt: skip
+    with (folder / "scoring.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "scoring"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        watched = psutil.Process(process.pid)
+        start = None
+        while True:
+            done = await settled(stack.database, "scoring")
+            if done and start is None:
+                start, first, before = time.monotonic(), done, watched.memory_info().rss
+            if done >= events:
+                break
+            if process.poll() is not None:
+                raise SystemExit((folder / "scoring.log").read_text()[-2000:])
+            await asyncio.sleep(0.1)
+        assert start is not None
+        rate = (done - first) / (time.monotonic() - start)
+        cpu = watched.cpu_times()
+        return {
+            "events_per_second": round(rate),
+            "rss_mb": [before // 2**20, watched.memory_info().rss // 2**20],
+            "cpu_us_per_event": round((cpu.user + cpu.system) / events * 1e6, 1),
+        }
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--without-limit", action="store_true")
+    options = parser.parse_args()
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
+        stack = cleanup.enter_context(bench_stack(folder))
+        result: dict[str, Any] = {"events": options.events}
+        if not options.without_limit:
+            result["limit"] = asyncio.run(run_limit(stack, options.events))
+        result["scoring"] = asyncio.run(run_scoring(stack, folder, options.events))
+        if "limit" in result:
+            share = result["scoring"]["events_per_second"] / result["limit"]["events_per_second"]
+            result["share_of_limit"] = round(share, 2)
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -86,7 +86,7 @@ class Lane:
             self.failures = 0
         if isinstance(attempted.outcome, Answered) and attempted.outcome.status in _HOLD:
             # What is to hold for all processes is being recorded; until then this one stops by itself.
-            self.pause_until = now + min(attempted.outcome.retry_after or _HOLD_S, _LONGEST_PAUSE_S)
+            self.pause_until = now + _HOLD_S
 
 
 async def nowhere(given: Given) -> Attempted:

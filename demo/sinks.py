@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from email.message import EmailMessage, Message
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from typing import Any, Final
 
 import msgspec
-from aiosmtpd.handlers import Message as MessageHandler
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from demo import page
@@ -30,20 +31,21 @@ _LARGEST: Final = 1_000_000
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Mailbox(MessageHandler):
+class Mailbox:
     """Keeps every mail that comes in by SMTP."""
 
     def __init__(self, landed: Landed) -> None:
         """Mails are added to `landed`."""
-        super().__init__(EmailMessage)
         self._landed = landed
 
-    def handle_message(self, message: Message) -> None:
-        """Called by the SMTP server for each mail."""
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        """Called by the SMTP server for each mail; returns its answer."""
+        message = message_from_bytes(envelope.original_content or b"", policy=default)
         assert isinstance(message, EmailMessage)
         body = message.get_body(preferencelist=("plain",))
         text = body.get_content() if body is not None else ""
         self._landed.mails.append(LandedMail(str(message["To"]), str(message["Subject"]), utc_now(), str(text)))
+        return "250 OK"
 
 
 class Receiver:

@@ -46,8 +46,17 @@ def configure(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    # These say at INFO what our own lines say better; SQL parameters are personal data.
-    for noisy in ("aiokafka", "uvicorn.access", "httpx", "httpcore", "alembic", "sqlalchemy.engine", "kafka"):
+    # These say at INFO what our own lines say better; SQL parameters and SMTP commands are personal data.
+    for noisy in (
+        "aiokafka",
+        "uvicorn.access",
+        "httpx",
+        "httpcore",
+        "alembic",
+        "sqlalchemy.engine",
+        "kafka",
+        "mail.log",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

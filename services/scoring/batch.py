@@ -52,7 +52,7 @@ class Batch:
         strong, weak = identity.strong_keys(event.source), identity.weak_keys()
         if identity.contact_id is not None:
             strong, weak = [], []  # an event of our own names its contact and nothing else
-            contact_id: UUID | None = self._survivor(identity.contact_id)
+            contact_id: UUID | None = self.survivor(identity.contact_id)
             if contact_id not in self.states:
                 raise Permanent("names a contact that does not exist")
             absorbed: tuple[UUID, ...] = ()
@@ -78,7 +78,8 @@ class Batch:
         self._point(weak, before.id)
         return Folded(after, Values(before.lead, before.customer), booked, absorbed)
 
-    def _survivor(self, contact_id: UUID) -> UUID:
+    def survivor(self, contact_id: UUID) -> UUID:
+        """What the contact has become within this batch."""
         while contact_id in self.merges:
             contact_id = self.merges[contact_id]
         return contact_id
@@ -115,4 +116,4 @@ class Batch:
 
     def stored_merges(self) -> dict[UUID, UUID]:
         """Stored contacts that are now part of another; one made in this very batch never reaches the database."""
-        return {loser: self._survivor(loser) for loser in self.merges if loser in self.stored}
+        return {loser: self.survivor(loser) for loser in self.merges if loser in self.stored}

@@ -57,8 +57,8 @@ class Scoring:
             update = self._update(record, event, folded)
             rows.append(_event_row(record, event, contact_id, update))
             booked += [
-                BookingRow(contact_id, event.id, line, booking, event.time)
-                for line, booking in enumerate(folded.bookings)
+                BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, event.time)
+                for line, b in enumerate(folded.bookings)
             ]
             outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
         await _write(conn, batch, rows, booked)
@@ -140,12 +140,11 @@ def _event_row(record: Record, event: Event, contact_id: UUID | None, update: by
 
 async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], booked: Sequence[BookingRow]) -> None:
     """Write what the batch came to. A contact both made and joined into another within it is never written."""
-    final = batch.merges
-    if final:
-        rows = [_at_last(row, batch) for row in rows]
-        booked = [
-            BookingRow(_last(row.contact_id, batch), row.event_id, row.line, row.booking, row.time) for row in booked
+    if batch.merges:
+        rows = [
+            row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
         ]
+        booked = [row._replace(contact_id=batch.survivor(row.contact_id)) for row in booked]
     if inserts := batch.to_insert():
         await store.insert_contacts(conn, inserts, batch.now)
     if updates := batch.to_update():
@@ -160,25 +159,3 @@ async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], 
         await store.insert_bookings(conn, booked)
     if merges := batch.stored_merges():
         await store.merge(conn, merges)
-
-
-def _last(contact_id: UUID, batch: Batch) -> UUID:
-    while contact_id in batch.merges:
-        contact_id = batch.merges[contact_id]
-    return contact_id
-
-
-def _at_last(row: EventRow, batch: Batch) -> EventRow:
-    if row.contact_id is None:
-        return row
-    return EventRow(
-        row.id,
-        _last(row.contact_id, batch),
-        row.type,
-        row.time,
-        row.topic,
-        row.partition,
-        row.offset,
-        row.body,
-        row.update,
-    )

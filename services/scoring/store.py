@@ -1,20 +1,18 @@
 """All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
+from services.scoring.tables import SCHEMA
 from shared.errors import Transient
-from shared.events.updates import Booking
 
-_UNIQUE_VIOLATION = "23505"
 _KNOWN = sa.text("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
 _IDENTITIES = sa.text("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
 _SURVIVORS = sa.text("""
@@ -28,14 +26,6 @@ _SURVIVORS = sa.text("""
 # In one order for all processes, so that two of them never wait for each other in a circle.
 _LOCK = sa.text("""
     SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
-""")
-_INSERT_EVENTS = sa.text("""
-    INSERT INTO events (id, contact_id, type, time, topic, partition, "offset", body, "update")
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]), CAST(:bodies AS bytea[]),
-        CAST(:updates AS bytea[])
-    )
 """)
 _INSERT_CONTACTS = sa.text("""
     INSERT INTO contacts
@@ -67,13 +57,6 @@ _POINT_IDENTITIES = sa.text("""
     FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
     WHERE i.key = n.key
 """)
-_INSERT_BOOKINGS = sa.text("""
-    INSERT INTO bookings (contact_id, event_id, line, account, factor, amount, model, time)
-    SELECT * FROM unnest(
-        CAST(:contacts AS uuid[]), CAST(:events AS uuid[]), CAST(:lines AS smallint[]), CAST(:accounts AS text[]),
-        CAST(:factors AS text[]), CAST(:amounts AS bigint[]), CAST(:models AS text[]), CAST(:times AS timestamptz[])
-    )
-""")
 _MERGE = (
     sa.text("""
         UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, version = c.version + 1
@@ -102,9 +85,8 @@ _UNPUBLISHED = sa.text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One event with the update that came of it; both None when it is about no contact."""
+class EventRow(NamedTuple):
+    """One event with the update that came of it; both None when it is about no contact. As its table's columns."""
 
     id: UUID
     contact_id: UUID | None
@@ -117,14 +99,16 @@ class EventRow:
     update: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class BookingRow:
-    """One booking, with what it belongs to."""
+class BookingRow(NamedTuple):
+    """One booking, with what it belongs to. As its table's columns."""
 
     contact_id: UUID
     event_id: UUID
     line: int
-    booking: Booking
+    account: str
+    factor: str
+    amount: int
+    model: str
     time: datetime
 
 
@@ -194,41 +178,23 @@ async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> N
 
 async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
     """Write events with what came of each. Raises Transient when another process writes one of them too."""
-    given = {
-        "ids": [row.id for row in rows],
-        "contacts": [row.contact_id for row in rows],
-        "types": [row.type for row in rows],
-        "times": [row.time for row in rows],
-        "topics": [row.topic for row in rows],
-        "partitions": [row.partition for row in rows],
-        "offsets": [row.offset for row in rows],
-        "bodies": [row.body for row in rows],
-        "updates": [row.update for row in rows],
-    }
     try:
-        await conn.execute(_INSERT_EVENTS, given)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
-            raise
+        await _copy(conn, "events", EventRow._fields, rows)
+    except asyncpg.UniqueViolationError as error:
         # Another process folded a copy of one of them at this moment: repeated, the batch finds it known.
         raise Transient("another process was folding one of these events") from error
 
 
 async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
     """Write bookings."""
-    await conn.execute(
-        _INSERT_BOOKINGS,
-        {
-            "contacts": [row.contact_id for row in rows],
-            "events": [row.event_id for row in rows],
-            "lines": [row.line for row in rows],
-            "accounts": [row.booking.account for row in rows],
-            "factors": [row.booking.factor for row in rows],
-            "amounts": [row.booking.amount for row in rows],
-            "models": [row.booking.model for row in rows],
-            "times": [row.time for row in rows],
-        },
-    )
+    await _copy(conn, "bookings", BookingRow._fields, rows)
+
+
+async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """COPY in the transaction that an earlier statement of this batch has begun: cheaper than arrays at both ends."""
+    driver = (await conn.get_raw_connection()).driver_connection
+    assert driver is not None
+    await driver.copy_records_to_table(table, schema_name=SCHEMA, columns=columns, records=rows)
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:

@@ -7,13 +7,13 @@ never expire while Kafka is down (its issues 1101 and 1017).
 import asyncio
 import contextlib
 import random
+import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
 
 from shared import log
 from shared.backoff import exponential
@@ -24,6 +24,15 @@ from shared.kafka.topics import MAX_MESSAGE_BYTES
 _LOG = log.get(__name__)
 _STOP_S: Final = 5.0
 _BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or a full batch would be refused whole
+
+
+def partition_of(key: bytes | None, partitions: Sequence[int], _available: Sequence[int]) -> int:
+    """The partition of a key: CRC32, as librdkafka's `consistent`. It must never change, or contacts change theirs.
+
+    aiokafka's own is in pure Python and takes a tenth of an event's time. A message without a key goes anywhere.
+    """
+    number = zlib.crc32(key) if key is not None else random.getrandbits(32)
+    return partitions[number % len(partitions)]
 
 
 class Producer:
@@ -38,7 +47,6 @@ class Producer:
         self._in_flight = 0
         self._producer: AIOKafkaProducer | None = None
         self._broken = asyncio.Event()
-        self._partitioner = DefaultPartitioner()
 
     @property
     def ready(self) -> bool:
@@ -77,6 +85,7 @@ class Producer:
             enable_idempotence=False,
             linger_ms=0,
             max_batch_size=_BATCH_BYTES,
+            partitioner=partition_of,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=int(self._deadline_s * 1000),
             metadata_max_age_ms=60_000,
@@ -137,7 +146,7 @@ class Producer:
             partitions = known.get(message.topic)
             if partitions is None:
                 partitions = known[message.topic] = sorted(await producer.partitions_for(message.topic))
-            placed[message.topic, self._partitioner(message.key, partitions, partitions)].append(message)
+            placed[message.topic, partition_of(message.key, partitions, partitions)].append(message)
         # One partition's batches follow each other; the partitions go side by side.
         await asyncio.gather(*(_send_partition(producer, place, these) for place, these in placed.items()))
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -25,6 +24,7 @@ from services.nurture.messages import composer
 from services.nurture.metrics import make_metrics
 from services.nurture.settings import NurtureSettings
 from services.nurture.smtp import Mail
+from services.nurture.stages import Task, in_stages
 from services.nurture.timers import Timers
 from services.nurture.versions import Versions, with_live
 from services.nurture.webhooks import webhook_sender
@@ -42,7 +42,6 @@ from shared.kafka.topics import Topics
 from shared.runtime import Service
 
 _LOG = log.get(__name__)
-_Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
@@ -59,6 +58,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
     key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
     facts = FactMaker(key_secret.encode())
     topics = Topics(settings.topic_prefix)
+    instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:
         sends = _sends(settings, endpoints, closing)
         engine = make_engine(
@@ -73,7 +73,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
         deliverer = Deliverer(
             engine,
             sends,
-            instance=settings.instance,
+            instance=instance,
             endpoints=endpoints,
             facts=facts,
             metrics=metrics,
@@ -89,8 +89,8 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
-            group=f"{settings.topic_prefix}firsthour-nurture",
-            instance=settings.instance,
+            group=f"{settings.topic_prefix}nurture",
+            instance=instance,
             live=[topics.updates],
             bulk=[topics.updates_bulk],
             handler=handler,
@@ -102,15 +102,19 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             on_commit=handler.committed,
         )
         versioned = asyncio.Event()
-        tasks: dict[str, _Task] = {
-            "kafka": producer.run,
-            "deliverer": deliverer.run,
-            "facts": publisher.run,
-            "updates": _after(versioned, loop.run),
-            "timers": _after(versioned, timers.run),
-            "versions": lambda stopping: _keep_versions(engine, versions, versioned, stopping),
-            "loop-lag": runtime.loop_lag(registry),
-        }
+        tasks = in_stages(
+            [
+                {
+                    "updates": _after(versioned, loop.run),
+                    "timers": _after(versioned, timers.run),
+                    "deliverer": deliverer.run,
+                    "versions": lambda stopping: _keep_versions(engine, versions, versioned, stopping),
+                    "loop-lag": runtime.loop_lag(registry),
+                },
+                {"facts": publisher.run},
+                {"kafka": producer.run},
+            ]
+        )
 
         def missing() -> list[str]:
             lacking = loop.missing()
@@ -187,7 +191,7 @@ async def _keep_versions(
     await stopping.wait()
 
 
-def _after(event: asyncio.Event, start: _Task) -> _Task:
+def _after(event: asyncio.Event, start: Task) -> Task:
     async def run(stopping: asyncio.Event) -> None:
         stopped = asyncio.create_task(stopping.wait())
         ready = asyncio.create_task(event.wait())

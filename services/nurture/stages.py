@@ -1,0 +1,41 @@
+"""Stops tasks in stages: each stage is told to stop once those before it have ended."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias
+
+Task: TypeAlias = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def in_stages(stages: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
+    """The same tasks, all running together, which stop stage by stage.
+
+    What writes facts ends before what publishes them, and that before the connection they are published on.
+    """
+    staged: dict[str, Task] = {}
+    before: list[asyncio.Event] = []
+    for stage in stages:
+        ended = {name: asyncio.Event() for name in stage}
+        for name, task in stage.items():
+            staged[name] = _staged(task, list(before), ended[name])
+        before += ended.values()
+    return staged
+
+
+def _staged(task: Task, before: Sequence[asyncio.Event], ended: asyncio.Event) -> Task:
+    async def run(stopping: asyncio.Event) -> None:
+        turn = asyncio.Event()
+
+        async def relay() -> None:
+            for event in (stopping, *before):
+                await event.wait()
+            turn.set()
+
+        relaying = asyncio.create_task(relay())
+        try:
+            await task(turn)
+        finally:
+            ended.set()
+            relaying.cancel()
+
+    return run

@@ -1,0 +1,50 @@
+"""`make bench`: every figure of docs/benchmarks.md, one after the other. About fifteen minutes on two cores.
+
+python -m benchmarks [--quick] [--only NAME …]
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+
+# What is measured, and how: in full, and quickly to see that it works.
+_FULL: dict[str, list[str]] = {
+    "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "60"],
+    "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk"],
+    "backlog-live": ["benchmarks.end_to_end", "backlog", "--lane", "live"],
+    "ingest-64": ["benchmarks.ingest", "--connections", "64"],
+    "ingest-512": ["benchmarks.ingest", "--connections", "512"],
+    "scoring": ["benchmarks.scoring", "--events", "200000"],
+    "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
+}
+_QUICK: dict[str, list[str]] = {
+    "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "5"],
+    "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk", "--events", "5000", "--leads", "20"],
+    "ingest-64": ["benchmarks.ingest", "--seconds", "2", "--rounds", "1"],
+    "scoring": ["benchmarks.scoring", "--events", "10000"],
+    "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, not how fast it is")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(_FULL), help=", ".join(_FULL))
+    options = parser.parse_args()
+    if not shutil.which("wrk"):
+        print("wrk is not installed: the load for ingest comes from a slower client of our own.", flush=True)
+    failed = 0
+    for name, command in (_QUICK if options.quick else _FULL).items():
+        if options.only and name not in options.only:
+            continue
+        print(f"# {name}: python -m {' '.join(command)}", flush=True)
+        failed += subprocess.run([sys.executable, "-m", *command], cwd=_ROOT, check=False).returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -124,3 +124,10 @@ def test_a_lead_taken_without_kafka_outlives_its_container_and_comes_out() -> No
     compose("rm", "--stop", "--force", "ingest")
     compose("up", "--detach", "--wait", "--wait-timeout", "300")
     landed("webhooks.json", event)
+
+
+@pytest.mark.usefixtures("running")
+def test_no_log_names_a_lead() -> None:
+    post_lead("fourth@example.com")
+    landed("mails.json", "fourth@example.com")
+    assert "@example.com" not in compose("logs", "--no-color", "ingest", "scoring", "nurture", "sinks")

@@ -34,6 +34,6 @@ def table() -> str:
 
 def _shown(default: object) -> str:
     if default is None or default == "":
-        return "–"
+        return "none"
     value = getattr(default, "get_secret_value", lambda: default)()
     return f"`{value}`"

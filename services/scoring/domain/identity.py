@@ -57,4 +57,5 @@ def _may_be(device: ContactState, keys: Collection[str]) -> bool:
 
 def _kind(key: str) -> str:
     """`email`, `phone`, or the source of a user id."""
-    return key.rpartition(":")[0] if key.startswith("user:") else key.partition(":")[0]
+    kind, _, rest = key.partition(":")
+    return rest.partition(":")[0] if kind == "user" else kind

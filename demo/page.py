@@ -14,6 +14,7 @@ HEADERS: Final = (
     (b"refresh", b"3"),
 )
 _SHOWN: Final = 100
+_NUMBERS: Final = ("Lead value", "After the lead", "Receipts")
 _STYLE: Final = """
 :root{--ink:#1d2129;--soft:#5f6773;--line:#e3e6ea;--back:#fff;--card:#f7f8fa;--good:#0a7d38}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#9aa3ae;--line:#30353d;--back:#15181d;--card:#1d2127;
@@ -23,7 +24,7 @@ main{max-width:64rem;margin:0 auto;padding:1.5rem}h1{font-size:1.4rem;margin:0}h
 p{margin:.25rem 0;color:var(--soft)}table{border-collapse:collapse;width:100%}
 th{font-weight:600;text-align:left;color:var(--soft);font-size:.85rem}
 td,th{padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}.good{color:var(--good)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.good{color:var(--good)}
 details{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.5rem .75rem;margin:.5rem 0}
 summary{cursor:pointer}pre{white-space:pre-wrap;margin:.5rem 0 0;font:14px/1.45 ui-monospace,monospace}
 .wide{overflow-x:auto}
@@ -54,7 +55,7 @@ def _webhooks(webhooks: list[LandedWebhook]) -> str:
     if not webhooks:
         return "<p>None yet. Post a lead, with the <code>curl</code> that the start printed.</p>"
     head = "".join(
-        f'<th scope="col">{name}</th>'
+        f'<th scope="col"{" class=n" if name in _NUMBERS else ""}>{name}</th>'
         for name in ("Came at", "Endpoint", "Who", "Lead value", "Why", "After the lead", "Receipts")
     )
     rows = "".join(map(_row, webhooks))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -17,12 +18,12 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from embedded import stack as embedded
-from embedded.state import StateInUse, locked
 from shared.db.migrate import SERVICES, migrate
 
 T = TypeVar("T")
 
 _FOLDER = "firsthour-tests-"
+_HELD = ".held"
 _TEMPLATE = "template_firsthour"
 _ROOT = Path(__file__).parents[1]
 
@@ -95,30 +96,37 @@ def running_own_stack() -> Iterator[OwnStack]:
 
 
 @contextmanager
-def _running() -> Iterator[embedded.Stack]:
+def reachable_folder() -> Iterator[Path]:
+    """An empty folder that root's Postgres, which runs as another user, can reach: pytest's own are closed to it."""
     _remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
-    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # root's Postgres runs as another user
-    parts = AsyncExitStack()
-    try:
-        with _event_loop() as run:
-            running = run(parts.enter_async_context(embedded.stack(folder, fsync=False)))
-            try:
-                run(_make_template(running.database_url))
-                yield running
-            finally:
-                run(parts.aclose())
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    with (folder / _HELD).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned() -> None:
-    """What a killed run left: the kernel ended its processes, their folders stay."""
+    """What a killed run left: the kernel ended its processes and its locks, their folders stay."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        with contextlib.suppress(StateInUse, OSError):
-            if (folder / "lock").exists():
-                with locked(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError), (folder / _HELD).open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running() -> Iterator[embedded.Stack]:
+    parts = AsyncExitStack()
+    with reachable_folder() as folder, _event_loop() as run:
+        running = run(parts.enter_async_context(embedded.stack(folder, fsync=False)))
+        try:
+            run(_make_template(running.database_url))
+            yield running
+        finally:
+            run(parts.aclose())
 
 
 async def _make_template(url: str) -> None:

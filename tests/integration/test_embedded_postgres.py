@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,21 +17,16 @@ from embedded.postgres import Postgres
 from embedded.postgres_home import VERSION, find_home, passable
 from embedded.process import ProcessDied, User
 from embedded.state import StateUnusable
+from tests.stack import reachable_folder
 
 AS_ROOT = os.geteuid() == 0
 ONLY_ROOT = pytest.mark.skipif(not AS_ROOT, reason="only root has another account's Postgres")
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """A state folder that root's Postgres can reach, which pytest's own folders are not."""
-    if not AS_ROOT:
-        return tmp_path
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and "pytest" in folder.name:
-            folder.chmod(0o711)
-    tmp_path.chmod(0o711)
-    return tmp_path
+def state() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import pytest
 from embedded.ports import free_port, is_free
 from embedded.state import locked
 from shared.secrets import ensure_admin_token, read_state_secrets
+from tests.stack import reachable_folder
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +72,11 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    folder = Path(tempfile.mkdtemp(prefix="firsthour-run-"))
-    folder.chmod(0o711)  # root's Postgres runs as another user
+    with reachable_folder() as folder:
+        yield _place(folder)
+
+
+def _place(folder: Path) -> Place:
     shutil.copytree(ROOT / "config", folder / "config")
     names = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP")
     ports: dict[str, int] = {}
@@ -82,8 +85,7 @@ def place() -> Iterator[Place]:
     endpoints = folder / "config" / "endpoints.yaml"
     text = endpoints.read_text().replace(":8090", f":{ports['DEMO']}").replace(":1025", f":{ports['DEMO_SMTP']}")
     endpoints.write_text(text)
-    yield Place(folder / "state", folder / "config", ports)
-    shutil.rmtree(folder)
+    return Place(folder / "state", folder / "config", ports)
 
 
 async def ready_object(process: asyncio.subprocess.Process) -> dict[str, Any]:
@@ -158,7 +160,7 @@ async def test_everything_starts_is_kept_running_stops_and_starts_again_with_its
                 text += line.decode()
             seconds = re.search(r"ready \(([\d.]+) s\)", text)
             assert seconds
-            assert float(seconds[1]) < 15
+            assert float(seconds[1]) < 30, "alone on two cores it takes six; here other tests run beside it"
             assert await known(client, place, "grace@example.com"), "what was there before"
             curl = re.search(r"^  (curl .*\\\n.*)$", text, re.MULTILINE)
             assert curl

@@ -1,11 +1,9 @@
 """Kafka and Postgres together in one state folder: kept data, killed runs, clear words."""
 
 import asyncio
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +17,15 @@ from embedded.ports import free_port, is_free
 from embedded.process import ProcessDied
 from embedded.stack import PortsTaken, check_ports, stack
 from embedded.state import StateInUse, StateUnusable, locked
+from tests.stack import reachable_folder
 from tests.waiting import until
 
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state folder that does not exist yet, where root's Postgres can reach it."""
-    folder = Path(tempfile.mkdtemp(prefix="firsthour-state-"))
-    folder.chmod(0o711)
-    yield folder / "state"
-    shutil.rmtree(folder)
+    """A state folder that does not exist yet."""
+    with reachable_folder() as folder:
+        yield folder / "state"
 
 
 async def make_topic(bootstrap: str, name: str) -> None:

@@ -12,8 +12,9 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest import pages
-from services.ingest.body import ClientGone, Receive, decode_object, inflate, read_body
+from services.ingest.body import ClientGone, Receive, decode_json, decode_object, inflate, read_body
 from services.ingest.domain.checks import Fields, Wrong
+from services.ingest.domain.cloud_events import from_headers, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.form import caught, parse_form, read_form
 from services.ingest.domain.plain import read_lead, read_purchase
@@ -83,6 +84,7 @@ class HotPaths:
         self._routes: dict[str, tuple[Callable[[Request, Receive], Awaitable[Answer]], str]] = {
             "/v1/leads": (self._lead, ""),
             "/v1/purchases": (self._purchase, ""),
+            "/v1/events": (self._cloud_events, ""),
             **{
                 path: (self._segment_batch if name in ("batch", "import") else self._segment_one, name)
                 for path, name in segment.items()
@@ -150,6 +152,41 @@ class HotPaths:
             fact = _with_sender_id(fact, sender_id)
         (identifier,) = await self._intake.accept(source, (fact,), headers.get(b"traceparent"))
         return Answer(202, b'{"id":"%s","status":"accepted"}' % str(identifier).encode())
+
+    async def _cloud_events(self, request: Request, receive: Receive) -> Answer:
+        headers = request.headers
+        source = self._authorised(headers, "event")
+        content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        batched = content_type == b"application/cloudevents-batch+json"
+        body = decode_json(await self._body(request, receive, self._max_batch if batched else self._max_body))
+        if batched:
+            return await self._cloud_event_batch(source, body, headers)
+        if b"ce-specversion" in headers:
+            body = from_headers(headers, body)
+        elif content_type not in (b"application/cloudevents+json", b"application/json"):
+            raise Problem(415, "This content type is not taken", "Send application/cloudevents+json, or ce- headers.")
+        if not isinstance(body, dict):
+            raise Problem(400, "The body is not a CloudEvent")
+        return await self._accept(source, read_cloud_event(body), headers)
+
+    async def _cloud_event_batch(self, source: Source, batch: object, headers: Mapping[bytes, bytes]) -> Answer:
+        if not isinstance(batch, list):
+            raise Problem(400, "The body is not a list of CloudEvents")
+        facts: list[Fact] = []
+        wrong: list[Wrong] = []
+        for index, event in enumerate(batch):
+            try:
+                if not isinstance(event, dict):
+                    raise Refused([Wrong(f"/{index}", "must be an object")])
+                facts.append(read_cloud_event(event, f"/{index}"))
+            except Refused as refused:
+                wrong += refused.wrong
+        if not facts and wrong:
+            raise Refused(wrong)
+        ids = await self._intake.accept(source, facts, headers.get(b"traceparent")) if facts else []
+        named = [{"at": each.at, "problem": each.problem} for each in wrong]
+        answer = {"ids": ids, "status": "accepted", **({"errors": named} if named else {})}
+        return Answer(202, msgspec.json.encode(answer))
 
     async def _form(self, request: Request, receive: Receive) -> Answer:
         source = self._sources.by_name.get(request.name)

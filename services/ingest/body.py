@@ -60,15 +60,20 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
 
 def decode_object(body: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises Problem 400 with the place, or when it is no object."""
+    decoded = decode_json(body)
+    if not isinstance(decoded, dict):
+        raise Problem(400, "The body is not a JSON object", errors=[FieldError("/", "must be an object")])
+    return decoded
+
+
+def decode_json(body: bytes) -> Any:
+    """The body as JSON. Raises Problem 400 with the place."""
     try:
-        decoded = _JSON.decode(body)
+        return _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "The body is not valid JSON", str(error)) from None
     except RecursionError:
         raise Problem(400, "The body is nested too deeply") from None
-    if not isinstance(decoded, dict):
-        raise Problem(400, "The body is not a JSON object", errors=[FieldError("/", "must be an object")])
-    return decoded
 
 
 def _too_large(largest: int) -> Problem:

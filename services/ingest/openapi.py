@@ -87,6 +87,19 @@ _BATCH: Final = {
     "required": ["batch"],
     "properties": {"batch": {"type": "array", "items": _SEGMENT}, "sentAt": {"type": "string"}, "writeKey": _TEXT},
 }
+_CLOUD_EVENT: Final = {
+    "type": "object",
+    "description": "Of a type in docs/schemas. `source` and `id` together name it: a resend is the same event.",
+    "required": ["specversion", "id", "source", "type", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": _TEXT,
+        "source": _TEXT,
+        "type": _TEXT,
+        "time": {"type": "string", "format": "date-time"},
+        "data": {"type": "object", "additionalProperties": True},
+    },
+}
 _ACCEPTED: Final = {
     "type": "object",
     "required": ["id", "status"],
@@ -135,6 +148,11 @@ def _paths() -> dict[str, Any]:
         "/v1/batch": _post("Many Segment messages: good ones are taken, bad ones named", _BATCH, success),
         "/v1/import": _post("As /v1/batch", _BATCH, success),
     }
+    events = _post("CloudEvents 1.0: one (structured, or binary by ce- headers), or a batch", _CLOUD_EVENT, accepted)
+    content = events["post"]["requestBody"]["content"]
+    content["application/cloudevents+json"] = content["application/json"]
+    content["application/cloudevents-batch+json"] = {"schema": {"type": "array", "items": _CLOUD_EVENT}}
+    paths["/v1/events"] = events
     for name in ("track", "identify", "page", "screen", "group", "alias"):
         paths[f"/v1/{name}"] = _post(f"Segment: {name}", _SEGMENT, success)
     form = _post("An HTML form", {"type": "object", "additionalProperties": {"type": "string"}}, accepted)

@@ -15,13 +15,13 @@ from shared.errors import ConfigProblem, ConfigurationError
 
 FILE: Final = "sources.yaml"
 Kind: TypeAlias = Literal["form", "segment", "api"]
-Intake: TypeAlias = Literal["form", "lead", "purchase", "segment"]
+Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event"]
 
 # What each kind of source may send. A form's key may be visible in a page, so it never makes a purchase.
 ALLOWED: Final[Mapping[Kind, frozenset[Intake]]] = {
     "form": frozenset({"form", "lead"}),
     "segment": frozenset({"segment", "lead"}),
-    "api": frozenset({"lead", "purchase", "segment"}),
+    "api": frozenset({"lead", "purchase", "segment", "event"}),
 }
 
 

@@ -165,10 +165,18 @@ OFFSETS = "SELECT coalesce(sum(next_offset), 0) FROM nurture.consumer_offsets WH
 DELIVERED = "SELECT count(*) FROM nurture.deliveries WHERE state = 'delivered'"
 
 
-async def run(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+@contextmanager
+def a_receiver() -> Iterator[int]:
     receiver = subprocess.Popen([sys.executable, "-m", "benchmarks.receiver"], cwd=ROOT, stdout=subprocess.PIPE)
-    assert receiver.stdout is not None
-    port = int(receiver.stdout.readline().split()[1])
+    try:
+        assert receiver.stdout is not None
+        yield int(receiver.stdout.readline().split()[1])
+    finally:
+        receiver.terminate()
+        receiver.wait(10)
+
+
+async def run(stack: BenchStack, folder: Path, port: int, options: argparse.Namespace) -> dict[str, Any]:
     (folder / "config" / "workflows").mkdir(parents=True)
     (folder / "config" / "templates").mkdir()
     (folder / "config" / "workflows" / "first-hour.yaml").write_text(WORKFLOW)
@@ -198,7 +206,6 @@ async def run(stack: BenchStack, folder: Path, options: argparse.Namespace) -> d
                 result["webhooks"] = await measured(conn, process, DELIVERED, options.leads)
     finally:
         await conn.close()
-        receiver.terminate()
     return result
 
 
@@ -211,7 +218,8 @@ def main() -> None:
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
         stack = cleanup.enter_context(bench_stack(folder))
-        print(json.dumps(asyncio.run(run(stack, folder, options))))
+        port = cleanup.enter_context(a_receiver())
+        print(json.dumps(asyncio.run(run(stack, folder, port, options))))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python -m benchmarks.receiver 8099
 import asyncio
 import re
 import sys
+from typing import cast
 
 import uvloop
 
@@ -17,8 +18,7 @@ class Receiver(asyncio.Protocol):
     count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,148 @@
+"""Values to test the rules with; each builder takes what the test cares about by keyword."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from services.scoring.domain import bookings
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.fold import fold
+from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
+from shared.events.envelope import Decoded, make_event
+from shared.events.identity import Identity
+from shared.events.types import (
+    DATA_TYPES,
+    ContactIdentified,
+    ContactTouched,
+    EngagementRecorded,
+    LeadCaptured,
+    PurchaseCompleted,
+    PurchaseRefunded,
+)
+from shared.events.updates import Booking
+
+NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+CURVE = ResponseCurve(0.019, 4.83, 0.876)
+_IDS = UUID("00000000-0000-5000-8000-000000000000")
+_TYPES = {kind: name for name, kind in DATA_TYPES.items()}
+
+
+def an_id(name: object) -> UUID:
+    return uuid5(_IDS, str(name))
+
+
+def a_model(**changes: Any) -> Model:
+    fields: dict[str, Any] = {
+        "version": "scorecard-test",
+        "currency": "EUR",
+        "rates": {"USD": ((date(2026, 1, 1), 0.86), (date(2020, 1, 1), 0.9))},
+        "sources": {"default": SourceModel(-2.94, 0), "website": SourceModel(-2.44, 200), "shop": SourceModel(-1.1, 0)},
+        "fit": (
+            FitRule("country", 0.35, frozenset({"de", "gb"}), None, None),
+            FitRule("company", 0.35, None, None, present=True),
+            FitRule("size", 0.52, None, 50.0, None),
+        ),
+        "half_lives": (86_400.0, 1_209_600.0),
+        "engagement_weight": 0.35,
+        "points": {"page_viewed": 1.0, "meeting_booked": 20.0},
+        "default_points": 1.0,
+        "recency_per_second": -0.05 / 86_400,
+        "recency_floor": -2.0,
+        "revenue": 120_000,
+        "lead_margin": 1.0,
+        "margin_rate": 0.35,
+        "response": CURVE,
+        "handling_minutes": 12.0,
+    }
+    return Model(**fields | changes)
+
+
+MODEL = a_model()
+
+
+def a_contact(name: object = "ada", **changes: Any) -> ContactState:
+    fields: dict[str, Any] = {"id": an_id(name), "created": NOW}
+    return ContactState(**fields | changes)
+
+
+def an_event(
+    data: Any, *, name: object = None, at: datetime = NOW, received: datetime | None = None,
+    source: str = "/sources/website",
+) -> Decoded:  # fmt: skip
+    event = make_event(
+        id=an_id(name if name is not None else (data, at)),
+        source=source,
+        type=_TYPES[type(data)],
+        time=at,
+        receivedtime=received or at,
+        subject=None,
+        data=data,
+    )
+    return Decoded(event, data)
+
+
+_WHERE = ("name", "at", "received", "source")
+_WHO = ("email", "phone", "user_id", "anonymous_id", "contact_id")
+
+
+def _made(kind: Any, defaults: dict[str, Any], given: dict[str, Any]) -> Decoded:
+    """An event of this kind: `email=…` and the like say whom, `at=…`, `source=…` and `event=…` when and where from."""
+    event = {name: given.pop(name) for name in ("at", "received", "source") if name in given}
+    event["name"] = given.pop("event", None)
+    who = {name: given.pop(name) for name in _WHO if name in given} or {"email": "ada@example.com"}
+    return an_event(kind(identity=Identity(**who), **defaults | given), **event)
+
+
+def a_lead(**given: Any) -> Decoded:
+    return _made(LeadCaptured, {}, given)
+
+
+def an_identification(**given: Any) -> Decoded:
+    return _made(ContactIdentified, {}, given)
+
+
+def an_engagement(**given: Any) -> Decoded:
+    return _made(EngagementRecorded, {"kind": "page_viewed"}, given)
+
+
+def a_purchase(**given: Any) -> Decoded:
+    return _made(PurchaseCompleted, {"order_id": "A-1", "amount": "100.00", "currency": "EUR"}, given)
+
+
+def a_refund(**given: Any) -> Decoded:
+    return _made(PurchaseRefunded, {"order_id": "A-1", "amount": "100.00", "currency": "EUR"}, given)
+
+
+def a_touch(**given: Any) -> Decoded:
+    return _made(ContactTouched, {"who": "ana", "channel": "phone", "human": True}, given)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def after(
+    state: ContactState, *events: Decoded, model: Model = MODEL, booked: list[Booking] | None = None
+) -> ContactState:
+    """The contact after the events, its values booked after each; every booking is added to `booked`."""
+    for event, data in events:
+        folded, new = bookings.book(state, fold(state, event, data, model), model, merged=False)
+        if booked is not None:
+            booked += new
+        state = folded
+    return state
+
+
+def total(booked: list[Booking], account: str) -> int:
+    return sum(each.amount for each in booked if each.account == account)
+
+
+def facts(state: ContactState) -> dict[str, Any]:
+    """What must be equal whatever the order: all but identity, booked values and sums of floats."""
+    known = msgspec.structs.asdict(state)
+    return {
+        name: known[name]
+        for name in known.keys() - {"id", "created", "version", "lead", "customer", "counters", "keys"}
+    }

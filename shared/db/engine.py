@@ -17,6 +17,7 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
         pool_timeout=10,
         pool_pre_ping=False,  # a lost connection is a transient error of the batch, which is repeated anyway
         pool_recycle=1800,
+        hide_parameters=True,  # they hold personal data, and an error's text is logged
         connect_args={
             "timeout": 5,
             "command_timeout": 40,

@@ -71,11 +71,11 @@ async def test_one_lead_is_one_signed_webhook(nurture: Nurture, receiver: Receiv
 
 
 async def _state(nurture: Nurture, state: str, count: int = 1) -> bool:
-    return await nurture.one("SELECT count(*) FROM deliveries WHERE state = :state", state=state) == count
+    return bool(await nurture.one("SELECT count(*) FROM deliveries WHERE state = :state", state=state) == count)
 
 
 async def _none_left(nurture: Nurture) -> bool:
-    return await nurture.one("SELECT count(*) FROM facts") == 0
+    return bool(await nurture.one("SELECT count(*) FROM facts") == 0)
 
 
 async def test_the_same_update_twice_and_two_triggers_at_once_are_one_run(nurture: Nurture, receiver: Receiver) -> None:
@@ -94,7 +94,7 @@ async def test_the_same_update_twice_and_two_triggers_at_once_are_one_run(nurtur
 
 
 async def _consumed(nurture: Nurture, count: int) -> bool:
-    return await nurture.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == count
+    return bool(await nurture.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == count)
 
 
 async def test_two_processes_meet_at_one_contact(nurture: Nurture, receiver: Receiver) -> None:
@@ -111,7 +111,7 @@ async def test_two_processes_meet_at_one_contact(nurture: Nurture, receiver: Rec
 
 
 async def _adopted(nurture: Nurture) -> bool:
-    return await nurture.one("SELECT count(*) FROM consumer_offsets") == 4
+    return bool(await nurture.one("SELECT count(*) FROM consumer_offsets") == 4)
 
 
 async def test_a_retry_keeps_its_id_and_is_signed_anew(nurture: Nurture, receiver: Receiver) -> None:
@@ -406,8 +406,8 @@ def _id(receiver: Receiver, number: int) -> str:
 
 
 async def _merged(nurture: Nurture) -> bool:
-    return await nurture.one("SELECT count(*) FROM contact_merges") == 1
+    return bool(await nurture.one("SELECT count(*) FROM contact_merges") == 1)
 
 
 async def _goal(nurture: Nurture) -> bool:
-    return await nurture.one("SELECT count(*) FROM enrolments WHERE status = 'goal_reached'") == 1
+    return bool(await nurture.one("SELECT count(*) FROM enrolments WHERE status = 'goal_reached'") == 1)

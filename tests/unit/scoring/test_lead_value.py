@@ -1,0 +1,111 @@
+"""P(conversion) and the lead value: in bounds, monotone, and the factors in their fixed order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scoring.domain import lead_value
+from services.scoring.domain.lead_value import Parts
+from shared.events.updates import Booking
+from shared.money import MAX_MINOR, Money
+from tests.unit.scoring.builders import (
+    MODEL,
+    NOW,
+    a_contact,
+    a_lead,
+    a_model,
+    a_purchase,
+    after,
+    an_engagement,
+    minutes,
+    total,
+)
+
+_LOG_ODDS = st.floats(-1e6, 1e6)
+_PARTS = st.builds(
+    Parts, _LOG_ODDS, _LOG_ODDS, _LOG_ODDS, _LOG_ODDS, revenue=st.floats(0, MAX_MINOR), cost=st.integers(0, 10**9)
+)
+
+
+@given(st.floats(allow_nan=False))
+def test_a_chance_is_never_quite_impossible_nor_certain(log_odds: float) -> None:
+    assert 0 < lead_value.sigmoid(log_odds) < 1
+
+
+@given(_LOG_ODDS, _LOG_ODDS)
+def test_the_chance_rises_with_the_log_odds(a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    assert lead_value.sigmoid(low) <= lead_value.sigmoid(high)
+
+
+@given(_PARTS, st.floats(0, 1e6), st.sampled_from(["prior", "fit", "engagement", "recency"]))
+def test_the_value_rises_with_the_chance_and_with_the_revenue(parts: Parts, more: float, factor: str) -> None:
+    better = parts._replace(**{factor: getattr(parts, factor) + more})
+    assert lead_value.value(parts) <= lead_value.value(better)
+    assert lead_value.value(parts) <= lead_value.value(parts._replace(revenue=parts.revenue + more))
+
+
+@given(_PARTS, st.integers(1, 10**9))
+def test_what_a_lead_costs_is_taken_off_to_the_cent(parts: Parts, cost: int) -> None:
+    assert lead_value.value(parts._replace(cost=cost)) == lead_value.value(parts._replace(cost=0)) - cost
+
+
+def test_traits_and_engagement_raise_the_value_and_time_lowers_it() -> None:
+    plain = after(a_contact(), a_lead())
+    fitting = after(a_contact(), a_lead(traits={"country": "de", "company": "Engines", "size": "60"}))
+    assert fitting.lead > plain.lead
+    assert after(plain, an_engagement(kind="meeting_booked")).lead > after(plain, an_engagement()).lead > plain.lead
+    assert after(plain, an_engagement(human_likelihood=0.0)).lead == plain.lead
+    day, month, year = (
+        after(plain, an_engagement(human_likelihood=0.0, at=NOW + minutes(1440 * n))).lead for n in (1, 30, 365)
+    )
+    assert plain.lead > day > month
+    assert month > year or MODEL.recency_floor == -2.0
+    later = after(plain, an_engagement(human_likelihood=0.0, at=NOW + minutes(1440 * 500))).lead
+    assert later == year, "a lead cools down to a floor"
+
+
+def test_each_change_of_a_lead_is_booked_to_its_factor() -> None:
+    booked: list[Booking] = []
+    state = after(a_contact(), a_lead(traits={"country": "DE"}), booked=booked)
+    assert [each.factor for each in booked] == ["source", "traits", "cost"]
+    assert booked[-1].amount == -200
+    booked.clear()
+    state = after(state, an_engagement(kind="meeting_booked", at=NOW + minutes(1440)), booked=booked)
+    assert [(each.factor, each.amount > 0) for each in booked] == [("time", False), ("engagement", True)]
+    booked.clear()
+    estimate = Money("5000.00", "EUR")
+    state = after(
+        state, a_lead(estimated_value=estimate, source="/sources/shop", at=NOW + minutes(1440)), booked=booked
+    )
+    assert {each.factor for each in booked} == {"time", "revenue"}, "the first source stays; asking anew warms it up"
+    booked.clear()
+    lead = state.lead
+    state = after(state, a_purchase(at=NOW + minutes(1441)), booked=booked)
+    assert [(each.account, each.factor, each.amount) for each in booked] == [
+        ("lead", "converted", -lead),
+        ("customer", "purchase", 3500),
+    ]
+
+
+def test_another_model_is_booked_as_the_model() -> None:
+    booked: list[Booking] = []
+    state = after(a_contact(), a_lead(), booked=booked)
+    other = a_model(version="scorecard-next", revenue=240_000)
+    state = after(state, an_engagement(human_likelihood=0.0), model=other, booked=booked)
+    assert (booked[-1].factor, booked[-1].model, state.model) == ("model", "scorecard-next", "scorecard-next")
+    assert state.lead == total(booked, "lead")
+
+
+def test_traits_of_any_kind_are_no_error() -> None:
+    for said in (None, "", "many", [], {}, True, 10**400, float("nan"), "1e999"):
+        state = after(a_contact(), a_lead(traits={"size": said, "country": said, "company": said}))
+        assert 0 < lead_value.conversion(lead_value.parts(state, MODEL, state.clock)) < 1
+
+
+def test_a_huge_estimate_stays_in_bounds() -> None:
+    state = after(a_contact(), a_lead(estimated_value=Money("9" * 12, "EUR")))
+    assert 0 < state.lead <= MAX_MINOR
+
+
+def test_an_estimate_below_nothing_is_nothing() -> None:
+    assert after(a_contact(), a_lead(estimated_value=Money("-5.00", "EUR"))).lead == -200

@@ -1,0 +1,59 @@
+"""The published vectors of the response curve and of the queue's index."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scoring.domain import queue
+from tests.unit.scoring.builders import CURVE
+
+
+@pytest.mark.parametrize(
+    ("minutes", "left", "places"),
+    [
+        (0, 1, 9),
+        (1, 0.85, 2),
+        (5, 0.55, 2),
+        (10, 0.39, 2),
+        (30, 0.19, 2),
+        (60, 0.12, 2),
+        (240, 0.05, 2),
+        (1440, 0.026, 3),
+    ],
+)
+def test_the_chance_fades_as_published(minutes: float, left: float, places: int) -> None:
+    assert round(queue.survival(CURVE, minutes), places) == left
+
+
+@pytest.mark.parametrize(
+    ("age", "worth", "loss_rate", "index"),
+    [
+        (0, 200, 35.58, 0.24449),
+        (5, 109.08, 9.38, 0.11998),
+        (30, 38.56, 0.874, 0.02820),
+        (60, 23.97, 0.273, 0.01223),
+    ],
+)
+def test_two_hundred_is_lost_as_published(age: float, worth: float, loss_rate: float, index: float) -> None:
+    assert queue.worth(CURVE, 200, age) == pytest.approx(worth, abs=0.005)
+    assert queue.loss_rate(CURVE, 200, age) == pytest.approx(loss_rate, abs=0.005)
+    assert queue.index(CURVE, 200, age, 12) == pytest.approx(index, abs=0.000005)
+
+
+@pytest.mark.parametrize(("age", "lost"), [(0, 29.82), (5, 8.57), (30, 0.85), (60, 0.27)])
+def test_the_next_minute_costs_as_published(age: float, lost: float) -> None:
+    assert queue.worth(CURVE, 200, age) - queue.worth(CURVE, 200, age + 1) == pytest.approx(lost, abs=0.005)
+
+
+@given(st.floats(-1e4, 1e7), st.floats(0, 1e7))
+def test_the_curve_falls_from_one_and_never_below_phi(minutes: float, more: float) -> None:
+    now, later = queue.survival(CURVE, minutes), queue.survival(CURVE, minutes + more)
+    assert CURVE.phi <= later <= now <= 1
+
+
+def test_the_order_of_two_leads_changes_with_their_age() -> None:
+    def index(at_once: float, age: float) -> float:
+        return queue.index(CURVE, at_once, age, 12)
+
+    assert index(1000, 60) > index(50, 0), "the big one first"
+    assert index(1000, 600) < index(50, 0), "until it has cooled"

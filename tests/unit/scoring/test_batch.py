@@ -1,0 +1,117 @@
+"""A whole batch in memory, whoever it is about: merges move bookings, and every contact's books balance."""
+
+from collections import defaultdict
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scoring.batch import Batch
+from shared.errors import Permanent
+from shared.events.envelope import Decoded
+from tests.unit.scoring.builders import (
+    MODEL,
+    NOW,
+    a_lead,
+    a_purchase,
+    a_refund,
+    an_engagement,
+    an_id,
+    an_identification,
+    minutes,
+)
+
+_WHO = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.sampled_from([f"p{n}@example.com" for n in range(3)]),
+        "phone": st.sampled_from([f"+44163296096{n}" for n in range(3)]),
+        "user_id": st.sampled_from(["u0", "u1"]),
+        "anonymous_id": st.sampled_from(["x", "y"]),
+    },
+).filter(bool)
+
+
+@st.composite
+def _histories(draw: st.DrawFn) -> list[Decoded]:
+    made = []
+    for n in range(draw(st.integers(1, 15))):
+        kind = draw(st.sampled_from([a_lead, a_purchase, a_refund, an_engagement, an_identification]))
+        given = draw(_WHO) | {"event": n, "at": NOW + minutes(draw(st.integers(0, 10_000)))}
+        if kind is a_purchase:
+            given["order_id"] = draw(st.sampled_from(["A-1", "A-2"]))
+        made.append(kind(**given))
+    return made
+
+
+@given(_histories(), st.integers(1, 15))
+def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: list[Decoded], batches: int) -> None:
+    """Also when the history comes in several batches, each of which begins with what the last one stored."""
+    booked: dict[UUID, dict[str, int]] = defaultdict(lambda: {"lead": 0, "customer": 0})
+    versions: dict[UUID, int] = defaultdict(int)
+    batch = Batch(MODEL, NOW, {}, {})
+    for n, decoded in enumerate(history):
+        if n % batches == 0:
+            batch = Batch(MODEL, NOW, batch.states, batch.keys)
+        folded = batch.fold(decoded)
+        mine = folded.state.id
+        for loser in folded.absorbed:
+            for account, amount in booked.pop(loser).items():
+                booked[mine][account] += amount
+            versions[mine] += versions.pop(loser)
+        versions[mine] += 1
+        before = dict(booked[mine])
+        assert (folded.before.lead, folded.before.customer) == (before["lead"], before["customer"])
+        for each in folded.bookings:
+            booked[mine][each.account] += each.amount
+        for contact_id, state in batch.states.items():
+            assert (state.lead, state.customer) == (booked[contact_id]["lead"], booked[contact_id]["customer"])
+            assert state.version == versions[contact_id]
+    assert set(batch.keys.values()) <= set(batch.states)
+    for key, contact_id in batch.keys.items():
+        assert key.startswith("anonymous:") or key in batch.states[contact_id].keys  # noqa: SIM118 - a field of that name
+
+
+@given(_histories())
+def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    for decoded in history:
+        batch.fold(decoded)
+        event, data = decoded
+        assert len({batch.keys[key] for key in data.identity.strong_keys(event.source)}) <= 1
+    strong = [key for state in batch.states.values() for key in state.keys]
+    assert len(strong) == len(set(strong)), "two contacts never hold the same strong key"
+
+
+def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    batch.fold(a_lead(email="ada@example.com"))
+    batch.fold(a_lead(phone="+441632960961"))
+    before = (dict(batch.states), dict(batch.keys), dict(batch.merges), set(batch.new_keys))
+    for bad in (
+        a_purchase(email="ada@example.com", phone="+441632960961", currency="XAU"),
+        a_purchase(email="new@example.com", currency="XAU"),
+        an_engagement(contact_id=an_id("nobody")),
+    ):
+        with pytest.raises(Permanent):
+            batch.fold(bad)
+        assert (batch.states, batch.keys, batch.merges, batch.new_keys) == before
+
+
+def test_an_event_that_names_its_contact_finds_it_after_a_merge() -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    younger = [batch.fold(a_lead(**who)).state.id for who in ({"email": "a@example.com"}, {"phone": "+441632960961"})]
+    joined = batch.fold(an_identification(email="a@example.com", phone="+441632960961"))
+    for contact_id in younger:
+        assert batch.fold(an_engagement(contact_id=contact_id)).state.id == joined.state.id
+    assert batch.fold(an_engagement(contact_id=younger[0], email="b@example.com")).state.id == joined.state.id
+    assert "email:b@example.com" not in batch.keys, "an event of our own names its contact and nothing else"
+
+
+def test_nobody_is_named_by_an_empty_identity() -> None:
+    event, data = a_lead()
+    nameless = Decoded(event, msgspec.structs.replace(data, identity=type(data.identity)()))
+    with pytest.raises(Permanent, match="names nobody"):
+        Batch(MODEL, NOW, {}, {}).fold(nameless)

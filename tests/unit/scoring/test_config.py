@@ -1,0 +1,114 @@
+"""scoring.yaml: what it says becomes the model; what is wrong is named by file, line and key, all at once."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.scoring.config import load_scoring
+from services.scoring.domain.lead_value import sigmoid
+from services.scoring.domain.model import Model
+from shared.errors import ConfigurationError, Permanent
+
+SHIPPED = Path(__file__).parents[3] / "config"
+LEAST = "sources: {default: {conversion: 0.05}}\n"
+
+
+def loaded(folder: Path, text: str) -> Model:
+    (folder / "scoring.yaml").write_text(text)
+    return load_scoring(folder)
+
+
+def problems(folder: Path, text: str) -> list[tuple[int | None, str]]:
+    with pytest.raises(ConfigurationError) as error:
+        loaded(folder, text)
+    assert all(each.file == folder / "scoring.yaml" and each.problem for each in error.value.problems)
+    return [(each.line, each.key) for each in error.value.problems]
+
+
+def test_the_shipped_file_is_right() -> None:
+    model = load_scoring(SHIPPED)
+    assert model.currency == "EUR"
+    assert sigmoid(model.source("/sources/website").log_odds) == pytest.approx(0.08)
+    assert sigmoid(model.source("/sources/elsewhere").log_odds) == pytest.approx(0.05)
+    assert model.source("/sources/website").cost == 200
+    assert model.source(None) == model.sources["default"]
+    assert model.revenue == 120_000
+    assert model.half_lives == (86_400, 14 * 86_400)
+
+
+def test_the_least_one_can_say_is_enough(tmp_path: Path) -> None:
+    model = loaded(tmp_path, LEAST)
+    assert (model.currency, model.revenue, model.margin_rate, model.fit) == ("EUR", 100_000, 0.35, ())
+
+
+def test_twenty_points_double_the_odds(tmp_path: Path) -> None:
+    model = loaded(tmp_path, LEAST + "fit: [{trait: size, at_least: 5, points: 20}]\n")
+    assert model.fit[0].log_odds == pytest.approx(math.log(2))
+
+
+def test_the_version_is_what_is_said_not_how(tmp_path: Path) -> None:
+    same = loaded(tmp_path, "# said otherwise\nsources:\n  default:\n    conversion: 5.0e-2\ncurrency: EUR\n")
+    assert loaded(tmp_path, LEAST).version == same.version
+    assert loaded(tmp_path, LEAST.replace("0.05", "0.06")).version != same.version
+
+
+def test_the_rate_of_the_day_counts_and_decimals_are_heeded(tmp_path: Path) -> None:
+    rates = 'rates: {USD: {2020-01-01: "0.90", 2026-01-01: "0.86"}, JPY: {2020-01-01: "0.006"}}\n'
+    model = loaded(tmp_path, LEAST + rates)
+    old, new = datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    assert [model.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
+    assert model.in_base("1000", "JPY", new) == 600
+    assert model.in_base("10.00", "EUR", old) == 1000
+    with pytest.raises(Permanent, match="no rate for GBP on 2026-01-01"):
+        model.in_base("1", "GBP", new)
+
+
+def test_everything_wrong_is_named_at_once_with_its_line(tmp_path: Path) -> None:
+    text = """\
+currency: euro
+sources:
+  default: {conversion: 5}
+  website: {conversion: 0.1, cost: lots}
+fit:
+  - {trait: country, points: 10}
+  - {trait: size, at_least: 5, present: true, points: 10}
+engagement:
+  half_lives: [soon]
+recency: {per_day: 1}
+response: {tau: 0}
+handling_minute: 12
+"""
+    assert sorted(problems(tmp_path, text)) == [
+        (1, "currency"),
+        (3, "sources.default.conversion"),
+        (4, "sources.website.cost"),
+        (6, "fit.0"),
+        (7, "fit.1"),
+        (9, "engagement.half_lives.0"),
+        (10, "recency.per_day"),
+        (11, "response.tau"),
+        (12, "handling_minute"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sources:\n  website: {conversion: 0.1}\n", [(1, "sources")]),
+        ("currency: EUR\n", [(None, "sources")]),
+        (LEAST + "rates: {USD: {someday: '1'}}\n", [(2, "rates.USD.someday")]),
+        (LEAST + "rates: {USD: {2020-01-01: much}}\n", [(2, "rates.USD.2020-01-01")]),
+        (LEAST + "rates: {USD: {2020-01-01: '0'}}\n", [(2, "rates.USD.2020-01-01")]),
+        (LEAST + "rates: {USD: {2020-01-01: '-1'}}\n", [(2, "rates.USD.2020-01-01")]),
+        (LEAST + "revenue:\n  default: 1.5e3\n", [(3, "revenue.default")]),
+        (LEAST + "margin_rate: .nan\n", [(2, "margin_rate")]),
+        (LEAST + "response: {tau: .inf}\n", [(2, "response.tau")]),
+        (LEAST + "engagement: {weight: .nan}\n", [(2, "engagement.weight")]),
+        (LEAST + "fit: [{trait: size, at_least: 1, points: .inf}]\n", [(2, "fit.0.points")]),
+        (LEAST + "engagement: {half_lives: ['²d']}\n", [(2, "engagement.half_lives.0")]),
+    ],
+)
+def test_one_wrong_thing_is_named(tmp_path: Path, text: str, expected: list[tuple[int | None, str]]) -> None:
+    assert problems(tmp_path, text) == expected

@@ -192,8 +192,8 @@ def test_programs_that_the_account_cannot_reach_are_copied_once(state: Path) -> 
 def test_who_may_pass_through_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    nobody = User(65534, 65534, "nobody")
+    stranger = User(54321, 54321, "stranger")
     myself = pwd.getpwuid(os.geteuid())
     folder.chmod(0o700)
-    assert not passable(folder, nobody)
+    assert not passable(folder, stranger)
     assert passable(folder, User(myself.pw_uid, myself.pw_gid, myself.pw_name))

@@ -161,8 +161,11 @@ def broker_of(bootstrap: str) -> tuple[psutil.Process, str]:
     """The process of the broker at that address, and its properties."""
     for process in psutil.process_iter(["cmdline"]):
         arguments = process.info["cmdline"] or []
-        if "kafka.Kafka" in arguments:
-            properties = Path(process.cwd(), arguments[-1]).read_text()
+        if "kafka.Kafka" in arguments and Path(arguments[-1]).is_absolute():
+            try:
+                properties = Path(arguments[-1]).read_text()
+            except OSError:  # somebody else's
+                continue
             if f"advertised.listeners=PLAINTEXT://{bootstrap}\n" in properties:
                 return process, properties
     raise AssertionError(f"no broker at {bootstrap}")

@@ -71,7 +71,7 @@ def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: li
             assert state.version == versions[contact_id]
     assert set(batch.keys.values()) <= set(batch.states)
     for key, contact_id in batch.keys.items():
-        assert key.startswith("anonymous:") or key in batch.states[contact_id].keys  # noqa: SIM118 - a field of that name
+        assert key.startswith("anonymous:") or key in batch.states[contact_id].keys
 
 
 @given(_histories())

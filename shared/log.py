@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ def configure(service: str, level: str = "info") -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Without locals: they hold names, addresses and secrets.
                 structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+                _first_lines,
                 structlog.processors.EventRenamer("message"),
                 _name_service(service),
                 structlog.processors.JSONRenderer(),
@@ -60,6 +62,18 @@ def configure(service: str, level: str = "info") -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def reason(error: BaseException) -> str:
+    """An error in one line: a database's further lines quote the values of rows, and those are personal data."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _first_lines(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of every error in a traceback, the first line (see `reason`)."""
+    for part in line.get("exception") or ():
+        part["exc_value"] = (str(part["exc_value"]).splitlines() or [""])[0][:200]
+    return line
+
+
 def _name_service(service: str) -> Any:
     def add(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
         return {"service": service, **line}
@@ -71,6 +85,11 @@ def get(name: str) -> Log:
     """The logger of a module. Bind `event_id` and `trace_id` to lines that are about an event."""
     logger: Log = structlog.stdlib.get_logger(name)
     return logger
+
+
+def is_debug(name: str) -> bool:
+    """Whether debug lines are wanted: hot paths ask once, and not for each event."""
+    return logging.getLogger(name).isEnabledFor(logging.DEBUG)
 
 
 def trace_id(traceparent: str | None) -> str | None:

@@ -66,7 +66,7 @@ def run(
         _LOG.warning("aborted")
     except BaseExceptionGroup as group:
         for death in group.exceptions:
-            _LOG.error("died", error=type(death).__name__, reason=str(death)[:500], exc_info=death)
+            _LOG.error("died", error=type(death).__name__, reason=log.reason(death), exc_info=death)
     else:
         return 0
     return 1

@@ -32,7 +32,7 @@ def resolve(reference: str, environment: Mapping[str, str], state: Path | None =
     if kind == "env":
         value = environment.get(name) or (read_state_secrets(state).get(name) if state else None)
         if not value:
-            raise MissingSecret(f"the environment variable {name} is not set; set it, or let `firsthour setup` make one")
+            raise MissingSecret(f"the environment variable {name} is not set (`firsthour setup` makes one)")
         return value
     if kind == "file":
         try:

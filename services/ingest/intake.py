@@ -48,6 +48,7 @@ class Intake:
         self._spool = spool
         self._topics = {"live": topics.events, "bulk": topics.events_bulk}
         self._key_secret = key_secret
+        self._log_each = log.is_debug(__name__)
         self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
         self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
         self.pending = Gauge("firsthour_ingest_spool_pending", "Events in the spool.", registry=registry)
@@ -73,6 +74,9 @@ class Intake:
             ids.append(identifier)
             outgoing.append(self._outgoing(source, fact, identifier, now, trace))
         await self._safe(outgoing)
+        if self._log_each:
+            for identifier, fact in zip(ids, facts, strict=True):
+                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), type=fact.type)
         self._accepted.labels(source=source.name).inc(len(ids))
         return ids
 
@@ -138,7 +142,7 @@ class Intake:
                     await self._drain_some(spool)
                     continue
             except (Transient, sqlite3.Error) as error:
-                _LOG.warning("spool_not_drained", reason=str(error)[:200])
+                _LOG.warning("spool_not_drained", reason=log.reason(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), _IDLE_S)
 

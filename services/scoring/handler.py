@@ -31,6 +31,7 @@ class Scoring:
         self._model = model
         self._topics = topics
         self._clock = clock
+        self._log_each = log.is_debug(__name__)
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         """Fold the batch. Six to ten statements, however many records."""
@@ -54,6 +55,9 @@ class Scoring:
                 dead.append(DeadLetter(record, "Permanent", str(error)))
                 continue
             contact_id = folded.state.id
+            if self._log_each:
+                _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),
+                           contact_id=str(contact_id), type=event.type)  # fmt: skip
             update = self._update(record, event, folded)
             rows.append(_event_row(record, event, contact_id, update))
             booked += [

@@ -141,7 +141,7 @@ class ConsumerLoop:
                 if not _passes(error):
                     raise
                 self._trouble = f"waiting for a dependency ({type(error).__name__})"
-                _LOG.warning("consumer_waits", group=self._group, reason=str(error)[:200])
+                _LOG.warning("consumer_waits", group=self._group, reason=log.reason(error))
                 wait = exponential(attempt, jitter=random.random(), longest=5.0)  # noqa: S311 - dice, not a secret
                 attempt = attempt + 1 if self._progress == 0.0 else 0
                 self._progress = 0.0
@@ -278,7 +278,7 @@ class ConsumerLoop:
             raise
         except Exception as error:
             if _passes(error):
-                raise _GiveUp(f"to be repeated: {type(error).__name__}: {str(error)[:200]}") from error
+                raise _GiveUp(f"to be repeated: {type(error).__name__}: {log.reason(error)}") from error
             if len(records) > 1:
                 middle = len(records) // 2
                 await self._settle(records[:middle])

@@ -121,6 +121,9 @@ class Deliverer:
                         for name in await store_deliveries.strange_endpoints(conn, self._lanes.keys()):
                             _LOG.error("endpoint_unknown", endpoint=name)
                             add(name)
+                        disabled = await store_overdue.disabled_endpoints(conn)
+                        for name in self._lanes:
+                            self._metrics.disabled.labels(name).set(name in disabled)
             except Exception as error:
                 if not is_transient(error):
                     raise

@@ -20,6 +20,7 @@ from services.nurture import address_guard
 
 DEADLINE_S: Final = 15.0  # for everything: resolving, connecting, sending, and the last byte of the answer
 LONGEST_ANSWER: Final = 20_000  # bytes of a response that are read and kept
+_TARGETS: Final = 32
 _CONNECT_S: Final = 5.0
 _NAMES_LIVE_S: Final = 30.0
 _KEEP_ALIVE_S: Final = 15.0
@@ -97,6 +98,7 @@ class Line:
         self._port = self._url.port or (443 if self._url.scheme == "https" else 80)
         self._host = self._url.raw_host.decode()
         self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._targets: dict[str, httpx.URL] = {}  # parsing one takes longer than signing a webhook
         self._resolving = asyncio.Lock()
         self._known: Sequence[str] = ()
         self._known_until = 0.0
@@ -138,7 +140,7 @@ class Line:
     async def _dial(self, address: str, body: bytes, headers: Sequence[tuple[str, str]], until: float) -> Reply:
         request = httpx.Request(
             "POST",
-            self._url.copy_with(host=address, userinfo=b""),
+            self._target(address),
             headers=[
                 (b"host", self._url.netloc),
                 *((name.encode(), value.encode()) for name, value in headers),
@@ -162,6 +164,14 @@ class Line:
             if not kept:
                 await transport.aclose()
         return Answered(response.status_code, response.headers.get("retry-after"), excerpt)
+
+    def _target(self, address: str) -> httpx.URL:
+        target = self._targets.get(address)
+        if target is None:
+            if len(self._targets) >= _TARGETS:
+                self._targets.clear()
+            target = self._targets[address] = self._url.copy_with(host=address, userinfo=b"")
+        return target
 
     async def aclose(self) -> None:
         """Close the idle connections."""

@@ -73,6 +73,7 @@ _DISABLE: Final = sa.text("""
     ON CONFLICT (name) DO UPDATE SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because
     WHERE endpoint_state.disabled_at IS NULL
 """)
+_DISABLED: Final = sa.text("SELECT name FROM endpoint_state WHERE disabled_at IS NOT NULL")
 _SLOW: Final = sa.text("""
     INSERT INTO endpoint_state AS s (name, slowed_until)
     VALUES (:name, statement_timestamp() + make_interval(secs => :seconds))
@@ -120,6 +121,11 @@ async def expire_tasks(conn: AsyncConnection, ids: Collection[UUID]) -> None:
 async def disable_endpoint(conn: AsyncConnection, name: str, reason: str) -> bool:
     """Send nothing more there until a person enables it. False when it was disabled before."""
     return (await conn.execute(_DISABLE, {"name": name, "reason": reason})).rowcount > 0
+
+
+async def disabled_endpoints(conn: AsyncConnection) -> set[str]:
+    """Those to which nothing is sent until a person enables them."""
+    return set((await conn.execute(_DISABLED)).scalars())
 
 
 async def slow_endpoint(conn: AsyncConnection, name: str, seconds: float) -> None:

@@ -71,6 +71,8 @@ class Timers:
             try:
                 async with self._engine.connect() as conn:
                     overdue = await store_overdue.look(conn)
+                if not overdue.enrolments:
+                    self._metrics.timer_lag.set(0)
                 for due, work in self._work(overdue):
                     if due:
                         more |= await self._transact(work)

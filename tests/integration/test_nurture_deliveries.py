@@ -214,7 +214,7 @@ async def test_a_dead_endpoint_delays_nobody_else(nurture: Nurture, receiver: Re
 
 async def _few_tries(nurture: Nurture) -> bool:
     tried = await nurture.one("SELECT count(*) FROM deliveries WHERE endpoint = 'closed' AND attempts > 0")
-    return 5 <= tried < 20
+    return bool(5 <= tried < 20)
 
 
 async def test_the_fallback_goes_before_the_deadline_passes(nurture: Nurture, receiver: Receiver) -> None:
@@ -328,7 +328,7 @@ async def test_a_wait_ends_in_time_and_goes_on(nurture: Nurture, receiver: Recei
 
 
 async def _ended(nurture: Nurture) -> bool:
-    return await nurture.one("SELECT status FROM enrolments") == "completed"
+    return bool(await nurture.one("SELECT status FROM enrolments") == "completed")
 
 
 async def test_a_run_keeps_the_version_that_it_started_with(nurture: Nurture, receiver: Receiver) -> None:

@@ -54,7 +54,7 @@ class World:
         """Wait until everything sent is committed."""
 
         async def committed() -> bool:
-            return await self.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == self.sent
+            return bool(await self.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == self.sent)
 
         await until(committed, 30)
 

@@ -120,9 +120,9 @@ async def test_a_cursor_that_no_list_gave_out_is_refused(world: World, api: Api)
     now = datetime.now(UTC).isoformat()
     others = {
         "/v1/contacts": [],
-        f"/v1/contacts/{contact}/bookings": [a_cursor(now, str(contact), "x"), a_cursor(now[:19], str(contact), 0),
+        f"/v1/contacts/{contact}/bookings": [a_cursor(now, str(contact), "x"),
                                              a_cursor(now, str(contact), 10**30), a_cursor("x", str(contact), 1)],
-        f"/v1/contacts/{contact}/events": [a_cursor(now, "x"), a_cursor("x", str(contact)), a_cursor(now[:19], str(contact))],
+        f"/v1/contacts/{contact}/events": [a_cursor(now, "x"), a_cursor("x", str(contact))],
     }  # fmt: skip
     answers = {
         (path.rpartition("/")[2], cursor): (await api.http.get(path, params={"cursor": cursor})).status_code

@@ -83,13 +83,13 @@ def an_event(
     return Decoded(event, data)
 
 
-_WHERE = ("name", "at", "received", "source")
+_WHERE = ("at", "received", "source")
 _WHO = ("email", "phone", "user_id", "anonymous_id", "contact_id")
 
 
 def _made(kind: Any, defaults: dict[str, Any], given: dict[str, Any]) -> Decoded:
     """An event of this kind: `email=…` and the like say whom, `at=…`, `source=…` and `event=…` when and where from."""
-    event = {name: given.pop(name) for name in ("at", "received", "source") if name in given}
+    event: dict[str, Any] = {name: given.pop(name) for name in _WHERE if name in given}
     event["name"] = given.pop("event", None)
     who = {name: given.pop(name) for name in _WHO if name in given} or {"email": "ada@example.com"}
     return an_event(kind(identity=Identity(**who), **defaults | given), **event)

@@ -60,6 +60,40 @@ def run(config: Config = None, state: State = None, as_json: AsJson = False) -> 
 
 
 @app.command()
+def demo(
+    leads: Annotated[int, typer.Option(min=1, max=1000, help="How many people come.")] = 12,
+    pace: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between two of them.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="The same number, the same people.")] = 1,
+    leave: Annotated[bool, typer.Option("--exit", help="End with the summary; else it runs until Ctrl-C.")] = False,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything, with sample leads and purchases, and watch the way of each.
+
+    Example: firsthour demo --leads 20 --pace 1
+    """
+    _place(config, state)
+    from demo.stream import Options, Place, show
+    from embedded.run import run as run_all
+    from embedded.run_options import RunOptions
+    from embedded.running import Running
+    from shared.settings import load
+
+    async def when_ready(running: Running) -> None:
+        place = Place(
+            ingest=running.url("ingest"),
+            scoring=running.url("scoring"),
+            nurture=running.url("nurture"),
+            sinks=running.url("sinks"),
+            state=running.stack.state,
+        )
+        await show(place, Options(leads=leads, pace=pace, seed=seed, leave=leave, as_json=as_json))
+
+    raise typer.Exit(asyncio.run(run_all(load(RunOptions), when_ready=when_ready)))
+
+
+@app.command()
 def ingest(config: Config = None, state: State = None) -> None:
     """Run ingest: takes leads, purchases and engagement over HTTP.
 

@@ -55,7 +55,7 @@ async def test_an_answer_is_read_up_to_its_cap() -> None:
         receiver.answers([status(200, body=b"x\x00" * 200_000)])
         reply = await line.post(b"{}", HEADERS)
         assert isinstance(reply, Answered)
-        assert len(reply.excerpt) == LONGEST_ANSWER
+        assert len(reply.excerpt.encode()) == LONGEST_ANSWER
         assert "\x00" not in reply.excerpt
         assert isinstance(await line.post(b"{}", HEADERS), Answered)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture import store_deliveries, store_overdue
+from services.nurture import store_claims, store_overdue
 from services.nurture.changes import Changes
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import (
@@ -23,7 +23,8 @@ from services.nurture.domain.retry import (
 )
 from services.nurture.endpoints import Endpoints
 from services.nurture.facts import FactMaker, Kind
-from services.nurture.store_deliveries import Given, Record
+from services.nurture.store_claims import Record
+from services.nurture.store_deliveries import Given
 from services.nurture.writing import Written, write
 from shared import log
 
@@ -64,12 +65,12 @@ async def record(
         for each in attempted
     ]
     doubtful = [each.given for each, verdict in verdicts if not isinstance(verdict, Delivered)]
-    withdrawn = await store_deliveries.withdrawn(conn, doubtful) if doubtful else {}
+    withdrawn = await store_claims.withdrawn(conn, doubtful) if doubtful else {}
     records = {
         each.given.id: (_record(each, verdict, withdrawn=withdrawn.get(each.given.id, False)), verdict)
         for each, verdict in verdicts
     }
-    ours = await store_deliveries.record(conn, [one for one, _ in records.values()])
+    ours = await store_claims.record(conn, [one for one, _ in records.values()])
     settled = [records[identifier] for identifier in records if identifier in ours]
     changes = Changes()
     told = []

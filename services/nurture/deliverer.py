@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.nurture import store_deliveries, store_overdue
+from services.nurture import store_claims, store_overdue
 from services.nurture.attempts import Attempted, Recorded, record
 from services.nurture.domain.retry import Impossible, MaybeSent
 from services.nurture.endpoints import Endpoints
@@ -115,10 +115,10 @@ class Deliverer:
         while not stopping.is_set():
             try:
                 async with self._single.connect() as conn:
-                    self.wake(await store_deliveries.waiting_endpoints(conn, self._lanes.keys()))
+                    self.wake(await store_claims.waiting_endpoints(conn, self._lanes.keys()))
                     if clock_s() >= look_for_strangers:
                         look_for_strangers = clock_s() + _STRANGERS_EVERY_S
-                        for name in await store_deliveries.strange_endpoints(conn, self._lanes.keys()):
+                        for name in await store_claims.strange_endpoints(conn, self._lanes.keys()):
                             _LOG.error("endpoint_unknown", endpoint=name)
                             add(name)
                         disabled = await store_overdue.disabled_endpoints(conn)
@@ -149,9 +149,7 @@ class Deliverer:
     async def _claim(self, lane: Lane, most: int) -> list[Given]:
         try:
             async with self._claims, self._single.connect() as conn:
-                return await store_deliveries.claim(
-                    conn, lane.name, most=most, token=self._token, instance=self._instance
-                )
+                return await store_claims.claim(conn, lane.name, most=most, token=self._token, instance=self._instance)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -182,7 +180,7 @@ class Deliverer:
         if ids:
             try:
                 async with self._single.connect() as conn:
-                    await store_deliveries.release(conn, ids, self._token)
+                    await store_claims.release(conn, ids, self._token)
             except Exception as error:
                 if not is_transient(error):
                     raise  # else their leases end by themselves

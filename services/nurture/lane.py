@@ -11,7 +11,8 @@ from typing import Final
 
 from services.nurture.attempts import Attempted
 from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
-from services.nurture.store_deliveries import LEASE_S, Given
+from services.nurture.store_claims import LEASE_S
+from services.nurture.store_deliveries import Given
 from shared import clock
 from shared.backoff import exponential
 

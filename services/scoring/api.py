@@ -25,6 +25,7 @@ from shared.money import from_minor
 
 _FIRST: Final = UUID(int=0)
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST_LINE: Final = 32767  # a smallint
 _QUEUE_DAYS: Final = 30
 _QUEUE_CANDIDATES: Final = 5000
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -147,7 +148,7 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
             if key is not None:
                 found = await reads.by_key(conn, key)
                 return Contacts(items=[_shown(found, model)] if found is not None else [])
-            after = _uuid(decode_cursor(cursor)[0]) if cursor else _FIRST
+            after = _uuid(_parts(cursor, 1)[0]) if cursor else _FIRST
             page = await reads.page(conn, after, limit)
         following = encode_cursor([str(page[-1].state.id)]) if len(page) == limit else None
         return Contacts(items=[_shown(each, model) for each in page], next=following)
@@ -164,7 +165,7 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         after = (_BEGINNING, _FIRST, -1)
         if cursor:
             time, event, line = _parts(cursor, 3)
-            after = (_time(time), _uuid(event), int(line))
+            after = (_time(time), _uuid(event), _line(line))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
             page = await reads.bookings(conn, found.state.id, after, limit)
@@ -317,6 +318,12 @@ def _time(part: str | int) -> datetime:
         return datetime.fromisoformat(str(part))
     except ValueError:
         raise _wrong_cursor() from None
+
+
+def _line(part: str | int) -> int:
+    if not isinstance(part, int) or not 0 <= part <= _LAST_LINE:
+        raise _wrong_cursor()
+    return part
 
 
 def _wrong_cursor() -> Problem:

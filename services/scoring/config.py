@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
 from shared.config import ConfigModel, read, validate
@@ -41,7 +41,33 @@ def _seconds(text: str) -> str:
 Currency = Annotated[str, AfterValidator(_currency)]
 Amount = Annotated[str, AfterValidator(_amount)]
 Length = Annotated[str, AfterValidator(_seconds)]
+
+
+def _rate(text: str) -> str:
+    if not is_amount(text) or float(text) <= 0:
+        raise ValueError('must be a decimal number above 0 in quotes, such as "0.86"')
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a day such as 2026-01-01") from None
+    return text
+
+
+def _days_as_text(table: Any) -> Any:
+    """YAML reads 2026-01-01 as a date; as text it is named in errors as it stands in the file."""
+    return {str(day): rate for day, rate in table.items()} if isinstance(table, dict) else table
+
+
+Rates = Annotated[
+    dict[Annotated[str, AfterValidator(_day)], Annotated[str, AfterValidator(_rate)]], BeforeValidator(_days_as_text)
+]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Source(ConfigModel):
@@ -51,9 +77,9 @@ class _Source(ConfigModel):
 
 class _Fit(ConfigModel):
     trait: str
-    points: float
+    points: Number
     in_: Annotated[tuple[str, ...] | None, Field(alias="in")] = None
-    at_least: float | None = None
+    at_least: Number | None = None
     present: bool | None = None
 
     @model_validator(mode="after")
@@ -65,13 +91,13 @@ class _Fit(ConfigModel):
 
 class _Engagement(ConfigModel):
     half_lives: Annotated[tuple[Length, ...], Field(min_length=1, max_length=4)] = ("1d", "14d")
-    weight: float = 0.35
+    weight: Number = 0.35
     points: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=lambda: {"default": 1.0})
 
 
 class _Recency(ConfigModel):
-    per_day: Annotated[float, Field(le=0)] = -0.05
-    at_most: Annotated[float, Field(le=0)] = -2.0
+    per_day: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.05
+    at_most: Annotated[float, Field(le=0, allow_inf_nan=False)] = -2.0
 
 
 class _Revenue(ConfigModel):
@@ -80,13 +106,13 @@ class _Revenue(ConfigModel):
 
 class _Response(ConfigModel):
     phi: Annotated[float, Field(ge=0, lt=1)] = 0.019
-    tau: Annotated[float, Field(gt=0)] = 4.83
-    beta: Annotated[float, Field(gt=0)] = 0.876
+    tau: Positive = 4.83
+    beta: Positive = 0.876
 
 
 class _File(ConfigModel):
     currency: Currency = "EUR"
-    rates: dict[Currency, dict[date, Amount]] = Field(default_factory=dict)
+    rates: dict[Currency, Rates] = Field(default_factory=dict)
     sources: dict[str, _Source]
     fit: tuple[_Fit, ...] = ()
     engagement: _Engagement = _Engagement()
@@ -95,7 +121,7 @@ class _File(ConfigModel):
     lead_margin: Annotated[float, Field(gt=0, le=1)] = 1.0
     margin_rate: Annotated[float, Field(ge=0, le=1)] = 0.35
     response: _Response = _Response()
-    handling_minutes: Annotated[float, Field(gt=0)] = 12
+    handling_minutes: Positive = 12
 
 
 def load_scoring(config: Path) -> Model:
@@ -139,8 +165,8 @@ def _log_odds(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def _rates(table: Mapping[date, Any]) -> tuple[tuple[date, float], ...]:
-    return tuple((day, float(rate)) for day, rate in sorted(table.items(), reverse=True))
+def _rates(table: Mapping[str, str]) -> tuple[tuple[date, float], ...]:
+    return tuple((date.fromisoformat(day), float(rate)) for day, rate in sorted(table.items(), reverse=True))
 
 
 def _fit(rule: _Fit) -> FitRule:

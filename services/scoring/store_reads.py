@@ -38,9 +38,8 @@ _EVENTS = sa.text("""
 """)
 _WAITING = sa.text("""
     SELECT state, updated_at FROM contacts
-    WHERE stage = 'lead' AND merged_into IS NULL AND captured_at > :since
-        AND (touched_at IS NULL OR touched_at < captured_at)
-    ORDER BY captured_at DESC LIMIT :limit
+    WHERE open_since > :since AND merged_into IS NULL AND (touched_at IS NULL OR touched_at < open_since)
+    ORDER BY open_since DESC LIMIT :limit
 """)
 _REASONS = sa.text("""
     SELECT contact_id, factor, sum(amount) AS amount FROM bookings
@@ -122,7 +121,7 @@ async def events(
 
 
 async def waiting(conn: AsyncConnection, since: datetime, limit: int) -> list[StoredContact]:
-    """Leads captured since then that no person has touched after their capture, newest first."""
+    """Open leads captured since then that no person has touched after their capture, newest first."""
     return [_contact(row) for row in await conn.execute(_WAITING, {"since": since, "limit": limit})]
 
 

@@ -25,7 +25,7 @@ contacts = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("lead_value", sa.BigInteger, nullable=False),
     sa.Column("customer_value", sa.BigInteger, nullable=False),
-    sa.Column("captured_at", sa.DateTime(timezone=True)),
+    sa.Column("open_since", sa.DateTime(timezone=True)),  # the capture of a lead that has not bought since
     sa.Column("touched_at", sa.DateTime(timezone=True)),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -42,8 +42,8 @@ contacts = sa.Table(
 )
 sa.Index(
     "contacts_waiting",
-    contacts.c.captured_at,
-    postgresql_where=sa.text("stage = 'lead' AND merged_into IS NULL"),
+    contacts.c.open_since,
+    postgresql_where=sa.text("open_since IS NOT NULL AND merged_into IS NULL"),
 )
 
 identities = sa.Table(

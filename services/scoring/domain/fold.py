@@ -166,7 +166,8 @@ def _one_order(a: Order | None, b: Order) -> Order:
     """The same order heard of twice is one order; refunds of it add up."""
     if a is None:
         return b
-    return Order(max(a.paid, b.paid), max(a.margin, b.margin), a.refunded + b.refunded)
+    paid, margin = max((a.paid, a.margin), (b.paid, b.margin))  # while only a refund is known, paid is 0
+    return Order(paid, margin, a.refunded + b.refunded)
 
 
 def _joined(

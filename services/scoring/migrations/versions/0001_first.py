@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text, nullable=False),
         sa.Column("lead_value", sa.BigInteger, nullable=False),
         sa.Column("customer_value", sa.BigInteger, nullable=False),
-        sa.Column("captured_at", sa.DateTime(timezone=True)),
+        sa.Column("open_since", sa.DateTime(timezone=True)),
         sa.Column("touched_at", sa.DateTime(timezone=True)),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -44,9 +44,9 @@ def upgrade() -> None:
     op.create_index(
         "contacts_waiting",
         "contacts",
-        ["captured_at"],
+        ["open_since"],
         schema=SCHEMA,
-        postgresql_where=sa.text("stage = 'lead' AND merged_into IS NULL"),
+        postgresql_where=sa.text("open_since IS NOT NULL AND merged_into IS NULL"),
     )
     op.create_table(
         "identities",

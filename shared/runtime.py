@@ -6,6 +6,7 @@ done after the deadline is cancelled; a second signal ends it at once.
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -85,10 +86,21 @@ async def _until_signalled(host: str, port: int, build: Callable[[], AbstractAsy
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     async with build() as service, serving(service, host=host, port=port, stopping=stopping) as bound:
+        _calm_the_collector()
         _LOG.info("listening", host=host, port=bound)
         await stopping.wait()
         _LOG.info("stopping")
     _LOG.info("stopped")
+
+
+def _calm_the_collector() -> None:
+    """Look for cycles of garbage rarely: a batch makes tens of thousands of objects and drops them all.
+
+    Looking after each 700 of them, as Python does, costs a third of the time. What is built at the start stays.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @asynccontextmanager

@@ -2,18 +2,25 @@
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from msgspec import Struct
 
 # What must never change: ids derived with this namespace make a resend the same event for ever.
 _EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
 _LONGEST_ID: Final = 256
+_LONGEST_PLAIN: Final = 64
+# Nothing that the library would look at twice: no quotes, no other alphabets, no punycode.
+_PLAIN_ADDRESS: Final = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9]|-(?!-))*(?<!-)\.)+([a-z]{2,24})", re.ASCII
+)
+_SPECIAL: Final = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -55,6 +62,9 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
 @lru_cache(maxsize=8192)
 def normalise_email(text: str) -> str:
     """The address in the one form we compare: NFC, lower case, IDNA domain. Raises ValueError with the reason."""
+    plain = text.strip().lower()
+    if len(plain) <= _LONGEST_PLAIN and (found := _PLAIN_ADDRESS.fullmatch(plain)) and found[1] not in _SPECIAL:
+        return plain  # as the library would have it, in a twentieth of its time
     try:
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:

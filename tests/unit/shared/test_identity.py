@@ -1,6 +1,7 @@
 from uuid import UUID
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,25 @@ def test_one_address_has_one_form(written: str, normal: str) -> None:
 def test_what_is_no_address_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         normalise_email(text)
+
+
+LABEL = st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True)
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9._+-]{1,20}", fullmatch=True),
+    st.lists(LABEL, min_size=1, max_size=3),
+    st.sampled_from(["com", "DE", "example", "test", "local", "invalid", "onion", "c", "arpa"]),
+)
+def test_the_quick_way_for_plain_addresses_is_the_library_s_way(local: str, labels: list[str], top: str) -> None:
+    text = f"{local}@{'.'.join(labels)}.{top}"
+    try:
+        found = validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        with pytest.raises(ValueError, match=r"\w"):
+            normalise_email(text)
+    else:
+        assert normalise_email(text) == f"{found.local_part}@{found.ascii_domain}".lower()
 
 
 @given(st.text(max_size=60))

@@ -11,7 +11,8 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +29,7 @@ from tests.processes import free_ports
 ROOT = Path(__file__).parents[1]
 _BODY = json.dumps(
     {
-        "email": "ada.lovelace@example.com", "name": "Ada Lovelace", "company": "Analytical Engines",
+        "email": f"ada.{load.PERSON}@example.com", "name": "Ada Lovelace", "company": "Analytical Engines",
         "interest": "pricing",
         "message": "x" * 240, "estimated_value": {"amount": "500.00", "currency": "EUR"},
         "campaign": {"source": "google", "medium": "cpc", "name": "spring"}, "traits": {"country": "DE", "size": 120},
@@ -36,25 +37,35 @@ _BODY = json.dumps(
 ).encode()  # fmt: skip
 _TRACK = json.dumps(
     {
-        "userId": "u-1842", "event": "Product Viewed", "messageId": None, "timestamp": "2026-01-01T10:00:00Z",
+        "userId": f"u-{load.PERSON}", "event": "Product Viewed", "messageId": None, "timestamp": "2026-01-01T10:00:00Z",
         "properties": {"sku": "A-1", "price": 12.5, "url": "https://example.com/p/a-1", "title": "x" * 240},
         "context": {"campaign": {"source": "google"}, "locale": "de-DE", "userAgent": "Mozilla/5.0"},
     }
 ).encode()  # fmt: skip
 
 
-def started(module: list[str], environment: dict[str, str], url: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(module: list[str], environment: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", *module], cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
     )
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            if httpx.get(url, timeout=1).status_code < 500:
-                return process
-        except httpx.HTTPError:
+    try:
+        end = time.monotonic() + 30
+        while not _answers(url):
+            if time.monotonic() > end or process.poll() is not None:
+                raise SystemExit(f"{module} did not start")
             time.sleep(0.1)
-    raise SystemExit(f"{module} did not start")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code < 500
+    except httpx.HTTPError:
+        return False
 
 
 def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -65,13 +76,12 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
     ports = free_ports(2)
     bare_url, url = (f"http://127.0.0.1:{port}" for port in ports)
     common = {"FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_STATE": str(folder / "state")}
-    bare = started(
-        ["benchmarks.bare_asgi"],
-        {**common, "FIRSTHOUR_TOPIC": topics.events, "FIRSTHOUR_PORT": str(ports[0])},
-        f"{bare_url}/",
-    ) if options.with_limit else None  # fmt: skip
-    ingest = started(["services.cli", "ingest"], {**common, "FIRSTHOUR_INGEST_PORT": str(ports[1])}, f"{url}/readyz")
-    try:
+    with ExitStack() as running:
+        if options.with_limit:
+            bare_settings = {**common, "FIRSTHOUR_TOPIC": topics.events, "FIRSTHOUR_PORT": str(ports[0])}
+            running.enter_context(started(["benchmarks.bare_asgi"], bare_settings, f"{bare_url}/"))
+        ingest_settings = {**common, "FIRSTHOUR_INGEST_PORT": str(ports[1])}
+        ingest = running.enter_context(started(["services.cli", "ingest"], ingest_settings, f"{url}/readyz"))
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
         segment = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['APP_KEY']}"}
         runs: dict[str, list[load.Load]] = {"leads": [], "track": [], "bare": []}
@@ -82,22 +92,17 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
                 ("leads", f"{url}/v1/leads", _BODY, headers),
                 ("track", f"{url}/v1/track", _TRACK, segment),
             ):
-                if name == "bare" and bare is None:
+                if name == "bare" and not options.with_limit:
                     continue
                 found = load.post(target, body, given, **how)
                 if round_number:
                     runs[name].append(found)
         result: dict[str, Any] = {name: _median(found) for name, found in runs.items() if found}
         result["rss_mb"] = psutil.Process(ingest.pid).memory_info().rss // 2**20
-        if bare is not None:
+        if options.with_limit:
             for name in ("leads", "track"):
                 result[f"{name}_share_of_bare"] = round(result[name]["per_second"] / result["bare"]["per_second"], 2)
         return result
-    finally:
-        for process in (ingest, bare):
-            if process is not None:
-                process.terminate()
-                process.wait(30)
 
 
 def _median(found: list[load.Load]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import httptools
 
+PERSON = "NOBODY"  # in a body: another one for each request, so that keys and partitions vary
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -36,8 +37,10 @@ def post(url: str, body: bytes, headers: dict[str, str], *, connections: int, se
 def _wrk(url: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: int) -> Load:
     with TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
-        lines = ['wrk.method = "POST"', f"wrk.body = [==[{body.decode()}]==]"]
+        lines = ['wrk.method = "POST"', f"body = [==[{body.decode()}]==]", "n = 0"]
         lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
+        lines += ["function request()", "  n = n + 1", f"  local mine = string.gsub(body, '{PERSON}', 'p' .. n)"]
+        lines += ["  return wrk.format(nil, nil, nil, mine)", "end"]
         script.write_text("\n".join(lines))
         out = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", script, url],
@@ -68,7 +71,8 @@ class _Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         self.sent = time.monotonic()
-        self.transport.write(self.request)
+        person = f"{len(self.seconds) % 1_000_000:06}".encode()  # as long as the word it stands for
+        self.transport.write(self.request.replace(PERSON.encode(), person))
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)

@@ -122,6 +122,7 @@ async def serving(
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nobody's word on an address is taken unasked
         date_header=False,
         timeout_keep_alive=75,  # above a proxy's idle time-out, or it answers 502 now and then
         timeout_graceful_shutdown=int(_DRAIN_S),

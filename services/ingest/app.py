@@ -20,6 +20,8 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
 
+_BATCH_BYTES = 16_384  # one event at a time from many requests: a large batch would cost more to make than to send
+
 
 @asynccontextmanager
 async def build(settings: IngestSettings) -> AsyncIterator[Service]:
@@ -33,6 +35,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         client_id="firsthour-ingest",
         deadline_s=settings.ingest_kafka_deadline,
         max_in_flight=settings.ingest_max_in_flight * 8,
+        batch_bytes=_BATCH_BYTES,
     )
     spool = None
     if settings.ingest_spool_bytes:

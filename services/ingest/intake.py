@@ -161,7 +161,8 @@ def _trace(given: bytes | None) -> str:
     """The sender's traceparent when it is well-formed, else a new one (W3C Trace Context)."""
     if given is not None and _TRACEPARENT.fullmatch(given):
         return given.decode()
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    made = os.urandom(24).hex()
+    return f"00-{made[:32]}-{made[32:]}-01"
 
 
 def _unavailable() -> Problem:

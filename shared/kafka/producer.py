@@ -38,8 +38,20 @@ def partition_of(key: bytes | None, partitions: Sequence[int], _available: Seque
 class Producer:
     """One connection to Kafka for publishing; `run` is a task of the service and keeps it alive."""
 
-    def __init__(self, bootstrap: str, *, client_id: str, deadline_s: float = 5.0, max_in_flight: int = 10_000) -> None:
-        """Nothing connects before `run`. Past `max_in_flight` sends under way, a further one is refused."""
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        client_id: str,
+        deadline_s: float = 5.0,
+        max_in_flight: int = 10_000,
+        batch_bytes: int = _BATCH_BYTES,
+    ) -> None:
+        """Nothing connects before `run`. Past `max_in_flight` sends under way, a further one is refused.
+
+        aiokafka reserves `batch_bytes` for each batch it begins: small ones for single sends, large ones for many.
+        """
+        self._batch_bytes = batch_bytes
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._deadline_s = deadline_s
@@ -84,7 +96,7 @@ class Producer:
             acks="all",
             enable_idempotence=False,
             linger_ms=0,
-            max_batch_size=_BATCH_BYTES,
+            max_batch_size=self._batch_bytes,
             partitioner=partition_of,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=int(self._deadline_s * 1000),

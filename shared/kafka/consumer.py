@@ -99,8 +99,13 @@ class ConsumerLoop:
         max_bulk_records: int = 500,
         limit: DeadLetterLimit | None = None,
         on_commit: Callable[[], None] | None = None,
+        stalled_s: float = _STALLED_S,
     ) -> None:
-        """`instance` stays over restarts, so that a restarted process has its partitions back at once."""
+        """`instance` stays over restarts, so that a restarted process has its partitions back at once.
+
+        With lag and no progress for `stalled_s` seconds, `run` raises Stalled.
+        """
+        self._stalled_s = stalled_s
         self._engine = engine
         self._bootstrap = bootstrap
         self._group = group
@@ -367,7 +372,7 @@ class ConsumerLoop:
         seen: dict[Place, int] = {}
         since = loop.time()
         while True:
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(min(_WATCH_S, self._stalled_s / 4))
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_WATCH_S):
                     ends = await consumer.end_offsets(list(consumer.assignment()))
@@ -377,9 +382,9 @@ class ConsumerLoop:
                 now = {place: mark.next_offset for place, mark in self._marks.items()}
                 if now != seen or not any(lag.values()) or self._trouble:
                     seen, since = now, loop.time()
-                elif loop.time() - since > _STALLED_S:
+                elif loop.time() - since > self._stalled_s:
                     raise Stalled(
-                        f"{self._group}: {sum(lag.values())} records behind and none done in {_STALLED_S:.0f} s"
+                        f"{self._group}: {sum(lag.values())} records behind and none done in {self._stalled_s:.0f} s"
                     )
 
 

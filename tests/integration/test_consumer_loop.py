@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.db.engine import make_engine
 from shared.db.offsets import offset_tables
 from shared.errors import Permanent, Transient
-from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.consumer import ConsumerLoop, Stalled
 from shared.kafka.dead_letters import DeadLetterLimit
 from shared.kafka.producer import Producer
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
@@ -290,3 +290,28 @@ async def test_without_kafka_a_send_says_so_at_once() -> None:
     producer = Producer("127.0.0.1:1", client_id="test")
     with pytest.raises(Transient):
         await producer.send(Outgoing("any", None, b""))
+
+
+async def test_with_lag_and_no_progress_it_ends_so_that_somebody_starts_it_anew(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    class Hanging(Copying):
+        async def handle(self, _conn: AsyncConnection, _records: Sequence[Record]) -> Handled:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    await producer.send_all(numbered(topics.events, 5))
+    loop = ConsumerLoop(
+        engine=engine,
+        bootstrap=kafka,
+        group=f"{topics.prefix}loop",
+        instance="one",
+        live=[topics.events],
+        bulk=[],
+        handler=Hanging(topics),
+        producer=producer,
+        dead_letters=topics.dead_letters,
+        stalled_s=1.0,
+    )
+    with pytest.raises(Stalled, match="5 records behind"):
+        await asyncio.wait_for(loop.run(asyncio.Event()), 60)

@@ -64,9 +64,7 @@ def test_a_secret_is_never_written_down(tmp_path: Path) -> None:
         ("smtps://me%40x@mail.example.com:1465", ", password: env:PW", "mail.example.com", 1465, "smtps", "me@x"),
     ],
 )
-def test_mail_servers(
-    tmp_path: Path, smtp: str, more: str, host: str, port: int, tls: str, user: str | None
-) -> None:
+def test_mail_servers(tmp_path: Path, smtp: str, more: str, host: str, port: int, tls: str, user: str | None) -> None:
     server = loaded(tmp_path, MAIL.format(smtp, "Ada <ada@example.com>", more)).email
     assert (server.host, server.port, server.tls, server.user) == (host, port, tls, user)
     assert server.password == ("env:PW" if user else None)

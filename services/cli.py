@@ -214,6 +214,14 @@ def main() -> None:
     except FirsthourError as error:
         typer.echo(f"firsthour: {error}", err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "embedded":
+            raise
+        hint = (
+            "this installation has the services only; Kafka and Postgres beside them: pip install 'firsthour[embedded]'"
+        )
+        typer.echo(f"firsthour: {hint}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

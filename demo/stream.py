@@ -5,7 +5,6 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +53,11 @@ class _Lead:
     posted: float = 0.0  # the wall clock, as the sinks' receipts
     contact_id: str | None = None
     bought: bool = False
+
+    @property
+    def to_buy(self) -> bool:
+        """Whether this person will buy and has not yet."""
+        return self.person.buys and not self.bought
 
 
 @dataclass
@@ -228,22 +232,16 @@ class _Quiet:
 
 async def _come_one_by_one(demo: _Demo) -> None:
     everybody = people(demo.options.leads, seed=demo.options.seed, run=secrets.token_hex(3))
-    buyers: list[_Lead] = []
     for person in everybody:
         await demo.come(person)
-        buyers += [lead for lead in demo.leads if lead.person.buys and not lead.bought and lead.row.seconds is not None]
         await asyncio.sleep(demo.options.pace)
-        for lead in _taken(buyers):
-            await demo.buy(lead)
+        ready = (lead for lead in demo.leads if lead.row.seconds is not None and lead.to_buy)
+        if buyer := next(ready, None):
+            await demo.buy(buyer)
     await asyncio.sleep(demo.options.pace)
     for lead in demo.leads:
-        if lead.person.buys and not lead.bought:
+        if lead.to_buy:
             await demo.buy(lead)
-
-
-def _taken(buyers: list[_Lead]) -> Iterable[_Lead]:
-    now, buyers[:] = buyers[:1], []
-    return now
 
 
 def _main_reason(bookings: list[dict[str, Any]], account: str) -> str:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from shared import log
 from shared.errors import ConfigurationError, FirsthourError
+from shared.pause import pause
 from shared.settings import Settings
 
 _LOG = log.get(__name__)
@@ -178,8 +179,7 @@ def loop_lag(registry: CollectorRegistry) -> Callable[[asyncio.Event], Coroutine
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             before = loop.time()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _LAG_EVERY_S)
+            await pause(stopping, _LAG_EVERY_S)
             gauge.set(max(0.0, loop.time() - before - _LAG_EVERY_S))
 
     return measure

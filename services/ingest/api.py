@@ -148,7 +148,7 @@ class HotPaths:
 
     async def _accept(self, source: Source, fact: Fact, headers: Mapping[bytes, bytes]) -> Answer:
         sender_id = headers.get(b"idempotency-key")
-        if sender_id is not None and "message_id" not in (fact.sender_id or ""):
+        if sender_id is not None:
             fact = _with_sender_id(fact, sender_id)
         (identifier,) = await self._intake.accept(source, (fact,), headers.get(b"traceparent"))
         return Answer(202, b'{"id":"%s","status":"accepted"}' % str(identifier).encode())

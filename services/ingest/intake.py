@@ -1,7 +1,6 @@
 """Takes facts: gives each its id, time, key and trace, and returns once it is safe on a broker or on disk."""
 
 import asyncio
-import contextlib
 import os
 import re
 import sqlite3
@@ -24,6 +23,7 @@ from shared.http.problems import FieldError, Problem
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
+from shared.pause import pause
 
 _LOG = log.get(__name__)
 _TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -143,8 +143,7 @@ class Intake:
                     continue
             except (Transient, sqlite3.Error) as error:
                 _LOG.warning("spool_not_drained", reason=log.reason(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _IDLE_S)
+            await pause(stopping, _IDLE_S)
 
     async def _drain_some(self, spool: Spool) -> None:
         oldest = await spool.oldest()

@@ -5,7 +5,6 @@ deliveries wakes theirs at once. What came of attempts is recorded in groups, fe
 """
 
 import asyncio
-import contextlib
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +23,7 @@ from services.nurture.store_deliveries import Given
 from shared import clock, log
 from shared.backoff import exponential
 from shared.db.transient import is_transient
+from shared.pause import pause
 
 _LOG = log.get(__name__)
 _POLL_S: Final = 0.1
@@ -105,7 +105,7 @@ class Deliverer:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                await _pause(stopping, 0.5)
+                await pause(stopping, 0.5)
             else:
                 return
 
@@ -127,7 +127,7 @@ class Deliverer:
             except Exception as error:
                 if not is_transient(error):
                     raise
-            await _pause(stopping, _POLL_S)
+            await pause(stopping, _POLL_S)
 
     async def _feed(self, lane: Lane, stopping: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
@@ -250,8 +250,3 @@ def observe(recorded: Recorded, metrics: Metrics) -> None:
 def lost(given: Given) -> Attempted:
     """The attempt of a process that did not say in time what came of it."""
     return Attempted(given, MaybeSent("the process that sent it did not say what came of it"), clock.utc_now())
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)

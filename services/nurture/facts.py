@@ -5,7 +5,6 @@ is the row's id, so publishing it twice is still one event.
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -27,6 +26,7 @@ from shared.events.identity import Identity, partition_key
 from shared.events.types import ContactTouched, Followup
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
+from shared.pause import pause
 
 SOURCE: Final = "/nurture"
 _LOG = log.get(__name__)
@@ -122,8 +122,7 @@ class FactPublisher:
                 if not (isinstance(error, Transient) or is_transient(error)):
                     raise
                 _LOG.warning("facts_wait", reason=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _AGAIN_S)
+            await pause(stopping, _AGAIN_S)
 
     async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
         while True:
@@ -139,5 +138,4 @@ class FactPublisher:
             if ending:
                 return
             if len(facts) < _AT_ONCE:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _POLL_S)
+                await pause(self._wake, _POLL_S)

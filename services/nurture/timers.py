@@ -4,7 +4,6 @@ One look each 100 ms, by the indexes of what waits; the row is the truth, so any
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -29,6 +28,7 @@ from services.nurture.versions import Versions, unusable
 from services.nurture.writing import write
 from shared import log
 from shared.db.transient import is_transient
+from shared.pause import pause
 
 _Work = Callable[[AsyncConnection], Awaitable[tuple[int, set[str]]]]
 """Does one kind of overdue work; returns how much there was, and the queues in which something new stands."""
@@ -88,8 +88,7 @@ class Timers:
                     _LOG.warning("timers_wait", reason=type(error).__name__)
                 troubled = True
             if not more:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), _TICK_S)
+                await pause(stopping, _TICK_S)
 
     def _work(self, overdue: Overdue) -> list[tuple[bool, _Work]]:
         return [

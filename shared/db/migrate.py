@@ -1,6 +1,5 @@
 """Migrations: alembic per service, each in its own schema, under a lock so that two replicas never migrate at once."""
 
-import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -78,13 +77,3 @@ async def differences(database_url: str, service: str, metadata: MetaData) -> li
             return await conn.run_sync(compare)
     finally:
         await engine.dispose()
-
-
-def migrate_all(database_url: str) -> None:
-    """Bring every service's schema to its newest revision (for the command line)."""
-
-    async def each() -> None:
-        for service in SERVICES:
-            await migrate(database_url, service)
-
-    asyncio.run(each())

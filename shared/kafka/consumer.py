@@ -27,6 +27,7 @@ from shared.kafka.loop_metrics import LoopMetrics
 from shared.kafka.producer import Producer
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
 from shared.kafka.topics import MAX_MESSAGE_BYTES
+from shared.pause import pause
 
 _LOG = log.get(__name__)
 _POLL_MS: Final = 200
@@ -150,7 +151,7 @@ class ConsumerLoop:
                 wait = exponential(attempt, jitter=random.random(), longest=5.0)  # noqa: S311 - dice, not a secret
                 attempt = attempt + 1 if self._progress == 0.0 else 0
                 self._progress = 0.0
-                await _pause(stopping, wait)
+                await pause(stopping, wait)
 
     async def _connected(self, stopping: asyncio.Event) -> None:
         consumer = AIOKafkaConsumer(
@@ -213,7 +214,7 @@ class ConsumerLoop:
                 _hold(consumer, assignment)
                 if give_ups:  # the first time, at once: another process was only faster
                     self._trouble = f"repeating a batch: {error}"
-                    await _pause(stopping, exponential(give_ups, jitter=random.random(), longest=5.0))  # noqa: S311
+                    await pause(stopping, exponential(give_ups, jitter=random.random(), longest=5.0))  # noqa: S311
                 give_ups += 1
         with contextlib.suppress(_GiveUp):
             await self._remember_told()
@@ -386,11 +387,6 @@ class ConsumerLoop:
                     raise Stalled(
                         f"{self._group}: {sum(lag.values())} records behind and none done in {self._stalled_s:.0f} s"
                     )
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 def _hold(consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:

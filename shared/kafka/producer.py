@@ -20,6 +20,7 @@ from shared.backoff import exponential
 from shared.errors import Permanent, Transient
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES
+from shared.pause import pause
 
 _LOG = log.get(__name__)
 _STOP_S: Final = 5.0
@@ -79,8 +80,7 @@ class Producer:
                     _LOG.warning("kafka_unreachable", reason=type(error).__name__)
                 wait = exponential(attempt, jitter=random.random(), longest=2.0)  # noqa: S311 - dice, not a secret
                 attempt += 1
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), wait)
+                await pause(stopping, wait)
                 continue
             attempt = 0
             self._broken.clear()

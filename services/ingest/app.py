@@ -1,6 +1,7 @@
 """Builds ingest from its settings and configuration, and closes it in reverse."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,10 +9,18 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.ingest.api import HotPaths
+from services.ingest.client_address import Proxies
+from services.ingest.door import Door
 from services.ingest.intake import Intake
+from services.ingest.limits import Limits
 from services.ingest.openapi import describe
+from services.ingest.routes.cloud_events import CloudEvents
+from services.ingest.routes.forms import Forms
+from services.ingest.routes.plain import Plain
+from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
+from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from services.ingest.sources import load_sources
+from services.ingest.sources import Sources, load_sources
 from services.ingest.spool import Spool
 from shared import runtime, secrets
 from shared.http.operations import operations
@@ -52,11 +61,36 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         install_problems(app)
         operations(app, missing=intake.missing, registry=registry)
         describe(app)
-        hot = HotPaths(app, sources=sources, intake=intake, settings=settings, registry=registry)
+        hot = _hot_paths(app, sources=sources, intake=intake, settings=settings, registry=registry)
         yield Service(hot, {"kafka": producer.run, "drain": intake.drain, "loop-lag": runtime.loop_lag(registry)})
     finally:
         if spool is not None:
             await spool.close()
+
+
+def _hot_paths(
+    app: FastAPI, *, sources: Sources, intake: Intake, settings: IngestSettings, registry: CollectorRegistry
+) -> HotPaths:
+    door = Door(sources, Limits(time.monotonic, registry))
+    one, many = settings.ingest_max_body, settings.ingest_max_batch
+    plain = Plain(door, intake, largest=one)
+    segment = Segment(door, intake, largest=one, largest_batch=many)
+    cloud_events = CloudEvents(door, intake, largest=one, largest_batch=many)
+    forms = Forms(door, intake, largest=one, registry=registry)
+    return HotPaths(
+        app,
+        exact={
+            "/v1/leads": (plain.lead, ""),
+            "/v1/purchases": (plain.purchase, ""),
+            "/v1/events": (cloud_events.take, ""),
+            **{path: (segment.take, name) for path, name in segment_paths.items()},
+        },
+        by_source={"/f": forms.take},
+        door=door,
+        proxies=Proxies(settings.ingest_trusted_proxies),
+        max_in_flight=settings.ingest_max_in_flight,
+        registry=registry,
+    )
 
 
 def main(settings: IngestSettings) -> int:

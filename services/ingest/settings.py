@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 
 from shared.settings import Settings
 
@@ -22,6 +22,10 @@ class IngestSettings(Settings):
     ] = 1_073_741_824
     ingest_max_body: Annotated[int, Field(ge=1024, description="Bytes of one event's body.")] = 32_768
     ingest_max_batch: Annotated[int, Field(ge=1024, description="Bytes of a batch's body, unpacked.")] = 512_000
+    ingest_trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        Field(description='Networks whose X-Forwarded-For is believed, as a JSON list: `["10.0.0.0/8"]`.'),
+    ] = ()
     key_secret: Annotated[
         SecretStr | None,
         Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),

@@ -1,4 +1,4 @@
-"""`sources.yaml`: who may send what, with which key, from which pages."""
+"""`sources.yaml`: who may send what, with which key, from which pages, how often."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,34 +7,58 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from services.ingest.domain.hosted_form import Choice, HostedForm, Input
+from services.ingest.domain.rate import Rate, parse_rate
+from services.ingest.hook_settings import HOOK_KINDS, HookKind, HookSettings, RawHook
 from shared import secrets
 from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 
 FILE: Final = "sources.yaml"
-Kind: TypeAlias = Literal["form", "segment", "api"]
-Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event"]
+Kind: TypeAlias = Literal["form", "segment", "api"] | HookKind
+Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event", "hook"]
 
-# What each kind of source may send. A form's key may be visible in a page, so it never makes a purchase.
-ALLOWED: Final[Mapping[Kind, frozenset[Intake]]] = {
-    "form": frozenset({"form", "lead"}),
+# What each kind of source may send. A form's key is visible in a page: what comes with it never makes a purchase.
+_ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
+    "form": frozenset({"form", "lead", "segment"}),
     "segment": frozenset({"segment", "lead"}),
     "api": frozenset({"lead", "purchase", "segment", "event"}),
+    **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
 }
+# Of one public address; generous enough for an office behind one address.
+_PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """How often: everything of the source; of one public address everything, and forms alone. None: unlimited."""
+
+    source: Rate | None = None
+    address: Rate | None = None
+    forms: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source, ready to use. `fields` maps our field name to the name it has in the form."""
+    """One source, ready to use. `fields` maps our field name to the name it has in the form.
+
+    `form` is the page that ingest shows itself; `consent` the wording that its visitors see; `least_fill_s` the
+    seconds that a person needs at least to fill the form in; `hook` what a webhook of another service is checked with.
+    """
 
     name: str
     kind: Kind
-    lane: Literal["live", "bulk"]
-    origins: frozenset[str]
-    redirect: str | None
-    fields: Mapping[Any, str]
+    lane: Literal["live", "bulk"] = "live"
+    origins: frozenset[str] = frozenset()
+    redirect: str | None = None
+    fields: Mapping[Any, str] = field(default_factory=dict)
+    limits: SourceLimits = field(default_factory=SourceLimits)
+    form: HostedForm | None = None
+    consent: str | None = None
+    least_fill_s: float = 2.0
+    hook: HookSettings | None = field(default=None, repr=False)
 
     @property
     def path(self) -> str:
@@ -43,7 +67,12 @@ class Source:
 
     def may(self, intake: Intake) -> bool:
         """Whether this kind of source may send that."""
-        return intake in ALLOWED[self.kind]
+        return intake in _ALLOWED[self.kind]
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody can send as this source, because its key, if it has one, stands in a page."""
+        return self.kind == "form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +113,63 @@ FormField: TypeAlias = Literal[
 ]
 
 
-class _Source(ConfigModel):
+def _rate(text: object) -> Rate:
+    if not isinstance(text, str):
+        raise ValueError("must be a rate such as 100/s, 30/m or 1000/h")  # noqa: TRY004 - pydantic wants a ValueError
+    return parse_rate(text)
+
+
+_Rate = Annotated[Rate, BeforeValidator(_rate)]
+_Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class _Limits(ConfigModel):
+    source: _Rate | None = None
+    address: _Rate | None = None
+    forms: _Rate | None = None
+
+
+class _Choice(ConfigModel):
+    value: _Words
+    label: _Words
+
+
+class _Input(ConfigModel):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+    label: _Words
+    type: Literal["text", "email", "tel", "url", "textarea", "select", "hidden"] = "text"
+    required: bool = False
+    hint: _Words | None = None
+    value: _Words | None = None
+    options: tuple[_Words | _Choice, ...] = ()
+
+
+class _HostedForm(ConfigModel):
+    title: _Words
+    intro: _Words | None = None
+    button: _Words = "Send"
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    inputs: tuple[_Input, ...] = Field(min_length=1, max_length=50)
+    thanks: _Words = "We have your message and will be in touch shortly."
+    frames: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+
+
+class _Consent(ConfigModel):
+    wording: _Words
+    required: bool = False
+
+
+class _Source(RawHook):
     kind: Kind
     keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
     lane: Literal["live", "bulk"] = "live"
     origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
     redirect: Annotated[str, AfterValidator(_url)] | None = None
     fields: dict[FormField, str] = Field(default_factory=dict)
+    limits: _Limits = _Limits()
+    form: _HostedForm | None = None
+    consent: _Consent | None = None
+    least_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -108,9 +187,13 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
     by_key: dict[bytes, Source] = {}
     by_name: dict[str, Source] = {}
     for name, each in raw.sources.items():
-        source = Source(name, each.kind, each.lane, frozenset(each.origins), each.redirect, {**each.fields})
+        hook = None
+        if each.kind in HOOK_KINDS:
+            hook, missing = each.settings(environment, state)
+            problems += [document.problem(("sources", name, *key), text) for key, text in missing]
+        source = _source(name, each, hook)
         by_name[name] = source
-        if each.kind != "form" and not each.keys:
+        if each.kind in ("segment", "api") and not each.keys:
             problems.append(document.problem(("sources", name), "needs a key: `keys: [env:NAME]`"))
         for index, reference in enumerate(each.keys):
             try:
@@ -125,6 +208,53 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
     if problems:
         raise ConfigurationError(problems)
     return Sources(by_name, frozenset(o for each in by_name.values() for o in each.origins), by_key)
+
+
+def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
+    given = {
+        limit: rate for limit in ("source", "address", "forms") if (rate := getattr(raw.limits, limit)) is not None
+    }
+    defaults = _PUBLIC_LIMITS if raw.kind == "form" else {}
+    return Source(
+        name,
+        raw.kind,
+        raw.lane,
+        frozenset(raw.origins),
+        raw.redirect,
+        {**raw.fields},
+        SourceLimits(**{**defaults, **given}),
+        None if raw.form is None else _hosted(raw.form, raw.consent, raw.redirect),
+        None if raw.consent is None else raw.consent.wording,
+        raw.least_fill_seconds,
+        hook,
+    )
+
+
+def _hosted(raw: _HostedForm, consent: _Consent | None, redirect: str | None) -> HostedForm:
+    inputs = tuple(
+        Input(
+            each.name,
+            each.label,
+            each.type,
+            each.required,
+            each.hint,
+            each.value,
+            tuple(Choice(one, one) if isinstance(one, str) else Choice(one.value, one.label) for one in each.options),
+        )
+        for each in raw.inputs
+    )
+    return HostedForm(
+        title=raw.title,
+        intro=raw.intro,
+        button=raw.button,
+        language=raw.language,
+        inputs=inputs,
+        thanks=raw.thanks,
+        frames=raw.frames,
+        consent=None if consent is None else consent.wording,
+        consent_required=consent is not None and consent.required,
+        redirect=redirect,
+    )
 
 
 def secret_names(config: Path) -> frozenset[str]:

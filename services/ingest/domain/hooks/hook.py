@@ -1,0 +1,72 @@
+"""What one sender's webhook is: how it is verified, what it says, and how it is answered.
+
+Each sender is one small file beside this one that ends in a `HOOK`; `senders.py` lists them.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from services.ingest.domain.fact import Fact
+
+TOLERANCE_S = 300.0  # how old a signed timestamp may be: a copy sent later is refused
+
+
+class Incoming(NamedTuple):
+    """A request as it came. `headers` in lower case, `url` as the sender knows it, `now` in UTC."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    now: datetime
+
+
+class Unverified(Exception):  # noqa: N818 - reads as what happened
+    """It cannot be shown that the sender sent this: no signature, a wrong one, or one too old. Says which."""
+
+
+class ToFetch(NamedTuple):
+    """A lead that the webhook names by its id only."""
+
+    lead_id: str
+    form_id: str | None
+    page_id: str | None
+    ad_id: str | None
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a webhook says. `ignored`: the sender's event types in it that are nothing to us (counted, answered 2xx)."""
+
+    facts: Sequence[Fact] = ()
+    fetch: Sequence[ToFetch] = ()
+    ignored: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One sender. `verify` raises Unverified; `read` raises Refused; `options` are those of sources.yaml.
+
+    Every fact has the sender's own id as `sender_id`, so that a repeated webhook is the same event.
+    """
+
+    kind: str
+    verify: Callable[[Incoming, Sequence[str], Mapping[str, Any]], None]
+    read: Callable[[Incoming, Any, Mapping[str, Any]], Reading]
+    status: int = 200
+    body: bytes = b"{}"
+    options: frozenset[str] = field(default_factory=frozenset)
+
+
+def same(given: str, expected: str) -> bool:
+    """Whether two texts are the same, in constant time."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+
+
+def sha256(secret: bytes, signed: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104)."""
+    return hmac.digest(secret, signed, hashlib.sha256)

@@ -1,0 +1,102 @@
+"""One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.body import Receive, inflate, read_body
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact
+from shared import log
+from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
+
+if TYPE_CHECKING:
+    from services.ingest.sources import Source
+
+_LOG = log.get(__name__)
+Headers = Sequence[tuple[bytes, bytes]]
+JSON: Final = (b"content-type", b"application/json")
+_LONGEST_SENDER_ID: Final = 256
+
+
+class Answer(msgspec.Struct):
+    """A response before it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = (JSON,)
+
+
+class Request:
+    """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
+
+    __slots__ = ("address", "headers", "name", "receive", "scope", "source")
+
+    def __init__(
+        self, scope: Mapping[str, Any], receive: Receive, headers: Mapping[bytes, bytes], name: str, address: str
+    ) -> None:
+        """`address` is the client's, as far as the trusted proxies tell it."""
+        self.scope = scope
+        self.receive = receive
+        self.headers = headers
+        self.name = name
+        self.address = address
+        self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
+
+    async def body(self, largest: int, *, packed: int | None = None) -> bytes:
+        """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 408, 413 or 415, and ClientGone."""
+        headers = self.headers
+        body = await read_body(self.receive, declared=headers.get(b"content-length"), largest=packed or largest)
+        encoding = headers.get(b"content-encoding")
+        return body if encoding is None else inflate(body, encoding, largest=largest)
+
+    @property
+    def content_type(self) -> bytes:
+        """The media type alone, in lower case; empty when there is none."""
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+    @property
+    def traceparent(self) -> bytes | None:
+        """W3C Trace Context, as it came."""
+        return self.headers.get(b"traceparent")
+
+    def named(self, fact: Fact) -> Fact:
+        """The fact with the id that an Idempotency-Key header gives it, if one came along. Raises Problem 400."""
+        given = self.headers.get(b"idempotency-key")
+        if given is None:
+            return fact
+        text = given.decode("latin-1").strip()
+        if not 0 < len(text) <= _LONGEST_SENDER_ID:
+            raise Problem(400, f"The Idempotency-Key must have 1 to {_LONGEST_SENDER_ID} characters")
+        return Fact(fact.type, fact.identity, fact.data, fact.time, text)
+
+
+Route = Callable[[Request], Awaitable[Answer]]
+
+
+def accepted(identifier: UUID) -> Answer:
+    """202: the event is safe."""
+    return Answer(202, b'{"id":"%s","status":"accepted"}' % str(identifier).encode())
+
+
+def refusal(wrong: Sequence[Wrong]) -> Problem:
+    """422 that names every wrong field."""
+    return Problem(
+        422, "The event has wrong fields", errors=[FieldError(each.at or "/", each.problem) for each in wrong]
+    )
+
+
+def named_errors(wrong: Sequence[Wrong]) -> list[dict[str, Any]]:
+    """The wrong fields of a batch that was taken in part."""
+    return [{"at": each.at, "problem": each.problem} for each in wrong]
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """The problem document, and a line in the log without any value."""
+    headers = [(b"content-type", CONTENT_TYPE.encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    if problem.status >= 400:  # noqa: PLR2004 - HTTP's own number
+        _LOG.info("refused", status=problem.status, title=problem.title, fields=[error.at for error in problem.errors])
+    return Answer(problem.status, encode_problem(problem), headers)

@@ -1,0 +1,40 @@
+"""`POST /v1/leads` and `/v1/purchases`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.ingest.body import decode_object
+from services.ingest.domain.fact import Fact
+from services.ingest.domain.plain import read_lead, read_purchase
+from services.ingest.door import Door
+from services.ingest.exchange import Answer, Request, accepted
+from services.ingest.intake import Intake
+from services.ingest.sources import Intake as IntakeKind
+from shared.http.problems import Problem
+
+
+class Plain:
+    """Our own JSON."""
+
+    def __init__(self, door: Door, intake: Intake, *, largest: int) -> None:
+        """`largest`: bytes of a body."""
+        self._door = door
+        self._intake = intake
+        self._largest = largest
+
+    async def lead(self, request: Request) -> Answer:
+        """A lead."""
+        return await self._one(request, "lead", read_lead)
+
+    async def purchase(self, request: Request) -> Answer:
+        """A paid order."""
+        return await self._one(request, "purchase", read_purchase)
+
+    async def _one(self, request: Request, kind: IntakeKind, read: Callable[[Mapping[str, Any]], Fact]) -> Answer:
+        source = self._door.by_key(request, kind)
+        content_type = request.content_type
+        if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
+            raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
+        fact = request.named(read(decode_object(await request.body(self._largest))))
+        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent)
+        return accepted(identifier)

@@ -5,20 +5,19 @@ import os
 import re
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.ingest.domain.fact import Fact
+from services.ingest.outgoing import as_outgoing
 from services.ingest.sources import Source
 from services.ingest.spool import Spool, SpoolFull
 from shared import log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
-from shared.events.envelope import KAFKA_HEADERS, encode, make_event
-from shared.events.identity import derived_event_id, partition_key
+from shared.events.identity import derived_event_id
 from shared.http.problems import FieldError, Problem
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
@@ -67,34 +66,29 @@ class Intake:
         """
         now = utc_now()
         trace = _trace(traceparent)
+        topic = self._topics[source.lane]
         ids: list[UUID] = []
         outgoing: list[Outgoing] = []
         for fact in facts:
             identifier = derived_event_id(source.path, fact.sender_id) if fact.sender_id else new_id()
             ids.append(identifier)
-            outgoing.append(self._outgoing(source, fact, identifier, now, trace))
+            outgoing.append(
+                as_outgoing(
+                    fact,
+                    topic=topic,
+                    source=source.path,
+                    identifier=identifier,
+                    now=now,
+                    trace=trace,
+                    key_secret=self._key_secret,
+                )
+            )
         await self._safe(outgoing)
         if self._log_each:
             for identifier, fact in zip(ids, facts, strict=True):
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), type=fact.type)
         self._accepted.labels(source=source.name).inc(len(ids))
         return ids
-
-    def _outgoing(self, source: Source, fact: Fact, identifier: UUID, now: datetime, trace: str) -> Outgoing:
-        subject = fact.identity.primary(source.path) or ""
-        event = make_event(
-            id=identifier,
-            source=source.path,
-            type=fact.type,
-            time=now if fact.time is None or fact.time > now else fact.time,
-            receivedtime=now,
-            subject=subject,
-            data=fact.data,
-            traceparent=trace,
-        )
-        return Outgoing(
-            self._topics[source.lane], partition_key(subject, self._key_secret), encode(event), KAFKA_HEADERS
-        )
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
         spool = self._spool

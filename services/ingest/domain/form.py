@@ -68,6 +68,11 @@ def caught(form: Mapping[str, object]) -> bool:
     return any(form.get(name) for name in HONEYPOTS)
 
 
+def usual_field(name: str) -> str | None:
+    """Our field that a form's field of this name usually is: one of ours, `first`, `last` or `consent`; else None."""
+    return _KNOWN.get("".join(letter for letter in name.lower() if letter.isalpha()))
+
+
 def read_form(form: Mapping[str, object], mapping: Mapping[str, str], *, name: str) -> Fact:
     """A lead from a form's fields; `mapping` (our name → theirs) goes before the guesses.
 
@@ -112,7 +117,7 @@ def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[s
     """Our field name → the name it has in this form."""
     theirs = {ours: sent for ours, sent in mapping.items() if sent in form}
     for sent in form:
-        ours = _KNOWN.get("".join(letter for letter in sent.lower() if letter.isalpha()))
+        ours = usual_field(sent)
         if ours is not None and form[sent]:
             theirs.setdefault(ours, sent)
     return theirs

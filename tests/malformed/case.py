@@ -1,0 +1,41 @@
+"""One malformed request and what must come of it, as data."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+MARKER: Final = "s3cr3t-marker"  # stands in values; neither an answer nor the log may repeat it
+EMAIL: Final = f"{MARKER}@example.com"
+JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
+EVENT_JSON: Final[Mapping[str, str]] = {"Content-Type": "application/cloudevents+json"}
+EVENTS_JSON: Final[Mapping[str, str]] = {"Content-Type": "application/cloudevents-batch+json"}
+FORM: Final[Mapping[str, str]] = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+Body: TypeAlias = bytes | str | dict[str, Any] | list[Any] | Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`statuses`: those that are right. `at`: pointers that the problem must name. `body`: big ones are made late."""
+
+    name: str
+    path: str
+    body: Body
+    statuses: tuple[int, ...]
+    at: tuple[str, ...] = ()
+    key: str = ""
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
+    method: str = "POST"
+
+    def content(self) -> bytes:
+        if callable(self.body):
+            return self.body()
+        if isinstance(self.body, dict | list):
+            return json.dumps(self.body).encode()
+        return self.body if isinstance(self.body, bytes) else self.body.encode()
+
+
+def pointers(at: str | Sequence[str]) -> tuple[str, ...]:
+    """One or several, as tables write them."""
+    return (at,) if isinstance(at, str) else tuple(at)

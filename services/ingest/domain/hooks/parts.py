@@ -1,0 +1,97 @@
+"""Reads other services' JSON without trusting its shape: what is not as documented counts as absent.
+
+An odd phone number or name must not cost a purchase, so nothing here raises; a reader names what it cannot do without.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.checks import SHORT, Wrong
+from services.ingest.domain.fact import Refused
+from shared.events.identity import Identity, normalise_email, normalise_opaque, normalise_phone
+
+_LATEST: Final = 253_402_300_799  # the last second of the year 9999
+
+
+def part(value: Any, *path: str | int) -> Any:
+    """What stands at the path; None when it does not lead anywhere."""
+    for step in path:
+        if isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(step, int) and isinstance(value, list) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def the_object(body: Any) -> dict[str, Any]:
+    """The body, which has to be an object. Raises Refused."""
+    if not isinstance(body, dict):
+        raise Refused([Wrong("/", "must be an object")])
+    return body
+
+
+def text(value: Any, longest: int = SHORT) -> str | None:
+    """Trimmed text, cut at `longest`; a whole number as its digits. None for all else, and for nothing."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 2**63 else None
+    if not isinstance(value, str):
+        return None
+    return value.replace("\0", "").strip()[:longest] or None
+
+
+def whole(value: Any) -> int | None:
+    """A whole number of at most 64 bits."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def moment(value: Any, per_second: int = 1) -> datetime | None:
+    """A time in UTC: from a Unix time in `1/per_second` seconds, or ISO 8601 with its zone."""
+    if isinstance(value, str):
+        try:
+            found = msgspec.convert(value, datetime)
+            return found.astimezone(UTC) if found.tzinfo is not None else None
+        except (msgspec.ValidationError, OverflowError):
+            return None
+    number = whole(value)
+    if number is None or not 0 < number / per_second < _LATEST:
+        return None
+    return datetime.fromtimestamp(number / per_second, UTC)
+
+
+def person(
+    *, email: Any = None, phone: Any = None, user_id: Any = None, country: Any = None, anonymous_id: Any = None
+) -> Identity | None:
+    """Who it is: of each identity what can be one. `country` (ISO 3166) reads a local number. None: nobody is named."""
+    region = country.upper() if isinstance(country, str) and len(country) == len("GB") else None
+    identity = Identity(
+        email=_normal(normalise_email, email),
+        phone=_normal(lambda number: normalise_phone(number, region), phone),
+        user_id=_normal(normalise_opaque, user_id),
+        anonymous_id=_normal(normalise_opaque, anonymous_id),
+    )
+    return None if identity == Identity() else identity
+
+
+def _normal(rule: Callable[[str], str], value: Any) -> str | None:
+    plain = text(value)
+    if plain is None:
+        return None
+    try:
+        return rule(plain)
+    except ValueError:
+        return None
+
+
+def full_name(first: Any, last: Any) -> str | None:
+    """`Ada Lovelace`, or what there is of it."""
+    return " ".join(filter(None, (text(first), text(last)))) or None
+
+
+def told(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """The traits that say something."""
+    return {name: value for name, value in traits.items() if value is not None}

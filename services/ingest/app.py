@@ -16,6 +16,7 @@ from services.ingest.limits import Limits
 from services.ingest.openapi import describe
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
+from services.ingest.routes.hooks import Hooks
 from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
@@ -77,6 +78,7 @@ def _hot_paths(
     segment = Segment(door, intake, largest=one, largest_batch=many)
     cloud_events = CloudEvents(door, intake, largest=one, largest_batch=many)
     forms = Forms(door, intake, largest=one, registry=registry)
+    hooks = Hooks(door, intake, largest=many, public_url=settings.ingest_public_url, registry=registry)
     return HotPaths(
         app,
         exact={
@@ -85,7 +87,7 @@ def _hot_paths(
             "/v1/events": (cloud_events.take, ""),
             **{path: (segment.take, name) for path, name in segment_paths.items()},
         },
-        by_source={"/f": forms.take},
+        by_source={"/f": forms.take, "/hooks": hooks.take},
         door=door,
         proxies=Proxies(settings.ingest_trusted_proxies),
         max_in_flight=settings.ingest_max_in_flight,

@@ -26,6 +26,14 @@ class IngestSettings(Settings):
         tuple[IPvAnyNetwork, ...],
         Field(description='Networks whose X-Forwarded-For is believed, as a JSON list: `["10.0.0.0/8"]`.'),
     ] = ()
+    ingest_public_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+            description="Where the world reaches ingest, such as `https://in.example.com`: HubSpot signs the URL. "
+            "Default: as the request says, which is wrong behind a proxy.",
+        ),
+    ] = None
     key_secret: Annotated[
         SecretStr | None,
         Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),

@@ -187,10 +187,8 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
     by_key: dict[bytes, Source] = {}
     by_name: dict[str, Source] = {}
     for name, each in raw.sources.items():
-        hook = None
-        if each.kind in HOOK_KINDS:
-            hook, missing = each.settings(environment, state)
-            problems += [document.problem(("sources", name, *key), text) for key, text in missing]
+        hook, wrong = each.settings(environment, state)
+        problems += [document.problem(("sources", name, *key), text) for key, text in wrong]
         source = _source(name, each, hook)
         by_name[name] = source
         if each.kind in ("segment", "api") and not each.keys:

@@ -1,0 +1,135 @@
+"""`POST /hooks/<source>`: other services' webhooks.
+
+What a sender is answered when a webhook is truly its own, but cannot be read: 2xx, with an error in the log and
+`firsthour_ingest_hooks{result="refused"}` to alarm on. It would send the same bytes again and again and in the end turn
+the webhook off (Shopify deletes it after eight tries), and that costs every later order. Only `generic` answers 422:
+there the mapping is the operator's own, and who writes it is who reads the answer.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter
+
+from services.ingest.body import decode_json
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.hooks.hook import Incoming, Reading, ToFetch, Unverified
+from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.door import Door
+from services.ingest.exchange import Answer, Request
+from services.ingest.intake import Intake
+from services.ingest.sources import Source
+from shared import log
+from shared.clock import utc_now
+from shared.errors import Permanent, Transient
+from shared.http.problems import Problem
+
+Fetch = Callable[[Source, ToFetch], Awaitable[Fact]]
+
+_LOG = log.get(__name__)
+_NOT_A_NAME: Final = re.compile(r"[^A-Za-z0-9_./:-]+")
+_LONGEST_NAME: Final = 80
+_FORM: Final = b"application/x-www-form-urlencoded"
+_RETRY: Final = {"Retry-After": "5"}
+
+
+class Hooks:
+    """Verifies, reads and takes what the senders of `domain/hooks` send."""
+
+    def __init__(
+        self,
+        door: Door,
+        intake: Intake,
+        *,
+        largest: int,
+        registry: CollectorRegistry,
+        public_url: str | None = None,
+        fetch: Fetch | None = None,
+    ) -> None:
+        """`largest`: bytes of a body. `public_url`: of ingest, without a path of ours; None: as each request says.
+
+        `fetch` gets a lead that is named by its id only; it raises Transient to be sent the webhook again.
+        """
+        self._door = door
+        self._intake = intake
+        self._largest = largest
+        self._public_url = public_url.rstrip("/") if public_url is not None else None
+        self._fetch = fetch
+        self._count = Counter(
+            "firsthour_ingest_hooks", "Webhooks of other services.", ["sender", "result"], registry=registry
+        )
+
+    async def take(self, request: Request) -> Answer:
+        """The answer that the sender wants, once all that the webhook says is safe."""
+        source = self._door.by_name(request, "hook")
+        hook = SENDERS.get(source.kind) if source is not None else None
+        if source is None or source.hook is None or hook is None:
+            raise Problem(404, "There is no such webhook", "The name in the path is that of a source in sources.yaml.")
+        body = await request.body(self._largest)
+        incoming = Incoming(_headers(request), body, self._url(request), utc_now())
+        try:
+            hook.verify(incoming, source.hook.secrets, source.hook.options)
+        except Unverified as unverified:
+            self._count.labels(sender=hook.kind, result="unverified").inc()
+            raise Problem(401, "The webhook's signature does not prove its sender", str(unverified)) from None
+        try:
+            reading = hook.read(incoming, _decoded(request, body), source.hook.options)
+            result = await self._take(source, reading, request)
+        except (Refused, Permanent) as error:
+            fields = [each.at for each in error.wrong] if isinstance(error, Refused) else []
+            _LOG.error("hook_refused", source=source.name, fields=fields[:20])
+            result = "refused"
+            if hook.kind == "generic":
+                self._count.labels(sender=hook.kind, result=result).inc()
+                raise
+        self._count.labels(sender=hook.kind, result=result).inc()
+        return Answer(hook.status, hook.body)
+
+    async def _take(self, source: Source, reading: Reading, request: Request) -> str:
+        """What came of it, for the counter. Raises Refused, Permanent, and Problem 503."""
+        if reading.ignored:
+            names = [_NOT_A_NAME.sub("", each)[:_LONGEST_NAME] for each in reading.ignored[:10]]
+            _LOG.info("hook_ignored", source=source.name, types=names)
+        if reading.facts:
+            await self._intake.accept(source, reading.facts, request.traceparent)
+        later, refused = None, None
+        for each in reading.fetch:  # one that cannot be had keeps none of the others away
+            try:
+                if self._fetch is None:
+                    raise Transient("nothing here can fetch leads")
+                await self._intake.accept(source, [await self._fetch(source, each)], request.traceparent)
+            except Transient as error:
+                later = error
+            except (Refused, Permanent) as error:
+                refused = error
+        if later is not None:
+            _LOG.warning("hook_not_fetched", source=source.name, reason=log.reason(later))
+            raise Problem(503, "The lead could not be fetched now", "Send the webhook again.", headers=_RETRY)
+        if refused is not None:
+            raise refused
+        return "taken" if reading.facts or reading.fetch else "ignored"
+
+    def _url(self, request: Request) -> str:
+        """The URL as the sender called it; what a proxy changed of it, `public_url` puts right."""
+        scope = request.scope
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        host = request.headers.get(b"host", b"").decode("latin-1")
+        base = self._public_url or f"{scope.get('scheme', 'http')}://{host}"
+        return f"{base}{path}?{query}" if query else f"{base}{path}"
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
+
+
+def _decoded(request: Request, body: bytes) -> Any:
+    """The body as JSON; None for what a form would send. Raises Refused."""
+    if request.content_type == _FORM:
+        return None
+    try:
+        return decode_json(body)
+    except Problem:
+        raise Refused([Wrong("/", "must be JSON")]) from None

@@ -79,8 +79,8 @@ def cases() -> list[Case]:
         for name, body in {**_BROKEN, **_LIST_PATHS}.items():
             statuses = (400, 422) if name == "digits-without-end" else (400,)
             found.append(Case(f"{path}:{name}", path, body, statuses, key=key, headers=headers))
-        for name, (body, statuses) in _TOO_LARGE.items():
-            found.append(Case(f"{path}:{name}", path, body, statuses, key=key, headers=headers))
+        for name, (body, too_large) in _TOO_LARGE.items():
+            found.append(Case(f"{path}:{name}", path, body, too_large, key=key, headers=headers))
     for name, body in _BROKEN.items():
         statuses = (400, 422) if name == "digits-without-end" else (400,)
         found.append(Case(f"events-batch:{name}", "/v1/events", body, statuses, key="SHOP", headers=EVENTS_JSON))

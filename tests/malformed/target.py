@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +134,7 @@ class Target:
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
 
     def request(
-        self, method: str, path: str, body: bytes = b"", headers: dict[str, str | bytes] | None = None, key: str = ""
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | bytes] | None = None, key: str = ""
     ) -> Answer:
         """One request. Each comes from an address of its own, so that no limit of an address is reached."""
         number = next(self._visitors)
@@ -147,7 +147,7 @@ class Target:
         if key:
             given["Authorization"] = f"Bearer {self.keys[key]}"
         lines = [f"{method} {path} HTTP/1.1".encode("latin-1")]
-        for name, value in (given | (headers or {})).items():
+        for name, value in {**given, **(headers or {})}.items():
             lines.append(name.encode("latin-1") + b": " + (value if isinstance(value, bytes) else value.encode()))
         return self.send(b"\r\n".join(lines) + b"\r\n\r\n" + body)
 

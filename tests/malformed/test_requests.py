@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.malformed import json_bodies
+from tests.malformed import json_bodies, plain_fields
 from tests.malformed.case import MARKER, Case
 from tests.malformed.target import Answer, Target
 
 pytestmark = pytest.mark.xdist_group("malformed")
-CASES = [*json_bodies.cases()]
+CASES = [*json_bodies.cases(), *plain_fields.cases()]
 
 
 def test_there_are_many_and_each_has_a_name_of_its_own() -> None:

@@ -1,5 +1,6 @@
 """Checks the fields of one JSON object and remembers everything that is wrong, so that all is named at once."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,8 +13,10 @@ from shared.money import Money, is_amount, is_currency
 
 LONG: Final = 10_000  # characters of a message
 SHORT: Final = 500
+LONGEST_NAME: Final = 100  # characters of a field's name
 _DEEPEST: Final = 6
-_MOST: Final = 200  # values in free-form objects
+MOST_VALUES: Final = 200  # in free-form objects
+_QUOTES: Final = re.compile(r"[:(]|[.]$")
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 
 
@@ -22,6 +25,12 @@ class Wrong(NamedTuple):
 
     at: str
     problem: str
+
+
+def pointed(name: str) -> str:
+    """A field's name as a part of a JSON pointer (RFC 6901); one that goes on for ever is cut."""
+    shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return shown.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(slots=True)
@@ -34,7 +43,7 @@ class Fields:
 
     def note(self, name: str, problem: str) -> None:
         """Remember that this field is wrong."""
-        self.wrong.append(Wrong(f"{self.at}/{name}", problem))
+        self.wrong.append(Wrong(f"{self.at}/{pointed(name)}", problem))
 
     def text(self, name: str, longest: int = SHORT) -> str | None:
         """Trimmed text; None when absent or empty. A number is taken as its digits, as forms and sheets send them."""
@@ -67,7 +76,7 @@ class Fields:
 
     def email(self, name: str = "email") -> str | None:
         """An e-mail address in its one form."""
-        return self._normalised(name, normalise_email)
+        return self._normalised(name, _email)
 
     def phone(self, name: str = "phone") -> str | None:
         """A phone number in E.164."""
@@ -119,7 +128,7 @@ class Fields:
         if value is None:
             return None
         code = value.upper()
-        if not is_currency(code):
+        if not value.isascii() or not is_currency(code):  # "ß" in upper case is "SS"
             self.note(name, "must be a three-letter code such as EUR")
             return None
         return code
@@ -130,6 +139,8 @@ class Fields:
         if inner is None:
             return None
         amount, currency = inner.required(inner.amount, "amount"), inner.required(inner.currency, "currency")
+        if amount is not None and amount.startswith("-"):
+            inner.note("amount", "must not be negative")
         return Money(amount, currency) if amount is not None and currency is not None else None
 
     def required(self, reader: Callable[[str], str | None], name: str) -> str | None:
@@ -165,6 +176,15 @@ class Fields:
         return value
 
 
+def _email(text: str) -> str:
+    try:
+        return normalise_email(text)
+    except ValueError as error:
+        # After these the library quotes what it does not like.
+        reason = _QUOTES.split(str(error), maxsplit=1)[0].rstrip()
+    raise ValueError(reason)
+
+
 def amount_text(value: object) -> str | None:
     """A JSON number or text as a plain decimal; None when it is neither."""
     if isinstance(value, bool):
@@ -177,6 +197,13 @@ def amount_text(value: object) -> str | None:
         return None
     value = value.strip()
     return value if is_amount(value) else None
+
+
+def name_problem(name: str) -> str | None:
+    """What keeps a sender's own field name from being stored."""
+    if len(name) > LONGEST_NAME:
+        return f"must have a name of at most {LONGEST_NAME} characters"
+    return "must not contain the character NUL in its name" if "\0" in name else None
 
 
 def free_form_problem(value: Any) -> str | None:
@@ -194,8 +221,8 @@ def free_form_problem(value: Any) -> str | None:
             elif isinstance(each, list):
                 below += each
         count += len(level)
-        if count > 2 * _MOST:  # names and values
-            return f"must not hold more than {_MOST} values"
+        if count > 2 * MOST_VALUES:  # names and values
+            return f"must not hold more than {MOST_VALUES} values"
         if not below:
             return None
         level = below

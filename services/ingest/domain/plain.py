@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.ingest.domain.checks import LONG, SHORT, Fields
+from services.ingest.domain.checks import LONG, MOST_VALUES, SHORT, Fields, Wrong, free_form_problem, name_problem
 from services.ingest.domain.fact import Fact, Refused, read_campaign, read_consent, read_identity
 from shared.events.types import Item, LeadCaptured, PurchaseCompleted
 
@@ -26,6 +26,8 @@ def read_lead(data: Mapping[str, Any]) -> Fact:
     for name in data:
         if name in _IN_TRAITS or name not in _LEAD_FIELDS:
             _keep_as_trait(fields, name, traits)
+    if len(traits) > MOST_VALUES:
+        fields.wrong.append(Wrong("/", f"must not have more than {MOST_VALUES} fields that are not ours"))
     lead = LeadCaptured(
         identity=identity,
         name=fields.text("name"),
@@ -48,14 +50,17 @@ def _keep_as_trait(fields: Fields, name: str, traits: dict[str, Any]) -> None:
     value = fields.data[name]
     if value is None:
         return
-    if isinstance(value, dict | list):
-        fields.note(name, "is not a field of ours; put it into traits")
-    elif isinstance(value, str):
-        text = fields.text(name, SHORT)
-        if text is not None:
-            traits.setdefault(name, text)
-    else:
-        traits.setdefault(name, value)
+    problem = name_problem(name)
+    if problem is None and isinstance(value, dict | list):
+        problem = "is not a field of ours; put it into traits"
+    if problem is None and not isinstance(value, str):
+        problem = free_form_problem(value)
+    if problem is not None:
+        fields.note(name, problem)
+        return
+    kept = fields.text(name, SHORT) if isinstance(value, str) else value
+    if kept is not None:
+        traits.setdefault(name, kept)
 
 
 def read_purchase(data: Mapping[str, Any]) -> Fact:
@@ -95,7 +100,7 @@ def read_items(fields: Fields, name: str) -> list[Item]:
     items = []
     for index, line in enumerate(lines):
         if not isinstance(line, dict):
-            fields.note(f"{name}/{index}", "must be an object")
+            fields.wrong.append(Wrong(f"{fields.at}/{name}/{index}", "must be an object"))
             continue
         inner = Fields(line, f"{fields.at}/{name}/{index}", fields.wrong)
         quantity = line.get("quantity", 1)

@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.api import HotPaths
 from services.ingest.client_address import Proxies
+from services.ingest.data_centres import load_data_centres
 from services.ingest.door import Door
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.openapi import describe
+from services.ingest.routes import hosted_form, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
 from services.ingest.routes.hooks import Hooks
@@ -37,6 +39,7 @@ _BATCH_BYTES = 16_384  # one event at a time from many requests: a large batch w
 async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     """The service, ready to be served. Raises ConfigurationError with all that is wrong with sources.yaml."""
     registry = CollectorRegistry()
+    data_centres = load_data_centres(settings.config)
     sources = load_sources(settings.config, environment=os.environ, state=settings.state)
     given = settings.key_secret
     key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
@@ -56,13 +59,18 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             spool=spool,
             topics=Topics(settings.topic_prefix),
             key_secret=key_secret.encode(),
+            data_centres=data_centres,
             registry=registry,
         )
         app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
         operations(app, missing=intake.missing, registry=registry)
         describe(app)
-        hot = _hot_paths(app, sources=sources, intake=intake, settings=settings, registry=registry)
+        snippet.install(app)
+        hosted_form.install(app, sources, key_secret.encode())
+        hot = _hot_paths(
+            app, sources=sources, intake=intake, settings=settings, key_secret=key_secret.encode(), registry=registry
+        )
         yield Service(hot, {"kafka": producer.run, "drain": intake.drain, "loop-lag": runtime.loop_lag(registry)})
     finally:
         if spool is not None:
@@ -70,14 +78,20 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
 
 
 def _hot_paths(
-    app: FastAPI, *, sources: Sources, intake: Intake, settings: IngestSettings, registry: CollectorRegistry
+    app: FastAPI,
+    *,
+    sources: Sources,
+    intake: Intake,
+    settings: IngestSettings,
+    key_secret: bytes,
+    registry: CollectorRegistry,
 ) -> HotPaths:
     door = Door(sources, Limits(time.monotonic, registry))
     one, many = settings.ingest_max_body, settings.ingest_max_batch
     plain = Plain(door, intake, largest=one)
     segment = Segment(door, intake, largest=one, largest_batch=many)
     cloud_events = CloudEvents(door, intake, largest=one, largest_batch=many)
-    forms = Forms(door, intake, largest=one, registry=registry)
+    forms = Forms(door, intake, largest=one, stamp_secret=key_secret, registry=registry)
     hooks = Hooks(door, intake, largest=many, public_url=settings.ingest_public_url, registry=registry)
     return HotPaths(
         app,

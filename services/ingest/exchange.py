@@ -1,6 +1,7 @@
 """One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import msgspec
 from services.ingest.body import Receive, inflate, read_body
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
+from services.ingest.domain.likelihood import Visitor
 from shared import log
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
@@ -58,6 +60,14 @@ class Request:
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
     @property
+    def visitor(self) -> Visitor | None:
+        """What the request shows of the person, when it comes from a browser; None from a server."""
+        if self.source is None or not self.source.public:
+            return None
+        agent = self.headers.get(b"user-agent")
+        return Visitor(None if agent is None else agent.decode("latin-1"), self.address)
+
+    @property
     def traceparent(self) -> bytes | None:
         """W3C Trace Context, as it came."""
         return self.headers.get(b"traceparent")
@@ -70,7 +80,7 @@ class Request:
         text = given.decode("latin-1").strip()
         if not 0 < len(text) <= _LONGEST_SENDER_ID:
             raise Problem(400, f"The Idempotency-Key must have 1 to {_LONGEST_SENDER_ID} characters")
-        return Fact(fact.type, fact.identity, fact.data, fact.time, text)
+        return replace(fact, sender_id=text)
 
 
 Route = Callable[[Request], Awaitable[Answer]]

@@ -5,12 +5,15 @@ import os
 import re
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.ingest.data_centres import DataCentres
 from services.ingest.domain.fact import Fact
+from services.ingest.domain.likelihood import Visitor, judged
 from services.ingest.outgoing import as_outgoing
 from services.ingest.sources import Source
 from services.ingest.spool import Spool, SpoolFull
@@ -40,6 +43,7 @@ class Intake:
         spool: Spool | None,
         topics: Topics,
         key_secret: bytes,
+        data_centres: DataCentres,
         registry: CollectorRegistry,
     ) -> None:
         """`spool` None: what Kafka does not acknowledge is refused with 503."""
@@ -47,6 +51,7 @@ class Intake:
         self._spool = spool
         self._topics = {"live": topics.events, "bulk": topics.events_bulk}
         self._key_secret = key_secret
+        self._data_centres = data_centres
         self._log_each = log.is_debug(__name__)
         self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
         self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
@@ -59,9 +64,12 @@ class Intake:
             return []
         return ["Kafka is not reachable"]
 
-    async def accept(self, source: Source, facts: Sequence[Fact], traceparent: bytes | None) -> list[UUID]:
+    async def accept(
+        self, source: Source, facts: Sequence[Fact], traceparent: bytes | None, visitor: Visitor | None = None
+    ) -> list[UUID]:
         """The ids of the facts, once every one is safe. Raises Problem 503 when not all could be made so.
 
+        `visitor`: what the request itself shows of the person, when a person's browser sent it.
         After a 503 some may be safe all the same: the same message id again is the same event.
         """
         now = utc_now()
@@ -69,7 +77,8 @@ class Intake:
         topic = self._topics[source.lane]
         ids: list[UUID] = []
         outgoing: list[Outgoing] = []
-        for fact in facts:
+        for said in facts:
+            fact = said if visitor is None and said.told is None else judged(said, self._seen(said, visitor, now))
             identifier = derived_event_id(source.path, fact.sender_id) if fact.sender_id else new_id()
             ids.append(identifier)
             outgoing.append(
@@ -89,6 +98,18 @@ class Intake:
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), type=fact.type)
         self._accepted.labels(source=source.name).inc(len(ids))
         return ids
+
+    def _seen(self, fact: Fact, visitor: Visitor | None, now: datetime) -> Visitor:
+        """Who did it, by the request and by what a server-side sender tells of the person."""
+        seen, told = visitor or Visitor(), fact.told
+        if told is None:
+            return seen
+        address = told.address or seen.address
+        return seen._replace(
+            agent=told.agent or seen.agent,
+            after_mail_s=None if told.mail_sent is None else ((fact.time or now) - told.mail_sent).total_seconds(),
+            data_centre=told.mail_sent is not None and address is not None and self._data_centres.holds(address),
+        )
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
         spool = self._spool

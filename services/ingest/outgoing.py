@@ -12,13 +12,13 @@ from shared.kafka.records import Outgoing
 def as_outgoing(
     fact: Fact, *, topic: str, source: str, identifier: UUID, now: datetime, trace: str | None, key_secret: bytes
 ) -> Outgoing:
-    """The message for `topic`. `source` is `/sources/<name>`; a time in the future is taken as `now`."""
+    """The message for `topic`. `source` is `/sources/<name>`; a time in the future becomes `now`, and is marked."""
     subject = fact.identity.primary(source) or ""
     event = make_event(
         id=identifier,
         source=source,
         type=fact.type,
-        time=now if fact.time is None or fact.time > now else fact.time,
+        time=fact.time or now,
         receivedtime=now,
         subject=subject,
         data=fact.data,

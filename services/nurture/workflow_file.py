@@ -16,7 +16,7 @@ from pydantic import (
 from services.nurture.domain.duration import Duration, parse_duration
 from services.nurture.domain.workflow import QuietHours, Reentry, Target
 from shared.config import ConfigModel
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, LIKELY_HUMAN
 
 _MOST_STEPS: Final = 100  # in one list
 
@@ -68,10 +68,11 @@ Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 
 
 class TriggerModel(ConfigModel):
-    """`trigger: {on: lead.captured, max_age: 60m}`."""
+    """`trigger: {on: lead.captured, max_age: 60m, human: 0.5}`."""
 
     on: EventType
     max_age: Length | None = None
+    human: Annotated[float, Field(ge=0, le=1)] = LIKELY_HUMAN
 
 
 class GoalModel(ConfigModel):

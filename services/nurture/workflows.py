@@ -135,7 +135,7 @@ class _Build:
             name=model.workflow,
             version=hashlib.sha256(source.encode()).hexdigest()[:12],
             source=source,
-            trigger=Trigger(trigger.on, trigger.max_age),
+            trigger=Trigger(trigger.on, trigger.max_age, trigger.human),
             where=self.condition(model.where, trigger.on, ("where",)),
             reentry=model.reentry,
             goal=goal,

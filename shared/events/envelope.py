@@ -15,7 +15,10 @@ KAFKA_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
 class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON."""
+    """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON.
+
+    `claimedtime` is there only when the sender named a time in the future: `time` is then `receivedtime`.
+    """
 
     specversion: Literal["1.0"]
     id: UUID
@@ -27,6 +30,7 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
     subject: str | None = None
     datacontenttype: str = "application/json"
     traceparent: str | None = None
+    claimedtime: datetime | None = None
 
 
 class Decoded(NamedTuple):
@@ -52,17 +56,19 @@ def make_event(
     data: Struct,
     traceparent: str | None = None,
 ) -> Event:
-    """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type."""
+    """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type. A future time is marked."""
+    future = time > receivedtime
     return Event(
         specversion="1.0",
         id=id,
         source=source,
         type=type,
-        time=time,
+        time=receivedtime if future else time,
         receivedtime=receivedtime,
         subject=subject,
         data=Raw(_ENCODER.encode(data)),
         traceparent=traceparent,
+        claimedtime=time if future else None,
     )
 
 

@@ -1,4 +1,8 @@
-"""Every event type with its data. Types only ever gain optional fields; a changed meaning is a new type."""
+"""Every event type with its data. Types only ever gain optional fields; a changed meaning is a new type.
+
+`human_likelihood` in [0, 1] with its reasons is on everything that comes from outside: how likely it is that a person
+did it. Left out means 1, nothing speaks against it.
+"""
 
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -9,9 +13,11 @@ from msgspec import Struct
 from shared.events.identity import Identity
 from shared.money import Money
 
+LIKELY_HUMAN: Final = 0.5  # below it a lead is taken for a robot's: kept and shown, and by default not followed up
+
 
 class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where a visitor came from: the UTM five and the click ids of the ad networks."""
+    """Where a visitor came from: the UTM five, the click ids of the ad networks, and the page that linked here."""
 
     source: str | None = None
     medium: str | None = None
@@ -21,15 +27,22 @@ class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
     gclid: str | None = None
     fbclid: str | None = None
     msclkid: str | None = None
+    gbraid: str | None = None
+    wbraid: str | None = None
+    ttclid: str | None = None
+    twclid: str | None = None
+    li_fat_id: str | None = None
+    referrer: str | None = None
 
 
 class Consent(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a person agreed to, with the wording they saw."""
+    """What a person agreed to, with the wording they saw. `proof`: where and how it was given."""
 
     email: bool | None = None
     phone: bool | None = None
     sms: bool | None = None
     wording: str | None = None
+    proof: str | None = None
 
 
 class LeadCaptured(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -45,6 +58,8 @@ class LeadCaptured(Struct, frozen=True, omit_defaults=True, kw_only=True):
     estimated_value: Money | None = None
     traits: dict[str, Any] = {}
     consent: Consent | None = None
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class ContactIdentified(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -53,6 +68,8 @@ class ContactIdentified(Struct, frozen=True, omit_defaults=True, kw_only=True):
     identity: Identity
     name: str | None = None
     traits: dict[str, Any] = {}
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class EngagementRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -89,6 +106,8 @@ class PurchaseCompleted(Struct, frozen=True, omit_defaults=True, kw_only=True):
     items: list[Item] = []
     margin: str | None = None
     coupon: str | None = None
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class PurchaseRefunded(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -98,6 +117,8 @@ class PurchaseRefunded(Struct, frozen=True, omit_defaults=True, kw_only=True):
     order_id: str
     amount: str
     currency: str
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class ContactTouched(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -117,6 +138,8 @@ class ReferralMade(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     identity: Identity
     referred: Identity
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class FeedbackGiven(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -126,6 +149,8 @@ class FeedbackGiven(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: Literal["nps", "rating"] = "nps"
     score: float
     text: str | None = None
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -137,6 +162,8 @@ class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
     purpose: str | None = None
     wording: str | None = None
     proof: str | None = None
+    human_likelihood: float = 1.0
+    likelihood_reasons: list[str] = []
 
 
 class CostRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from services.ingest.domain.checks import Fields, Wrong
 from shared.events.identity import Identity
 from shared.events.types import Campaign, Consent
+
+
+class Told(NamedTuple):
+    """What the sender tells of the person: the user agent and address, and when the mail that led here was sent."""
+
+    agent: str | None = None
+    address: str | None = None
+    mail_sent: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Fact:
     data: Struct
     time: datetime | None = None
     sender_id: str | None = None
+    told: Told | None = None
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened
@@ -67,4 +76,5 @@ def read_consent(fields: Fields | None) -> Consent | None:
         phone=fields.flag("phone"),
         sms=fields.flag("sms"),
         wording=fields.text("wording", 5000),
+        proof=fields.text("proof", 2000),
     )

@@ -2,65 +2,17 @@
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
-from services.ingest.domain.checks import LONG, SHORT, Fields, Wrong
+from services.ingest.domain.checks import LONG, SHORT, Fields
 from services.ingest.domain.fact import Fact, Refused, read_campaign
+from services.ingest.domain.form_names import CAMPAIGN, HONEYPOTS, usual_field
 from shared.events.identity import Identity
-from shared.events.types import Consent, LeadCaptured
+from shared.events.types import Campaign, Consent, LeadCaptured
 
-_MOST_FIELDS: Final = 100
-HONEYPOTS: Final = ("_gotcha", "bot-field", "_honey")
-_CAMPAIGN: Final = {
-    "utm_source": "source", "utm_medium": "medium", "utm_campaign": "name", "utm_term": "term",
-    "utm_content": "content", "gclid": "gclid", "fbclid": "fbclid", "msclkid": "msclkid",
-}  # fmt: skip
-
-# The usual names, in English, German, French, Spanish, Italian, Dutch, Portuguese and Polish; letters only.
-_USUAL: Final[Mapping[str, tuple[str, ...]]] = {
-    "email": ("email", "emailaddress", "mail", "youremail", "emailadresse", "courriel", "correo", "correoelectronico",
-              "adressemail", "indirizzoemail", "emailadres", "workemail", "businessemail", "adresemail"),
-    "phone": ("phone", "phonenumber", "tel", "telephone", "telefon", "telefonnummer", "mobile", "handy", "telefono",
-              "telephonenumber", "yourphone", "telefoon", "telefone", "cellulare", "numertelefonu"),
-    "name": ("name", "fullname", "yourname", "nom", "nombre", "nome", "naam", "vollername", "nomcomplet",
-             "nombrecompleto", "nomecompleto", "imie"),
-    "first": ("firstname", "vorname", "prenom", "givenname", "fname", "voornaam", "primeironome"),
-    "last": ("lastname", "nachname", "nomdefamille", "apellido", "apellidos", "surname", "familyname", "lname",
-             "cognome", "achternaam", "sobrenome", "nazwisko"),
-    "company": ("company", "companyname", "organization", "organisation", "firma", "unternehmen", "entreprise",
-                "societe", "empresa", "azienda", "bedrijf", "yourcompany"),
-    "message": ("message", "yourmessage", "comments", "comment", "nachricht", "mensaje", "messaggio", "bericht",
-                "mensagem", "anfrage", "wiadomosc", "body", "enquiry", "inquiry"),
-    "interest": ("interest", "topic", "subject", "yoursubject", "betreff", "sujet", "asunto", "oggetto", "interesse",
-                 "thema", "assunto", "temat"),
-    "country": ("country", "land", "pays", "pais", "paese", "kraj"),
-    "user_id": ("userid",),
-    "anonymous_id": ("anonymousid",),
-    "page": ("page", "pageurl", "url"),
-    "consent": ("consent", "gdpr", "optin", "newsletter", "einwilligung", "marketingconsent", "acceptmarketing"),
-}  # fmt: skip
-_KNOWN: Final = {word: ours for ours, words in _USUAL.items() for word in words}
+_LONGEST_URL: Final = 2000
+_MOST_PARAMETERS: Final = 100
 _YES: Final = frozenset({"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sim", "tak", "y"})
-
-
-def parse_form(body: bytes) -> dict[str, str]:
-    """The fields of a url-encoded body; of a field named twice, the first that is not empty. Raises Refused."""
-    try:
-        pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            max_num_fields=_MOST_FIELDS,
-            errors="strict",
-        )
-    except UnicodeDecodeError:
-        raise Refused([Wrong("/", "must be UTF-8")]) from None
-    except ValueError:
-        raise Refused([Wrong("/", f"must have at most {_MOST_FIELDS} fields")]) from None
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if not found.get(name):
-            found[name] = value
-    return found
 
 
 def caught(form: Mapping[str, object]) -> bool:
@@ -68,15 +20,19 @@ def caught(form: Mapping[str, object]) -> bool:
     return any(form.get(name) for name in HONEYPOTS)
 
 
-def usual_field(name: str) -> str | None:
-    """Our field that a form's field of this name usually is: one of ours, `first`, `last` or `consent`; else None."""
-    return _KNOWN.get("".join(letter for letter in name.lower() if letter.isalpha()))
-
-
-def read_form(form: Mapping[str, object], mapping: Mapping[str, str], *, name: str) -> Fact:
+def read_form(
+    form: Mapping[str, object],
+    mapping: Mapping[str, str],
+    *,
+    name: str,
+    came_from: str | None = None,
+    wording: str | None = None,
+) -> Fact:
     """A lead from a form's fields; `mapping` (our name → theirs) goes before the guesses.
 
-    Fields that are nobody's are kept as traits. Wrong fields are named as the form names them. Raises Refused.
+    `came_from` is the Referer header: the page, when the form does not tell it. `wording` is what a visitor sees beside
+    the consent box, when the form does not tell it. Fields that are nobody's are kept as traits. Wrong fields are named
+    as the form names them. Raises Refused.
     """
     theirs = _recognise(form, mapping)
     fields = Fields(form)
@@ -91,26 +47,54 @@ def read_form(form: Mapping[str, object], mapping: Mapping[str, str], *, name: s
     def text(ours: str, longest: int = SHORT) -> str | None:
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
+    page = text("page", _LONGEST_URL) or (came_from or "")[:_LONGEST_URL] or None
     full = text("name") or " ".join(part for part in (text("first"), text("last")) if part) or None
-    campaign = read_campaign(Fields({ours: form.get(sent) for sent, ours in _CAMPAIGN.items()}, "", fields.wrong))
-    consent = text("consent")
+    campaign = _campaign(fields, page=page, referrer=text("referrer", _LONGEST_URL))
     lead = LeadCaptured(
         identity=identity,
         name=full,
         form=name,
-        page=text("page", 2000),
+        page=page,
         campaign=campaign,
         interest=text("interest"),
         message=text("message", LONG),
         traits=_traits(fields, theirs),
-        consent=Consent(email=consent.lower() in _YES, wording=fields.text("consent_wording", 5000))
-        if consent
-        else None,
+        consent=_consent(fields, text("consent"), wording, page),
     )
     sender_id = fields.text("message_id", 256)
     if fields.wrong:
         raise Refused(fields.wrong)
     return Fact("lead.captured", identity, lead, None, sender_id)
+
+
+def campaign_in(url: str | None) -> dict[str, str]:
+    """The UTM five and click ids in a page's address, by our names for them."""
+    if not url or "?" not in url:
+        return {}
+    try:
+        pairs = parse_qsl(urlsplit(url).query, max_num_fields=_MOST_PARAMETERS, errors="replace")
+    except ValueError:
+        return {}
+    return {CAMPAIGN[name]: value[:SHORT].replace("\0", "") for name, value in pairs if value and name in CAMPAIGN}
+
+
+def _campaign(fields: Fields, *, page: str | None, referrer: str | None) -> Campaign | None:
+    """From the form's own fields, else from the address of its page, else from the page that linked there."""
+    sent = {ours: fields.data.get(name) for name, ours in CAMPAIGN.items() if fields.data.get(name)}
+    found: Mapping[str, object] = sent or campaign_in(page) or campaign_in(referrer)
+    return read_campaign(Fields({**found, "referrer": referrer}, "", fields.wrong))
+
+
+def _consent(fields: Fields, ticked: str | None, wording: str | None, page: str | None) -> Consent | None:
+    """The answer to the consent box with the words beside it. A box that was not ticked says neither yes nor no."""
+    if ticked is None and wording is None:
+        return None
+    shown = fields.text("consent_wording", 5000) or wording
+    return Consent(
+        email=None if ticked is None else ticked.lower() in _YES,
+        wording=shown,
+        proof=None if page is None else f"form on {page}",
+    )
 
 
 def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -136,7 +120,7 @@ def _phone(fields: Fields, theirs: Mapping[str, str]) -> str | None:
 
 def _traits(fields: Fields, theirs: Mapping[str, str]) -> dict[str, str]:
     taken = set(theirs.values()) - {theirs.get("company"), theirs.get("country")}
-    skipped = {*taken, *_CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
+    skipped = {*taken, *CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
     traits = {}
     for sent in fields.data:
         if sent in skipped or not sent or len(sent) > 100 or sent.startswith("_"):  # noqa: PLR2004 - a name's length

@@ -1,31 +1,41 @@
 """`POST /f/<source>`: what a web form sends."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Final
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest import pages
 from services.ingest.body import decode_object
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.form import caught, parse_form, read_form
+from services.ingest.domain.form import caught, read_form
+from services.ingest.domain.form_body import parse_form, parse_multipart
+from services.ingest.domain.form_names import STAMP
+from services.ingest.domain.likelihood import Visitor
+from services.ingest.domain.redirect import redirect_of
+from services.ingest.domain.stamp import fill_seconds
 from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request, accepted
+from services.ingest.exchange import Answer, Request
 from services.ingest.intake import Intake
-from shared.clock import new_id
+from services.ingest.sources import Source
+from shared.clock import new_id, utc_now
 from shared.http.problems import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_ROOM_FOR_MULTIPART: Final = 2  # boundaries and headers of the parts come on top of the fields
 
 
 class Forms:
     """A form of any page that the source allows."""
 
-    def __init__(self, door: Door, intake: Intake, *, largest: int, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, door: Door, intake: Intake, *, largest: int, stamp_secret: bytes, registry: CollectorRegistry
+    ) -> None:
         """`largest`: bytes of a body."""
         self._door = door
         self._intake = intake
         self._largest = largest
+        self._stamp_secret = stamp_secret
         self._robots = Counter("firsthour_ingest_honeypot", "Forms that only a robot fills in so.", registry=registry)
 
     async def take(self, request: Request) -> Answer:
@@ -33,32 +43,69 @@ class Forms:
         source = self._door.by_name(request, "form")
         if source is None:
             raise Problem(404, "There is no such form", "The name in the path is that of a source of kind form.")
-        origin = request.headers.get(b"origin")
-        if origin is not None and source.origins and origin.decode("latin-1").lower() not in source.origins:
+        if not _may_post(source, request.headers):
             raise Problem(403, "This page may not use this form", "Add its origin to the source's `origins`.")
         wants_json = b"application/json" in request.headers.get(b"accept", b"")
-        body = await request.body(self._largest)
-        form: Mapping[str, object]
         try:
-            if request.content_type == b"application/x-www-form-urlencoded":
-                form = parse_form(body)
-            elif request.content_type == b"application/json":
-                form, wants_json = decode_object(body), True
-            else:
-                raise Problem(415, "This content type is not taken", "Send the form url-encoded, or JSON.")
-            if caught(form):  # looks successful, so that the robot learns nothing
-                self._robots.inc()
-                answer = accepted(new_id())
-            else:
-                fact = request.named(read_form(form, source.fields, name=source.name))
-                (identifier,) = await self._intake.accept(source, (fact,), request.traceparent)
-                answer = accepted(identifier)
+            if request.content_type == b"application/json":
+                wants_json = True
+            form = await self._fields(request)
+            identifier = await self._one(request, source, form)
         except Refused as refused:
             if wants_json:
                 raise
-            return Answer(422, pages.wrong(refused.wrong), pages.HEADERS)
+            return Answer(422, pages.wrong(refused.wrong, source.form), pages.HEADERS)
+        redirect = redirect_of(form, source.origins, source.redirect)
         if wants_json:
-            return answer
-        if source.redirect is not None:
-            return Answer(303, b"", ((b"location", source.redirect.encode()),))
-        return Answer(200, pages.thanks(), pages.HEADERS)
+            answer = {"id": identifier, "status": "accepted", **({"redirect": redirect} if redirect else {})}
+            return Answer(202, msgspec.json.encode(answer))
+        if redirect is not None:
+            return Answer(303, b"", ((b"location", redirect.encode()),))
+        return Answer(200, pages.thanks(source.form), pages.HEADERS)
+
+    async def _fields(self, request: Request) -> Mapping[str, object]:
+        kind = request.content_type
+        if kind == b"application/x-www-form-urlencoded":
+            return parse_form(await request.body(self._largest))
+        if kind == b"multipart/form-data":
+            body = await request.body(self._largest * _ROOM_FOR_MULTIPART)
+            return parse_multipart(body, request.headers[b"content-type"])
+        if kind == b"application/json":
+            return decode_object(await request.body(self._largest))
+        raise Problem(415, "This content type is not taken", "Send the form url-encoded, as multipart, or JSON.")
+
+    async def _one(self, request: Request, source: Source, form: Mapping[str, object]) -> str:
+        robot = caught(form)
+        if robot:
+            self._robots.inc()
+        came_from = request.headers.get(b"referer", b"").decode("latin-1")
+        try:
+            fact = read_form(form, source.fields, name=source.name, came_from=came_from, wording=source.consent)
+        except Refused:
+            if robot:  # looks successful, so that the robot learns nothing; nobody can be reached by it anyway
+                return str(new_id())
+            raise
+        visitor = self._visitor(request, source, form, robot=robot)
+        (identifier,) = await self._intake.accept(source, (request.named(fact),), request.traceparent, visitor)
+        return str(identifier)
+
+    def _visitor(self, request: Request, source: Source, form: Mapping[str, object], *, robot: bool) -> Visitor:
+        visitor = request.visitor or Visitor()
+        stamp = form.get(STAMP)
+        fill = fill_seconds(self._stamp_secret, source.name, stamp, utc_now()) if isinstance(stamp, str) else None
+        return visitor._replace(
+            honeypot=robot,
+            fill_s=fill,
+            least_fill_s=source.least_fill_s,
+            forged=bool(stamp) and fill is None,
+        )
+
+
+def _may_post(source: Source, headers: Mapping[bytes, bytes]) -> bool:
+    origin = headers.get(b"origin")
+    if origin is None or not source.origins:
+        return True
+    text = origin.decode("latin-1").lower()
+    if text in source.origins:
+        return True
+    return source.form is not None and text.partition("://")[2] == headers.get(b"host", b"").decode("latin-1").lower()

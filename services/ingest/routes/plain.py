@@ -36,5 +36,5 @@ class Plain:
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
             raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
         fact = request.named(read(decode_object(await request.body(self._largest))))
-        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent)
+        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return accepted(identifier)

@@ -15,7 +15,7 @@ from services.nurture.domain.workflow import Workflow
 # What must never change: the same trigger is the same enrolment, also when a batch is repeated.
 _ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")
 
-Refusal: TypeAlias = Literal["other_event", "repeated", "late", "where", "running", "reentry"]
+Refusal: TypeAlias = Literal["other_event", "repeated", "robot", "late", "where", "running", "reentry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ def enrolment_id(workflow: str, event_id: UUID) -> UUID:
     return uuid5(_ENROLMENT_NAMESPACE, f"{workflow}\n{event_id}")
 
 
-def may_enrol(  # noqa: PLR0911 - one line per refusal reads best
+def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     workflow: Workflow, update: ContactUpdate, history: Sequence[Past], now: datetime
 ) -> Refusal | None:
     """Why this update does not start a run of the workflow; None when it does.
 
     `history` holds the contact's runs of this workflow. The refusals, in the order in which they are looked at:
-    not the trigger's event; already started by this very event; too old for `max_age`; `where` does not hold;
-    a run is going on; `reentry` forbids another one.
+    not the trigger's event; already started by this very event; likely a robot's; too old for `max_age`; `where` does
+    not hold; a run is going on; `reentry` forbids another one.
     """
     event = update.event
     if event.type != workflow.trigger.on:
@@ -47,6 +47,8 @@ def may_enrol(  # noqa: PLR0911 - one line per refusal reads best
     identifier = enrolment_id(workflow.name, event.id)
     if any(past.enrolment_id == identifier for past in history):
         return "repeated"
+    if event.human_likelihood < workflow.trigger.human:
+        return "robot"
     zone = zone_of(update.contact.time_zone)
     if workflow.trigger.max_age is not None and plus(event.time, workflow.trigger.max_age, zone) < now:
         return "late"

@@ -28,6 +28,12 @@ class Happening:
         """Whether a person of ours got in touch, or tried: the only thing that stops the first-hour clock."""
         return self.type == "contact.touched" and self.data.get("human") is True
 
+    @property
+    def human_likelihood(self) -> float:
+        """How likely it is that a person did it, in [0, 1]; 1 when nothing is said."""
+        said = self.data.get("human_likelihood", 1.0)
+        return float(said) if isinstance(said, int | float) else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class ContactUpdate:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from services.nurture.domain.duration import Duration
 from services.nurture.domain.facts import Condition
+from shared.events.types import LIKELY_HUMAN
 
 Channel: TypeAlias = Literal["email", "webhook", "task"]
 
@@ -21,10 +22,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts a run. An event older than `max_age` when it is looked at comes too late; None: never too late."""
+    """What starts a run. An event older than `max_age` when it is looked at comes too late; None: never too late.
+
+    One that is less likely than `human` to be a person's starts nothing.
+    """
 
     on: str
     max_age: Duration | None
+    human: float = LIKELY_HUMAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from services.scoring.domain.contact import ContactState, Known, Order, bounded,
 from services.scoring.domain.model import Model
 from shared.events.envelope import Event
 from shared.events.types import (
+    LIKELY_HUMAN,
     Consent,
     ConsentChanged,
     ContactIdentified,
@@ -64,6 +65,8 @@ def _consent(known: dict[str, Known], consent: Consent | None, at: float) -> Non
 def _lead(
     state: ContactState, event: Event, data: LeadCaptured, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
+    if data.human_likelihood < LIKELY_HUMAN:
+        return  # a robot's form: kept and shown, but no lead to follow, and it changes nothing that is known
     known = _identity(state, data, at)
     for name in ("name", "interest"):
         value = getattr(data, name)

@@ -1,0 +1,91 @@
+"""How likely it is that a person did it, and why not. Nothing is dropped for it: what follows decides what to do."""
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+from crawlerdetect import CrawlerDetect
+
+from services.ingest.domain.fact import Fact
+
+# Programs that post for a person: a site's server that hands its form on. No sign of a robot by themselves.
+_LIBRARY: Final = re.compile(
+    r"(?:curl|wget|python|httpx|aiohttp|guzzle|symfony|wordpress|axios|node|undici|got|okhttp|java|apache-httpclient"
+    r"|go-http-client|php|ruby|faraday|rest-client|analytics-|dart|postman|insomnia|libwww|reqwest|dotnet|ktor)",
+    re.IGNORECASE,
+)
+_SCANNED_WITHIN_S: Final = 30.0  # mail scanners follow each link as the mail comes in
+_AT_ONCE_S: Final = 1.0
+
+
+class Visitor(NamedTuple):
+    """What is known of who did it: user agent and IP address, whether a field was filled in that people cannot see.
+
+    `fill_s`: seconds from the form's stamp to the post; `least_fill_s`: what a person needs. `forged`: a stamp came
+    along that we did not make. `data_centre`: the address is one of a data centre. `after_mail_s`: seconds between
+    the mail and the click in it.
+    """
+
+    agent: str | None = None
+    address: str | None = None
+    honeypot: bool = False
+    fill_s: float | None = None
+    least_fill_s: float = 0.0
+    forged: bool = False
+    data_centre: bool = False
+    after_mail_s: float | None = None
+
+
+def human_likelihood(visitor: Visitor) -> tuple[float, list[str]]:
+    """In [0, 1], and the reasons for less than 1: each reason divides the odds on its own, so the factors multiply."""
+    likelihood, reasons = 1.0, []
+    for factor, reason in _doubts(visitor):
+        likelihood *= factor
+        reasons.append(reason)
+    return round(likelihood, 4), reasons
+
+
+def _doubts(visitor: Visitor) -> list[tuple[float, str]]:
+    doubts = []
+    if visitor.honeypot:
+        doubts.append((0.02, "honeypot"))
+    if visitor.agent is not None and is_robot(visitor.agent):
+        doubts.append((0.05, "robot_agent"))
+    if visitor.forged:
+        doubts.append((0.2, "forged_stamp"))
+    if visitor.fill_s is not None and visitor.fill_s < visitor.least_fill_s:
+        doubts.append((0.1 if visitor.fill_s < _AT_ONCE_S else 0.4, "filled_in_too_fast"))
+    after = visitor.after_mail_s
+    if after is not None and 0 <= after < _SCANNED_WITHIN_S:
+        if visitor.data_centre:
+            doubts.append((0.02, "data_centre_click_after_mail"))
+        elif after < _AT_ONCE_S * 2:
+            doubts.append((0.2, "click_at_once_after_mail"))
+    elif after is not None and visitor.data_centre:
+        doubts.append((0.3, "data_centre_click"))
+    return doubts
+
+
+@lru_cache(maxsize=10_000)
+def is_robot(agent: str) -> bool:
+    """Whether a user agent is a known crawler's, preview's or monitor's; a programming library's is not."""
+    agent = agent[:500]
+    if not agent or _LIBRARY.match(agent):
+        return False
+    return bool(CrawlerDetect().isCrawler(agent))
+
+
+def judged(fact: Fact, visitor: Visitor) -> Fact:
+    """The fact with its likelihood and reasons; what the sender said itself is kept when it is lower."""
+    likelihood, reasons = human_likelihood(visitor)
+    if not reasons or "human_likelihood" not in fact.data.__struct_fields__:
+        return fact
+    before = fact.data
+    data = msgspec.structs.replace(
+        before,
+        human_likelihood=min(likelihood, before.human_likelihood),  # type: ignore[attr-defined]
+        likelihood_reasons=[*before.likelihood_reasons, *reasons],  # type: ignore[attr-defined]
+    )
+    return replace(fact, data=data)

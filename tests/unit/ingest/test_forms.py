@@ -1,0 +1,251 @@
+"""What makes a lead of a form: its body, its names, its signs of a robot, and where its visitor goes next."""
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain.fact import Refused
+from services.ingest.domain.form import campaign_in, read_form
+from services.ingest.domain.form_body import parse_form, parse_multipart
+from services.ingest.domain.likelihood import Visitor, human_likelihood, is_robot
+from services.ingest.domain.rate import Rate, parse_rate, take
+from services.ingest.domain.redirect import redirect_of
+from services.ingest.domain.stamp import OLDEST, fill_seconds, make_stamp
+
+NOW = datetime(2026, 1, 1, 10, tzinfo=UTC)
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+
+
+def part(name: str, value: str, more: str = "") -> str:
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
+
+
+def multipart(*parts: str) -> dict[str, str]:
+    return parse_multipart(("".join(parts) + "--b--\r\n").encode(), b"multipart/form-data; boundary=b")
+
+
+def test_text_fields_of_a_multipart_form_are_read() -> None:
+    fields = multipart(part("email", "ada@example.com"), part("Nachricht", "Grüße\r\nund Dank"), part("email", "x"))
+    assert fields == {"email": "ada@example.com", "Nachricht": "Grüße\r\nund Dank"}
+
+
+def test_a_file_is_refused_by_name_and_an_empty_file_input_is_nothing() -> None:
+    assert multipart(part("email", "a@b.de"), part("cv", "", '; filename=""')) == {"email": "a@b.de"}
+    with pytest.raises(Refused) as refused:
+        multipart(part("email", "a@b.de"), part("cv", "%PDF", '; filename="cv.pdf"'))
+    assert refused.value.wrong[0].at == "/cv"
+    assert "file" in refused.value.wrong[0].problem
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"--b\r\n", b"multipart/form-data"),
+        (b"nonsense", b"multipart/form-data; boundary=b"),
+        (b"", b"multipart/form-data; boundary=b"),
+        (part("email", "x").encode(), b"multipart/form-data; boundary=b"),  # no last boundary
+        (b"--b\r\n\r\nno headers\r\n--b--\r\n", b"multipart/form-data; boundary=b"),
+        (("".join(part(f"f{n}", "x") for n in range(101)) + "--b--\r\n").encode(), b"multipart/form-data; boundary=b"),
+        ((part("x" * 300, "x") + "--b--\r\n").encode(), b"multipart/form-data; boundary=b"),
+        ((part("x", "x", "; a=" + "y" * 9000) + "--b--\r\n").encode(), b"multipart/form-data; boundary=b"),
+        (part("x", "x").encode() + b'--b\r\nContent-Disposition: form-data; name="y"\r\n\r\n\xff\xfe\r\n--b--\r\n', b"multipart/form-data; boundary=b"),
+    ],
+)  # fmt: skip
+def test_a_broken_multipart_body_is_refused(body: bytes, content_type: bytes) -> None:
+    with pytest.raises(Refused):
+        parse_multipart(body, content_type)
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"b", b"--", b"\xff", b'"b"', b"b" * 300]))
+def test_no_multipart_body_does_worse_than_being_refused(body: bytes, boundary: bytes) -> None:
+    for whole in (
+        body,
+        b"--b\r\n" + body,
+        b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n' + body + b"\r\n--b--",
+    ):
+        try:
+            fields = parse_multipart(whole, b"multipart/form-data; boundary=" + boundary)
+        except Refused:
+            continue
+        assert all(isinstance(value, str) for value in fields.values())
+
+
+@given(st.dictionaries(st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,20}", fullmatch=True), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), min_size=1), max_size=20))  # fmt: skip
+def test_what_a_browser_sends_is_what_is_read(fields: dict[str, str]) -> None:
+    assert multipart(*(part(name, value) for name, value in fields.items())) == fields
+
+
+@given(st.binary(max_size=300))
+def test_no_urlencoded_body_does_worse_than_being_refused(body: bytes) -> None:
+    with contextlib.suppress(Refused):
+        assert all(isinstance(value, str) for value in parse_form(body).values())
+
+
+def test_the_campaign_is_that_of_the_fields_else_of_the_page_else_of_the_referrer() -> None:
+    def campaign(form: dict[str, str], came_from: str | None = None) -> object:
+        return read_form({"email": "a@example.com", **form}, {}, name="f", came_from=came_from).data.campaign
+
+    page = "https://example.com/?utm_source=news&gclid=G1&x=1"
+    assert campaign({"utm_source": "form", "page": page}).source == "form"
+    assert (campaign({"page": page}).source, campaign({"page": page}).gclid) == ("news", "G1")
+    assert campaign({}, came_from=page).gclid == "G1"
+    assert campaign({"referrer": "https://other.example/?fbclid=F1"}).fbclid == "F1"
+    assert campaign({}) is None
+
+
+@given(st.text())
+def test_any_address_has_a_campaign_or_none(url: str) -> None:
+    assert all(isinstance(value, str) for value in campaign_in(url).values())
+
+
+def test_consent_keeps_the_words_that_were_shown() -> None:
+    def consent(form: dict[str, str], wording: str | None = None) -> object:
+        return read_form(
+            {"email": "a@example.com", "page": "https://x.example/p", **form}, {}, name="f", wording=wording
+        ).data.consent
+
+    given = consent({"consent": "on", "consent_wording": "Yes, write to me."}, "of the configuration")
+    assert (given.email, given.wording, given.proof) == (True, "Yes, write to me.", "form on https://x.example/p")
+    assert consent({"newsletter": "ja"}, "Ja, gern.").wording == "Ja, gern."
+    assert consent({"consent": "no"}).email is False
+    assert consent({}, "Ja, gern.").email is None, "a box that was left alone takes nothing back"
+    assert consent({}) is None
+
+
+@given(st.floats(0, OLDEST.total_seconds() - 1), st.binary(min_size=1))
+def test_a_stamp_tells_how_long_it_took(seconds: float, secret: bytes) -> None:
+    stamp = make_stamp(secret, "website", NOW)
+    measured = fill_seconds(secret, "website", stamp, NOW + timedelta(seconds=seconds))
+    assert measured == pytest.approx(seconds, abs=0.002)
+
+
+@given(st.text() | st.from_regex(r"\d{1,20}\.[A-Za-z0-9_-]{16}", fullmatch=True))
+def test_a_made_up_stamp_is_nothing(stamp: str) -> None:
+    assert fill_seconds(b"secret", "website", stamp, NOW) is None
+
+
+def test_a_stamp_is_for_one_source_one_day_and_not_for_the_future() -> None:
+    stamp = make_stamp(b"secret", "website", NOW)
+    assert fill_seconds(b"secret", "other", stamp, NOW) is None
+    assert fill_seconds(b"other", "website", stamp, NOW) is None
+    assert fill_seconds(b"secret", "website", stamp, NOW + OLDEST + timedelta(seconds=1)) is None
+    assert fill_seconds(b"secret", "website", stamp, NOW - timedelta(seconds=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("visitor", "likely", "reasons"),
+    [
+        (Visitor(), True, []),
+        (Visitor(agent=CHROME), True, []),
+        (Visitor(agent="curl/8.5"), True, []),
+        (Visitor(agent="WordPress/6.5; https://example.com"), True, []),
+        (Visitor(agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), False, ["robot_agent"]),
+        (Visitor(agent="Mozilla/5.0 HeadlessChrome/126.0 Safari/537.36"), False, ["robot_agent"]),
+        (Visitor(honeypot=True), False, ["honeypot"]),
+        (Visitor(fill_s=0.4, least_fill_s=2), False, ["filled_in_too_fast"]),
+        (Visitor(fill_s=1.5, least_fill_s=2), False, ["filled_in_too_fast"]),
+        (Visitor(fill_s=2.1, least_fill_s=2), True, []),
+        (Visitor(fill_s=0.4, least_fill_s=0), True, []),
+        (Visitor(forged=True), False, ["forged_stamp"]),
+        (Visitor(after_mail_s=4, data_centre=True), False, ["data_centre_click_after_mail"]),
+        (Visitor(after_mail_s=4), True, []),
+        (Visitor(after_mail_s=0.5), False, ["click_at_once_after_mail"]),
+        (Visitor(after_mail_s=4000, data_centre=True), False, ["data_centre_click"]),
+        (Visitor(data_centre=True), True, []),
+    ],
+)  # fmt: skip
+def test_what_speaks_against_a_person(visitor: Visitor, likely: bool, reasons: list[str]) -> None:
+    likelihood, why = human_likelihood(visitor)
+    assert (likelihood >= 0.5, why) == (likely, reasons)
+
+
+@given(
+    st.builds(
+        Visitor,
+        agent=st.none() | st.text() | st.sampled_from([CHROME, "Googlebot"]),
+        honeypot=st.booleans(),
+        fill_s=st.none() | st.floats(0, 100),
+        least_fill_s=st.floats(0, 60),
+        forged=st.booleans(),
+        data_centre=st.booleans(),
+        after_mail_s=st.none() | st.floats(-100, 100),
+    )
+)
+def test_a_likelihood_is_one_exactly_when_there_is_no_reason(visitor: Visitor) -> None:
+    likelihood, reasons = human_likelihood(visitor)
+    assert 0 <= likelihood <= 1
+    assert (likelihood == 1) == (not reasons)
+    assert human_likelihood(visitor._replace(honeypot=True))[0] <= likelihood
+
+
+@given(st.text())
+def test_any_user_agent_is_judged(agent: str) -> None:
+    assert is_robot(agent) in (True, False)
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=60), st.integers(1, 20), st.floats(0.1, 50))
+def test_a_rate_lets_through_its_burst_and_then_its_share(gaps: list[float], burst: int, per_second: float) -> None:
+    due, now, passed, waited = 0.0, 1000.0, [], None
+    rate = Rate(per_second, burst)
+    for gap in gaps:
+        now += gap
+        due, wait = take(due, rate, now)
+        if wait == 0:
+            passed.append(now)
+        else:
+            waited = now + wait
+            assert take(due, rate, waited + 1e-6)[1] == 0, "after the wait that was told, it passes"
+    for first in range(len(passed)):
+        for last in range(first, len(passed)):
+            assert last - first + 1 <= burst + (passed[last] - passed[first]) * per_second + 1e-6
+    assert len(passed) >= min(len(gaps), burst) or waited is not None
+
+
+def test_rates_are_written_as_people_say_them() -> None:
+    assert (parse_rate("100/s"), parse_rate("30/m"), parse_rate(" 3600 / h ")) == (
+        Rate(100, 100),
+        Rate(0.5, 30),
+        Rate(1, 3600),
+    )
+    for wrong in ("", "10", "10/d", "-1/s", "0/s", "x/s", "1.5/s"):
+        with pytest.raises(ValueError, match="must be a rate"):
+            parse_rate(wrong)
+
+
+ORIGINS = frozenset({"https://example.com", "http://localhost:3000"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "goes"),
+    [
+        ("https://example.com/thanks?x=1", True),
+        ("http://localhost:3000/", True),
+        ("https://EXAMPLE.com/x", True),
+        ("https://evil.example/", False),
+        ("//evil.example/", False),
+        ("/local", False),
+        ("https://example.com@evil.example/", False),
+        ("https://example.com.evil.example/", False),
+        ("https://example.com\\@evil.example/", False),
+        ("https://example.com:443/", False),
+        ("http://example.com/", False),
+        ("javascript:alert(1)//https://example.com", False),
+        ("https://example.com/\r\nSet-Cookie: x", False),
+        ("https://example.com/ x", False),
+        ("https://[", False),
+        (7, False),
+    ],
+)
+def test_a_form_sends_nobody_to_a_page_that_is_not_listed(asked: object, goes: bool) -> None:
+    assert redirect_of({"_next": asked}, ORIGINS, "https://example.com/own") == (
+        asked if goes else "https://example.com/own"
+    )
+
+
+@given(st.text())
+def test_whatever_a_form_asks_for_it_stays_on_the_listed_origins(asked: str) -> None:
+    goes = redirect_of({"_redirect": asked}, ORIGINS, None)
+    assert goes is None or goes.lower().startswith(tuple(ORIGINS))

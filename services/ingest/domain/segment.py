@@ -60,7 +60,8 @@ def read_segment(
     """
     fields = Fields(message, at)
     context = fields.inner("context") or Fields({}, f"{at}/context", fields.wrong)
-    name = names.name_of(fields.required(fields.text, "event") or "") if kind == "track" else None
+    event = fields.required(fields.text, "event") if kind == "track" else None
+    name = names.name_of(event or "") if kind == "track" else None
     traits = context.free("traits")
     if kind != "group" and "traits" in message:  # a group's own traits are the company's, not the person's
         traits = {**traits, **fields.free("traits")}
@@ -69,7 +70,7 @@ def read_segment(
     time = corrected(fields.time("timestamp"), sent if sent is not None else fields.time("sentAt"), now)
     sender_id = fields.text("messageId", _LONGEST_ID)
     if name is not None:
-        event_type, data = _track(read, name, public=public)
+        event_type, data = _track(read, event, name, public=public)
     elif kind in ("page", "screen"):
         event_type, data = names.ENGAGEMENT, _engagement(read, f"{kind}_viewed", _viewed(read))
     else:
@@ -185,12 +186,13 @@ def _company(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _track(read: _Message, name: names.Name, *, public: bool) -> tuple[str, Struct]:
-    make = None if public and name.type in names.TRUSTED_ONLY else _MAKE.get(name.type)
-    data = None if make is None else make(read, name)
-    if data is not None:
-        return name.type, data
-    return names.ENGAGEMENT, _engagement(read, name.kind, read.fields.text("event"))
+def _track(read: _Message, event: str | None, name: names.Name, *, public: bool) -> tuple[str, Struct]:
+    make = _MAKE.get(name.type)
+    if make is not None and not (public and name.type in names.TRUSTED_ONLY):
+        data = make(read, name)
+        if data is not None:
+            return name.type, data
+    return names.ENGAGEMENT, _engagement(read, name.kind, event)
 
 
 def _lead(read: _Message, name: names.Name) -> Struct:

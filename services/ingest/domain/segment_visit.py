@@ -32,13 +32,10 @@ def visit_campaign(context: Fields, properties: dict[str, Any]) -> Campaign | No
     """The campaign that the context names, completed by what the page's address carries: click ids and UTM."""
     said = read_campaign(context.inner("campaign"))
     page = context.data.get("page")
-    for where in (page, properties):
-        if isinstance(where, dict):
-            for name in ("search", "url"):
-                address = where.get(name)
-                found = _parameters(address) if isinstance(address, str) and "?" in address else None
-                if found:
-                    return msgspec.structs.replace(said, **_missing(said, found)) if said else Campaign(**found)
+    at = page if isinstance(page, dict) else {}
+    for address in (at.get("search"), at.get("url"), properties.get("search"), properties.get("url")):
+        if isinstance(address, str) and "?" in address and (found := _parameters(address)):
+            return msgspec.structs.replace(said, **_missing(said, found)) if said else Campaign(**found)
     return said
 
 

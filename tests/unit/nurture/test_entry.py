@@ -30,6 +30,14 @@ def test_too_late() -> None:
     assert may_enrol(anytime, an_update(), [], NOW + timedelta(days=400)) is None
 
 
+def test_what_is_likely_a_robots_starts_nothing_unless_the_workflow_says_so() -> None:
+    robot, person = an_update(human_likelihood=0.02), an_update(human_likelihood=0.5)
+    assert may_enrol(a_workflow(HOOK), robot, [], NOW) == "robot"
+    assert may_enrol(a_workflow(HOOK), person, [], NOW) is None
+    assert may_enrol(a_workflow(HOOK, trigger={"on": "lead.captured", "human": 0}), robot, [], NOW) is None
+    assert may_enrol(a_workflow(HOOK, trigger={"on": "lead.captured", "human": 0.9}), person, [], NOW) == "robot"
+
+
 def test_where() -> None:
     workflow = a_workflow(HOOK, where='contact.country != "XX"')
     assert may_enrol(workflow, an_update(contact=a_contact(country="XX")), [], NOW) == "where"

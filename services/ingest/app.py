@@ -15,7 +15,7 @@ from services.ingest.door import Door
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.openapi import describe
-from services.ingest.routes import hosted_form, snippet
+from services.ingest.routes import hosted_form, sdk_settings, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
 from services.ingest.routes.hooks import Hooks
@@ -65,6 +65,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
         operations(app, missing=intake.missing, registry=registry)
+        sdk_settings.install(app, sources)
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())

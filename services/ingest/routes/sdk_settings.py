@@ -1,0 +1,64 @@
+"""What Segment's browser SDK asks for before its first event: where to send, and that nothing else is to be loaded."""
+
+import re
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from services.ingest.sources import Source, Sources
+from shared.http.problems import Problem
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
+_CACHED: Final = "private, max-age=300"
+
+
+def install(app: FastAPI, sources: Sources) -> None:
+    """Serve `GET /v1/projects/<write key>/settings`, with the SDK's `cdnURL` pointing at ingest."""
+
+    @app.get("/v1/projects/{write_key}/settings", tags=["events"], summary="Settings of Segment's browser SDK")
+    async def settings(write_key: str, request: Request) -> JSONResponse:
+        """Raises Problem 404 when the key is not one for a page."""
+        source = sources.by_key(write_key.encode())
+        if source is None or not _for_pages(source):
+            raise Problem(404, "There is no such write key for a page")
+        headers = {"Cache-Control": _CACHED, "Vary": "Origin, X-Forwarded-Proto", **_cors(source, request)}
+        return JSONResponse(_settings(write_key, request), headers=headers)
+
+
+def _for_pages(source: Source) -> bool:
+    """A server's key is not helped to work in a page, where everybody could read it."""
+    return source.may("segment") and source.kind != "api"
+
+
+def _cors(source: Source, request: Request) -> dict[str, str]:
+    origin = request.headers.get("origin")
+    if origin is None or (source.origins and origin.lower() not in source.origins):
+        return {}
+    return {"Access-Control-Allow-Origin": origin}
+
+
+def _settings(write_key: str, request: Request) -> dict[str, Any]:
+    host = request.headers.get("host", "")
+    # Behind a proxy that ends TLS. Whoever makes it up changes no answer but their own.
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip().lower()
+    segment = {
+        "apiKey": write_key,
+        "apiHost": f"{host if _HOST.fullmatch(host) else 'localhost'}/v1",
+        "protocol": "http" if scheme == "http" else "https",
+        "unbundledIntegrations": [],
+        "addBundledMetadata": False,
+        "maybeBundledConfigIds": {},
+    }
+    everything = {"__default": {"enabled": True, "integrations": {}}}
+    return {
+        "integrations": {"Segment.io": segment},
+        "plan": {"track": everything, "identify": everything, "group": everything},
+        "edgeFunction": {},
+        "analyticsNextEnabled": True,
+        "middlewareSettings": {},
+        "enabledMiddleware": {},
+        "metrics": {"sampleRate": 0},  # else the SDK tells Segment how it is used
+        "legacyVideoPluginsEnabled": False,
+        "remotePlugins": [],
+    }

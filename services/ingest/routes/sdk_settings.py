@@ -42,7 +42,7 @@ def _settings(write_key: str, request: Request) -> dict[str, Any]:
     host = request.headers.get("host", "")
     # Behind a proxy that ends TLS. Whoever makes it up changes no answer but their own.
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip().lower()
-    segment = {
+    segment: dict[str, Any] = {
         "apiKey": write_key,
         "apiHost": f"{host if _HOST.fullmatch(host) else 'localhost'}/v1",
         "protocol": "http" if scheme == "http" else "https",

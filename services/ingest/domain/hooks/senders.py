@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.ingest.domain.hooks import stripe, tally, typeform
+from services.ingest.domain.hooks import generic, shopify, stripe, woocommerce
 from services.ingest.domain.hooks.hook import Hook
 
-SENDERS: Final[Mapping[str, Hook]] = {hook.kind: hook for hook in (stripe.HOOK, tally.HOOK, typeform.HOOK)}
+SENDERS: Final[Mapping[str, Hook]] = {
+    hook.kind: hook for hook in (generic.HOOK, shopify.HOOK, stripe.HOOK, woocommerce.HOOK)
+}

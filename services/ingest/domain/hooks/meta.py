@@ -112,4 +112,6 @@ def _time(value: Any) -> datetime | None:
     return moment(said[:-2] + ":" + said[-2:]) if said is not None and said[-5:-4] in ("+", "-") else moment(value)
 
 
-HOOK: Final = Hook(kind="meta", verify=_verify, read=_read)
+HOOK: Final = Hook(
+    kind="meta", verify=_verify, read=_read, options=frozenset({"fields", "verify_token", "access_token"})
+)

@@ -3,9 +3,20 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.ingest.domain.hooks import generic, shopify, stripe, woocommerce
+from services.ingest.domain.hooks import calendly, generic, google, meta, shopify, stripe, tally, typeform, woocommerce
 from services.ingest.domain.hooks.hook import Hook
 
 SENDERS: Final[Mapping[str, Hook]] = {
-    hook.kind: hook for hook in (generic.HOOK, shopify.HOOK, stripe.HOOK, woocommerce.HOOK)
+    hook.kind: hook
+    for hook in (
+        calendly.HOOK,
+        generic.HOOK,
+        google.HOOK,
+        meta.HOOK,
+        shopify.HOOK,
+        stripe.HOOK,
+        tally.HOOK,
+        typeform.HOOK,
+        woocommerce.HOOK,
+    )
 }

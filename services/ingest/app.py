@@ -12,10 +12,11 @@ from services.ingest.api import HotPaths
 from services.ingest.client_address import Proxies
 from services.ingest.data_centres import load_data_centres
 from services.ingest.door import Door
+from services.ingest.graph import Graph
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.openapi import describe
-from services.ingest.routes import hosted_form, sdk_settings, snippet
+from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
 from services.ingest.routes.hooks import Hooks
@@ -53,6 +54,9 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     spool = None
     if settings.ingest_spool_bytes:
         spool = Spool(settings.state / "spool", max_bytes=settings.ingest_spool_bytes)
+    graph = None
+    if any(source.kind == "meta" for source in sources.by_name.values()):
+        graph = Graph(settings.ingest_graph_url, registry)
     try:
         intake = Intake(
             producer=producer,
@@ -69,11 +73,20 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())
+        challenge.install(app, sources)
         hot = _hot_paths(
-            app, sources=sources, intake=intake, settings=settings, key_secret=key_secret.encode(), registry=registry
+            app,
+            sources=sources,
+            intake=intake,
+            settings=settings,
+            key_secret=key_secret.encode(),
+            graph=graph,
+            registry=registry,
         )
         yield Service(hot, {"kafka": producer.run, "drain": intake.drain, "loop-lag": runtime.loop_lag(registry)})
     finally:
+        if graph is not None:
+            await graph.close()
         if spool is not None:
             await spool.close()
 
@@ -85,6 +98,7 @@ def _hot_paths(
     intake: Intake,
     settings: IngestSettings,
     key_secret: bytes,
+    graph: Graph | None,
     registry: CollectorRegistry,
 ) -> HotPaths:
     door = Door(sources, Limits(time.monotonic, registry))
@@ -93,7 +107,14 @@ def _hot_paths(
     segment = Segment(door, intake, largest=one, largest_batch=many)
     cloud_events = CloudEvents(door, intake, largest=one, largest_batch=many)
     forms = Forms(door, intake, largest=one, stamp_secret=key_secret, registry=registry)
-    hooks = Hooks(door, intake, largest=many, public_url=settings.ingest_public_url, registry=registry)
+    hooks = Hooks(
+        door,
+        intake,
+        largest=many,
+        public_url=settings.ingest_public_url,
+        fetch=None if graph is None else graph.fetch,
+        registry=registry,
+    )
     return HotPaths(
         app,
         exact={

@@ -34,6 +34,10 @@ class IngestSettings(Settings):
             "Default: as the request says, which is wrong behind a proxy.",
         ),
     ] = None
+    ingest_graph_url: Annotated[
+        str,
+        Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$", description="Meta's Graph API, with its version."),
+    ] = "https://graph.facebook.com/v23.0"
     key_secret: Annotated[
         SecretStr | None,
         Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),

@@ -21,6 +21,7 @@ HookKind: TypeAlias = Literal[
 ]
 HOOK_KINDS: Final[tuple[str, ...]] = get_args(HookKind)
 _SECRET_OPTION: Final = re.compile(r"(^|_)(token|secret|key)$")
+_NEEDED: Final = {"meta": ("verify_token", "access_token")}  # options without which nothing of the sender can be taken
 _POINTER: Final = re.compile(r"(/([^/~]|~[01])*)+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
@@ -75,11 +76,15 @@ class _Event(ConfigModel):
 
 
 class RawHook(ConfigModel):
-    """The keys of a source that is another service's webhook. The last three are for kind generic."""
+    """The keys of a source that is another service's webhook. The last three are for kind generic.
+
+    `fields` (our name → the question) is for services whose forms are read.
+    """
 
     kind: str
     secrets: tuple[str, ...] = ()
     options: dict[str, _Plain] = Field(default_factory=dict)
+    fields: dict[Any, str] = Field(default_factory=dict)
     signature: _Signature | None = None
     id: _Place | None = None
     events: tuple[_Event, ...] = ()
@@ -102,16 +107,21 @@ class RawHook(ConfigModel):
         if self.kind == "generic":
             return HookSettings(tuple(found), self._generic(found, wrong)), wrong
         options: dict[str, Any] = {}
-        known = SENDERS[self.kind].options if self.kind in SENDERS else frozenset()
+        known = _options(self.kind)
+        if "fields" in known:
+            options["fields"] = self.fields
         for name, value in self.options.items():
             key = ("options", name)
-            if name not in known:
-                names = ", ".join(sorted(known)) or "none"
+            if name not in known - {"fields"}:
+                names = ", ".join(sorted(known - {"fields"})) or "none"
                 wrong.append((key, f"unknown option; {self.kind} has: {names}"))
             elif _SECRET_OPTION.search(name) or secrets.is_reference(str(value)):
                 options[name] = _resolved(str(value), key, environment, state, wrong)
             else:
                 options[name] = value
+        for name in _NEEDED.get(self.kind, ()):
+            if name not in self.options:
+                wrong.append((("options", name), "is needed, as a reference: env:NAME or file:/path"))
         return HookSettings(tuple(found), options), wrong
 
     def _misplaced(self) -> Iterator[Trouble]:
@@ -122,6 +132,8 @@ class RawHook(ConfigModel):
         for name, some in {"secrets": self.secrets, "options": self.options}.items():
             if some and self.kind not in HOOK_KINDS:
                 yield (name,), "is only for other services' webhooks"
+        if self.fields and self.kind in HOOK_KINDS and "fields" not in _options(self.kind):
+            yield ("fields",), f"kind {self.kind} has no form whose fields could be named"
         if self.options and self.kind == "generic":
             yield ("options",), "kind generic has none; see signature, id and events"
 
@@ -146,6 +158,10 @@ class RawHook(ConfigModel):
             Rule(each.type, {k: _several(v) for k, v in each.when.items()}, each.fields) for each in self.events
         )
         return {"signature": signature, "id": place, "events": rules}
+
+
+def _options(kind: str) -> frozenset[str]:
+    return SENDERS[kind].options if kind in SENDERS else frozenset()
 
 
 def _resolved(

@@ -9,10 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.checks import SHORT, Wrong
+from services.ingest.domain.checks import SHORT, Wrong, amount_text
 from services.ingest.domain.fact import Refused
 from shared.events.identity import Identity, normalise_email, normalise_opaque, normalise_phone
+from shared.events.types import Item
+from shared.money import is_currency
 
+_MOST_ITEMS: Final = 500
+_MOST_PIECES: Final = 1_000_000
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
 
@@ -95,3 +99,35 @@ def full_name(first: Any, last: Any) -> str | None:
 def told(traits: Mapping[str, Any]) -> dict[str, Any]:
     """The traits that say something."""
     return {name: value for name, value in traits.items() if value is not None}
+
+
+def amount(value: Any) -> str | None:
+    """A decimal of zero or more, as text."""
+    found = amount_text(value)
+    return None if found is None or found.startswith("-") else found
+
+
+def money(order: Mapping[str, Any], total: str) -> tuple[str, str]:
+    """An order's total, which stands under that name, and its currency. Raises Refused."""
+    found, currency = amount(order.get(total)), (text(order.get("currency")) or "").upper()
+    wrong = []
+    if found is None:
+        wrong.append(Wrong(f"/{total}", "must be a plain decimal number such as 129.90"))
+    if not is_currency(currency):
+        wrong.append(Wrong("/currency", "must be a three-letter code such as EUR"))
+    if wrong or found is None:
+        raise Refused(wrong)
+    return found, currency
+
+
+def items(lines: Any) -> list[Item]:
+    """The lines of an order that tell what was bought (Shopify and WooCommerce name their fields alike)."""
+    found = []
+    for line in lines[:_MOST_ITEMS] if isinstance(lines, list) else ():
+        quantity = whole(part(line, "quantity"))
+        if quantity is not None and 0 < quantity <= _MOST_PIECES:
+            name = text(part(line, "title")) or text(part(line, "name"))
+            found.append(
+                Item(sku=text(part(line, "sku")), name=name, quantity=quantity, price=amount(part(line, "price")))
+            )
+    return found

@@ -1,0 +1,197 @@
+"""Shopify: paid orders, refunds, customers and begun checkouts.
+
+The signature covers the body alone, so nothing of the headers makes an event's id: what an event is about does, and a
+webhook that is sent again, or under another `X-Shopify-Webhook-Id`, is the same event. `orders/create` and
+`orders/paid` of one order are one purchase.
+
+A refund names its order and no person. The purchase therefore carries the order as a weak identity, which leads the
+refund to whoever bought.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.hooks.hook import Hook, Incoming, Reading
+from services.ingest.domain.hooks.parts import (
+    amount,
+    full_name,
+    items,
+    moment,
+    money,
+    part,
+    person,
+    text,
+    the_object,
+    told,
+)
+from services.ingest.domain.hooks.signatures import check_body_in_base64
+from shared.events.identity import Identity
+from shared.events.types import (
+    ConsentChanged,
+    ContactIdentified,
+    EngagementRecorded,
+    PurchaseCompleted,
+    PurchaseRefunded,
+)
+from shared.money import is_currency
+
+_GONE: Final = ("success", "pending")  # a refund that failed went nowhere
+_MOST_TRANSACTIONS: Final = 100
+_Resource = dict[str, Any]
+
+
+def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
+    check_body_in_base64(incoming, secrets, "x-shopify-hmac-sha256")
+
+
+def _who(resource: _Resource, order_id: str | None = None) -> Identity | None:
+    return person(
+        email=resource.get("email") or part(resource, "customer", "email"),
+        phone=resource.get("phone")
+        or part(resource, "customer", "phone")
+        or part(resource, "billing_address", "phone"),
+        country=part(resource, "billing_address", "country_code"),
+        user_id=part(resource, "customer", "id"),
+        anonymous_id=None if order_id is None else _order_key(order_id),
+    )
+
+
+def _order_key(order_id: str) -> str:
+    return f"shopify-order:{order_id}"
+
+
+def _known(customer: Any, address: Any) -> tuple[str | None, dict[str, Any]]:
+    """Name and traits."""
+    name = full_name(part(customer, "first_name"), part(customer, "last_name")) or text(part(address, "name"))
+    return name, told({"company": text(part(address, "company")), "country": text(part(address, "country_code"))})
+
+
+def _id(resource: _Resource, name: str = "id") -> str:
+    found = text(resource.get(name), 100)
+    if found is None:
+        raise Refused([Wrong(f"/{name}", "is required")])
+    return found
+
+
+def _order(order: _Resource) -> list[Fact]:
+    if order.get("financial_status") != "paid" or order.get("test") is True:
+        return []
+    order_id = _id(order)
+    who = _who(order, order_id)
+    assert who is not None
+    total, currency = money(order, "total_price")
+    purchase = PurchaseCompleted(
+        identity=who,
+        order_id=order_id,
+        amount=total,
+        currency=currency,
+        items=items(order.get("line_items")),
+        coupon=text(part(order, "discount_codes", 0, "code")),
+    )
+    time = moment(order.get("processed_at")) or moment(order.get("created_at"))
+    name, traits = _known(order.get("customer"), order.get("billing_address"))
+    return [
+        Fact("purchase.completed", who, purchase, time, f"order:{order_id}"),
+        Fact(
+            "contact.identified",
+            who,
+            ContactIdentified(identity=who, name=name, traits=traits),
+            time,
+            f"who:{order_id}",
+        ),
+    ]
+
+
+def _refund(refund: _Resource) -> list[Fact]:
+    order_id, refund_id = _id(refund, "order_id"), _id(refund)
+    total, currency = Decimal(0), None
+    transactions = refund.get("transactions")
+    for each in transactions[:_MOST_TRANSACTIONS] if isinstance(transactions, list) else ():
+        if part(each, "kind") != "refund" or part(each, "status") not in _GONE:
+            continue
+        went, currency = amount(part(each, "amount")), (text(part(each, "currency")) or "").upper()
+        if went is None or not is_currency(currency):
+            raise Refused([Wrong("/transactions", "must each have an amount and a currency")])
+        total += Decimal(went)
+    if currency is None:  # goods went back, but no money did
+        return []
+    who = person(anonymous_id=_order_key(order_id))
+    assert who is not None
+    data = PurchaseRefunded(identity=who, order_id=order_id, amount=f"{total:f}", currency=currency)
+    time = moment(refund.get("processed_at")) or moment(refund.get("created_at"))
+    return [Fact("purchase.refunded", who, data, time, f"refund:{refund_id}")]
+
+
+def _customer(customer: _Resource) -> list[Fact]:
+    customer_id = _id(customer)
+    address = customer.get("default_address")
+    country = part(address, "country_code")
+    who = person(
+        email=customer.get("email"),
+        phone=customer.get("phone") or part(address, "phone"),
+        country=country,
+        user_id=customer_id,
+    )
+    assert who is not None
+    name, traits = _known(customer, address)
+    stamp = text(customer.get("updated_at")) or ""
+    time = moment(stamp)
+    facts = [
+        Fact(
+            "contact.identified",
+            who,
+            ContactIdentified(identity=who, name=name, traits=traits),
+            time,
+            f"customer:{customer_id}:{stamp}",
+        )
+    ]
+    consent = customer.get("email_marketing_consent")
+    state, since = part(consent, "state"), text(part(consent, "consent_updated_at")) or ""
+    if state in ("subscribed", "unsubscribed"):
+        given = state == "subscribed"
+        change = ConsentChanged(identity=who, channel="email", given=given, proof="Shopify customer")
+        facts.append(
+            Fact("consent.changed", who, change, moment(since) or time, f"consent:{customer_id}:{state}:{since}")
+        )
+    return facts
+
+
+def _checkout(checkout: _Resource) -> list[Fact]:
+    """One engagement a checkout, once it is known whose it is."""
+    who = _who(checkout)
+    token = text(checkout.get("token")) or text(checkout.get("id"))
+    if who is None or token is None or checkout.get("completed_at") is not None:
+        return []
+    properties = {
+        "amount": amount(checkout.get("total_price")),
+        "currency": text(checkout.get("currency")),
+        "checkout_url": text(checkout.get("abandoned_checkout_url"), 2000),
+    }
+    what = ", ".join(each.name for each in items(checkout.get("line_items"))[:10] if each.name) or None
+    data = EngagementRecorded(identity=who, kind="checkout_started", what=text(what), properties=told(properties))
+    return [Fact("engagement.recorded", who, data, moment(checkout.get("created_at")), f"checkout:{token}")]
+
+
+_READERS: Final[Mapping[str, Callable[[_Resource], list[Fact]]]] = {
+    "orders/create": _order,
+    "orders/paid": _order,
+    "refunds/create": _refund,
+    "customers/create": _customer,
+    "customers/update": _customer,
+    "checkouts/create": _checkout,
+    "checkouts/update": _checkout,
+}
+
+
+def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading:
+    resource = the_object(body)
+    topic = incoming.headers.get("x-shopify-topic", "none")
+    reader = _READERS.get(topic)
+    facts = reader(resource) if reader is not None else []
+    return Reading(facts) if facts else Reading(ignored=(topic,))
+
+
+HOOK: Final = Hook("shopify", _verify, _read)

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.ingest.domain.hooks import calendly, generic, google, meta, shopify, stripe, tally, typeform, woocommerce
+from services.ingest.domain.hooks import (
+    calendly,
+    generic,
+    google,
+    hubspot,
+    meta,
+    shopify,
+    stripe,
+    tally,
+    typeform,
+    woocommerce,
+)
 from services.ingest.domain.hooks.hook import Hook
 
 SENDERS: Final[Mapping[str, Hook]] = {
@@ -12,6 +23,7 @@ SENDERS: Final[Mapping[str, Hook]] = {
         calendly.HOOK,
         generic.HOOK,
         google.HOOK,
+        hubspot.HOOK,
         meta.HOOK,
         shopify.HOOK,
         stripe.HOOK,

@@ -1,0 +1,126 @@
+"""HubSpot: contacts of a workflow's webhook, and the subscription events of an app.
+
+A workflow's webhook tells the whole contact: a lead. An app's events tell ids only, so they say that a contact is there
+and what of it changed, under the same user id; to be followed up on, the contact has to come by a workflow.
+
+Signatures of version 3 alone: versions 1 and 2 are a plain hash with the secret in front, and a copy is good for ever.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
+
+from services.ingest.domain.checks import LONG, SHORT, Wrong
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, sha256
+from services.ingest.domain.hooks.parts import full_name, moment, part, person, text, told
+from services.ingest.domain.hooks.signatures import check_age, check_match, header
+from shared.events.types import Campaign, ContactIdentified, LeadCaptured
+
+# The characters that HubSpot decodes in the URL before it signs it, and none else.
+_ENCODED: Final = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+_MILLISECONDS: Final = 1000
+_MOST_EVENTS: Final = 1000
+_CAMPAIGN: Final = {
+    "utm_source": "source",
+    "utm_medium": "medium",
+    "utm_campaign": "name",
+    "utm_term": "term",
+    "utm_content": "content",
+    "hs_google_click_id": "gclid",
+    "hs_facebook_click_id": "fbclid",
+}
+_TRAITS: Final = {  # HubSpot's name of a property → ours
+    "company": "company",
+    "jobtitle": "role",
+    "country": "country",
+    "hs_language": "locale",
+    "hs_timezone": "time_zone",
+    "lifecyclestage": "lifecyclestage",
+    "hs_lead_status": "lead_status",
+    "website": "website",
+    "industry": "industry",
+    "numberofemployees": "size",
+    "city": "city",
+}
+
+
+def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
+    given, stamp = header(incoming, "x-hubspot-signature-v3"), header(incoming, "x-hubspot-request-timestamp")
+    url = _ENCODED.sub(lambda found: unquote(found[0]), incoming.url)
+    signed = b"POST" + url.encode("utf-8", "replace") + incoming.body + stamp.encode("utf-8", "replace")
+    check_match([given], [base64.b64encode(sha256(secret.encode(), signed)).decode() for secret in secrets])
+    check_age(stamp, incoming.now, per_second=_MILLISECONDS)
+
+
+def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading:
+    if isinstance(body, dict):
+        return _contact(incoming, body)
+    if not isinstance(body, list) or len(body) > _MOST_EVENTS:
+        raise Refused([Wrong("/", "must be a contact, or a list of events")])
+    facts, ignored = [], []
+    for event in body:
+        fact = _event(event)
+        if fact is not None:
+            facts.append(fact)
+        else:
+            ignored.append(text(part(event, "subscriptionType")) or "none")
+    return Reading(facts, ignored=ignored)
+
+
+def _event(event: Any) -> Fact | None:
+    """What one subscription event tells of a contact: that it is there, or a property of it."""
+    kind, event_id = text(part(event, "subscriptionType")) or "", text(part(event, "eventId"), 100)
+    contact_id = text(part(event, "objectId"), 100)
+    if kind not in ("contact.creation", "contact.propertyChange") or event_id is None or contact_id is None:
+        return None
+    name, value = text(part(event, "propertyName")), part(event, "propertyValue")
+    who = person(
+        user_id=contact_id,
+        email=value if name == "email" else None,
+        phone=value if name in ("phone", "mobilephone") else None,
+    )
+    assert who is not None
+    traits = {_TRAITS[name]: text(value)} if name in _TRAITS else {}
+    data = ContactIdentified(identity=who, traits=told(traits))
+    # An event's id is unique within its subscription only.
+    sender_id = f"{text(part(event, 'subscriptionId'), 100) or 'app'}:{event_id}"
+    return Fact("contact.identified", who, data, moment(part(event, "occurredAt"), _MILLISECONDS), sender_id)
+
+
+def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
+    """A contact as workflows post it, `{"vid": 1, "properties": {"email": {"value": …}}}`, or with chosen fields.
+
+    HubSpot gives it no id: the same bytes are the same event.
+    """
+    properties = contact.get("properties", contact)
+
+    def get(name: str, longest: int = SHORT) -> str | None:
+        found = part(properties, name)
+        return text(part(found, "value") if isinstance(found, dict) else found, longest)
+
+    who = person(
+        email=get("email"),
+        phone=get("phone") or get("mobilephone"),
+        country=get("country"),
+        user_id=text(contact.get("vid")) or text(contact.get("objectId")) or get("hs_object_id"),
+    )
+    if who is None:
+        raise Refused([Wrong("/properties/email", "is required, or a phone number, or the contact's vid")])
+    campaign = {ours: get(theirs) for theirs, ours in _CAMPAIGN.items()}
+    lead = LeadCaptured(
+        identity=who,
+        name=full_name(get("firstname"), get("lastname")),
+        form=get("recent_conversion_event_name"),
+        page=get("hs_analytics_last_url", 2000),
+        campaign=Campaign(**campaign) if any(campaign.values()) else None,
+        message=get("message", LONG),
+        traits=told({ours: get(theirs) for theirs, ours in _TRAITS.items()}),
+    )
+    return Reading([Fact("lead.captured", who, lead, None, hashlib.sha256(incoming.body).hexdigest())])
+
+
+HOOK: Final = Hook("hubspot", _verify, _read)

@@ -5,8 +5,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import click
 import typer
 
 from shared.errors import ConfigurationError, FirsthourError
@@ -201,6 +202,68 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
         if not problems:
             typer.echo(f"{settings.config}: no problems")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines, also gzipped.")],
+    kind: Annotated[
+        Literal["leads", "purchases"] | None,
+        typer.Option(help="leads or purchases; default: what the columns look like."),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="email=Kontakt,amount='Total paid'; -Column leaves one out.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="The source it counts as; its name is part of every event's id.")] = (
+        "import"
+    ),
+    dates: Annotated[
+        Literal["dmy", "mdy"] | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")
+    ] = None,
+    decimal: Annotated[
+        Literal["point", "comma"] | None, typer.Option(help="point or comma, where 1.234 may be either.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
+    currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be taken and refused.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
+    ] = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import leads or purchases from a file: CSV exports, JSON lines. Safe to repeat; goes on after an interruption.
+
+    Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
+    """
+    _place(config, state)
+    from services.ingest.importing.command import Asking, Order, import_file
+    from services.ingest.importing.understanding import Question, Wishes
+    from services.ingest.settings import IngestSettings
+    from shared.settings import load
+
+    def answer(question: Question) -> str:
+        kind = click.Choice(question.choices) if question.choices else str
+        said: str = typer.prompt(question.text, type=kind, err=True)
+        return said
+
+    asked = not (yes or as_json)
+    asking = Asking(answer if asked else None, (lambda: typer.confirm("Import it?", err=True)) if asked else None)
+    order = Order(
+        file=file,
+        source=source,
+        wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone),
+        restart=restart,
+        dry_run=dry_run,
+        as_json=as_json,
+        workers=workers,
+    )
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
+    raise typer.Exit(import_file(order, asking, load(IngestSettings)))
 
 
 def main() -> None:

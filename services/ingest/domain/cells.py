@@ -1,0 +1,164 @@
+"""What people write into the cells of a sheet: dates of several countries, amounts with commas, yes and no."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Final, Literal
+
+DateOrder = Literal["dmy", "mdy"]
+Decimals = Literal["point", "comma"]
+
+YES: Final = frozenset({"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sim", "tak", "y", "t", "x", "subscribed"})
+NO: Final = frozenset({"0", "off", "no", "false", "nein", "non", "não", "nao", "nie", "nee", "n", "f", "unsubscribed"})
+
+_DATE: Final = re.compile(
+    r"(?P<a>\d{1,4})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})"
+    r"(?:[T,\s]\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?\s*(?P<half>[AaPp])?\.?[Mm]?\.?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_EPOCH: Final = re.compile(r"\d{10}(\d{3})?", re.ASCII)
+_CENTURY: Final = 100
+_NOON: Final = 12
+_LONG_YEAR: Final = 4
+_DIGITS: Final = re.compile(r"-?\d[\d.,]*", re.ASCII)
+_BESIDE_AMOUNT: Final = re.compile(r"[\s'\u2019\u00a0\u202f]|[€$£¥]|[A-Za-z]{3}(?![A-Za-z])")
+_CODE: Final = re.compile(r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
+_SYMBOLS: Final = {"€": "EUR", "£": "GBP"}  # of the others, several countries have one
+
+
+@lru_cache(maxsize=4096)
+def moment(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
+    """The moment, in UTC, that a cell names; None when it names none. `zone` is for those without their own.
+
+    With `order` None, a date such as 3/4/2026, which may be either, is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return _as_people_write(text.strip(), order, zone)
+    if "-" not in text[:5]:  # the standard's form without dashes: eight digits are rather a number
+        return None
+    return _utc(found, zone)
+
+
+def _as_people_write(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
+    if _EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(text[:10]), UTC)
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    date = _date(match, order)
+    if date is None:
+        return None
+    hour = int(match["hour"] or 0)
+    if match["half"]:
+        if not 1 <= hour <= _NOON:
+            return None
+        hour = hour % _NOON + (_NOON if match["half"] in "Pp" else 0)
+    try:
+        found = datetime(*date, hour, int(match["minute"] or 0), int(match["second"] or 0))  # noqa: DTZ001 - see _utc
+        if match["zone"]:
+            offset = match["zone"] if match["zone"][0] in "+-" else "+00:00"
+            found = datetime.fromisoformat(f"{found.isoformat()}{offset}")
+    except ValueError:
+        return None
+    return _utc(found, zone)
+
+
+def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int] | None:
+    """Year, month, day."""
+    a, b, c = int(match["a"]), int(match["b"]), int(match["c"])
+    if len(match["a"]) == _LONG_YEAR:
+        return a, b, c
+    if len(match["c"]) not in (2, 4):
+        return None
+    year = c if len(match["c"]) == _LONG_YEAR else 2000 + c % _CENTURY
+    which = order_of(match)
+    if which is None:
+        which = order if order is not None or a != b else "dmy"
+    elif match["sep"] != "." and order is not None and which != order:
+        return None  # the file's dates are the other way round: this one is a mistake, not a date
+    if which is None:
+        return None
+    return (year, b, a) if which == "dmy" else (year, a, b)
+
+
+def order_of(match: re.Match[str]) -> DateOrder | None:
+    """Which order a date can only have; None when it may be either."""
+    a, b = int(match["a"]), int(match["b"])
+    if match["sep"] == "." or a > _NOON >= b:
+        return "dmy"
+    return "mdy" if b > _NOON >= a else None
+
+
+def _utc(found: datetime, zone: tzinfo) -> datetime | None:
+    try:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def date_orders(texts: Iterable[str]) -> tuple[bool, frozenset[DateOrder]]:
+    """Whether some date may be read in either order, and the orders that other dates of the column show."""
+    unsure, shown = False, set[DateOrder]()
+    for text in texts:
+        match = _DATE.fullmatch(text.strip())
+        if match is None or len(match["a"]) == _LONG_YEAR or match["sep"] == ".":
+            continue
+        order = order_of(match)
+        if order is not None:
+            shown.add(order)
+        elif match["a"] != match["b"]:
+            unsure = True
+    return unsure, frozenset(shown)
+
+
+def is_date(text: str) -> bool:
+    """Whether the cell is a date with separators, in whatever order."""
+    return _DATE.fullmatch(text.strip()) is not None
+
+
+@lru_cache(maxsize=4096)
+def amount(text: str, decimals: Decimals) -> str | None:
+    """A plain decimal number from an amount with its currency and separators; None when it is none."""
+    bare = _BESIDE_AMOUNT.sub("", text)
+    if not _DIGITS.fullmatch(bare):
+        return None
+    point, thousands = (".", ",") if decimals == "point" else (",", ".")
+    whole, found, rest = bare.partition(point)
+    if point in rest or thousands in rest:
+        return None
+    first, *groups = whole.split(thousands)
+    if any(len(group) != 3 for group in groups) or (groups and len(first.lstrip("-")) > 3):  # noqa: PLR2004 - thousands
+        return None
+    return first + "".join(groups) + (f".{rest}" if found and rest else "")
+
+
+def currency_beside(text: str) -> str | None:
+    """The currency that stands beside an amount, where it can only be one."""
+    for symbol, code in _SYMBOLS.items():
+        if symbol in text:
+            return code
+    match = _CODE.search(text)
+    return match[0] if match else None
+
+
+def decimals_of(texts: Iterable[str]) -> tuple[bool, frozenset[Decimals]]:
+    """Whether some amount may be read in two ways (1.234), and the ways that other amounts of the column show."""
+    unsure, shown = False, set[Decimals]()
+    for text in texts:
+        bare = _BESIDE_AMOUNT.sub("", text)
+        points, commas = bare.count("."), bare.count(",")
+        if not points and not commas:
+            continue
+        if points and commas:
+            shown.add("point" if bare.rfind(".") > bare.rfind(",") else "comma")
+        elif points + commas > 1:
+            shown.add("comma" if points else "point")
+        elif len(bare) - 1 - max(bare.rfind("."), bare.rfind(",")) == 3:  # noqa: PLR2004 - three digits: thousands?
+            unsure = True
+        else:
+            shown.add("point" if points else "comma")
+    return unsure, frozenset(shown)

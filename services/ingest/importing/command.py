@@ -1,0 +1,215 @@
+"""`firsthour import`: understands the file, asks, and imports it. Exit codes: 0 all taken, 1 not all, 2 wrong use."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from rich.console import Console
+
+from services.ingest.domain.columns import NotUnderstood
+from services.ingest.importing import showing
+from services.ingest.importing.progress import Progress, ProgressFile
+from services.ingest.importing.reading import Unreadable, fingerprint, pieces
+from services.ingest.importing.refusals import Refusals
+from services.ingest.importing.run import Import, Tally
+from services.ingest.importing.understanding import Question, Understanding, Wishes, answered, understand
+from services.ingest.importing.work import Plan
+from services.ingest.importing.workers import Workers, working
+from services.ingest.settings import IngestSettings
+from shared import secrets
+from shared.kafka.producer import Producer
+from shared.kafka.topics import Topics
+
+_SMALL: Final = 1_000_000  # bytes that one process has read before others have started
+_MOST_WORKERS: Final = 8
+_BATCH_BYTES: Final = 262_144
+_DONE, _NOT_ALL, _WRONG_USE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command was told. `workers` None: one for each core, and none beside this process for a small file."""
+
+    file: Path
+    source: str
+    wishes: Wishes
+    restart: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How to ask: `answer` returns what is said to a question, `agreed` whether to begin. None: nobody is there."""
+
+    answer: Callable[[Question], str] | None
+    agreed: Callable[[], bool] | None
+
+
+def import_file(order: Order, asking: Asking, settings: IngestSettings) -> int:
+    """Import; the exit code. Raises FirsthourError when it cannot go on."""
+    out, err = Console(soft_wrap=True), Console(stderr=True)
+    try:
+        found = understand(order.file, order.wishes)
+        if found.questions and asking.answer is not None:
+            answers = {each.option: asking.answer(each) for each in found.questions}
+            found = understand(order.file, answered(order.wishes, answers))
+    except (NotUnderstood, Unreadable) as error:
+        err.print(f"firsthour import: {error}", markup=False, highlight=False)
+        return _WRONG_USE
+    if found.questions:
+        for each in found.questions:
+            err.print(f"{each.option} {'|'.join(each.choices) or 'EUR'}: {each.text}", markup=False, highlight=False)
+        return _WRONG_USE
+    if not order.as_json:
+        showing.show_understanding(out, order.file.name, found)
+    if not order.dry_run and asking.agreed is not None and not asking.agreed():
+        return _NOT_ALL
+    _quiet_logs()
+    begun = time.monotonic()
+    work = _counted if order.dry_run else _imported
+    tally, refused_file = work(order, found, settings, err)
+    _tell(out, order, found, tally, refused_file=refused_file, seconds=time.monotonic() - begun)
+    return _NOT_ALL if tally.progress.refused or tally.stopped else _DONE
+
+
+def _counted(order: Order, found: Understanding, _settings: IngestSettings, err: Console) -> tuple[Tally, Path | None]:
+    """What would come of every row; nothing is sent or written."""
+    tally = Tally(Progress(of="", offset=found.begins, line=found.line))
+    plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", b"")
+    with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
+        under_way = []
+        for piece in pieces(order.file, found.shape, offset=found.begins, line=found.line):
+            under_way.append((piece, workers.begin(piece)))
+            if len(under_way) >= workers.most:
+                first, future = under_way.pop(0)
+                tally.count(first, future.result(), 0)
+                show(tally)
+        for piece, future in under_way:
+            tally.count(piece, future.result(), 0)
+    return tally, None
+
+
+def _imported(order: Order, found: Understanding, settings: IngestSettings, err: Console) -> tuple[Tally, Path | None]:
+    topic = Topics(settings.topic_prefix).events_bulk
+    about = (fingerprint(order.file), found.sheet, found.shape, order.source, settings.kafka, topic)
+    of = hashlib.sha256(msgspec.json.encode([repr(each) for each in about])).hexdigest()
+    progress_file = ProgressFile(settings.state, order.file)
+    with progress_file.held():
+        left = None if order.restart else progress_file.read()
+        if left is not None and left.of != of:
+            err.print("The file or the options are not those of the interrupted import: from the beginning.")
+            left = None
+        if left is not None:
+            err.print(f"Going on at line {left.line:,}: {left.taken:,} rows are there already.", highlight=False)
+        tally = Tally(left or Progress(of=of, offset=found.begins, line=found.line))
+        names = [column.name for column in found.sheet.columns] if found.shape.delimiter is not None else ["row"]
+        refusals = Refusals(
+            _refused_path(order.file, settings.state),
+            delimiter=found.shape.delimiter or ",",
+            names=names,
+            size=tally.progress.refused_bytes,
+        )
+        given = settings.key_secret
+        key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
+        plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", key_secret.encode(), _trace())
+        try:
+            with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
+                asyncio.run(_run(order, found, settings, workers, progress_file, refusals, tally, show))
+        finally:
+            refusals.close()
+        if not tally.stopped:
+            progress_file.forget()
+    return tally, refusals.path if refusals.size else None
+
+
+async def _run(
+    order: Order,
+    found: Understanding,
+    settings: IngestSettings,
+    workers: Workers,
+    progress_file: ProgressFile,
+    refusals: Refusals,
+    tally: Tally,
+    show: Callable[[Tally], None],
+) -> None:
+    producer = Producer(settings.kafka, client_id="firsthour-import", batch_bytes=_BATCH_BYTES)
+    run = Import(
+        topic=Topics(settings.topic_prefix).events_bulk,
+        producer=producer,
+        workers=workers,
+        progress_file=progress_file,
+        refusals=refusals,
+        tally=tally,
+        show=show,
+    )
+    await run.run(pieces(order.file, found.shape, offset=tally.progress.offset, line=tally.progress.line))
+
+
+def _tell(
+    out: Console, order: Order, found: Understanding, tally: Tally, *, refused_file: Path | None, seconds: float
+) -> None:
+    done = tally.progress
+    if order.as_json:
+        told: dict[str, Any] = {
+            "file": str(order.file),
+            "sent": not order.dry_run,
+            "finished": not tally.stopped,
+            "taken": done.taken,
+            "refused": done.refused,
+            "left_out": done.left_out,
+            "reasons": dict(tally.reasons),
+            "refused_file": None if refused_file is None else str(refused_file),
+            "seconds": round(seconds, 2),
+            "understood": showing.described(found),
+        }
+        out.print(msgspec.json.encode(told).decode(), markup=False, highlight=False)
+        return
+    lines = [showing.summary(tally, sent=not order.dry_run, seconds=seconds), *showing.reasons(tally)]
+    if refused_file is not None:
+        lines.append(f"The refused rows, each with its reason: {refused_file}")
+    if tally.stopped:
+        lines.append(f"Stopped before line {done.line:,}. The same command goes on from there.")
+    for line in lines:
+        out.print(line, markup=False, highlight=False)
+
+
+def _bar(order: Order, err: Console, tally: Tally) -> Any:
+    if order.as_json:
+        return nullcontext(lambda _tally: None)
+    return showing.bar(err, order.file.stat().st_size, tally)
+
+
+def _processes(order: Order) -> int:
+    if order.workers is not None:
+        return order.workers
+    small = order.file.stat().st_size < (_SMALL // 10 if order.file.suffix == ".gz" else _SMALL)
+    return 0 if small else min(_MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _refused_path(file: Path, state: Path) -> Path:
+    """Beside the file; where nothing may be written, beside the progress."""
+    folder = file.parent if os.access(file.parent, os.W_OK) else state / "imports"
+    return folder / f"{file.name}.refused.csv"
+
+
+def _trace() -> str:
+    """One trace for the whole import (W3C Trace Context)."""
+    made = os.urandom(24).hex()
+    return f"00-{made[:32]}-{made[32:]}-01"
+
+
+def _quiet_logs() -> None:
+    """The bar says what matters; log lines would tear it, and the JSON."""
+    structlog.configure(wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory())
+    logging.getLogger().addHandler(logging.NullHandler())

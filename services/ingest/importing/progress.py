@@ -1,0 +1,71 @@
+"""How far an import has come, on disk: so that it goes on there after a kill."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from shared.errors import FirsthourError
+from shared.secrets import write_private
+
+_FOLDER = "imports"
+
+
+class AlreadyRunning(FirsthourError):  # noqa: N818 - reads as what happened
+    """Another process imports this very file."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything before `offset` is acknowledged or in the file of refused rows, whose size is `refused_bytes`.
+
+    `of` tells the file, as it is now, and the options; `line` counts from 1.
+    """
+
+    of: str
+    offset: int = 0
+    line: int = 1
+    taken: int = 0
+    refused: int = 0
+    left_out: int = 0
+    refused_bytes: int = 0
+
+
+class ProgressFile:
+    """The progress of one file, in the state's folder. It holds no row."""
+
+    def __init__(self, state: Path, file: Path) -> None:
+        """Nothing is read or written yet."""
+        name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
+        self._path = state / _FOLDER / f"{name}.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes away. Raises AlreadyRunning."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise AlreadyRunning("another `firsthour import` of this file is running") from None
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> Progress | None:
+        """What the last run left; None when it came to its end, or there was none."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Progress)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def write(self, progress: Progress) -> None:
+        """Remember it over a crash of the machine."""
+        write_private(self._path, msgspec.json.encode(progress).decode())
+
+    def forget(self) -> None:
+        """It came to its end."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""The rows that could not be taken, beside the file they came from: to be mended and imported in their turn."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.ingest.domain.columns import REFUSED
+from services.ingest.importing.work import Refusal
+
+
+class Refusals:
+    """A CSV file of the original rows with line and reason. It appears with the first row, readable by its owner."""
+
+    def __init__(self, path: Path, *, delimiter: str, names: Sequence[str], size: int) -> None:
+        """`size`: what an earlier run had written and remembered, in bytes; what it wrote beyond that is cut off."""
+        self.path = path
+        self._delimiter = delimiter
+        self._names = names
+        self._file: int | None = None
+        self.size = size if path.exists() else 0
+        if self.size:
+            os.truncate(path, size)
+        else:
+            path.unlink(missing_ok=True)
+
+    def add(self, refused: Sequence[Refusal]) -> None:
+        """Write them; `sync` makes them safe."""
+        if not refused:
+            return
+        rows = io.StringIO(newline="")
+        writer = csv.writer(rows, delimiter=self._delimiter)
+        if not self.size:
+            writer.writerow([*REFUSED, *self._names])
+        writer.writerows([each.line, each.reason, *each.row] for each in refused)
+        if self._file is None:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        content = rows.getvalue().encode()
+        os.write(self._file, content)
+        self.size += len(content)
+
+    def sync(self) -> None:
+        """Return once all that was added is on the disk."""
+        if self._file is not None:
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._file is not None:
+            os.close(self._file)

@@ -1,0 +1,123 @@
+"""What a person sees of an import: what was understood, how far it is, and what came of it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.ingest.domain.columns import LEFT_OUT, TRAIT
+from services.ingest.importing.run import Tally
+from services.ingest.importing.understanding import Understanding
+
+_OPEN: Final = frozenset(
+    {"amount", "currency", "margin", "coupon", "occurred_at", "status", "estimated_value", "item.sku", "item.name",
+     "item.quantity", "item.price", "consent", "form", "size", "country", "locale", "time_zone"}
+)  # fmt: skip
+_LONGEST: Final = 30
+_WORD: Final = re.compile(r"\w+")
+_REASONS: Final = 10
+
+
+def example(taken_as: str, value: str) -> str:
+    """A value as it may be shown: what can be about a person has only the first letter of each word."""
+    if taken_as in _OPEN or taken_as.startswith("campaign."):
+        return value[:_LONGEST]
+    if taken_as == "order_id":
+        return value[:_LONGEST]
+    return _WORD.sub(lambda word: f"{word[0][0]}…" if len(word[0]) > 1 else "…", value[: 3 * _LONGEST])[:_LONGEST]
+
+
+def described(found: Understanding) -> dict[str, Any]:
+    """The understanding as JSON shows it, and as `show_understanding` puts into words."""
+    sheet, columns = found.sheet, []
+    for index, column in enumerate(sheet.columns):
+        value = next((str(row[index]) for row in found.rows if index < len(row) and row[index] != ""), "")
+        columns.append({"column": column.name, "example": example(column.taken_as, value), "taken_as": column.taken_as})
+    return {
+        "kind": sheet.kind,
+        "format": "json lines" if found.shape.delimiter is None else "csv",
+        "delimiter": found.shape.delimiter,
+        "encoding": found.shape.encoding,
+        "dates": sheet.dates,
+        "decimals": sheet.decimals,
+        "zone": sheet.zone,
+        "currency": sheet.currency,
+        "columns": columns,
+    }
+
+
+def show_understanding(console: Console, name: str, found: Understanding) -> None:
+    """A table of the columns, and a line of all else."""
+    about = described(found)
+    words = [f"{name}: {about['kind']}", str(about["format"])]
+    if about["delimiter"] is not None:
+        shown = {"\t": "tab"}.get(about["delimiter"], about["delimiter"])
+        words.append(f"cells end with {shown!r}")
+    words.append({"cp1252": "not UTF-8, read as Windows-1252"}.get(found.shape.encoding, found.shape.encoding))
+    if about["dates"]:
+        words.append({"dmy": "day before month", "mdy": "month before day"}[about["dates"]])
+    words.append(f"times without a zone are {about['zone']}")
+    if about["currency"]:
+        words.append(f"amounts without a currency are {about['currency']}")
+    console.print("; ".join(words), markup=False, highlight=False)
+    if not about["columns"]:
+        return
+    table = Table("column", "example", "taken as")
+    for each in about["columns"]:
+        taken = each["taken_as"]
+        said = "left out" if taken == LEFT_OUT else taken
+        if taken.startswith(TRAIT):
+            said = f"trait {taken.removeprefix(TRAIT)}"
+        table.add_row(*(_plain(text) for text in (each["column"], each["example"], said)))
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@contextmanager
+def bar(console: Console, size: int, begun: Tally) -> Iterator[Any]:
+    """A bar over the bytes of the file; gives what is to be called with each new tally."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
+        task = progress.add_task("importing", total=size, rows="")
+        before = rows_of(begun)
+
+        def show(tally: Tally) -> None:
+            seconds = progress.tasks[0].elapsed or 0.0
+            rate = (rows_of(tally) - before) / seconds if seconds else 0.0
+            trouble = f"waiting for Kafka ({tally.trouble})" if tally.trouble else "importing"
+            rows = f"{rows_of(tally):,} rows, {rate:,.0f}/s"
+            progress.update(task, completed=tally.read, description=trouble, rows=rows)
+
+        yield show
+
+
+def rows_of(tally: Tally) -> int:
+    """Rows that are done, whatever came of them."""
+    return tally.progress.taken + tally.progress.refused + tally.progress.left_out
+
+
+def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
+    """In a line: how many rows, and what came of them."""
+    done = tally.progress
+    words = [f"{done.taken:,} {'imported' if sent else 'good'}", f"{done.refused:,} refused"]
+    if done.left_out:
+        words.append(f"{done.left_out:,} left out because not paid")
+    return f"{', '.join(words)}; {seconds:.1f} s"
+
+
+def reasons(tally: Tally) -> list[str]:
+    """The commonest reasons of this run, with how many rows each."""
+    return [f"{count:,} rows: {reason}" for reason, count in tally.reasons.most_common(_REASONS)]

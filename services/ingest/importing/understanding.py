@@ -1,0 +1,202 @@
+"""What a file is taken to be: its form, its columns, and what has to be asked because it can be read in two ways."""
+
+import csv
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from services.ingest.domain import cells
+from services.ingest.domain.cells import DateOrder, Decimals
+from services.ingest.domain.columns import Column, Kind, NotUnderstood, guess_columns, guess_kind, read_map
+from services.ingest.domain.sheet import Sheet
+from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
+from services.ingest.importing.reading import Encoding, Shape, sample, text
+from shared.money import is_currency
+
+_FIRST: Final = 200  # rows whose values tell what a column is
+_DELIMITERS: Final = ",;\t|"
+_T = TypeVar("_T", DateOrder, Decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user said about the file; None and empty where nothing was said."""
+
+    kind: Kind | None = None
+    map: tuple[str, ...] = ()
+    dates: DateOrder | None = None
+    decimals: Decimals | None = None
+    currency: str | None = None
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something only the user knows; `option` is how to say it beforehand. No choices: a currency."""
+
+    option: str
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What the file is taken to be. `begins`, `line`: where the first row is. `questions` have to be answered first."""
+
+    sheet: Sheet
+    shape: Shape
+    begins: int
+    line: int
+    rows: tuple[tuple[Any, ...], ...] = field(repr=False)  # the first ones
+    questions: tuple[Question, ...] = ()
+
+
+def understand(path: Path, wishes: Wishes) -> Understanding:
+    """Look at the beginning of the file. Raises NotUnderstood, or Unreadable."""
+    try:
+        ZoneInfo(wishes.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise NotUnderstood(f"--zone: {wishes.zone!r} is no time zone; write it as Europe/Berlin") from None
+    if wishes.currency is not None and not is_currency(wishes.currency):
+        raise NotUnderstood("--currency: must be a three-letter code such as EUR")
+    csv.field_size_limit(2 * LONGEST_RECORD)
+    encoding, head = sample(path)
+    if not head.strip():
+        raise NotUnderstood("the file is empty")
+    if head.lstrip()[:1] == b"{":
+        return _of_lines(head, encoding, wishes)
+    return _of_sheet(head, encoding, wishes)
+
+
+def _of_sheet(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
+    begins = len(head) - len(head.lstrip(b"\r\n"))
+    told = None
+    if head[begins:].lower().startswith(b"sep="):  # Excel's own word for the delimiter
+        told = chr(head[begins + 4])
+        begins = head.find(b"\n", begins) + 1
+    delimiter = told or _delimiter(text(head[begins : begins + LONGEST_RECORD], encoding))
+    whole = whole_records(head[begins:], delimiter.encode()) or len(head) - begins
+    read = csv.reader(io.StringIO(text(head[begins : begins + whole], encoding), newline=""), delimiter=delimiter)
+    names = [name.strip() for name in next(read)]
+    header = _header(head[begins:], read.line_num)
+    rows = [row for row in read if any(row)]
+    if not any(names):
+        raise NotUnderstood("the first line is empty; it has to name the columns")
+    kind = wishes.kind or guess_kind(names)
+    columns = guess_columns(kind, names, rows[:_FIRST], read_map(wishes.map, kind, names))
+    line = count_lines(head[: begins + header]) + 1
+    return _asked(columns, rows, kind, Shape(encoding, delimiter), begins=begins + header, line=line, wishes=wishes)
+
+
+def _header(head: bytes, lines: int) -> int:
+    """How many bytes the first record has, which has so many lines."""
+    return len("".join(io.StringIO(head.decode("latin-1"), newline="").readlines()[:lines]))
+
+
+def _of_lines(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
+    objects: list[dict[str, Any]] = []
+    for each in text(head[: whole_lines(head) or len(head)], encoding).split("\n"):
+        try:
+            said = msgspec.json.decode(each)
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        if isinstance(said, dict):
+            objects.append(said)
+    if not objects:
+        raise NotUnderstood("no line of the file's beginning is a JSON object")
+    if wishes.kind is None and "specversion" in objects[0]:
+        return Understanding(Sheet("events", ()), Shape(encoding, None), 0, 1, ())
+    plain = dict.fromkeys(k for o in objects for k, v in o.items() if not isinstance(v, dict | list))
+    names = list(plain)
+    kind = wishes.kind or guess_kind(names)
+    rows = [[_cell(each.get(name)) for name in names] for each in objects]
+    columns = guess_columns(kind, names, rows[:_FIRST], read_map(wishes.map, kind, names))
+    return _asked(columns, rows, kind, Shape(encoding, None), begins=0, line=1, wishes=wishes)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value)
+
+
+def _delimiter(beginning: str) -> str:
+    """The one that cuts the first lines into the most cells, as many in each."""
+
+    def fitness(delimiter: str) -> tuple[float, int]:
+        first = itertools.islice(csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter), 20)
+        rows = [row for row in first if any(row)]
+        columns = len(rows[0]) if rows else 1
+        return (sum(len(row) == columns for row in rows) / max(1, len(rows)) if columns > 1 else 0.0), columns
+
+    return max(_DELIMITERS, key=fitness)
+
+
+def _asked(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    kind: Kind,
+    shape: Shape,
+    *,
+    begins: int,
+    line: int,
+    wishes: Wishes,
+) -> Understanding:
+    """With what the values say of dates, amounts and currencies, and questions where they do not."""
+    taken = {column.taken_as: index for index, column in enumerate(columns)}
+
+    def values(*targets: str) -> list[str]:
+        at = [taken[target] for target in targets if target in taken]
+        return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
+
+    _needed(kind, taken, shape)
+    questions: list[Question] = []
+    money = values("amount", "margin", "estimated_value", "item.price")
+    dates = wishes.dates or _decided(cells.date_orders(values("occurred_at")), _DATES, questions)
+    decimals = wishes.decimals or _decided(cells.decimals_of(money), _DECIMALS, questions)
+    priced = "amount" if kind == "purchases" else "estimated_value"
+    if priced in taken and "currency" not in taken and wishes.currency is None:
+        amounts = values(priced)
+        if not amounts or not all(map(cells.currency_beside, amounts)):
+            questions.append(Question("--currency", f"{columns[taken[priced]].name}: in which currency, such as EUR?"))
+    sheet = Sheet(kind, tuple(columns), dates, decimals or "point", wishes.currency, wishes.zone)
+    shape = Shape(shape.encoding, shape.delimiter, sheet.grouped if shape.delimiter is not None else None)
+    return Understanding(sheet, shape, begins, line, tuple(map(tuple, rows[:_FIRST])), tuple(questions))
+
+
+_DATES: Final = Question(
+    "--dates", "Is 03/04/2026 the 3rd of April (dmy) or the 4th of March (mdy)?", get_args(DateOrder)
+)
+_DECIMALS: Final = Question(
+    "--decimal", "Is 1.234 more than a thousand (comma) or a little more than one (point)?", get_args(Decimals)
+)
+
+
+def _decided(found: tuple[bool, frozenset[_T]], question: Question, questions: list[Question]) -> _T | None:
+    unsure, shown = found
+    if len(shown) == 1:
+        return next(iter(shown))
+    if unsure or shown:
+        questions.append(question)
+    return None
+
+
+def _needed(kind: Kind, taken: Mapping[str, int], shape: Shape) -> None:
+    missing = [] if taken.keys() & {"email", "phone", "user_id", "anonymous_id"} else ["email"]
+    if kind == "purchases":
+        missing += [name for name in ("order_id", "amount") if name not in taken]
+    if missing and shape.delimiter is not None:
+        raise NotUnderstood(
+            f"no column is {' or '.join(missing)} as far as can be seen; say which: --map {missing[0]}='Its column'"
+        )
+
+
+def answered(wishes: Wishes, answers: Mapping[str, str]) -> Wishes:
+    """The wishes with the answers to questions, by option."""
+    names = {"--dates": "dates", "--decimal": "decimals", "--currency": "currency"}
+    said: dict[str, Any] = {names[option]: answer for option, answer in answers.items()}
+    return Wishes(**{**{name: getattr(wishes, name) for name in Wishes.__slots__}, **said})

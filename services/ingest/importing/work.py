@@ -1,0 +1,153 @@
+"""What a worker process does: a piece of the file in, messages and refused rows out."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.sheet import Sheet, SheetReader
+from services.ingest.importing.cutting import LONGEST_RECORD
+from services.ingest.importing.reading import Piece, Shape, text
+from services.ingest.outgoing import as_outgoing
+from shared.clock import utc_now
+from shared.events.identity import derived_event_id
+from shared.kafka.topics import MAX_MESSAGE_BYTES
+
+_SLACK: Final = 2048  # bytes of a message that are not its value
+_JSON: Final = msgspec.json.Decoder()
+
+
+class Refusal(NamedTuple):
+    """A row that cannot be taken, as it stands in the file. The reason names columns, never a value."""
+
+    line: int
+    reason: str
+    row: list[str]
+
+
+class Worked(NamedTuple):
+    """What came of a piece. `messages` are keys and values; what is left out says that nothing was bought."""
+
+    messages: list[tuple[bytes | None, bytes]]
+    refused: list[Refusal]
+    left_out: int
+
+
+class Group(NamedTuple):
+    """The rows of one fact, and the line that the first one begins on."""
+
+    line: int
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a worker has to know. `source` is `/sources/<name>`."""
+
+    sheet: Sheet
+    shape: Shape
+    source: str
+    key_secret: bytes
+    trace: str | None = None
+
+
+class Worker:
+    """Makes messages of pieces."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._reader = SheetReader(plan.sheet, plan.source)
+        csv.field_size_limit(LONGEST_RECORD * 2)
+
+    def work(self, piece: Piece) -> Worked:
+        """The messages of a piece, in the order of its rows."""
+        content = text(piece.content, self._plan.shape.encoding)
+        worked = Worked([], [], 0)
+        if piece.broken:
+            worked.refused.append(Refusal(piece.line, "a quote begins here that never ends", [content.rstrip("\r\n")]))
+            return worked
+        now, left_out = utc_now(), 0
+        for group in self._groups(content, piece.line):
+            try:
+                fact = self._fact(group)
+                if fact is None:
+                    left_out += 1
+                else:
+                    worked.messages.append(self._message(fact, now))
+            except Refused as refused:
+                reason = "; ".join(f"{each.at}: {each.problem}" for each in refused.wrong)
+                worked.refused.extend(Refusal(group.line, reason, row) for row in group.rows)
+        return worked._replace(left_out=left_out)
+
+    def _groups(self, content: str, line: int) -> Iterator[Group]:
+        if self._plan.shape.delimiter is None:
+            for number, each in enumerate(content.split("\n"), line):
+                if each.strip():
+                    yield Group(number, [[each]])
+            return
+        grouped = self._plan.shape.grouped
+        if grouped is None:
+            for begins, row in self._rows(content, line):
+                yield Group(begins, [row])
+            return
+        group = Group(line, [])
+        for begins, row in self._rows(content, line):
+            if group.rows and row[grouped] not in ("", group.rows[0][grouped]):
+                yield group
+                group = Group(begins, [])
+            if not group.rows:
+                group = Group(begins, [])
+            group.rows.append(row)
+        if group.rows:
+            yield group
+
+    def _rows(self, content: str, line: int) -> Iterator[tuple[int, list[str]]]:
+        """Rows that are not empty, at least as long as there are columns, and the lines they begin on."""
+        reader = csv.reader(io.StringIO(content, newline=""), delimiter=self._plan.shape.delimiter or ",")
+        columns = len(self._plan.sheet.columns)
+        before = 0
+        for row in reader:
+            begins, before = line + before, reader.line_num
+            if any(row):
+                row.extend([""] * (columns - len(row)))
+                yield begins, row
+
+    def _fact(self, group: Group) -> Fact | None:
+        if self._plan.shape.delimiter is None:
+            return self._reader.from_object(_object(group.rows[0][0]))
+        columns = len(self._plan.sheet.columns)
+        for row in group.rows:
+            if len(row) > columns and any(row[columns:]):
+                raise Refused([Wrong("row", f"has {len(row)} cells where the first line has {columns}")])
+        return self._reader.from_rows(group.rows)
+
+    def _message(self, fact: Fact, now: datetime) -> tuple[bytes | None, bytes]:
+        plan = self._plan
+        outgoing = as_outgoing(
+            fact,
+            topic="",
+            source=plan.source,
+            identifier=derived_event_id(plan.source, fact.sender_id or ""),
+            now=now,
+            trace=plan.trace,
+            key_secret=plan.key_secret,
+        )
+        if len(outgoing.value) > MAX_MESSAGE_BYTES - _SLACK:
+            raise Refused([Wrong("row", "is larger than an event may be")])
+        return outgoing.key, outgoing.value
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        said = _JSON.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        raise Refused([Wrong("row", "is not valid JSON")]) from None
+    if not isinstance(said, dict):
+        raise Refused([Wrong("row", "is not a JSON object")])
+    return said

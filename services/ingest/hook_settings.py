@@ -94,7 +94,7 @@ class RawHook(ConfigModel):
 
         Without a secret nothing is accepted.
         """
-        wrong = list(self._misplaced())
+        wrong = [*self._misplaced(), *self._missing()]
         if self.kind not in HOOK_KINDS:
             return None, wrong
         if not self.secrets:
@@ -119,9 +119,6 @@ class RawHook(ConfigModel):
                 options[name] = _resolved(str(value), key, environment, state, wrong)
             else:
                 options[name] = value
-        for name in _NEEDED.get(self.kind, ()):
-            if name not in self.options:
-                wrong.append((("options", name), "is needed, as a reference: env:NAME or file:/path"))
         return HookSettings(tuple(found), options), wrong
 
     def _misplaced(self) -> Iterator[Trouble]:
@@ -136,6 +133,11 @@ class RawHook(ConfigModel):
             yield ("fields",), f"kind {self.kind} has no form whose fields could be named"
         if self.options and self.kind == "generic":
             yield ("options",), "kind generic has none; see signature, id and events"
+
+    def _missing(self) -> Iterator[Trouble]:
+        for name in _NEEDED.get(self.kind, ()):
+            if name not in self.options:
+                yield ("options", name), "is needed, as a reference: env:NAME or file:/path"
 
     def _generic(self, found: list[str], wrong: list[Trouble]) -> dict[str, Any]:
         if self.signature is None:

@@ -1,0 +1,193 @@
+"""A customer's site on its own port, an ingest that can be stopped and started, and a visitor's browser."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer
+from playwright.async_api import Browser, BrowserContext, Page
+
+from services.ingest.app import build
+from services.ingest.settings import IngestSettings
+from shared.events.envelope import Decoded, decode
+from shared.kafka.topics import Topics
+from shared.runtime import Service, serving
+from shared.secrets import ensure_state_secrets
+from tests.waiting import until
+
+SOURCES = """
+sources:
+  website: {kind: form, keys: [env:SNIPPET_TEST_KEY], fields: {email: your-email}, least_fill_seconds: 0}
+  redirecting: {kind: form, redirect: "%(site)s/thanks"}
+  elsewhere: {kind: form, origins: ["https://example.com"]}
+"""
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; img-src data:; script-src %(ingest)s 'nonce-test'; connect-src %(ingest)s"
+)
+FORM = """
+<form data-firsthour="website">
+  <label>E-mail <input name="your-email"></label>
+  <label>Name <input name="name"></label>
+  <label><input type="checkbox" name="consent"> Yes, write to me.</label>
+  <button>Send</button>
+  <p data-firsthour-thanks hidden>Thanks, Ada.</p>
+</form>
+"""
+
+
+@dataclass
+class Site:
+    """What the site shows: path → body; every page includes the snippet with `attributes`, under a strict CSP."""
+
+    origin: str = ""
+    ingest: str = ""
+    key: str = ""
+    attributes: str = ""
+    head: str = ""
+    pages: dict[str, str] = field(default_factory=lambda: {"/": "<h1>Home</h1>", "/form": FORM})
+
+    async def __call__(self, scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        body = self.pages.get(scope["path"], "")
+        text = (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page {scope["path"]}</title>'
+            f'<link rel="icon" href="data:,">{self.head}'
+            f'<script async src="{self.ingest}/firsthour.js" data-key="{self.key}" {self.attributes}></script>'
+            f"</head><body>{body}</body></html>"
+        )
+        headers = [(b"content-type", b"text/html; charset=utf-8")]
+        headers.append((b"content-security-policy", (CONTENT_SECURITY_POLICY % {"ingest": self.ingest}).encode()))
+        await send({"type": "http.response.start", "status": 200 if body else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": text.encode()})
+
+
+class Ingest:
+    """An ingest on one port: `start` and `stop` it; what it took is in Kafka."""
+
+    def __init__(self, settings: IngestSettings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self.port = 0
+        self.topics = Topics(settings.topic_prefix)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        service = await self._stack.enter_async_context(build(self._settings))
+        self.port = await self._stack.enter_async_context(serving(service, host="127.0.0.1", port=self.port))
+
+        async with httpx.AsyncClient() as http:
+
+            async def ready() -> bool:
+                return (await http.get(f"{self.url}/readyz")).status_code == 200
+
+            await until(ready)
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+    async def records(self) -> list[Decoded]:
+        """All that is on the topic now, repetitions included."""
+        consumer = AIOKafkaConsumer(
+            self.topics.events, bootstrap_servers=self._settings.kafka, auto_offset_reset="earliest", group_id=None
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found: list[Decoded] = []
+            async with asyncio.timeout(15):
+                while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+                    for records in (await consumer.getmany(timeout_ms=100)).values():
+                        found += [decode(record.value) for record in records]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def events(self, count: int = 0) -> list[Decoded]:
+        """The events, each once and in order of time, as soon as there are `count`."""
+        found: list[Decoded] = []
+
+        async def there() -> bool:
+            nonlocal found
+            found = sorted({each[0].id: each for each in await self.records()}.values(), key=lambda each: each[0].time)
+            return len(found) >= count
+
+        await until(there, every_s=0.2)
+        return found
+
+    async def leads(self, count: int = 1) -> list[Decoded]:
+        """The leads, as soon as there are `count`."""
+        found: list[Decoded] = []
+
+        async def there() -> bool:
+            nonlocal found
+            found = [each for each in await self.events() if each[0].type == "lead.captured"]
+            return len(found) >= count
+
+        await until(there, every_s=0.2)
+        return found
+
+
+class Visitor:
+    """A browser of one person; `complaints` are errors of the page and of its console."""
+
+    def __init__(self, context: BrowserContext, page: Page, site: Site) -> None:
+        self.context, self.page, self.site = context, page, site
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: self.requests.append(f"{request.method} {request.url}"))
+
+    async def visit(self, path: str = "/", **options: Any) -> None:
+        await self.page.goto(self.site.origin + path, **options)
+        await self.page.wait_for_function("Boolean(window.firsthour && firsthour.track)")
+
+    async def stored(self) -> dict[str, str]:
+        found: dict[str, str] = await self.page.evaluate("({...localStorage})")
+        return found
+
+    async def idle(self) -> None:
+        """Nothing waits to be sent any more."""
+        await self.page.wait_for_function("!Object.keys(localStorage).some(key => /\\.(lead|message)\\./.test(key))")
+
+    def sent(self, path: str) -> int:
+        return sum(each == f"POST {self.site.ingest}{path}" for each in self.requests)
+
+
+@dataclass
+class World:
+    ingest: Ingest
+    site: Site
+    browser: Browser
+    _stack: AsyncExitStack
+
+    async def visitor(self, script: str | None = None, **options: Any) -> Visitor:
+        """A new person with an empty browser; `script` runs before each page."""
+        context = await self.browser.new_context(**options)
+        self._stack.push_async_callback(context.close)
+        if script is not None:
+            await context.add_init_script(script)
+        return Visitor(context, await context.new_page(), self.site)
+
+
+@asynccontextmanager
+async def world(kafka: str, prefix: str, folder: Path, browser: Browser) -> AsyncIterator[World]:
+    site = Site()
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(serving(Service(site, {}), host="127.0.0.1", port=0))
+        site.origin = f"http://localhost:{port}"
+        config = folder / "config"
+        config.mkdir()
+        (config / "sources.yaml").write_text(SOURCES % {"site": site.origin})
+        keys = ensure_state_secrets(folder, ["SNIPPET_TEST_KEY"])
+        ingest = Ingest(IngestSettings(kafka=kafka, topic_prefix=prefix, config=config, state=folder))
+        await ingest.start()
+        stack.push_async_callback(ingest.stop)
+        site.ingest, site.key = ingest.url, keys["SNIPPET_TEST_KEY"]
+        yield World(ingest, site, browser, stack)

@@ -78,10 +78,14 @@ def key_of(secret: str, scheme: str) -> bytes:
     """The bytes that sign. Raises ValueError when a Standard Webhooks secret is not base64."""
     if scheme != "standard-webhooks":
         return secret.encode()
+    encoded = secret.removeprefix(_STANDARD_SECRET)
     try:
-        return base64.b64decode(secret.removeprefix(_STANDARD_SECRET), validate=True)
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
-        raise ValueError("must be a Standard Webhooks secret: whsec_ and base64") from None
+        key = b""
+    if not key:
+        raise ValueError("must be a Standard Webhooks secret: whsec_ and base64")
+    return key
 
 
 def _verify(incoming: Incoming, secrets: Sequence[str], options: Mapping[str, Any]) -> None:

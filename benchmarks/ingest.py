@@ -79,12 +79,13 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
     with ExitStack() as running:
         if options.with_limit:
             bare_settings = {**common, "FIRSTHOUR_TOPIC": topics.events, "FIRSTHOUR_PORT": str(ports[0])}
-            running.enter_context(started(["benchmarks.bare_asgi"], bare_settings, f"{bare_url}/"))
+            bare = running.enter_context(started(["benchmarks.bare_asgi"], bare_settings, f"{bare_url}/"))
         ingest_settings = {**common, "FIRSTHOUR_INGEST_PORT": str(ports[1])}
         ingest = running.enter_context(started(["services.cli", "ingest"], ingest_settings, f"{url}/readyz"))
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
         segment = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['APP_KEY']}"}
         runs: dict[str, list[load.Load]] = {"leads": [], "track": [], "bare": []}
+        spent: dict[str, list[float]] = {"leads": [], "track": [], "bare": []}
         how = {"connections": options.connections, "seconds": options.seconds}
         for round_number in range(options.rounds + 1):  # the first warms up
             for name, target, body, given in (
@@ -94,15 +95,28 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
             ):
                 if name == "bare" and not options.with_limit:
                     continue
+                process = psutil.Process((bare if name == "bare" else ingest).pid)
+                before = _cpu_s(process)
                 found = load.post(target, body, given, **how)
                 if round_number:
                     runs[name].append(found)
-        result: dict[str, Any] = {name: _median(found) for name, found in runs.items() if found}
+                    spent[name].append((_cpu_s(process) - before) / (found.per_second * options.seconds) * 1e6)
+        result: dict[str, Any] = {
+            name: {**_median(found), "cpu_us": round(statistics.median(spent[name]), 1)}
+            for name, found in runs.items()
+            if found
+        }
         result["rss_mb"] = psutil.Process(ingest.pid).memory_info().rss // 2**20
         if options.with_limit:
             for name in ("leads", "track"):
                 result[f"{name}_share_of_bare"] = round(result[name]["per_second"] / result["bare"]["per_second"], 2)
         return result
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """Seconds of CPU of the process and its workers so far: what a request costs on a machine that does other things."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def _median(found: list[load.Load]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Intake:
         self._data_centres = data_centres
         self._log_each = log.is_debug(__name__)
         self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
+        self._counters: dict[str, Counter] = {}
         self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
         self.pending = Gauge("firsthour_ingest_spool_pending", "Events in the spool.", registry=registry)
         self.pending.set_function(lambda: spool.pending if spool is not None else 0)
@@ -96,7 +97,10 @@ class Intake:
         if self._log_each:
             for identifier, fact in zip(ids, facts, strict=True):
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), type=fact.type)
-        self._accepted.labels(source=source.name).inc(len(ids))
+        counter = self._counters.get(source.name)
+        if counter is None:
+            counter = self._counters[source.name] = self._accepted.labels(source=source.name)
+        counter.inc(len(ids))
         return ids
 
     def _seen(self, fact: Fact, visitor: Visitor | None, now: datetime) -> Visitor:

@@ -13,17 +13,19 @@ from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 
 from shared import log
 from shared.backoff import exponential
 from shared.errors import Permanent, Transient
+from shared.kafka.partition_queue import PartitionQueue, send_in_order
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.pause import pause
 
 _LOG = log.get(__name__)
 _STOP_S: Final = 5.0
+_LARGEST: Final = MAX_MESSAGE_BYTES - 4096  # headers and the batch around it need room too
 _BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or a full batch would be refused whole
 
 
@@ -59,6 +61,8 @@ class Producer:
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._producer: AIOKafkaProducer | None = None
+        self._partitions: dict[str, list[int]] = {}  # as they were at the connection
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._broken = asyncio.Event()
 
     @property
@@ -87,6 +91,9 @@ class Producer:
             self._producer = producer
             await _first(stopping.wait(), self._broken.wait())
             self._producer = None
+            queues, self._queues, self._partitions = self._queues, {}, {}
+            for queue in queues.values():
+                await queue.close()
             await self._discard(producer)
 
     def _make(self) -> AIOKafkaProducer:
@@ -121,26 +128,47 @@ class Producer:
         producer = self._producer
         if producer is None:
             raise Transient("Kafka is not reachable")
+        if len(outgoing.value) + len(outgoing.key or b"") > _LARGEST:
+            raise Permanent("larger than a Kafka message may be")
         if self._in_flight >= self._max_in_flight:
             raise Transient("too many messages under way to Kafka")
         self._in_flight += 1
-        expiry: asyncio.TimerHandle | None = None
         try:
-            # Until here aiokafka keeps its own time (request_timeout_ms); from here on, what it was given may hang.
-            acknowledged = await producer.send(
-                outgoing.topic, outgoing.value, key=outgoing.key, headers=list(outgoing.headers)
+            queue = self._queue(producer, outgoing) or await self._first_queue(producer, outgoing)
+            await queue.put(outgoing)
+        finally:
+            self._in_flight -= 1
+
+    def _queue(self, producer: AIOKafkaProducer, outgoing: Outgoing) -> PartitionQueue | None:
+        """The queue of its partition; None when the topic's partitions are not known yet."""
+        partitions = self._partitions.get(outgoing.topic)
+        if partitions is None:
+            return None
+        partition = partition_of(outgoing.key, partitions, partitions)
+        queue = self._queues.get((outgoing.topic, partition))
+        if queue is None:
+            queue = self._queues[outgoing.topic, partition] = PartitionQueue(
+                producer,
+                outgoing.topic,
+                partition,
+                deadline_s=self._deadline_s,
+                on_failure=self._broken.set,
             )
-            expiry = asyncio.get_running_loop().call_later(self._deadline_s, _expire, acknowledged)
-            await acknowledged
-        except MessageSizeTooLargeError:
-            raise Permanent("larger than a Kafka message may be") from None
+        return queue
+
+    async def _first_queue(self, producer: AIOKafkaProducer, outgoing: Outgoing) -> PartitionQueue:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                partitions = sorted(await producer.partitions_for(outgoing.topic))
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             self._broken.set()
-            raise Transient(f"Kafka did not acknowledge: {type(error).__name__}") from error
-        finally:
-            if expiry is not None:
-                expiry.cancel()
-            self._in_flight -= 1
+            raise Transient(f"Kafka does not tell the topic's partitions: {type(error).__name__}") from error
+        if self._producer is not producer:
+            raise Transient("the connection to Kafka was given up")
+        self._partitions[outgoing.topic] = partitions
+        queue = self._queue(producer, outgoing)
+        assert queue is not None
+        return queue
 
     async def send_all(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish many, in order per partition, batched; return once all are acknowledged. Raises as `send`."""
@@ -165,33 +193,7 @@ class Producer:
                 partitions = known[message.topic] = sorted(await producer.partitions_for(message.topic))
             placed[message.topic, partition_of(message.key, partitions, partitions)].append(message)
         # One partition's batches follow each other; the partitions go side by side.
-        await asyncio.gather(*(_send_partition(producer, place, these) for place, these in placed.items()))
-
-
-def _expire(acknowledged: asyncio.Future[object]) -> None:
-    """A deadline at a tenth of the cost of `asyncio.timeout`, which counts on the hot path."""
-    if not acknowledged.done():
-        acknowledged.set_exception(TimeoutError("no acknowledgement within the deadline"))
-
-
-async def _send_partition(producer: AIOKafkaProducer, place: tuple[str, int], messages: Sequence[Outgoing]) -> None:
-    topic, partition = place
-    acknowledged = []
-    batch = producer.create_batch()
-    for message in messages:
-        headers = list(message.headers)
-        if batch.append(key=message.key, value=message.value, timestamp=None, headers=headers) is None:
-            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-            if batch.append(key=message.key, value=message.value, timestamp=None, headers=headers) is None:
-                # Larger than a batch on its own: the ordinary way takes up to max_request_size.
-                acknowledged.append(
-                    await producer.send(topic, message.value, key=message.key, partition=partition, headers=headers)
-                )
-    if batch.record_count():
-        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-    for future in acknowledged:
-        await future
+        await asyncio.gather(*(send_in_order(producer, *place, these) for place, these in placed.items()))
 
 
 async def _first(*waits: Awaitable[object]) -> None:

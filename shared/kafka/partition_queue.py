@@ -1,0 +1,118 @@
+"""Gathers what many senders have for one partition while its last batch is under way, and sends that as one.
+
+aiokafka's own `send` makes each message a few coroutines, a timer and a future; a batch of its makes one for all.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from shared.errors import Transient
+from shared.kafka.records import Outgoing
+
+_MOST: Final = 1000  # messages of one batch
+
+
+class _Waiting(NamedTuple):
+    outgoing: Outgoing
+    acknowledged: asyncio.Future[None]
+
+
+class PartitionQueue:
+    """One partition's messages, sent in the order in which they came, one batch at a time."""
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        partition: int,
+        *,
+        deadline_s: float,
+        on_failure: Callable[[], None],
+    ) -> None:
+        """`on_failure` is called when a batch was not acknowledged in time: the producer may be wedged."""
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._deadline_s = deadline_s
+        self._on_failure = on_failure
+        self._waiting: list[_Waiting] = []
+        self._loop = asyncio.get_running_loop()
+        self._something = asyncio.Event()
+        self._task = self._loop.create_task(self._run(), name=f"produce-{topic}-{partition}")
+
+    def put(self, outgoing: Outgoing) -> asyncio.Future[None]:
+        """A future that is done once the broker has acknowledged; it fails with Transient."""
+        acknowledged: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(_Waiting(outgoing, acknowledged))
+        self._something.set()
+        return acknowledged
+
+    async def close(self) -> None:
+        """Stop; whoever still waits is told that it failed."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._fail(self._waiting, Transient("the connection to Kafka was given up"))
+        self._waiting = []
+
+    async def _run(self) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._waiting:
+                these, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+                try:
+                    async with asyncio.timeout(self._deadline_s):
+                        await send_in_order(
+                            self._producer, self._topic, self._partition, [each.outgoing for each in these]
+                        )
+                except Exception as error:  # noqa: BLE001 - a queue that ended would let its senders wait for ever
+                    # What came meanwhile has waited as long: it fails as well, and goes to the spool in its order.
+                    these, self._waiting = these + self._waiting, []
+                    self._fail(these, Transient(f"Kafka did not acknowledge: {type(error).__name__}"))
+                    self._on_failure()
+                except asyncio.CancelledError:
+                    self._fail(these, Transient("the connection to Kafka was given up"))
+                    raise
+                else:
+                    for each in these:
+                        if not each.acknowledged.done():
+                            each.acknowledged.set_result(None)
+
+    @staticmethod
+    def _fail(waiting: Sequence[_Waiting], error: Transient) -> None:
+        for each in waiting:
+            if not each.acknowledged.done():
+                each.acknowledged.set_exception(error)
+
+
+async def send_in_order(producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Outgoing]) -> None:
+    """Send to one partition in as few batches as hold the messages; return once all are acknowledged."""
+    acknowledged = []
+    batch = producer.create_batch()
+    for message in messages:
+        if _append(batch, message):
+            continue
+        if batch.record_count():
+            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+        if not _append(batch, message):
+            # Larger than a batch on its own: the ordinary way takes up to max_request_size.
+            acknowledged.append(
+                await producer.send(
+                    topic, message.value, key=message.key, partition=partition, headers=list(message.headers)
+                )
+            )
+    if batch.record_count():
+        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+    for future in acknowledged:
+        await future
+
+
+def _append(batch: Any, message: Outgoing) -> bool:
+    added = batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
+    return added is not None

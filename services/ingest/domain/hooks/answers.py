@@ -24,6 +24,7 @@ from shared.events.types import LeadCaptured
 OLDEST: Final = timedelta(days=28)
 _LONGEST: Final = {"message": LONG, "page": 2000, "referrer": 2000, "consent_wording": 5000}
 _LONGEST_NAME: Final = 100
+_MOST_ANSWERS: Final = 1000
 _MOST_TRAITS: Final = 200
 _NOT_FORM_FIELDS: Final = frozenset({"message_id", "consent_wording"})
 _RULES: Final[Mapping[str, Callable[[str], str]]] = {
@@ -88,6 +89,7 @@ def read_answers(
 
     Raises Refused when there is nobody to answer, at `at` or at the answer that should have told.
     """
+    answers = answers[:_MOST_ANSWERS]
     found = _recognise(answers, mapping)
     rest = [answer for answer in answers if answer not in found.values()]
     if "message" not in found:

@@ -74,11 +74,11 @@ def _line(line: bytes) -> str:
         return line.decode("cp1252", "replace") + "\n"
 
 
-def pieces(path: Path, shape: Shape, *, offset: int = 0, line: int = 1) -> Iterator[Piece]:
-    """The file from `offset` on, where a record begins, in pieces. Raises Unreadable."""
+def pieces(path: Path, shape: Shape, *, offset: int = 0, line: int = 1, size: int = _PIECE) -> Iterator[Piece]:
+    """The file from `offset` on, where a record begins, in pieces of about `size` bytes. Raises Unreadable."""
     held, ended = b"", False
     with _opened(path) as raw:
-        blocks = _blocks(raw, shape.encoding, offset)
+        blocks = _blocks(raw, shape.encoding, offset, size)
         while True:
             cut, broken = _cut(held, shape, ended=ended)
             if cut:
@@ -113,18 +113,18 @@ def _first_line(held: bytes) -> int:
     return held.find(b"\n") + 1 or len(held)
 
 
-def _blocks(raw: IO[bytes], encoding: Encoding, offset: int) -> Iterator[bytes]:
+def _blocks(raw: IO[bytes], encoding: Encoding, offset: int, size: int) -> Iterator[bytes]:
     file = _unpacked(raw)
     _, mark = _encoding(_read(file, 4))
     if encoding in ("utf-8", "cp1252"):
         _skip(file, mark + offset)
-        while block := _read(file, _PIECE):
+        while block := _read(file, size):
             yield block
         return
     file.seek(mark)
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     to_skip = offset
-    while block := _read(file, _PIECE):
+    while block := _read(file, size):
         recoded = decoder.decode(block).encode()
         if to_skip < len(recoded):
             yield recoded[to_skip:]

@@ -19,7 +19,7 @@ from shared.clock import utc_now
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 
-_SLACK: Final = 2048  # bytes of a message that are not its value
+_SLACK: Final = 8192  # bytes of a message that are not its value
 _JSON: Final = msgspec.json.Decoder()
 
 

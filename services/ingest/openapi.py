@@ -171,7 +171,27 @@ def _paths() -> dict[str, Any]:
         },
     }
     paths["/f/{source}"] = form
+    paths["/hooks/{source}"] = _hook()
     return paths
+
+
+def _hook() -> dict[str, Any]:
+    """Another service's webhook: its sender decides what is in it, how it is signed and how it is answered."""
+    hook = _post("Another service's webhook", {"description": "As the sender documents it."}, {})
+    operation = hook["post"]
+    del operation["security"], operation["responses"]["403"]
+    operation["description"] = (
+        "Signed as the kind of the source in sources.yaml says. 200 to event types that are nothing to us, and to what "
+        "is truly the sender's own and cannot be read (logged, and counted in firsthour_ingest_hooks): to send the "
+        "same again would not help. 422 only from kind generic."
+    )
+    operation["parameters"] = [{"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}]
+    operation["responses"] |= {
+        "200": {"description": "Safe", "content": {"application/json": {}}},
+        "401": _problem_answer("The signature is missing, wrong or too old"),
+        "404": _problem_answer("There is no such source"),
+    }
+    return hook
 
 
 def _post(summary: str, body: dict[str, Any], done: dict[int, tuple[str, dict[str, Any]]]) -> dict[str, Any]:

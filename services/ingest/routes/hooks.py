@@ -6,8 +6,9 @@ the webhook off (Shopify deletes it after eight tries), and that costs every lat
 there the mapping is the operator's own, and who writes it is who reads the answer.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter
@@ -94,22 +95,24 @@ class Hooks:
             _LOG.info("hook_ignored", source=source.name, types=names)
         if reading.facts:
             await self._intake.accept(source, reading.facts, request.traceparent)
-        later, refused = None, None
-        for each in reading.fetch:  # one that cannot be had keeps none of the others away
-            try:
-                if self._fetch is None:
-                    raise Transient("nothing here can fetch leads")
-                await self._intake.accept(source, [await self._fetch(source, each)], request.traceparent)
-            except Transient as error:
-                later = error
-            except (Refused, Permanent) as error:
-                refused = error
-        if later is not None:
-            _LOG.warning("hook_not_fetched", source=source.name, reason=log.reason(later))
-            raise Problem(503, "The lead could not be fetched now", "Send the webhook again.", headers=_RETRY)
-        if refused is not None:
-            raise refused
+        if reading.fetch:
+            await self._take_fetched(source, reading.fetch, request)
         return "taken" if reading.facts or reading.fetch else "ignored"
+
+    async def _take_fetched(self, source: Source, leads: Sequence[ToFetch], request: Request) -> None:
+        """Fetches all at once, since the sender waits; one that cannot be had keeps none of the others away."""
+
+        async def take(lead: ToFetch) -> None:
+            if self._fetch is None:
+                raise Transient("nothing here fetches leads")
+            await self._intake.accept(source, [await self._fetch(source, lead)], request.traceparent)
+
+        errors = await asyncio.gather(*(take(lead) for lead in leads), return_exceptions=True)
+        for error in sorted(filter(None, errors), key=lambda each: isinstance(each, Refused | Permanent)):
+            if isinstance(error, Transient):
+                _LOG.warning("hook_not_fetched", source=source.name, reason=log.reason(error))
+                raise Problem(503, "The lead could not be fetched now", "Send the webhook again.", headers=_RETRY)
+            raise error
 
     def _url(self, request: Request) -> str:
         """The URL as the sender called it; what a proxy changed of it, `public_url` puts right."""

@@ -1,12 +1,15 @@
 """`POST /v1/events`: CloudEvents, one or a batch."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from services.ingest.body import decode_json
 from services.ingest.domain.checks import Wrong
-from services.ingest.domain.cloud_events import from_headers, read_cloud_event
+from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.door import Door
 from services.ingest.exchange import Answer, Request, accepted, named_errors
@@ -14,8 +17,10 @@ from services.ingest.intake import Intake
 from services.ingest.sources import Source
 from shared.http.problems import Problem
 
-_ONE: Final = (b"application/cloudevents+json", b"application/json")
+_ONE: Final = b"application/cloudevents+json"
 _MANY: Final = b"application/cloudevents-batch+json"
+_FORMATS: Final = b"application/cloudevents"
+_MARK: Final = b"ce-specversion"
 
 
 class CloudEvents:
@@ -33,31 +38,54 @@ class CloudEvents:
         source = self._door.by_key(request, "event")
         if request.content_type == _MANY:
             return await self._batch(request, source)
-        body = decode_json(await request.body(self._largest))
-        if b"ce-specversion" in request.headers:
-            body = from_headers(request.headers, body)
-        elif request.content_type not in _ONE:
-            raise Problem(415, "This content type is not taken", "Send application/cloudevents+json, or ce- headers.")
-        if not isinstance(body, dict):
-            raise Problem(400, "The body is not a CloudEvent")
-        (identifier,) = await self._intake.accept(source, (request.named(read_cloud_event(body)),), request.traceparent)
+        event = await self._event(request)
+        fact = request.named(read_cloud_event(event))
+        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent or _trace_of(event))
         return accepted(identifier)
+
+    async def _event(self, request: Request) -> Mapping[str, Any]:
+        """The event as structured mode has it. The content type decides first: `ce-` headers may come with either."""
+        binary = not request.content_type.startswith(_FORMATS) and _MARK in request.headers
+        content_type = request.content_type.decode("latin-1")
+        if binary and content_type and not is_json(content_type):
+            raise Problem(415, "Data of this content type is not taken", "Send the event's data as application/json.")
+        if not binary and request.content_type != _ONE and not is_json(content_type):
+            raise Problem(415, "This content type is not taken", "Send application/cloudevents+json, or ce- headers.")
+        body = await request.body(self._largest)
+        if binary:
+            return from_headers(request.headers, decode_json(body) if body else None)
+        event = decode_json(body)
+        if not isinstance(event, dict):
+            raise Problem(400, "The body is not a CloudEvent")
+        return event
 
     async def _batch(self, request: Request, source: Source) -> Answer:
         batch = decode_json(await request.body(self._largest_batch))
         if not isinstance(batch, list):
             raise Problem(400, "The body is not a list of CloudEvents")
-        facts: list[Fact] = []
+        facts: list[tuple[bytes | None, Fact]] = []
         wrong: list[Wrong] = []
         for index, event in enumerate(batch):
             try:
                 if not isinstance(event, dict):
                     raise Refused([Wrong(f"/{index}", "must be an object")])
-                facts.append(read_cloud_event(event, f"/{index}"))
+                facts.append((request.traceparent or _trace_of(event), read_cloud_event(event, f"/{index}")))
             except Refused as refused:
                 wrong += refused.wrong
         if not facts and wrong:
             raise Refused(wrong)
-        ids = await self._intake.accept(source, facts, request.traceparent) if facts else []
+        ids = await self._accept(source, facts)
         answer = {"ids": ids, "status": "accepted", **({"errors": named_errors(wrong)} if wrong else {})}
         return Answer(202, msgspec.json.encode(answer))
+
+    async def _accept(self, source: Source, facts: Sequence[tuple[bytes | None, Fact]]) -> list[UUID]:
+        ids: list[UUID] = []
+        for trace, together in groupby(facts, key=lambda each: each[0]):
+            ids += await self._intake.accept(source, [fact for _, fact in together], trace)
+        return ids
+
+
+def _trace_of(event: Mapping[str, Any]) -> bytes | None:
+    """The trace that an event names itself (the extension for distributed tracing)."""
+    trace = event.get("traceparent")
+    return trace.encode() if isinstance(trace, str) else None

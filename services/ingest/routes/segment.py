@@ -43,7 +43,7 @@ class Segment:
         data = decode_object(await request.body(self._largest))
         source = self._door.by_key(request, "segment", data.get("writeKey"))
         fact = read_segment(data, request.name, now=utc_now(), public=source.public)
-        await self._intake.accept(source, (fact,), request.traceparent)
+        await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return Answer(200, _DONE)
 
     async def _batch(self, request: Request) -> Answer:
@@ -72,7 +72,7 @@ class Segment:
             except Refused as refused:
                 wrong += refused.wrong
         if facts:
-            await self._intake.accept(source, facts, request.traceparent)
+            await self._intake.accept(source, facts, request.traceparent, request.visitor)
         if not wrong:
             return Answer(200, _DONE)
         # Their SDKs drop the whole batch on a 400, the good with the bad: so 200, and the bad ones named.

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import typer
 
 from shared.errors import ConfigurationError, FirsthourError
@@ -95,7 +94,9 @@ def demo(
 
 
 @app.command()
-def ingest(config: Config = None, state: State = None) -> None:
+def ingest(
+    config: Config = None, state: State = None, worker: Annotated[bool, typer.Option(hidden=True)] = False
+) -> None:
     """Run ingest: takes leads, purchases and engagement over HTTP.
 
     Example: FIRSTHOUR_KAFKA=localhost:9092 firsthour ingest
@@ -105,7 +106,7 @@ def ingest(config: Config = None, state: State = None) -> None:
     from services.ingest.settings import IngestSettings
     from shared.settings import load
 
-    raise typer.Exit(serve(load(IngestSettings)))
+    raise typer.Exit(serve(load(IngestSettings), worker=worker))
 
 
 @app.command()
@@ -246,9 +247,11 @@ def import_(
     from shared.settings import load
 
     def answer(question: Question) -> str:
-        kind = click.Choice(question.choices) if question.choices else str
-        said: str = typer.prompt(question.text, type=kind, err=True)
-        return said
+        text = f"{question.text} [{'/'.join(question.choices)}]" if question.choices else question.text
+        while True:
+            said: str = typer.prompt(text, err=True).strip()
+            if said in question.choices or not question.choices:
+                return said
 
     asked = not (yes or as_json)
     asking = Asking(answer if asked else None, (lambda: typer.confirm("Import it?", err=True)) if asked else None)
@@ -263,7 +266,12 @@ def import_(
     )
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
-    raise typer.Exit(import_file(order, asking, load(IngestSettings)))
+    try:
+        code = import_file(order, asking, load(IngestSettings))
+    except typer.Abort:
+        typer.echo("\nNobody answers: --yes begins without asking.", err=True)
+        code = 2
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ _NEEDED: Final = {"meta": ("verify_token", "access_token")}  # options without w
 _POINTER: Final = re.compile(r"(/([^/~]|~[01])*)+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
+_MADE: Final = " (`firsthour setup` makes one)"  # not of what a sender made
+
 # A key of the source, below its name, and what is wrong with it.
 Trouble: TypeAlias = tuple[tuple[str | int, ...], str]
 
@@ -119,7 +121,7 @@ class RawHook(ConfigModel):
                 options[name] = _resolved(str(value), key, environment, state, wrong)
             else:
                 options[name] = value
-        return HookSettings(tuple(found), options), wrong
+        return HookSettings(tuple(found), options), [(key, text.removesuffix(_MADE)) for key, text in wrong]
 
     def _misplaced(self) -> Iterator[Trouble]:
         given = {"signature": self.signature, "id": self.id, "events": self.events}

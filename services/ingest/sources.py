@@ -256,7 +256,11 @@ def _hosted(raw: _HostedForm, consent: _Consent | None, redirect: str | None) ->
 
 
 def secret_names(config: Path) -> frozenset[str]:
-    """The environment variables that hold write keys: `firsthour setup` makes those that are not set."""
+    """The environment variables that hold what is ours to choose: `firsthour setup` makes those that are not set.
+
+    A named sender makes its own secret; a sender of kind generic is given one.
+    """
     raw = validate(read(config / FILE), _File)
-    references = (reference for each in raw.sources.values() for reference in each.keys)
+    sources = raw.sources.values()
+    references = (one for each in sources for one in (*each.keys, *(each.secrets if each.kind == "generic" else ())))
     return frozenset(each.removeprefix("env:") for each in references if each.startswith("env:"))

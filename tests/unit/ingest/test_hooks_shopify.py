@@ -143,6 +143,7 @@ def test_a_checkout_of_nobody_or_that_is_done_is_nothing(changed: dict[str, Any]
             ["/transactions"],
         ),
         ("customers/create", {}, ["/id"]),
+        ("orders/paid", {**ORDER, "updated_at": "2026-02-01T00:00:00Z"}, ["/updated_at"]),  # a copy of long ago
     ],
 )
 def test_what_cannot_be_done_without_is_named(topic: str, document: Any, at: list[str]) -> None:

@@ -124,6 +124,7 @@ def test_a_customer_is_known() -> None:
         ("order.created", {**ORDER, "billing": {}, "customer_id": 0}, ["/billing"]),
         ("order.updated", {**ORDER, "refunds": [{"id": 1, "total": "1"}, {}]}, ["/refunds/1"]),
         ("customer.created", {}, ["/id"]),
+        ("order.updated", {**ORDER, "date_modified_gmt": "2026-02-01T00:00:00"}, ["/date_modified_gmt"]),
     ],
 )
 def test_what_cannot_be_done_without_is_named(topic: str, document: Any, at: list[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.hooks.answers import check_recent
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading
 from services.ingest.domain.hooks.parts import (
     amount,
@@ -190,7 +191,10 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
     resource = the_object(body)
     topic = incoming.headers.get("x-shopify-topic", "none")
     reader = _READERS.get(topic)
-    facts = reader(resource) if reader is not None else []
+    if reader is None:
+        return Reading(ignored=(topic,))
+    check_recent(moment(resource.get("updated_at")) or moment(resource.get("created_at")), incoming.now, "/updated_at")
+    facts = reader(resource)
     return Reading(facts) if facts else Reading(ignored=(topic,))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from services.ingest.domain.checks import Wrong, amount_text
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.hooks.answers import check_recent
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading
 from services.ingest.domain.hooks.parts import (
     full_name,
@@ -139,7 +140,11 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
     resource = the_object(body)
     topic = incoming.headers.get("x-wc-webhook-topic", "none")
     reader = _READERS.get(topic)
-    facts = reader(resource) if reader is not None else []
+    if reader is None:
+        return Reading(ignored=(topic,))
+    changed = _gmt(resource, "date_modified_gmt") or _gmt(resource, "date_created_gmt")
+    check_recent(changed, incoming.now, "/date_modified_gmt")
+    facts = reader(resource)
     return Reading(facts) if facts else Reading(ignored=(topic,))
 
 

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import browser
+
+__all__ = ["browser", "node"]
+
 _FILES = Path(__file__).parent / "node"
 
 

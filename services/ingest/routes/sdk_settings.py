@@ -50,10 +50,9 @@ def _settings(write_key: str, request: Request) -> dict[str, Any]:
         "addBundledMetadata": False,
         "maybeBundledConfigIds": {},
     }
-    everything = {"__default": {"enabled": True, "integrations": {}}}
     return {
         "integrations": {"Segment.io": segment},
-        "plan": {"track": everything, "identify": everything, "group": everything},
+        "plan": {},
         "edgeFunction": {},
         "analyticsNextEnabled": True,
         "middlewareSettings": {},

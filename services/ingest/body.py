@@ -9,6 +9,7 @@ import msgspec
 from shared.http.problems import FieldError, Problem
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+_GZIP: Final = (b"gzip", b"x-gzip")  # one and the same (RFC 9110)
 _JSON: Final = msgspec.json.Decoder()
 
 
@@ -42,9 +43,10 @@ async def read_body(receive: Receive, *, declared: bytes | None, largest: int) -
 
 def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
     """The body unpacked; a bomb stops at the bound. Raises Problem 400, 413 or 415."""
-    if encoding is None or encoding == b"identity":
+    coding = (encoding or b"identity").strip().lower()
+    if coding == b"identity":
         return body
-    if encoding != b"gzip":
+    if coding not in _GZIP:
         raise Problem(415, "This content encoding is not taken", "Send the body plain or with gzip.")
     unpacker = zlib.decompressobj(wbits=31)
     try:
@@ -55,6 +57,8 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
         raise _too_large(largest)
     if not unpacker.eof:
         raise Problem(400, "The gzip body is cut off")
+    if unpacker.unused_data:  # a second part would be lost without a word
+        raise Problem(400, "The gzip body goes on after its end")
     return plain
 
 

@@ -1,5 +1,6 @@
 """One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,9 @@ _LOG = log.get(__name__)
 Headers = Sequence[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")
 _LONGEST_SENDER_ID: Final = 256
+_MOST_LOGGED: Final = 20
+# A sender may name a field as it likes, by an address too.
+_FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
 
 
 class Answer(msgspec.Struct):
@@ -103,10 +107,16 @@ def named_errors(wrong: Sequence[Wrong]) -> list[dict[str, Any]]:
     return [{"at": each.at, "problem": each.problem} for each in wrong]
 
 
+def _logged(at: str) -> str:
+    """A pointer for the log: one that may be personal data is not told."""
+    return at if at == "/" or _FIELD.fullmatch(at) else "/…"
+
+
 def problem_answer(problem: Problem) -> Answer:
     """The problem document, and a line in the log without any value."""
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     if problem.status >= 400:  # noqa: PLR2004 - HTTP's own number
-        _LOG.info("refused", status=problem.status, title=problem.title, fields=[error.at for error in problem.errors])
+        fields = [_logged(error.at) for error in problem.errors[:_MOST_LOGGED]]
+        _LOG.info("refused", status=problem.status, title=problem.title, fields=fields)
     return Answer(problem.status, encode_problem(problem), headers)

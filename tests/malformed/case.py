@@ -1,16 +1,18 @@
 """One malformed request and what must come of it, as data."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+Headers: TypeAlias = Mapping[str, str | bytes]
+
 MARKER: Final = "s3cr3t-marker"  # stands in values; neither an answer nor the log may repeat it
 EMAIL: Final = f"{MARKER}@example.com"
-JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
-EVENT_JSON: Final[Mapping[str, str]] = {"Content-Type": "application/cloudevents+json"}
-EVENTS_JSON: Final[Mapping[str, str]] = {"Content-Type": "application/cloudevents-batch+json"}
-FORM: Final[Mapping[str, str]] = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+JSON: Final[Headers] = {"Content-Type": "application/json"}
+EVENT_JSON: Final[Headers] = {"Content-Type": "application/cloudevents+json"}
+EVENTS_JSON: Final[Headers] = {"Content-Type": "application/cloudevents-batch+json"}
+FORM: Final[Headers] = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 Body: TypeAlias = bytes | str | dict[str, Any] | list[Any] | Callable[[], bytes]
 
@@ -25,7 +27,7 @@ class Case:
     statuses: tuple[int, ...]
     at: tuple[str, ...] = ()
     key: str = ""
-    headers: Mapping[str, str | bytes] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     method: str = "POST"
 
     def content(self) -> bytes:
@@ -34,8 +36,3 @@ class Case:
         if isinstance(self.body, dict | list):
             return json.dumps(self.body).encode()
         return self.body if isinstance(self.body, bytes) else self.body.encode()
-
-
-def pointers(at: str | Sequence[str]) -> tuple[str, ...]:
-    """One or several, as tables write them."""
-    return (at,) if isinstance(at, str) else tuple(at)

@@ -118,7 +118,7 @@ class Target:
 
     def send(self, raw: bytes, *, half_close: bool = False) -> Answer:
         """Send these very bytes on a connection of their own and read one answer."""
-        with socket.create_connection((HOST, self.port), timeout=10) as connection:
+        with socket.create_connection((HOST, self.port), timeout=5) as connection:
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it was all sent
                 connection.sendall(raw)
                 if half_close:
@@ -146,7 +146,7 @@ class Target:
         }
         if key:
             given["Authorization"] = f"Bearer {self.keys[key]}"
-        lines = [f"{method} {path} HTTP/1.1".encode("latin-1")]
+        lines = [f"{method} {path} HTTP/1.1".encode()]
         for name, value in {**given, **(headers or {})}.items():
             lines.append(name.encode("latin-1") + b": " + (value if isinstance(value, bytes) else value.encode()))
         return self.send(b"\r\n".join(lines) + b"\r\n\r\n" + body)

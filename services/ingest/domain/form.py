@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from services.ingest.domain.checks import LONG, SHORT, Fields
+from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.fact import Fact, Refused, read_campaign
-from services.ingest.domain.form_names import CAMPAIGN, HONEYPOTS, usual_field
+from services.ingest.domain.form_names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
 from shared.events.identity import Identity
 from shared.events.types import Campaign, Consent, LeadCaptured
 
@@ -34,6 +34,8 @@ def read_form(
     the consent box, when the form does not tell it. Fields that are nobody's are kept as traits. Wrong fields are named
     as the form names them. Raises Refused.
     """
+    if len(form) > MOST_FIELDS:
+        raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
     theirs = _recognise(form, mapping)
     fields = Fields(form)
     email = fields.email(theirs["email"]) if "email" in theirs else None
@@ -80,7 +82,7 @@ def campaign_in(url: str | None) -> dict[str, str]:
 
 def _campaign(fields: Fields, *, page: str | None, referrer: str | None) -> Campaign | None:
     """From the form's own fields, else from the address of its page, else from the page that linked there."""
-    sent = {ours: fields.data.get(name) for name, ours in CAMPAIGN.items() if fields.data.get(name)}
+    sent = {ours: fields.text(name) for name, ours in CAMPAIGN.items() if fields.data.get(name)}
     found: Mapping[str, object] = sent or campaign_in(page) or campaign_in(referrer)
     return read_campaign(Fields({**found, "referrer": referrer}, "", fields.wrong))
 
@@ -123,7 +125,11 @@ def _traits(fields: Fields, theirs: Mapping[str, str]) -> dict[str, str]:
     skipped = {*taken, *CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
     traits = {}
     for sent in fields.data:
-        if sent in skipped or not sent or len(sent) > 100 or sent.startswith("_"):  # noqa: PLR2004 - a name's length
+        if sent in skipped or not sent or len(sent) > LONGEST_NAME or sent.startswith("_"):
+            continue
+        problem = name_problem(sent)
+        if problem is not None:
+            fields.note(sent, problem)
             continue
         ours = next((name for name in ("company", "country") if theirs.get(name) == sent), sent)
         value = fields.text(sent)

@@ -8,8 +8,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
+from services.ingest.domain.form_names import MOST_FIELDS
 
-_MOST_FIELDS: Final = 100
 _LONGEST_NAME: Final = 200
 _LONGEST_HEADERS: Final = 4096  # bytes, of one part
 
@@ -20,7 +20,7 @@ def parse_form(body: bytes) -> dict[str, str]:
         pairs = parse_qsl(
             body.decode("utf-8"),
             keep_blank_values=True,
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=MOST_FIELDS,
             errors="strict",
         )
     except UnicodeDecodeError:
@@ -69,7 +69,7 @@ def parse_multipart(body: bytes, content_type: bytes) -> dict[str, str]:
 
 
 def _too_many() -> Wrong:
-    return Wrong("/", f"must have at most {_MOST_FIELDS} fields")
+    return Wrong("/", f"must have at most {MOST_FIELDS} fields")
 
 
 class _Parts:
@@ -108,7 +108,7 @@ class _Parts:
 
     def end(self) -> None:
         self._count += 1
-        if self._count > _MOST_FIELDS:
+        if self._count > MOST_FIELDS:
             raise Refused([_too_many()])
         _kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         data = b"".join(self._data)

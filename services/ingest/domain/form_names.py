@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+MOST_FIELDS: Final = 100
 HONEYPOTS: Final = ("_gotcha", "bot-field", "_honey")
 STAMP: Final = "_stamp"
 # Ours → as forms and links name it. The snippet's own hidden fields carry the same names.

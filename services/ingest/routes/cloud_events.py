@@ -20,6 +20,7 @@ from shared.http.problems import Problem
 _ONE: Final = b"application/cloudevents+json"
 _MANY: Final = b"application/cloudevents-batch+json"
 _FORMATS: Final = b"application/cloudevents"
+_MOST_EVENTS: Final = 2500
 _MARK: Final = b"ce-specversion"
 
 
@@ -63,6 +64,8 @@ class CloudEvents:
         batch = decode_json(await request.body(self._largest_batch))
         if not isinstance(batch, list):
             raise Problem(400, "The body is not a list of CloudEvents")
+        if len(batch) > _MOST_EVENTS:
+            raise Problem(413, "The batch has too many events", f"At most {_MOST_EVENTS} are taken at once.")
         facts: list[tuple[bytes | None, Fact]] = []
         wrong: list[Wrong] = []
         for index, event in enumerate(batch):

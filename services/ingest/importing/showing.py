@@ -92,12 +92,16 @@ def bar(console: Console, size: int, begun: Tally) -> Iterator[Any]:
     )
     with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
         task = progress.add_task("importing", total=size, rows="")
-        before = rows_of(begun)
+        before, told = rows_of(begun), begun.trouble
 
         def show(tally: Tally) -> None:
+            nonlocal told
+            if tally.trouble != told and not console.is_terminal:  # no bar there to say it
+                console.print("importing again" if tally.trouble is None else f"waiting for Kafka: {tally.trouble}")
+            told = tally.trouble
             seconds = progress.tasks[0].elapsed or 0.0
             rate = (rows_of(tally) - before) / seconds if seconds else 0.0
-            trouble = f"waiting for Kafka ({tally.trouble})" if tally.trouble else "importing"
+            trouble = f"waiting for Kafka: {tally.trouble}" if tally.trouble else "importing"
             rows = f"{rows_of(tally):,} rows, {rate:,.0f}/s"
             progress.update(task, completed=tally.read, description=trouble, rows=rows)
 

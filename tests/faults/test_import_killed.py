@@ -1,0 +1,150 @@
+"""kill -9 of an import, again and again: every good row is an event, every bad one is named once."""
+
+import asyncio
+import csv
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.events.envelope import decode
+from shared.events.identity import derived_event_id
+from shared.kafka.topics import Topics, create_topics
+from tests.stack import OwnStack
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
+ROWS = 20_000
+KILLS = 24
+BAD = range(7, ROWS, 501)
+
+
+def sheet(folder: Path) -> Path:
+    """A sheet of leads, some of which name nobody, and some of which have a cell of several lines."""
+    path = folder / "leads.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["email", "message_id", "message"])
+        for n in range(ROWS):
+            address = "nobody" if n in BAD else f"person{n}@example.com"
+            writer.writerow([address, f"row-{n}", 'two\nlines, and a "quote"' if n % 10 == 0 else "x" * 40])
+    return path
+
+
+def start(file: Path, kafka: str, prefix: str, *options: str) -> subprocess.Popen[bytes]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "FIRSTHOUR_KAFKA": kafka,
+        "FIRSTHOUR_TOPIC_PREFIX": prefix,
+        "FIRSTHOUR_STATE": str(file.parent / "state"),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "import", str(file), "--yes", *options],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+async def ids_on(kafka: str, topic: str) -> set[str]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=None, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(3)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning()
+        found, read = set(), 0
+        async with asyncio.timeout(60):
+            while read < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    read += len(records)
+                    found |= {str(decode(record.value).event.id) for record in records}
+        return found
+    finally:
+        await consumer.stop()
+
+
+def refused_rows(file: Path) -> list[str]:
+    content = file.with_name("leads.csv.refused.csv").read_bytes().decode()
+    return [row["message_id"] for row in csv.DictReader(io.StringIO(content, newline=""))]
+
+
+EXPECTED = {str(derived_event_id("/sources/import", f"row-{n}")) for n in range(ROWS) if n not in BAD}
+
+
+async def says(process: subprocess.Popen[bytes], words: bytes) -> None:
+    """Return once it has said so."""
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        while words not in (line := await asyncio.to_thread(process.stdout.readline)):
+            assert line, f"it ended without having said {words!r}"
+
+
+async def killed_until_done(file: Path, kafka: str, prefix: str, longest_s: float, dice: random.Random) -> list[bytes]:
+    """Import the file, with a kill within `longest_s` of each beginning; what was said by each run."""
+    outputs = []
+    while True:
+        process = start(file, kafka, prefix, "--workers", str(dice.choice([0, 2])))
+        await says(process, b"leads; csv")
+        children: list[psutil.Process] = []
+        try:
+            said, _ = await asyncio.to_thread(process.communicate, timeout=dice.uniform(0, longest_s))
+        except subprocess.TimeoutExpired:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            said, _ = process.communicate(timeout=10)
+        outputs.append(said)
+        await until(lambda: not any(child.is_running() for child in children))  # noqa: B023 - awaited before it changes
+        if process.returncode >= 0:
+            assert process.returncode == 1, said  # it came to its end, and has refused the bad rows
+            return outputs
+
+
+@pytest.mark.timeout(600)
+async def test_whenever_it_is_killed_every_row_is_taken_or_refused_once(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    dice = random.Random(11)
+    whole_s, killed, resumed, nth = 0.0, 0, 0, 0
+    while killed < KILLS:
+        prefix, folder = f"{topic_prefix}{nth}.", tmp_path / str(nth)
+        folder.mkdir()
+        await create_topics(kafka, Topics(prefix), partitions=3, replication=1)
+        file, began = sheet(folder), time.monotonic()
+        # The first import is left alone: it tells how long one takes here.
+        outputs = await killed_until_done(file, kafka, prefix, 0.7 * whole_s or 60.0, dice)
+        whole_s = whole_s or time.monotonic() - began
+        killed += len(outputs) - 1
+        resumed += sum(b"Going on at line" in said for said in outputs)
+        nth += 1
+        assert await ids_on(kafka, Topics(prefix).events_bulk) == EXPECTED
+        assert refused_rows(file) == [f"row-{n}" for n in BAD]
+        assert [path.suffix for path in (folder / "state" / "imports").iterdir()] == [".lock"]
+    assert resumed >= 3, "kills that leave nothing to go on from show little"
+
+
+@pytest.mark.timeout(300)
+async def test_while_kafka_is_away_it_waits_and_ctrl_c_loses_nothing(own_stack: OwnStack, tmp_path: Path) -> None:
+    await create_topics(own_stack.kafka, Topics(""), partitions=3, replication=1)
+    file = sheet(tmp_path)
+    await asyncio.to_thread(own_stack.kill_kafka)
+    process = start(file, own_stack.kafka, "")
+    await says(process, b"waiting for Kafka")
+    process.send_signal(signal.SIGINT)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=30)
+    assert process.returncode == 1
+    assert b"The same command goes on from there" in said
+    process = start(file, own_stack.kafka, "")
+    await says(process, b"waiting for Kafka")
+    await asyncio.to_thread(own_stack.start_kafka)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 1, said
+    assert await ids_on(own_stack.kafka, Topics("").events_bulk) == EXPECTED
+    assert refused_rows(file) == [f"row-{n}" for n in BAD]

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -133,6 +134,12 @@ class Target:
                 response.close()
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
 
+    def hang_up_after(self, raw: bytes) -> None:
+        """Send these bytes and reset the connection."""
+        with socket.create_connection((HOST, self.port), timeout=5) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(raw)
+
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | bytes] | None = None, key: str = ""
     ) -> Answer:
@@ -154,7 +161,7 @@ class Target:
     def post(self, path: str, content: Any, key: str = "", **headers: str) -> Answer:
         """POST JSON."""
         return self.request(
-            "POST", path, json.dumps(content).encode(), {"Content-Type": "application/json", **headers}, key
+            "POST", path, json.dumps(content).encode(), {"Content-Type": "application/json"} | headers, key
         )
 
     def form(self, source: str, fields: dict[str, str], **headers: str) -> Answer:

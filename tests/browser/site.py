@@ -1,19 +1,22 @@
 """A customer's site on its own port, an ingest that can be stopped and started, and a visitor's browser."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from aiokafka import AIOKafkaConsumer
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, Request
 
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from shared.events.envelope import Decoded, decode
+from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics
 from shared.runtime import Service, serving
 from shared.secrets import ensure_state_secrets
@@ -21,9 +24,9 @@ from tests.waiting import until
 
 SOURCES = """
 sources:
-  website: {kind: form, keys: [env:SNIPPET_TEST_KEY], fields: {email: your-email}, least_fill_seconds: 0}
-  redirecting: {kind: form, redirect: "%(site)s/thanks"}
-  elsewhere: {kind: form, origins: ["https://example.com"]}
+  website:
+    {kind: form, keys: [env:SNIPPET_TEST_KEY], origins: ["%(site)s"], fields: {email: your-email}}
+  redirecting: {kind: form, origins: ["%(site)s"], redirect: "%(site)s/thanks"}
 """
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; script-src %(ingest)s 'nonce-test'; connect-src %(ingest)s"
@@ -91,6 +94,10 @@ class Ingest:
     async def stop(self) -> None:
         await self._stack.aclose()
 
+    def id_of(self, message: dict[str, Any]) -> UUID:
+        """The event's id that a message of the snippet has to become."""
+        return derived_event_id("/sources/website", message["messageId"])
+
     async def records(self) -> list[Decoded]:
         """All that is on the topic now, repetitions included."""
         consumer = AIOKafkaConsumer(
@@ -134,30 +141,39 @@ class Ingest:
 
 
 class Visitor:
-    """A browser of one person; `complaints` are errors of the page and of its console."""
+    """One tab of a person's browser; `complaints` are errors of the page and of its console."""
 
     def __init__(self, context: BrowserContext, page: Page, site: Site) -> None:
         self.context, self.page, self.site = context, page, site
         self.complaints: list[str] = []
-        self.requests: list[str] = []
+        self._requests: list[Request] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda request: self.requests.append(f"{request.method} {request.url}"))
+        page.on("request", lambda request: self._requests.append(request))  # noqa: PLW0108 - it takes no builtin
 
-    async def visit(self, path: str = "/", **options: Any) -> None:
-        await self.page.goto(self.site.origin + path, **options)
-        await self.page.wait_for_function("Boolean(window.firsthour && firsthour.track)")
+    async def visit(self, path: str = "/") -> None:
+        """Open a page of the site; returns when the snippet is there."""
+        await self.page.goto(self.site.origin + path)
+        await self.until("window.firsthour && firsthour.track")
 
     async def stored(self) -> dict[str, str]:
         found: dict[str, str] = await self.page.evaluate("({...localStorage})")
         return found
 
+    async def until(self, expression: str) -> None:
+        """Wait in here: in the page, its Content-Security-Policy forbids what Playwright does to wait."""
+        await until(lambda: self.page.evaluate(f"Boolean({expression})"))
+
     async def idle(self) -> None:
         """Nothing waits to be sent any more."""
-        await self.page.wait_for_function("!Object.keys(localStorage).some(key => /\\.(lead|message)\\./.test(key))")
+        await self.until(r"!Object.keys(localStorage).some((key) => /\.(lead|message)\./.test(key))")
 
-    def sent(self, path: str) -> int:
-        return sum(each == f"POST {self.site.ingest}{path}" for each in self.requests)
+    def messages(self, path: str) -> list[dict[str, Any]]:
+        """What this tab posted to paths of ingest that begin so."""
+        wanted = [
+            each for each in self._requests if each.method == "POST" and each.url.startswith(self.site.ingest + path)
+        ]
+        return [json.loads(each.post_data or "null") for each in wanted]
 
 
 @dataclass
@@ -174,6 +190,10 @@ class World:
         if script is not None:
             await context.add_init_script(script)
         return Visitor(context, await context.new_page(), self.site)
+
+    async def tab(self, visitor: Visitor) -> Visitor:
+        """Another tab of the same person."""
+        return Visitor(visitor.context, await visitor.context.new_page(), self.site)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 PATH: Final = "/firsthour.js"
-_FILE: Final = Path(__file__).parents[1] / "site" / "firsthour.js"
+FILE: Final = Path(__file__).parents[1] / "site" / "firsthour.js"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=3600",
@@ -40,7 +40,7 @@ def served(source: str) -> bytes:
 
 def install(app: FastAPI) -> None:
     """Add the route to the app."""
-    plain = served(_FILE.read_text("utf-8"))
+    plain = served(FILE.read_text("utf-8"))
     digest = hashlib.sha256(plain).hexdigest()[:32]
     as_is = _Form(plain, {**_HEADERS, "ETag": f'"{digest}"'})
     packed = _Form(

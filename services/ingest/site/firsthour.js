@@ -311,7 +311,7 @@
   };
 
   addEventListener("focusin", safely((event) => prepare(event.target.form)));
-  addEventListener("submit", (event) => {
+  addEventListener("submit", safely((event) => {
     const form = event.target;
     const state = !event.defaultPrevented && prepare(form);
     if (!state) return;
@@ -319,7 +319,7 @@
     if (state.busy) return;
     state.busy = true;
     submit(form, event.submitter, state).catch(() => HTMLFormElement.prototype.submit.call(form));
-  });
+  }));
 
   // What the page may call; what it called before now was queued.
   const calls = {

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from shared import log
 from shared.errors import ConfigurationError, FirsthourError
+from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
 from shared.pause import pause
 from shared.settings import Settings
 
@@ -53,12 +55,17 @@ def run(
     settings: Settings,
     port: int,
     build: Callable[[], AbstractAsyncContextManager[Service]],
+    *,
+    worker: bool = False,
 ) -> int:
-    """Run until a signal. Returns the exit code: 0 when stopped on purpose, 1 when something died."""
+    """Run until a signal. Returns the exit code: 0 when stopped on purpose, 1 when something died.
+
+    A `worker` listens beside others on the same port, and also stops when its standard input closes: its parent died.
+    """
     log.configure(name, settings.log_level)
 
     try:
-        uvloop.run(_until_signalled(settings.host, port, build))
+        uvloop.run(_until_signalled(settings.host, port, build, worker=worker))
     except ConfigurationError as error:
         for problem in error.problems:
             _LOG.error("configuration", problem=str(problem))
@@ -74,7 +81,9 @@ def run(
     return 1
 
 
-async def _until_signalled(host: str, port: int, build: Callable[[], AbstractAsyncContextManager[Service]]) -> None:
+async def _until_signalled(
+    host: str, port: int, build: Callable[[], AbstractAsyncContextManager[Service]], *, worker: bool
+) -> None:
     stopping = asyncio.Event()
     task = asyncio.current_task()
     assert task is not None
@@ -86,7 +95,12 @@ async def _until_signalled(host: str, port: int, build: Callable[[], AbstractAsy
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    async with build() as service, serving(service, host=host, port=port, stopping=stopping) as bound:
+    if worker:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
+    async with (
+        build() as service,
+        serving(service, host=host, port=port, stopping=stopping, share_port=worker) as bound,
+    ):
         _calm_the_collector()
         _LOG.info("listening", host=host, port=bound)
         await stopping.wait()
@@ -106,14 +120,22 @@ def _calm_the_collector() -> None:
 
 @asynccontextmanager
 async def serving(
-    service: Service, *, host: str, port: int, stopping: asyncio.Event | None = None
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    stopping: asyncio.Event | None = None,
+    share_port: bool = False,
+    patience_s: float = SLOWEST_REQUEST_S,
 ) -> AsyncIterator[int]:
     """Start the service, yield the port it listens on (`port` 0: any free one), and stop it in order.
+
+    A client that takes longer than `patience_s` to send a whole request is hung up on.
 
     Raises PortInUse, or an ExceptionGroup with what ended a task.
     """
     stopping = stopping or asyncio.Event()
-    listener = _listen(host, port)
+    listener = _listen(host, port, share_port=share_port)
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
@@ -133,6 +155,7 @@ async def serving(
     try:
         async with asyncio.TaskGroup() as group:
             http = group.create_task(server.serve([listener]), name="http")
+            slow = group.create_task(hang_up_on_the_slow(server.server_state.connections, patience_s), name="slow")
             tasks = [
                 group.create_task(_until_stopped(name, start, stopping), name=name)
                 for name, start in service.tasks.items()
@@ -142,6 +165,7 @@ async def serving(
             yield listener.getsockname()[1]
             stopping.set()
             server.should_exit = True
+            slow.cancel()
             _done, late = await asyncio.wait([http, *tasks], timeout=_DRAIN_S + 2)
             for task in late:
                 _LOG.warning("cancelled_after_deadline", task=task.get_name())
@@ -158,10 +182,12 @@ async def _until_stopped(
         raise FirsthourError(f"the task {name} ended by itself")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, share_port: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if share_port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -173,7 +199,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def loop_lag(registry: CollectorRegistry) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
     """A task that measures by how many seconds the event loop is late: a blocked loop loses its consumer group."""
-    gauge = Gauge("firsthour_event_loop_lag_seconds", "How late the event loop is.", registry=registry)
+    gauge = Gauge(
+        "firsthour_event_loop_lag_seconds",
+        "How late the event loop is.",
+        registry=registry,
+        multiprocess_mode="livemax",
+    )
 
     async def measure(stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

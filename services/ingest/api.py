@@ -73,7 +73,7 @@ class HotPaths:
         headers = dict(scope["headers"])
         request = Request(scope, receive, headers, route[1], self._proxies.client(scope, headers))
         try:
-            answer = _preflight() if method == "OPTIONS" else await self._bounded(route[0], request)
+            answer = _preflight(headers) if method == "OPTIONS" else await self._bounded(route[0], request)
         except ClientGone:
             return
         await _respond(send, answer, self._cors(request))
@@ -111,7 +111,11 @@ class HotPaths:
         return ((b"access-control-allow-origin", origin), (b"vary", b"origin"), _EXPOSED)
 
 
-def _preflight() -> Answer:
+def _preflight(headers: Mapping[bytes, bytes]) -> Answer:
+    asking = headers.get(b"webhook-request-origin")
+    if asking is not None:  # CloudEvents' HTTP webhooks, section 4: may this sender deliver here?
+        granted = ((b"allow", b"POST"), (b"webhook-allowed-origin", asking), (b"webhook-allowed-rate", b"*"))
+        return Answer(200, b"", granted)
     return Answer(204, b"", _PREFLIGHT)
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from services.ingest import workers
 from services.ingest.api import HotPaths
 from services.ingest.client_address import Proxies
 from services.ingest.data_centres import load_data_centres
@@ -131,6 +132,8 @@ def _hot_paths(
     )
 
 
-def main(settings: IngestSettings) -> int:
-    """Run until a signal; the exit code."""
-    return runtime.run("ingest", settings, settings.ingest_port, lambda: build(settings))
+def main(settings: IngestSettings, *, worker: bool = False) -> int:
+    """Run until a signal; the exit code. A `worker` shares its port, and stops when its standard input closes."""
+    if settings.ingest_workers > 1 and not worker:
+        return workers.run(settings)
+    return runtime.run("ingest", settings, settings.ingest_port, lambda: build(settings), worker=worker)

@@ -28,7 +28,7 @@ from shared.kafka.topics import Topics
 from shared.pause import pause
 
 _LOG = log.get(__name__)
-_TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _IDLE_S: Final = 0.25
 _ADOPT_EVERY_S: Final = 10.0
 
@@ -56,8 +56,9 @@ class Intake:
         self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
         self._counters: dict[str, Counter] = {}
         self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
-        self.pending = Gauge("firsthour_ingest_spool_pending", "Events in the spool.", registry=registry)
-        self.pending.set_function(lambda: spool.pending if spool is not None else 0)
+        self._pending = Gauge(
+            "firsthour_ingest_spool_pending", "Events in the spool.", registry=registry, multiprocess_mode="livesum"
+        )
 
     def missing(self) -> list[str]:
         """What keeps it from accepting; while the spool takes events, nothing does."""
@@ -141,6 +142,7 @@ class Intake:
             _LOG.error("spool_full", reason=str(group.exceptions[0]))
             raise _unavailable() from None
         self._spooled.inc(len(outgoing))
+        self._pending.set(spool.pending)
 
     async def drain(self, stopping: asyncio.Event) -> None:
         """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
@@ -151,6 +153,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         adopt_at = loop.time()
         while not stopping.is_set():
+            self._pending.set(spool.pending)
             try:
                 if loop.time() >= adopt_at:
                     adopt_at = loop.time() + _ADOPT_EVERY_S

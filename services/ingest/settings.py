@@ -11,6 +11,9 @@ class IngestSettings(Settings):
     """What ingest needs beyond what every service knows."""
 
     ingest_port: Annotated[int, Field(ge=0, le=65535, description="Where ingest listens.")] = 8080
+    ingest_workers: Annotated[
+        int, Field(ge=1, le=64, description="Processes that listen there together; more than one only pays with cores.")
+    ] = 1
     ingest_kafka_deadline: Annotated[
         float, Field(gt=0, description="Seconds that Kafka has to acknowledge before an event goes to the spool.")
     ] = 2.0

@@ -1,10 +1,12 @@
 """What every service answers to those who run it: alive, able to work, and its figures."""
 
+import os
 from collections.abc import Callable
 
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from pydantic import BaseModel
 
 
@@ -13,6 +15,15 @@ class Health(BaseModel):
 
     status: str
     missing: list[str] = []
+
+
+def _of_all_workers() -> CollectorRegistry | None:
+    """What the workers of one service have counted together; None when this process is the only one."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return None
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library leaves it so
+    return together
 
 
 def operations(app: FastAPI, *, missing: Callable[[], list[str]], registry: CollectorRegistry) -> None:
@@ -38,4 +49,4 @@ def operations(app: FastAPI, *, missing: Callable[[], list[str]], registry: Coll
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:
         """Prometheus' text format."""
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(generate_latest(_of_all_workers() or registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -410,3 +410,10 @@ async def test_a_wrong_cloudevent_is_refused_with_the_field(ingest: Ingest, chan
     answer = await ingest.http.post("/v1/events", json=a_cloud_event(**change), headers=ingest.key("SHOP"))
     assert answer.status_code == 422, answer.text
     assert at in {error["at"] for error in answer.json()["errors"]}
+
+
+async def test_a_sender_of_cloudevents_may_ask_whether_it_may_deliver(ingest: Ingest) -> None:
+    answer = await ingest.http.options("/v1/events", headers={"WebHook-Request-Origin": "eventemitter.example.com"})
+    assert answer.status_code == 200
+    assert answer.headers["webhook-allowed-origin"] == "eventemitter.example.com"
+    assert (answer.headers["allow"], answer.headers["webhook-allowed-rate"]) == ("POST", "*")

@@ -1,0 +1,58 @@
+"""Hangs up on clients that send a request drop by drop: each would hold a connection for ever (slow-loris).
+
+uvicorn has a time-out for idle connections only. Looking at all connections now and then costs a request nothing.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final
+
+SLOWEST_REQUEST_S: Final = 30.0  # from the first byte to the last: 32 KB in half a minute is a very slow phone
+_BODY: Final = b'{"type":"about:blank","title":"The request took too long","status":408}'
+_LATE: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+)
+
+
+async def hang_up_on_the_slow(connections: Collection[Any], patience_s: float) -> None:
+    """Look at the HTTP protocols of a uvicorn server for ever; close those whose request is not whole in time."""
+    loop = asyncio.get_running_loop()
+    since: dict[Any, tuple[int, float]] = {}
+    while True:
+        await asyncio.sleep(min(1.0, patience_s / 4))
+        now = loop.time()
+        seen: dict[Any, tuple[int, float]] = {}
+        for connection in list(connections):
+            waiting_for = _incomplete(connection)
+            if waiting_for is None:
+                continue
+            which, started = since.get(connection, (waiting_for, now))
+            if which != waiting_for:  # another request than when it was looked at last
+                started = now
+            if now - started >= patience_s:
+                _close(connection)
+                continue
+            seen[connection] = (waiting_for, started)
+        since = seen
+
+
+def _incomplete(connection: Any) -> int | None:
+    """What tells this incomplete request from the next one; None when nothing is being waited for."""
+    cycle = connection.cycle
+    if cycle is None:
+        return 0  # nothing but a part of its first headers, or not even that
+    if cycle.response_complete:
+        # Idle connections have uvicorn's own timer; it is gone once a byte of the next request is there.
+        return -id(cycle) if connection.timeout_keep_alive_task is None else None
+    return id(cycle) if cycle.more_body else None
+
+
+def _close(connection: Any) -> None:
+    transport = connection.transport
+    if transport.is_closing():
+        return
+    cycle = connection.cycle
+    if cycle is None or cycle.response_complete or not cycle.response_started:
+        transport.write(_LATE)
+    transport.close()

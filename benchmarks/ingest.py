@@ -114,7 +114,7 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """Seconds of CPU of the process and its workers so far: what a request costs on a machine that does other things."""
+    """Seconds of CPU of the process and its workers so far: what a request costs, whatever else the machine does."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return float(sum(each.user + each.system for each in times))
 

@@ -26,6 +26,7 @@ _POINTER: Final = re.compile(r"(/([^/~]|~[01])*)+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 _MADE: Final = " (`firsthour setup` makes one)"  # not of what a sender made
+_GIVEN: Final = ": put it there, or into the state folder's secrets.env"
 
 # A key of the source, below its name, and what is wrong with it.
 Trouble: TypeAlias = tuple[tuple[str | int, ...], str]
@@ -121,7 +122,7 @@ class RawHook(ConfigModel):
                 options[name] = _resolved(str(value), key, environment, state, wrong)
             else:
                 options[name] = value
-        return HookSettings(tuple(found), options), [(key, text.removesuffix(_MADE)) for key, text in wrong]
+        return HookSettings(tuple(found), options), [(key, _of_a_sender(text)) for key, text in wrong]
 
     def _misplaced(self) -> Iterator[Trouble]:
         given = {"signature": self.signature, "id": self.id, "events": self.events}
@@ -179,6 +180,10 @@ def _resolved(
     except secrets.MissingSecret as error:
         wrong.append((key, str(error)))
         return None
+
+
+def _of_a_sender(text: str) -> str:
+    return f"{text.removesuffix(_MADE)}{_GIVEN}" if text.endswith(_MADE) else text
 
 
 def _several(value: _Plain | tuple[_Plain, ...]) -> tuple[_Plain, ...]:

@@ -17,7 +17,7 @@ from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 
 FILE: Final = "sources.yaml"
-Kind: TypeAlias = Literal["form", "segment", "api"] | HookKind
+Kind: TypeAlias = Literal["form", "segment", "api", HookKind]
 Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event", "hook"]
 
 # What each kind of source may send. A form's key is visible in a page: what comes with it never makes a purchase.

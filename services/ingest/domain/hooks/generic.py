@@ -145,7 +145,11 @@ def _look_up(incoming: Incoming, body: Any, place: str) -> Any:
 def _read(incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     for rule in options["events"]:
         if all(_look_up(incoming, body, place) in values for place, values in rule.when.items()):
-            return Reading([_fact(body, rule, _sender_id(incoming, body, options["id"]))])
+            sender_id = _sender_id(incoming, body, options["id"])
+            try:
+                return Reading([_fact(body, rule, sender_id)])
+            except Refused as refused:
+                raise Refused([_in_body(each, rule, body) for each in refused.wrong]) from None
     return Reading(ignored=("unmapped",))
 
 
@@ -161,7 +165,7 @@ def _sender_id(incoming: Incoming, body: Any, place: str | None) -> str:
 def _fact(body: Any, rule: Rule, sender_id: str) -> Fact:
     data: dict[str, Any] = {}
     for name, place in rule.fields.items():
-        value = at_pointer(body, place) if isinstance(place, str) and place.startswith("/") else place
+        value = _said(body, place)
         if name == "occurred_at" and (found := moment(value)) is not None:
             value = found.isoformat()
         if value is not None:
@@ -175,6 +179,25 @@ def _fact(body: Any, rule: Rule, sender_id: str) -> Fact:
     content = {**data, "identity": identity} if rule.type != "cost.recorded" else data
     event = {"specversion": "1.0", "id": sender_id, "source": "hook", "type": rule.type, "time": time, "data": content}
     return replace(read_cloud_event(event), sender_id=sender_id)
+
+
+def _in_body(wrong: Wrong, rule: Rule, body: Any) -> Wrong:
+    """What is wrong with a field of ours, at the place in the webhook where it should stand."""
+    places = {f"/{name.replace('.', '/')}": place for name, place in rule.fields.items() if _is_pointer(place)}
+    who = [place for name, place in places.items() if name.removeprefix("/") in IDENTITIES]
+    if wrong.at in ("/", "/data/identity") and who and not any(_said(body, place) for place in who):
+        return Wrong(who[0], f"{wrong.problem}: there is none")
+    ours = wrong.at.removeprefix("/data").removeprefix("/identity")  # where a CloudEvent would have it
+    return Wrong(places.get(wrong.at) or places.get(ours) or wrong.at, wrong.problem)
+
+
+def _is_pointer(place: Any) -> bool:
+    return isinstance(place, str) and place.startswith("/")
+
+
+def _said(body: Any, place: Any) -> Any:
+    """What stands at the pointer, or what is no pointer itself."""
+    return at_pointer(body, place) if _is_pointer(place) else place
 
 
 def _put(data: dict[str, Any], steps: list[str], value: Any) -> None:

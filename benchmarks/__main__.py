@@ -20,6 +20,7 @@ _FULL: dict[str, list[str]] = {
     "ingest-512": ["benchmarks.ingest", "--connections", "512"],
     "scoring": ["benchmarks.scoring", "--events", "200000"],
     "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
+    "import": ["benchmarks.import_rows", "--megabytes", "200"],
 }
 _QUICK: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "5"],
@@ -27,6 +28,7 @@ _QUICK: dict[str, list[str]] = {
     "ingest-64": ["benchmarks.ingest", "--seconds", "2", "--rounds", "1"],
     "scoring": ["benchmarks.scoring", "--events", "10000"],
     "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
+    "import": ["benchmarks.import_rows", "--megabytes", "5"],
 }
 
 

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct
 
 from services.ingest.domain import cells
 from services.ingest.domain.cells import DateOrder, Decimals
@@ -16,8 +17,11 @@ from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.columns import LEFT_OUT, Column, Kind
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.plain import read_lead, read_purchase
+from services.ingest.domain.plain_rows import PlainRows
+from shared.events.identity import Identity
 
 FileKind = Kind | Literal["events"]
+_LONGEST_ID: Final = 256
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _PAID: Final = frozenset(
     {
@@ -78,7 +82,23 @@ class SheetReader:
                 self._direct.append((index, outer))
         self._names = {column.taken_as: column.name for column in sheet.columns}
         self._index = {column.name: index for index, column in enumerate(sheet.columns)}
+        plain = sheet.kind == "leads" and PlainRows.are_plain(sheet.columns)
+        self._plain = PlainRows(sheet.columns, sheet.dates, self._zone) if plain else None
         self._read: Callable[[Mapping[str, Any]], Fact] = read_lead if sheet.kind == "leads" else read_purchase
+
+    def from_row(self, row: Sequence[str]) -> Fact | None:
+        """As `from_rows` for a single row."""
+        plain = self._plain
+        if plain is None or (read := plain.read(row)) is None:
+            return self.from_rows([row])
+        lead, time = read
+        name = row[plain.message_id].strip() if plain.message_id is not None else ""
+        if len(name) > _LONGEST_ID:
+            return self.from_rows([row])
+        if not name:
+            row_id = row[plain.row_id] if plain.row_id is not None else None
+            name = self._name("lead.captured", lead.identity, time, lead, row_id)
+        return Fact("lead.captured", lead.identity, lead, time, name)
 
     def from_rows(self, rows: Sequence[Sequence[Any]], data: dict[str, Any] | None = None) -> Fact | None:
         """The fact of one row, or of an order's rows; None when it says that the order is not paid.
@@ -128,7 +148,8 @@ class SheetReader:
             return _UNPAID
         if "first_name" in cell or "last_name" in cell:
             parts = (str(cell[name]).strip() for name in ("first_name", "last_name") if name in cell)
-            data.setdefault("name", " ".join(part for part in parts if part))
+            if not str(data.get("name", "")).strip():
+                data["name"] = " ".join(part for part in parts if part)
         if "occurred_at" in cell:
             self._time(cell["occurred_at"], data, wrong)
         if "consent" in cell:
@@ -209,10 +230,12 @@ class SheetReader:
         """With an id that a second import of the row comes to again: the row's own, or a hash of what it says."""
         if fact.sender_id is not None:
             return fact
-        if row_id is not None and str(row_id).strip():
-            return replace(fact, sender_id=f"row:{str(row_id).strip()}\n{fact.identity.primary(self._source)}")
-        said = hashlib.sha256(_ENCODER.encode((fact.type, fact.time, fact.data)))
-        return replace(fact, sender_id=f"row:{said.hexdigest()}")
+        return replace(fact, sender_id=self._name(fact.type, fact.identity, fact.time, fact.data, row_id))
+
+    def _name(self, kind: str, identity: Identity, time: datetime | None, data: Struct, row_id: object) -> str:
+        if row_id is not None and (own := str(row_id).strip()):
+            return f"row:{own}\n{identity.primary(self._source)}"
+        return f"row:{hashlib.sha256(_ENCODER.encode((kind, time, data))).hexdigest()}"
 
 
 _UNPAID: Final = object()

@@ -125,7 +125,7 @@ class Worker:
         for row in group.rows:
             if len(row) > columns and any(row[columns:]):
                 raise Refused([Wrong("row", f"has {len(row)} cells where the first line has {columns}")])
-        return self._reader.from_rows(group.rows)
+        return self._reader.from_row(group.rows[0]) if len(group.rows) == 1 else self._reader.from_rows(group.rows)
 
     def _message(self, fact: Fact, now: datetime) -> tuple[bytes | None, bytes]:
         plan = self._plan

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import browser
+from tests.missing import missing
 
 __all__ = ["browser", "node"]
 
@@ -15,7 +16,7 @@ _FILES = Path(__file__).parent / "node"
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Segment's SDKs for Node and the browser, as the lock file names them."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs node and npm")
+        missing("FIRSTHOUR_NEED_NODE", "There are no node and npm on the PATH (Node.js 20 or newer).")
     folder = tmp_path_factory.mktemp("node") / "sdks"
     shutil.copytree(_FILES, folder, ignore=shutil.ignore_patterns("node_modules"))
     done = subprocess.run(

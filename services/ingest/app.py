@@ -41,6 +41,7 @@ _BATCH_BYTES = 16_384  # one event at a time from many requests: a large batch w
 async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     """The service, ready to be served. Raises ConfigurationError with all that is wrong with sources.yaml."""
     registry = CollectorRegistry()
+    proxies = Proxies(settings.ingest_trusted_proxies)
     data_centres = load_data_centres(settings.config)
     sources = load_sources(settings.config, environment=os.environ, state=settings.state)
     given = settings.key_secret
@@ -70,7 +71,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
         operations(app, missing=intake.missing, registry=registry)
-        sdk_settings.install(app, sources)
+        sdk_settings.install(app, sources, proxies, settings.ingest_public_url)
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())
@@ -80,6 +81,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             sources=sources,
             intake=intake,
             settings=settings,
+            proxies=proxies,
             key_secret=key_secret.encode(),
             graph=graph,
             registry=registry,
@@ -98,6 +100,7 @@ def _hot_paths(
     sources: Sources,
     intake: Intake,
     settings: IngestSettings,
+    proxies: Proxies,
     key_secret: bytes,
     graph: Graph | None,
     registry: CollectorRegistry,
@@ -126,7 +129,7 @@ def _hot_paths(
         },
         by_source={"/f": forms.take, "/hooks": hooks.take},
         door=door,
-        proxies=Proxies(settings.ingest_trusted_proxies),
+        proxies=proxies,
         max_in_flight=settings.ingest_max_in_flight,
         registry=registry,
     )

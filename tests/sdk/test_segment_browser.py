@@ -100,8 +100,8 @@ async def test_the_settings_name_the_host_that_was_asked(kafka: str, topic_prefi
         segment = answer.json()["integrations"]["Segment.io"]
         assert (segment["apiKey"], segment["apiHost"], segment["protocol"]) == (key, "ingest.example.com/v1", "http")
         assert answer.headers["access-control-allow-origin"] == "https://example.com"
-        behind = await settings(ingest, key, **{"X-Forwarded-Proto": "https"})
-        assert behind.json()["integrations"]["Segment.io"]["protocol"] == "https"
+        made_up = await settings(ingest, key, **{"X-Forwarded-Proto": "https"})
+        assert made_up.json()["integrations"]["Segment.io"]["protocol"] == "http", "nobody's word is taken"
         odd = await settings(ingest, key, Host="<script>")
         assert odd.status_code == 400 or "<script>" not in odd.text
         elsewhere = await settings(ingest, key, Origin="https://evil.example")
@@ -111,3 +111,21 @@ async def test_the_settings_name_the_host_that_was_asked(kafka: str, topic_prefi
             refused = await settings(ingest, unknown)
             assert refused.status_code == 404
             assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_settings_name_the_scheme_that_a_trusted_proxy_tells(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with running(kafka, topic_prefix, tmp_path, ingest_trusted_proxies=["127.0.0.0/8"]) as ingest:
+        for told, scheme in (("https", "https"), ("HTTPS, http", "https"), ("gopher", "http"), ("", "http")):
+            answer = await settings(ingest, ingest.key("page"), **{"X-Forwarded-Proto": told})
+            assert answer.json()["integrations"]["Segment.io"]["protocol"] == scheme
+
+
+async def test_the_settings_name_the_public_address_where_there_is_one(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    public = "https://in.example.com/leads/"
+    async with running(kafka, topic_prefix, tmp_path, ingest_public_url=public) as ingest:
+        segment = (await settings(ingest, ingest.key("page"))).json()["integrations"]["Segment.io"]
+        assert (segment["protocol"], segment["apiHost"]) == ("https", "in.example.com/leads/v1")

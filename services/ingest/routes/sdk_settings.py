@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from services.ingest.client_address import Proxies
 from services.ingest.sources import Source, Sources
 from shared.http.problems import Problem
 
@@ -13,8 +14,11 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 _CACHED: Final = "private, max-age=300"
 
 
-def install(app: FastAPI, sources: Sources) -> None:
-    """Serve `GET /v1/projects/<write key>/settings`, with the SDK's `cdnURL` pointing at ingest."""
+def install(app: FastAPI, sources: Sources, proxies: Proxies, public_url: str | None) -> None:
+    """Serve `GET /v1/projects/<write key>/settings`, with the SDK's `cdnURL` pointing at ingest.
+
+    `public_url`: where the world reaches ingest; None: as each request says.
+    """
 
     @app.get("/v1/projects/{write_key}/settings", tags=["events"], summary="Settings of Segment's browser SDK")
     async def settings(write_key: str, request: Request) -> JSONResponse:
@@ -23,7 +27,8 @@ def install(app: FastAPI, sources: Sources) -> None:
         if source is None or not _for_pages(source):
             raise Problem(404, "There is no such write key for a page")
         headers = {"Cache-Control": _CACHED, "Vary": "Origin, X-Forwarded-Proto", **_cors(source, request)}
-        return JSONResponse(_settings(write_key, request), headers=headers)
+        url = public_url or _asked(request, proxies)
+        return JSONResponse(_settings(write_key, url), headers=headers)
 
 
 def _for_pages(source: Source) -> bool:
@@ -38,14 +43,18 @@ def _cors(source: Source, request: Request) -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin}
 
 
-def _settings(write_key: str, request: Request) -> dict[str, Any]:
+def _asked(request: Request, proxies: Proxies) -> str:
     host = request.headers.get("host", "")
-    # Behind a proxy that ends TLS. Whoever makes it up changes no answer but their own.
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip().lower()
+    scheme = proxies.scheme(request.scope, dict(request.headers.raw))
+    return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
+
+
+def _settings(write_key: str, url: str) -> dict[str, Any]:
+    scheme, _, place = url.rstrip("/").partition("://")
     segment: dict[str, Any] = {
         "apiKey": write_key,
-        "apiHost": f"{host if _HOST.fullmatch(host) else 'localhost'}/v1",
-        "protocol": "http" if scheme == "http" else "https",
+        "apiHost": f"{place}/v1",
+        "protocol": scheme,
         "unbundledIntegrations": [],
         "addBundledMetadata": False,
         "maybeBundledConfigIds": {},

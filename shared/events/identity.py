@@ -21,6 +21,12 @@ _PLAIN_ADDRESS: Final = re.compile(
     r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9]|-(?!-))*(?<!-)\.)+([a-z]{2,24})", re.ASCII
 )
 _SPECIAL: Final = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
+# A number with its country code, and what people put between the digits.
+_PLAIN_PHONE: Final = re.compile(r"\+[1-9][\d ()./-]{5,30}", re.ASCII)
+_NO_DIGITS: Final = str.maketrans("", "", "+ ()./-")
+_PLUS: Final = re.compile("[+\uff0b]")
+
+_NO_PHONE: Final = "not a phone number; write it with its country code, as in +44 1632 960961"
 
 
 class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -75,13 +81,46 @@ def normalise_email(text: str) -> str:
 @lru_cache(maxsize=8192)
 def normalise_phone(text: str, region: str | None = None) -> str:
     """The number in E.164 (`+441632960961`). Raises ValueError when it cannot be one."""
+    plain = _plain_phone(text)
+    if plain is not None:
+        return plain
+    if region is None and not _PLUS.search(text):
+        raise ValueError(_NO_PHONE)  # as the library would have it, which takes its time
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        raise ValueError("not a phone number; write it with its country code, as in +44 1632 960961") from None
+        raise ValueError(_NO_PHONE) from None
     if not phonenumbers.is_possible_number(number):
         raise ValueError("not a possible phone number for its country")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _plain_phone(text: str) -> str | None:
+    """As the library would have it, in a tenth of its time; None when that has to look at it."""
+    if _PLAIN_PHONE.fullmatch(text) is None:
+        return None
+    digits = text.translate(_NO_DIGITS)
+    for length in (1, 2, 3):
+        country = _country(digits[:length])
+        if country is not None:
+            national = digits[length:]
+            lengths, before_area = country
+            plain = (
+                len(national) in lengths and national[0] != "0" and not (before_area and before_area.match(national))
+            )
+            return f"+{digits}" if plain else None
+    return None
+
+
+@lru_cache(maxsize=2048)
+def _country(code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
+    """How long a country's numbers may be, and what may be dialled before them at home; None when it is no country."""
+    region = phonenumbers.region_code_for_country_code(int(code))
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.general_desc is None:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
 
 
 def normalise_opaque(text: str) -> str:

@@ -1,5 +1,7 @@
+from itertools import zip_longest
 from uuid import UUID
 
+import phonenumbers
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
@@ -74,6 +76,23 @@ def test_one_number_has_one_form(written: str, normal: str) -> None:
 def test_a_number_without_its_country_or_length_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="phone number"):
         normalise_phone(text)
+
+
+COUNTRY = st.sampled_from(["1", "39", "44", "49", "52", "54", "55", "7", "225", "290", "800", "999", "0"])
+
+
+@given(COUNTRY, st.text("0123456789", max_size=14), st.lists(st.sampled_from(["", " ", "-", "(", ")", "/", "."])))
+def test_the_quick_way_for_plain_numbers_is_the_library_s_way(country: str, digits: str, between: list[str]) -> None:
+    text = "+" + "".join(digit + sign for digit, sign in zip_longest(country + digits, between, fillvalue=""))
+    try:
+        found = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        found = None
+    if found is None or not phonenumbers.is_possible_number(found):
+        with pytest.raises(ValueError, match="phone number"):
+            normalise_phone(text)
+    else:
+        assert normalise_phone(text) == phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
 
 
 def test_a_user_id_means_something_only_within_its_source() -> None:

@@ -65,10 +65,7 @@ async def test_each_encoding_has_its_own_etag(http: httpx.AsyncClient) -> None:
         assert "content-encoding" not in answer.headers
 
 
-def test_only_comment_lines_and_indentation_are_left_out() -> None:
-    source = '// a\n(() => {\n  // b\n\n  let url = "https://x"; // c\n})();\n'
-    assert snippet.served(source) == b'(() => {\nlet url = "https://x"; // c\n})();'
-    text = snippet.FILE.read_text("utf-8")
-    assert "`" not in text  # a template could span lines, and would lose its indentation
-    assert "/*" not in text
-    assert not any(line.endswith("\\") for line in text.splitlines())
+async def test_it_is_served_without_what_only_its_authors_read(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/firsthour.js", headers=PLAIN)).text
+    assert "//" not in text
+    assert "\n " not in text

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
+from rjsmin import jsmin
 
 PATH: Final = "/firsthour.js"
-FILE: Final = Path(__file__).parents[1] / "site" / "firsthour.js"
+_FILE: Final = Path(__file__).parents[1] / "site" / "firsthour.js"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=3600",
@@ -32,15 +33,9 @@ class _Form:
         return Response(self.body, 200, self.headers, "text/javascript")
 
 
-def served(source: str) -> bytes:
-    """The script without comment lines, blank lines and indentation; no text in it may span lines."""
-    lines = (line.strip() for line in source.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//")).encode()
-
-
 def install(app: FastAPI) -> None:
     """Add the route to the app."""
-    plain = served(FILE.read_text("utf-8"))
+    plain = jsmin(_FILE.read_text("utf-8")).encode()
     digest = hashlib.sha256(plain).hexdigest()[:32]
     as_is = _Form(plain, {**_HEADERS, "ETag": f'"{digest}"'})
     packed = _Form(

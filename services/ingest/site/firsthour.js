@@ -1,7 +1,7 @@
 // Firsthour's site snippet: page views, calls, campaigns and forms. ES2017, no dependency, no build step.
-// docs/sending-events.md says what it does. It is served without comment lines and indentation, so no text spans lines,
-// and has to stay within 4 KB packed: tests/browser/test_snippet.py.
-(() => {
+// docs/sending-events.md says what it does. It is served without comments and needless spaces, and has to stay within 4 KB
+// packed: tests/integration/test_ingest_snippet.py.
+(async () => {
   "use strict";
   const script = document.currentScript;
   const early = window.firsthour || [];
@@ -13,6 +13,7 @@
   const DAY = 86400000;
   const PARAMETER =
     /^(utm_(source|medium|campaign|term|content)|(g|fb|tt|tw)clid|[gw]braid|msclkid|li_fat_id)$/;
+  const CONSENT = /consent|gdpr|opt.?in|newsletter|einwillig/i;
 
   // Nothing that goes wrong in here is the page's trouble.
   const safely = (work) => async (...given) => {
@@ -167,9 +168,9 @@
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       library: { name: "firsthour.js", version: "1.0.0" },
     };
-    Object.assign(message, { anonymousId: anonymousId(), userId, messageId: uuid(), timestamp: new Date(), context });
-    message.writeKey = options.key;
-    return put("message", "v1/" + path, message);
+    const writeKey = options.key;
+    const known = { writeKey, anonymousId: anonymousId(), userId, messageId: uuid(), timestamp: new Date(), context };
+    return put("message", "v1/" + path, Object.assign(message, known));
   };
 
   // Page views.
@@ -182,7 +183,8 @@
     return "noPages" in options || page();
   });
   // A little later, so that the page has its new title.
-  const soon = () => setTimeout(navigated, 50);
+  const soon = () =>
+    document.prerendering ? document.addEventListener("prerenderingchange", soon) : setTimeout(navigated, 50);
 
   // Leads that could not be sent are not forgotten: a person sent them on purpose and was told so.
   const begin = () => {
@@ -200,41 +202,44 @@
 
   ["pushState", "replaceState"].forEach((name) => {
     const original = history[name];
-    history[name] = function () {
+    history[name] = (...given) => {
       soon();
-      return original.apply(this, arguments);
+      return original.apply(history, given);
     };
   });
   addEventListener("popstate", soon);
   addEventListener("pagehide", () => {
     leaving = true;
+    setTimeout(() => (leaving = false));
     navigated();
   });
-  addEventListener("pageshow", () => (leaving = false));
   addEventListener("online", () => {
     failures = hold = 0;
-    setTimeout(flush, 1000 * Math.random());
+    flush();
   });
 
   // Forms: <form data-firsthour="source">.
   const states = new WeakMap();
   const pathOf = (form) => "f/" + form.dataset.firsthour;
-  const set = (element, attributes) => each(attributes, (name, value) => element.setAttribute(name, value));
+  const set = (element, attributes) => {
+    each(attributes, (name, value) => element.setAttribute(name, value));
+    return element;
+  };
 
   // On the first touch of a form, not at load: a framework may still be taking over the page's own markup.
   const prepare = (form) => {
     if (!form || !form.dataset.firsthour) return;
-    if (!states.has(form)) {
+    let state = states.get(form);
+    if (!state) {
       const stamp = ask(pathOf(form) + "/stamp").then((response) => response.json()).catch(() => ({}));
-      states.set(form, { stamp, undo: [] });
+      states.set(form, (state = { stamp, undo: [] }));
       if (!form.elements._gotcha) {
-        const trap = document.createElement("input");
-        set(trap, { name: "_gotcha", tabindex: -1, autocomplete: "off", "aria-hidden": true });
-        trap.style.cssText = "position:absolute;left:-999em";
+        const trap = set(document.createElement("input"), { name: "_gotcha", autocomplete: "off" });
+        trap.style.display = "none";
         form.append(trap);
       }
     }
-    return states.get(form);
+    return state;
   };
 
   const submit = async (form, button, state) => {
@@ -244,28 +249,26 @@
     // The form is hidden, not removed: a framework that made it can still take it away.
     const show = (content) => {
       if (!box) {
-        box = document.createElement("div");
-        set(box, { class: "firsthour-status", role: "status", tabindex: -1 });
+        box = set(document.createElement("div"), { class: "firsthour-status", role: "status", tabindex: -1 });
         form.after(box);
         form.style.display = "none";
         box.focus();
       }
-      box.textContent = "";
-      box.append(content);
+      box.replaceChildren(content);
     };
 
     const complain = (error) => {
       const id = uuid();
       const name = error.at.slice(1);
       const field = form.querySelector("[name=" + JSON.stringify(name) + "]:not([type=hidden])");
-      const note = document.createElement("span");
-      set(note, { id, class: "firsthour-error", role: "alert" });
+      const note = set(document.createElement("span"), { id, class: "firsthour-error", role: "alert" });
       note.append((field ? "" : name + " ") + error.problem);
       state.undo.push(() => note.remove());
       if (!field) return form.append(note);
       const before = field.getAttribute("aria-describedby") || "";
-      set(field, { "aria-invalid": true, "aria-describedby": before + " " + id });
-      state.undo.push(() => set(field, { "aria-invalid": false, "aria-describedby": before }));
+      const mark = (invalid, described) => set(field, { "aria-invalid": invalid, "aria-describedby": described });
+      mark(true, before + " " + id);
+      state.undo.push(() => mark(false, before));
       field.after(note);
     };
 
@@ -277,19 +280,19 @@
       Object.assign(known, touch("last"));
       each(touch("first"), (name, value) => (known["first_" + name] = value));
     }
-    const { consent } = form.elements;
+    const consent = [...form.elements].find((box) => box.type === "checkbox" && CONSENT.test(box.name));
     if (consent && consent.labels[0]) known.consent_wording = consent.labels[0].textContent.trim();
     const fields = new FormData(form, button);
     each(known, (name, value) => !value || fields.get(name) || fields.set(name, value));
     const data = {};
     fields.forEach((value, name) => {
-      if (value.trim) data[name] = data[name] ? data[name] + ", " + value : value;
+      if (value.size !== 0) data[name] = name in data ? [].concat(data[name], value) : value;
     });
     const json = "application/json";
-    const headers = { Accept: json, "Content-Type": json, "Idempotency-Key": known.message_id };
+    const headers = { Accept: json, "Content-Type": json };
     await put("lead", pathOf(form), data, headers, (status, answer, waits) => {
       if (waits) {
-        show(kept || "No connection. This is kept here, and sent once there is one.");
+        show(kept || "No connection: kept here, and sent once there is one.");
       } else if (status < 300) {
         states.delete(form);
         const event = new CustomEvent("firsthour:sent", { bubbles: true, cancelable: true, detail: answer });
@@ -318,7 +321,10 @@
     event.preventDefault();
     if (state.busy) return;
     state.busy = true;
-    submit(form, event.submitter, state).catch(() => HTMLFormElement.prototype.submit.call(form));
+    submit(form, event.submitter, state).catch(() => {
+      if (!form.getAttribute("action")) set(form, { action: host + pathOf(form), method: "post" });
+      HTMLFormElement.prototype.submit.call(form);
+    });
   }));
 
   // What the page may call; what it called before now was queued.
@@ -341,6 +347,6 @@
   window.firsthour = calls;
   const urgent = (call) => call[0] === "consent";
   early.sort((one, other) => urgent(other) - urgent(one)).forEach((call) => calls.push(call));
-  safely(begin)();
+  begin();
   flush();
-})();
+})().catch(() => {});

@@ -109,8 +109,10 @@ def _url(text: str) -> str:
 
 
 FormField: TypeAlias = Literal[
-    "email", "phone", "name", "company", "interest", "message", "user_id", "anonymous_id", "country", "page"
-]
+    "email", "phone", "name", "first_name", "last_name", "company", "interest", "message", "user_id", "anonymous_id",
+    "country", "page", "consent",
+]  # fmt: skip
+_SHORT_NAMES: Final = {"first_name": "first", "last_name": "last"}
 
 
 def _rate(text: object) -> Rate:
@@ -219,7 +221,7 @@ def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
         raw.lane,
         frozenset(raw.origins),
         raw.redirect,
-        {**raw.fields},
+        {_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
         SourceLimits(**{**defaults, **given}),
         None if raw.form is None else _hosted(raw.form, raw.consent, raw.redirect),
         None if raw.consent is None else raw.consent.wording,

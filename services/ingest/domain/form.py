@@ -11,8 +11,14 @@ from shared.events.identity import Identity
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _LONGEST_URL: Final = 2000
+_ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _MOST_PARAMETERS: Final = 100
-_YES: Final = frozenset({"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sim", "tak", "y"})
+# What can be read as a consent given or refused; "Yes, but only by phone" is kept as a trait.
+_YES: Final = frozenset(
+    {"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sì", "sim", "tak", "y", "checked", "agree", "agreed"}
+)
+_NO: Final = frozenset({"no", "nein", "non", "nee", "não", "nao", "nie", "n"})
+_NOT_TICKED: Final = frozenset({"0", "off", "false"})  # what programs send for a box that was left alone
 
 
 def caught(form: Mapping[str, object]) -> bool:
@@ -37,7 +43,7 @@ def read_form(
     if len(form) > MOST_FIELDS:
         raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
     theirs = _recognise(form, mapping)
-    fields = Fields(form)
+    fields = _plain(form, theirs)
     email = fields.email(theirs["email"]) if "email" in theirs else None
     phone = _phone(fields, theirs)
     user_id = fields.opaque(theirs["user_id"]) if "user_id" in theirs else None
@@ -51,6 +57,9 @@ def read_form(
 
     page = text("page", _LONGEST_URL) or (came_from or "")[:_LONGEST_URL] or None
     full = text("name") or " ".join(part for part in (text("first"), text("last")) if part) or None
+    consent = _consent(fields, text("consent"), wording, page)
+    if consent is not None and consent.email is None:
+        theirs.pop("consent", None)
     campaign = _campaign(fields, page=page, referrer=text("referrer", _LONGEST_URL))
     lead = LeadCaptured(
         identity=identity,
@@ -61,7 +70,7 @@ def read_form(
         interest=text("interest"),
         message=text("message", LONG),
         traits=_traits(fields, theirs),
-        consent=_consent(fields, text("consent"), wording, page),
+        consent=consent,
     )
     sender_id = fields.text("message_id", 256)
     if fields.wrong:
@@ -88,15 +97,47 @@ def _campaign(fields: Fields, *, page: str | None, referrer: str | None) -> Camp
 
 
 def _consent(fields: Fields, ticked: str | None, wording: str | None, page: str | None) -> Consent | None:
-    """The answer to the consent box with the words beside it. A box that was not ticked says neither yes nor no."""
+    """The answer to the consent box with the words beside it. A box that was not ticked says neither yes nor no.
+
+    Forms of WordPress send the words themselves for a ticked box.
+    """
     if ticked is None and wording is None:
         return None
     shown = fields.text("consent_wording", 5000) or wording
     return Consent(
-        email=None if ticked is None else ticked.lower() in _YES,
+        email=None if ticked is None else _agreed(ticked, shown),
         wording=shown,
         proof=None if page is None else f"form on {page}",
     )
+
+
+def _agreed(ticked: str, shown: str | None) -> bool | None:
+    word = ticked.lower()
+    if word in _YES or ticked == shown:
+        return True
+    return False if word in _NO else None
+
+
+def _plain(form: Mapping[str, object], theirs: Mapping[str, str]) -> Fields:
+    """The fields as text: of what can only be one the first, of a consent the box after its hidden "no", else all."""
+    ours = {sent: name for name, sent in theirs.items()}
+    plain: dict[str, object] = {}
+    fields = Fields(plain)
+    for sent, value in form.items():
+        if isinstance(value, bool):
+            plain[sent] = "true" if value else "false"
+        elif isinstance(value, dict):
+            fields.note(sent, "must be text: a file or an object is not taken here")
+        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+            name = ours.get(sent)
+            said = [each for each in value if each.strip()]
+            plain[sent] = ", ".join(said[:1] if name in _ONE else said[-1:] if name == "consent" else said)
+        else:
+            plain[sent] = value
+    box = theirs.get("consent", "")
+    if plain.get(box) in _NOT_TICKED:
+        plain[box] = ""
+    return fields
 
 
 def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -104,7 +145,7 @@ def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[s
     theirs = {ours: sent for ours, sent in mapping.items() if sent in form}
     for sent in form:
         ours = usual_field(sent)
-        if ours is not None and form[sent]:
+        if ours is not None and form[sent] not in ("", None, []):
             theirs.setdefault(ours, sent)
     return theirs
 

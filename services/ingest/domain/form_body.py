@@ -1,6 +1,6 @@
 """The bodies that browsers make of a form: url-encoded and multipart. Both bounded in fields, neither trusted."""
 
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
@@ -10,12 +10,15 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.form_names import MOST_FIELDS
 
+# A field that was sent several times, as boxes of one name are: all that is not empty.
+FormFields: TypeAlias = dict[str, str | list[str]]
+
 _LONGEST_NAME: Final = 200
 _LONGEST_HEADERS: Final = 4096  # bytes, of one part
 
 
-def parse_form(body: bytes) -> dict[str, str]:
-    """The fields of a url-encoded body; of a field named twice, the first that is not empty. Raises Refused."""
+def parse_form(body: bytes) -> FormFields:
+    """The fields of a url-encoded body. Raises Refused."""
     try:
         pairs = parse_qsl(
             body.decode("utf-8"),
@@ -27,14 +30,13 @@ def parse_form(body: bytes) -> dict[str, str]:
         raise Refused([Wrong("/", "must be UTF-8")]) from None
     except ValueError:
         raise Refused([_too_many()]) from None
-    found: dict[str, str] = {}
+    found: FormFields = {}
     for name, value in pairs:
-        if not found.get(name):
-            found[name] = value
+        _add(found, name, value)
     return found
 
 
-def parse_multipart(body: bytes, content_type: bytes) -> dict[str, str]:
+def parse_multipart(body: bytes, content_type: bytes) -> FormFields:
     """The text fields of a multipart body. Raises Refused: malformed, too many, or a file (they are not taken here).
 
     A file input that was left empty is nothing.
@@ -68,6 +70,14 @@ def parse_multipart(body: bytes, content_type: bytes) -> dict[str, str]:
     return parts.fields
 
 
+def _add(fields: FormFields, name: str, value: str) -> None:
+    before = fields.get(name)
+    if not before:
+        fields[name] = value
+    elif value:
+        fields[name] = [*(before if isinstance(before, list) else [before]), value]
+
+
 def _too_many() -> Wrong:
     return Wrong("/", f"must have at most {MOST_FIELDS} fields")
 
@@ -76,7 +86,7 @@ class _Parts:
     """Collects what the parser calls out. Positions into chunks are the parser's own convention."""
 
     def __init__(self) -> None:
-        self.fields: dict[str, str] = {}
+        self.fields: FormFields = {}
         self.wrong: list[Wrong] = []
         self.finished = False
         self._count = 0
@@ -123,5 +133,5 @@ class _Parts:
         elif b"filename" in options:
             if data:
                 self.wrong.append(Wrong(f"/{name}", "is a file: files are not taken here, send a link to it instead"))
-        elif not self.fields.get(name):
-            self.fields[name] = value
+        else:
+            _add(self.fields, name, value)

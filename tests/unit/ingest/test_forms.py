@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.form import campaign_in, read_form
-from services.ingest.domain.form_body import parse_form, parse_multipart
+from services.ingest.domain.form_body import FormFields, parse_form, parse_multipart
+from services.ingest.domain.form_names import usual_field
 from services.ingest.domain.likelihood import Visitor, human_likelihood, is_robot
 from services.ingest.domain.rate import Rate, parse_rate, take
 from services.ingest.domain.redirect import redirect_of
@@ -23,13 +24,13 @@ def part(name: str, value: str, more: str = "") -> str:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
 
 
-def multipart(*parts: str) -> dict[str, str]:
+def multipart(*parts: str) -> FormFields:
     return parse_multipart(("".join(parts) + "--b--\r\n").encode(), b"multipart/form-data; boundary=b")
 
 
 def test_text_fields_of_a_multipart_form_are_read() -> None:
     fields = multipart(part("email", "ada@example.com"), part("Nachricht", "Grüße\r\nund Dank"), part("email", "x"))
-    assert fields == {"email": "ada@example.com", "Nachricht": "Grüße\r\nund Dank"}
+    assert fields == {"email": ["ada@example.com", "x"], "Nachricht": "Grüße\r\nund Dank"}
 
 
 def test_a_file_is_refused_by_name_and_an_empty_file_input_is_nothing() -> None:
@@ -113,6 +114,54 @@ def test_consent_keeps_the_words_that_were_shown() -> None:
     assert consent({"consent": "no"}).email is False
     assert consent({}, "Ja, gern.").email is None, "a box that was left alone takes nothing back"
     assert consent({}) is None
+
+
+@pytest.mark.parametrize(
+    ("ticked", "email"),
+    [
+        ("on", True), ("1", True), ("Oui", True), (True, True), (["0", "1"], True), ("Ja, gern.", True),
+        ("nein", False), ("0", None), (False, None), (["0"], None), ("by phone only", None),
+    ],
+)  # fmt: skip
+def test_what_a_consent_box_can_say(ticked: object, email: bool | None) -> None:
+    lead = read_form({"email": "a@example.com", "rgpd": ticked}, {}, name="f", wording="Ja, gern.").data
+    assert (lead.consent.email, lead.consent.wording) == (email, "Ja, gern.")
+    assert lead.traits == ({"rgpd": ticked} if ticked == "by phone only" else {}), "what is unclear is not lost"
+
+
+@pytest.mark.parametrize(
+    ("sent", "ours"),
+    [
+        ("E-Mail-Adresse", "email"), ("your-email", "email"), ("form_fields[email]", "email"), ("contact[email][]", "email"),
+        ("Adresse e-mail", "email"), ("Téléphone", "phone"), ("Numéro de téléphone", "phone"), ("Prénom", "first"),
+        ("Imię", "name"), ("Société", "company"), ("Wiadomość", "message"), ("País", "country"), ("Móvil", "phone"),
+        ("EMAIL", "email"), ("FNAME", "first"), ("mauticform[f_email]", None), ("url", None), ("[]", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_field_is_known_by_its_usual_name(sent: str, ours: str | None) -> None:
+    assert usual_field(sent) == ours
+
+
+def test_boxes_of_one_name_are_all_kept() -> None:
+    form = parse_form(b"email=&email=a@example.com&email=b@example.com&topic=prices&topic=&topic=demo&tool=x&tool=y")
+    lead = read_form(form, {}, name="f").data
+    assert (lead.identity.email, lead.interest, lead.traits) == ("a@example.com", "prices, demo", {"tool": "x, y"})
+
+
+def test_what_is_no_text_is_named() -> None:
+    with pytest.raises(Refused) as refused:
+        read_form({"email": "a@example.com", "cv": {}, "tags": [1]}, {}, name="f")
+    assert [(each.at, each.problem.split(":")[0]) for each in refused.value.wrong] == [
+        ("/cv", "must be text"), ("/tags", "must be text"),
+    ]  # fmt: skip
+
+
+def test_a_mapping_goes_before_the_guesses() -> None:
+    mapping = {"email": "field_1", "consent": "field_2", "first": "field_3"}
+    form = {"field_1": "a@example.com", "email": "b@example.com", "field_2": "on", "field_3": "Ada"}
+    lead = read_form(form, mapping, name="f").data
+    assert (lead.identity.email, lead.consent.email, lead.name) == ("a@example.com", True, "Ada")
+    assert lead.traits == {"email": "b@example.com"}
 
 
 @given(st.floats(0, OLDEST.total_seconds() - 1), st.binary(min_size=1))

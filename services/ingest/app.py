@@ -70,7 +70,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         )
         app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
-        operations(app, missing=intake.missing, registry=registry)
+        operations(app, missing=intake.missing, attention=intake.attention, registry=registry)
         sdk_settings.install(app, sources, proxies, settings.ingest_public_url)
         describe(app)
         snippet.install(app)

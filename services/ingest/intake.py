@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -22,7 +21,7 @@ from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
 from shared.events.identity import derived_event_id
 from shared.http.problems import FieldError, Problem
-from shared.kafka.producer import Producer
+from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
 from shared.pause import pause
@@ -31,6 +30,9 @@ _LOG = log.get(__name__)
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _IDLE_S: Final = 0.25
 _ADOPT_EVERY_S: Final = 10.0
+_PROBE_EVERY_S: Final = 1.0
+_FEW: Final = 2000  # events that are drained while newer ones are held back
+_HELD_S: Final = 1.0
 
 
 class Intake:
@@ -59,12 +61,31 @@ class Intake:
         self._pending = Gauge(
             "firsthour_ingest_spool_pending", "Events in the spool.", registry=registry, multiprocess_mode="livesum"
         )
+        self._damaged = Gauge(
+            "firsthour_ingest_spool_damaged",
+            "Damaged spool files, for a person to look at.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._held_back: asyncio.Event | None = None  # set once the spool is empty, or cannot be emptied now
+        if spool is not None:
+            self._tell(spool)
 
     def missing(self) -> list[str]:
         """What keeps it from accepting; while the spool takes events, nothing does."""
-        if self._producer.ready or self._spool is not None:
+        spool = self._spool
+        if self._producer.ready and not (spool is not None and spool.pending):
             return []
-        return ["Kafka is not reachable"]
+        if spool is None:
+            return ["Kafka is not reachable"]
+        return (
+            [] if spool.refusing is None else [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
+        )
+
+    def attention(self) -> list[str]:
+        """What a person has to look at although it works."""
+        count = 0 if self._spool is None else self._spool.damaged
+        return [f"{count} damaged files of the spool, kept aside as spool/*/*.damaged"] if count else []
 
     async def accept(
         self, source: Source, facts: Sequence[Fact], traceparent: bytes | None, visitor: Visitor | None = None
@@ -118,31 +139,38 @@ class Intake:
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
         spool = self._spool
-        if spool is not None and spool.pending:  # newer events queue behind what is being drained
-            await self._to_spool(spool, outgoing)
-            return
+        while spool is not None and spool.pending:  # newer events queue behind what is being drained
+            if self._held_back is None or not await _within(_HELD_S, self._held_back):
+                await self._to_spool(spool, outgoing)
+                return
         try:
             if len(outgoing) == 1:
                 await self._producer.send(outgoing[0])
             else:
                 await self._producer.send_all(outgoing)
         except Permanent as error:
-            raise Problem(413, "The event is too large", errors=[FieldError("/", str(error))]) from None
+            raise _too_large(str(error)) from None
         except Transient:
             if spool is None:
                 raise _unavailable() from None
             await self._to_spool(spool, outgoing)
 
     async def _to_spool(self, spool: Spool, outgoing: Sequence[Outgoing]) -> None:
+        for each in outgoing:
+            if too_large(each):  # it could never be drained
+                raise _too_large("larger than a Kafka message may be")
         try:
-            async with asyncio.TaskGroup() as puts:
-                for each in outgoing:
-                    puts.create_task(spool.put(each))
-        except* SpoolFull as group:
-            _LOG.error("spool_full", reason=str(group.exceptions[0]))
+            await spool.put(outgoing)
+        except SpoolFull as full:
+            _LOG.error("spool_full", reason=str(full))
             raise _unavailable() from None
+        finally:
+            self._tell(spool)
         self._spooled.inc(len(outgoing))
+
+    def _tell(self, spool: Spool) -> None:
         self._pending.set(spool.pending)
+        self._damaged.set(spool.damaged)
 
     async def drain(self, stopping: asyncio.Event) -> None:
         """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
@@ -151,31 +179,52 @@ class Intake:
             await stopping.wait()
             return
         loop = asyncio.get_running_loop()
-        adopt_at = loop.time()
+        adopt_at = probe_at = loop.time()
         while not stopping.is_set():
-            self._pending.set(spool.pending)
-            try:
-                if loop.time() >= adopt_at:
-                    adopt_at = loop.time() + _ADOPT_EVERY_S
-                    adopted = await spool.adopt()
-                    if adopted:
-                        _LOG.warning("spool_adopted", events=adopted)
-                if spool.pending and self._producer.ready:
+            self._tell(spool)
+            if loop.time() >= adopt_at:
+                adopt_at = loop.time() + _ADOPT_EVERY_S
+                adopted = await spool.adopt()
+                if adopted:
+                    _LOG.warning("spool_adopted", events=adopted)
+            if spool.refusing and loop.time() >= probe_at:
+                probe_at = loop.time() + _PROBE_EVERY_S
+                await spool.probe()
+            if spool.pending and self._producer.ready:
+                try:
                     await self._drain_some(spool)
                     continue
-            except (Transient, sqlite3.Error) as error:
-                _LOG.warning("spool_not_drained", reason=log.reason(error))
+                except Transient as error:
+                    _LOG.warning("spool_not_drained", reason=log.reason(error))
             await pause(stopping, _IDLE_S)
 
     async def _drain_some(self, spool: Spool) -> None:
-        oldest = await spool.oldest()
-        if oldest is None:
-            await asyncio.sleep(0)  # what is pending is still being written
-            return
-        await self._producer.send_all(oldest.outgoing)
-        await spool.forget(oldest)
-        if not spool.pending:
+        """The oldest, or all when they are few: then newer ones wait, or under steady load there were always some."""
+        if spool.pending <= _FEW:
+            self._held_back = asyncio.Event()
+        try:
+            while spool.pending:
+                oldest = await spool.oldest()
+                if oldest is None:
+                    await asyncio.sleep(0)  # what is pending is still being written
+                    continue
+                await self._producer.send_all(oldest.outgoing)
+                await spool.forget(oldest)
+                if self._held_back is None:
+                    return
             _LOG.info("spool_drained")
+        finally:
+            if self._held_back is not None:
+                self._held_back.set()
+                self._held_back = None
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _trace(given: bytes | None) -> str:
@@ -184,6 +233,10 @@ def _trace(given: bytes | None) -> str:
         return given.decode()
     made = os.urandom(24).hex()
     return f"00-{made[:32]}-{made[32:]}-01"
+
+
+def _too_large(reason: str) -> Problem:
+    return Problem(413, "The event is too large", errors=[FieldError("/", reason)])
 
 
 def _unavailable() -> Problem:

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 
 class Health(BaseModel):
-    """Whether it can do its work; `missing` says what keeps it from it."""
+    """Whether it can do its work; `missing` says what keeps it from it, `attention` what a person has to look at."""
 
     status: str
     missing: list[str] = []
+    attention: list[str] | None = None
 
 
 def _of_all_workers() -> CollectorRegistry | None:
@@ -26,25 +27,34 @@ def _of_all_workers() -> CollectorRegistry | None:
     return together
 
 
-def operations(app: FastAPI, *, missing: Callable[[], list[str]], registry: CollectorRegistry) -> None:
-    """Add `/healthz`, `/readyz` (503 with what is missing) and `/metrics` to the app."""
+def operations(
+    app: FastAPI,
+    *,
+    missing: Callable[[], list[str]],
+    attention: Callable[[], list[str]] = list,
+    registry: CollectorRegistry,
+) -> None:
+    """Add `/healthz`, `/readyz` (503 with what is missing) and `/metrics` to the app.
+
+    `attention`: what a person has to look at although it works.
+    """
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
 
-    @app.get("/healthz", tags=["operations"])
+    @app.get("/healthz", tags=["operations"], response_model_exclude_none=True)
     async def healthz() -> Health:
         """The process is alive."""
         return Health(status="ok")
 
-    @app.get("/readyz", tags=["operations"], responses={503: {"model": Health}})
+    @app.get("/readyz", tags=["operations"], response_model_exclude_none=True, responses={503: {"model": Health}})
     async def readyz(response: Response) -> Health:
         """The process can do its work; if not, what is missing."""
         lacking = missing()
         if lacking:
             response.status_code = 503
-            return Health(status="not ready", missing=lacking)
-        return Health(status="ready")
+            return Health(status="not ready", missing=lacking, attention=attention() or None)
+        return Health(status="ready", attention=attention() or None)
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:

@@ -38,6 +38,11 @@ def partition_of(key: bytes | None, partitions: Sequence[int], _available: Seque
     return partitions[number % len(partitions)]
 
 
+def too_large(outgoing: Outgoing) -> bool:
+    """Whether no topic of ours would take it."""
+    return len(outgoing.value) + len(outgoing.key or b"") > _LARGEST
+
+
 class Producer:
     """One connection to Kafka for publishing; `run` is a task of the service and keeps it alive."""
 
@@ -128,7 +133,7 @@ class Producer:
         producer = self._producer
         if producer is None:
             raise Transient("Kafka is not reachable")
-        if len(outgoing.value) + len(outgoing.key or b"") > _LARGEST:
+        if too_large(outgoing):
             raise Permanent("larger than a Kafka message may be")
         if self._in_flight >= self._max_in_flight:
             raise Transient("too many messages under way to Kafka")

@@ -1,0 +1,238 @@
+"""Events in files: records that prove themselves, in segments that are appended to, read as a whole and deleted.
+
+Not a database, for three reasons. To delete a file needs no room: on a full disk SQLite can neither add nor forget,
+and would stay full for ever. Damage costs the records that it hit, and not the file. And a group of events is one
+write and one fsync, whatever their number. It holds personal data: mode 0600.
+"""
+
+import contextlib
+import fcntl
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from shared import log
+from shared.kafka.records import Outgoing
+
+_LOG = log.get(__name__)
+_MAGIC: Final = b"\xf5FH1"  # in no text: that byte is never UTF-8
+_HEAD: Final = struct.Struct("<4sII")  # the magic; CRC and length of what follows
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Outgoing)
+_SEGMENT_BYTES: Final = 1_048_576  # one step of draining
+_PROBE: Final = bytes(65_536)
+
+
+class Found(NamedTuple):
+    """What is in a segment. `lost`: bytes that are no records; `cut`: bytes of a last one that was never whole."""
+
+    outgoing: tuple[Outgoing, ...]
+    lost: int = 0
+    cut: int = 0
+
+
+def pack(outgoing: Outgoing) -> bytes:
+    """One record."""
+    body = _ENCODER.encode(outgoing)
+    return _HEAD.pack(_MAGIC, zlib.crc32(body), len(body)) + body
+
+
+def unpack(data: bytes) -> Found:
+    """Every record that is whole, whatever stands between them."""
+    outgoing: list[Outgoing] = []
+    at = lost = 0
+    while at < len(data):
+        record = _record(data, at)
+        if record is None:
+            following = _following(data, at)
+            if following is None:
+                rest = data[at:]
+                return (
+                    Found(tuple(outgoing), lost, len(rest))
+                    if _is_cut(rest)
+                    else Found(tuple(outgoing), lost + len(rest))
+                )
+            lost += following - at
+            at = following
+            continue
+        outgoing.append(record[0])
+        at = record[1]
+    return Found(tuple(outgoing), lost)
+
+
+def _record(data: bytes, at: int) -> tuple[Outgoing, int] | None:
+    """The record that begins there, and where it ends."""
+    start = at + _HEAD.size
+    if start > len(data):
+        return None
+    magic, checksum, length = _HEAD.unpack_from(data, at)
+    body = data[start : start + length]
+    if magic != _MAGIC or len(body) != length or zlib.crc32(body) != checksum:
+        return None
+    try:
+        return _DECODER.decode(body), start + length
+    except msgspec.DecodeError:
+        return None
+
+
+def _following(data: bytes, at: int) -> int | None:
+    """Where the next whole record begins."""
+    while (at := data.find(_MAGIC, at + 1)) >= 0:
+        if _record(data, at) is not None:
+            return at
+    return None
+
+
+def _is_cut(rest: bytes) -> bool:
+    """Whether it is what a killed process, or a power loss, leaves at the end: the beginning of a record, or zeros."""
+    if rest[: len(_MAGIC)] != _MAGIC[: len(rest)]:
+        return not any(rest)
+    return len(rest) < _HEAD.size or _HEAD.size + _HEAD.unpack_from(rest)[2] > len(rest)
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """One file. Its size may be less than the file's: what a failed write left behind it does not count."""
+
+    path: Path
+    events: int = 0
+    size: int = 0
+    damaged: bool = False
+
+
+class SegmentFolder:
+    """The segments of one process, held by a lock. Every method blocks; one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the folder with what is in it. Raises BlockingIOError when another process holds it, or OSError."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(path.parent)
+        self.path = path
+        self._descriptor: int | None = None  # of the last segment, while it is written
+        self._lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._next = 1 + max((int(each.stem) for each in path.iterdir() if each.stem.isdigit()), default=0)
+            self.segments = deque(self._left())
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _left(self) -> Iterator[Segment]:
+        for path in sorted(self.path.glob("*.events")):
+            segment = Segment(path)
+            found = self._read(segment)
+            segment.events = len(found.outgoing)
+            if found.cut:
+                _LOG.warning("spool_file_cut", file=str(path), bytes=found.cut)
+            yield segment
+
+    def append(self, records: Sequence[bytes]) -> None:
+        """Write all and fsync, or none. Raises OSError."""
+        descriptor = self._descriptor if self._descriptor is not None else self._begin()
+        segment = self.segments[-1]
+        data = memoryview(b"".join(records))
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, segment.size)
+            self._seal()  # whatever is wrong with this file, the next one begins without it
+            raise
+        segment.size += len(data)
+        segment.events += len(records)
+        if segment.size >= _SEGMENT_BYTES:
+            self._seal()
+
+    def _begin(self) -> int:
+        path = self.path / f"{self._next:012}.events"
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        try:
+            _sync_folder(self.path)  # or the file itself may be gone after a power loss
+        except OSError:
+            os.close(descriptor)
+            path.unlink()
+            raise
+        self._next += 1
+        self.segments.append(Segment(path))
+        self._descriptor = descriptor
+        return descriptor
+
+    def _seal(self) -> None:
+        """Write no more to the last segment."""
+        if self._descriptor is None:
+            return
+        os.close(self._descriptor)
+        self._descriptor = None
+        if not self.segments[-1].events:
+            with contextlib.suppress(OSError):
+                self.segments.pop().path.unlink()
+
+    def oldest(self) -> tuple[Segment, tuple[Outgoing, ...]] | None:
+        """The oldest segment and its events; None when there is none. `forget` it once they are acknowledged."""
+        if len(self.segments) == 1:
+            self._seal()
+        if not self.segments:
+            return None
+        segment = self.segments[0]
+        return segment, self._read(segment).outgoing
+
+    def _read(self, segment: Segment) -> Found:
+        """What is in it; damage is told once, and marks it. It hinders nothing else."""
+        try:
+            data = segment.path.read_bytes()
+        except OSError as error:
+            found, reason = Found(()), error.strerror
+        else:
+            segment.size = segment.size or len(data)
+            found = unpack(data[: segment.size])
+            reason = f"{found.lost} bytes are no events" if found.lost else None
+        if reason is not None and not segment.damaged:
+            segment.damaged = True
+            _LOG.error("spool_damaged", file=str(segment.path), reason=reason, events_left=len(found.outgoing))
+        return found
+
+    def forget(self, segment: Segment) -> None:
+        """Delete the oldest: it has been acknowledged by Kafka. A damaged one is kept aside for a person to look at."""
+        self.segments.remove(segment)
+        try:
+            if segment.damaged:
+                segment.path.rename(segment.path.with_suffix(".damaged"))
+            else:
+                segment.path.unlink()
+        except OSError as error:  # not sent again before the next start; then it is a copy, and harmless
+            _LOG.error("spool_file_stays", file=str(segment.path), reason=error.strerror)
+
+    def probe(self) -> None:
+        """Raises OSError when the disk takes nothing."""
+        path = self.path / "probe"
+        try:
+            with path.open("wb", buffering=0) as file:
+                if file.write(_PROBE) < len(_PROBE):
+                    file.write(_PROBE)  # the first one was cut short by what the second one raises
+                os.fsync(file.fileno())
+        finally:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._seal()
+        os.close(self._lock)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

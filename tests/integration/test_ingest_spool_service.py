@@ -1,0 +1,116 @@
+"""ingest whose disk is full or damaged while Kafka is away: told at once, nothing accepted lost, well again by itself."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.kafka.topics import Topics, create_topics
+from tests.integration.test_ingest_api import Ingest, running
+from tests.small_disk import small_disk
+from tests.waiting import until
+
+NOWHERE = "127.0.0.1:1"
+
+
+def a_lead(number: int) -> dict[str, Any]:
+    return {"email": "ada@example.com", "message_id": str(number), "message": "x" * 5000}
+
+
+async def accepted(ingest: Ingest, numbers: range) -> list[str]:
+    """Send until it is refused; the ids of what was accepted."""
+    ids = []
+    for number in numbers:
+        answer = await ingest.lead(a_lead(number))
+        if answer.status_code != 202:
+            break
+        ids.append(answer.json()["id"])
+    return ids
+
+
+async def health(ingest: Ingest) -> httpx.Response:
+    return await ingest.http.get("/readyz")
+
+
+async def is_ready(ingest: Ingest) -> bool:
+    return (await health(ingest)).status_code == 200
+
+
+async def figure(ingest: Ingest, name: str) -> float:
+    lines = (await ingest.http.get("/metrics")).text.splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).rpartition(" ")[2])
+
+
+async def on_the_topic(ingest: Ingest, count: int) -> list[str]:
+    """The ids of the first events, the first time that each comes."""
+    return list(dict.fromkeys(str(event.id) for _, (event, _) in await ingest.events(count)))
+
+
+async def refused_at_once(ingest: Ingest, numbers: range) -> None:
+    for number in numbers:
+        began = time.monotonic()
+        answer = await ingest.lead(a_lead(number))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert time.monotonic() - began < 1
+    told = await health(ingest)
+    assert told.status_code == 503
+    assert "spool" in told.json()["missing"][0]
+
+
+async def test_a_full_disk_is_503_at_once_until_there_is_room(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    await create_topics(kafka, Topics(topic_prefix), partitions=3, replication=1)
+    with small_disk(spool) as disk:
+        async with running(NOWHERE, topic_prefix, tmp_path) as cut_off:
+            assert (await health(cut_off)).status_code == 200, "while the spool carries, it is ready"
+            ids = await accepted(cut_off, range(20))
+            disk.fill()
+            await refused_at_once(cut_off, range(20, 30))
+            disk.free()
+            await until(lambda: is_ready(cut_off))
+            ids += await accepted(cut_off, range(30, 40))
+            assert len(ids) == 30
+            disk.fill()
+            await refused_at_once(cut_off, range(40, 42))
+        async with running(kafka, topic_prefix, tmp_path) as back:  # the disk is still as full
+            await until(lambda: not list(spool.glob("*/*.events")))
+            await until(lambda: is_ready(back))
+            ids += await accepted(back, range(50, 60))
+            assert await on_the_topic(back, 40) == ids, "all in their order, none twice"
+
+
+async def test_a_spool_at_its_bound_is_503_at_once_until_it_is_drained(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    await create_topics(kafka, Topics(topic_prefix), partitions=3, replication=1)
+    async with running(NOWHERE, topic_prefix, tmp_path, ingest_spool_bytes=200_000) as cut_off:
+        ids = await accepted(cut_off, range(100))
+        assert 20 < len(ids) < 100
+        await refused_at_once(cut_off, range(100, 110))
+        assert await figure(cut_off, "firsthour_ingest_spool_pending") == len(ids)
+    async with running(kafka, topic_prefix, tmp_path, ingest_spool_bytes=200_000) as back:
+        await until(lambda: not list(tmp_path.glob("spool/*/*.events")))
+        await until(lambda: is_ready(back))
+        ids += await accepted(back, range(200, 220))
+        assert await on_the_topic(back, len(ids)) == ids, "all in their order, none twice"
+
+
+async def test_a_damaged_file_is_told_and_what_is_whole_arrives(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    async with running(NOWHERE, topic_prefix, tmp_path) as cut_off:
+        ids = await accepted(cut_off, range(20))
+    (file,) = tmp_path.glob("spool/*/*.events")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    await create_topics(kafka, Topics(topic_prefix), partitions=3, replication=1)
+    async with running(kafka, topic_prefix, tmp_path) as back:
+        arrived = await on_the_topic(back, 19)
+        assert arrived == [each for each in ids if each in arrived]
+        await until(lambda: bool(list(tmp_path.glob("spool/*/*.damaged"))))
+        told = await health(back)
+        assert told.status_code == 200, "it works all the same"
+        assert told.json()["attention"] == ["1 damaged files of the spool, kept aside as spool/*/*.damaged"]
+        assert await figure(back, "firsthour_ingest_spool_damaged") == 1
+        assert len(await accepted(back, range(100, 105))) == 5

@@ -137,6 +137,7 @@ async def test_while_kafka_is_away_it_waits_and_ctrl_c_loses_nothing(own_stack: 
     await asyncio.to_thread(own_stack.kill_kafka)
     process = start(file, own_stack.kafka, "")
     await says(process, b"waiting for Kafka")
+    assert psutil.Process(process.pid).nice() == 19, "live leads go first on this machine too"
     process.send_signal(signal.SIGINT)
     said, _ = await asyncio.to_thread(process.communicate, timeout=30)
     assert process.returncode == 1

@@ -32,6 +32,7 @@ from shared.kafka.topics import Topics
 _SMALL: Final = 1_000_000  # bytes that one process has read before others have started
 _MOST_WORKERS: Final = 8
 _BATCH_BYTES: Final = 262_144
+_LAST: Final = 19  # niceness
 _DONE, _NOT_ALL, _WRONG_USE = 0, 1, 2
 
 
@@ -76,6 +77,7 @@ def import_file(order: Order, asking: Asking, settings: IngestSettings) -> int:
     if not order.dry_run and asking.agreed is not None and not asking.agreed():
         return _NOT_ALL
     _quiet_logs()
+    os.nice(_LAST)  # whatever leads need of this machine they get first
     begun = time.monotonic()
     work = _counted if order.dry_run else _imported
     tally, refused_file = work(order, found, settings, err)

@@ -206,8 +206,16 @@ async def test_what_the_sender_would_only_send_again_is_counted_and_not_refused(
     body = b'{"type": "lead", "data": {"email": "ada at example"}}'
     answer = await ingest.post("generic", body, ingest.headers("generic", body))
     assert answer.status_code == 422
-    assert [error["at"] for error in answer.json()["errors"]] == ["/email"]
+    assert [error["at"] for error in answer.json()["errors"]] == ["/data/email"]
     assert "ada at example" not in answer.text
+
+
+async def test_json_is_read_whatever_its_content_type_says(ingest: Running) -> None:
+    for sender, (body, _types) in GOOD.items():
+        for kind in ("application/x-www-form-urlencoded", "text/plain"):
+            headers = ingest.headers(sender, body) | {"Content-Type": kind}
+            assert (await ingest.post(sender, body, headers)).status_code == 200
+        assert await ingest.count(sender, "taken") == 2
 
 
 async def test_there_is_a_hook_only_where_a_source_says_so(ingest: Running) -> None:

@@ -129,10 +129,10 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _decoded(request: Request, body: bytes) -> Any:
-    """The body as JSON; None for what a form would send. Raises Refused."""
-    if request.content_type == _FORM:
-        return None
+    """The body as JSON, whatever its content type says; None for what a form would send. Raises Refused."""
     try:
         return decode_json(body)
     except Problem:
+        if request.content_type == _FORM:
+            return None
         raise Refused([Wrong("/", "must be JSON")]) from None

@@ -207,5 +207,7 @@ def test_an_amount_is_converted_at_the_day_of_the_event() -> None:
 def test_a_robots_lead_opens_none_and_changes_nothing_that_is_known() -> None:
     person = after(a_contact(), a_lead(name="Ada", event=1))
     assert after(a_contact(), a_lead(name="Spam", human_likelihood=0.02, event=2)).captured is None
-    both = after(a_contact(), a_lead(name="Ada", event=1), a_lead(name="Spam", human_likelihood=0.02, at=NOW + minutes(9)))
+    both = after(
+        a_contact(), a_lead(name="Ada", event=1), a_lead(name="Spam", human_likelihood=0.02, at=NOW + minutes(9))
+    )
     assert (both.known, both.captured) == (person.known, person.captured)

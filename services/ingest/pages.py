@@ -1,7 +1,4 @@
-"""The plain pages that a form's visitor may see: the form, thank you, what was wrong. No script, nothing from outside.
-
-What a visitor typed is never written into a page.
-"""
+"""The plain pages that a form's visitor may see: the form, thanks, what was wrong. No script, nothing from outside."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.form_names import usual_field
 from services.ingest.domain.hosted_form import HostedForm, Input
+from services.ingest.page_words import words_of
 
 _PAGES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "site"),
@@ -28,77 +26,34 @@ _AUTOCOMPLETE: Final = {
     "company": "organization", "country": "country-name",
 }  # fmt: skip
 
-_ENGLISH: Final = {
-    "required": "required",
-    "thanks": "Thank you",
-    "soon": "We have your message and will be in touch shortly.",
-    "missing": "Something is missing",
-    "go_back": "Please go back and correct this; what you typed is still there.",
-}
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": _ENGLISH,
-    "de": {
-        "required": "Pflichtfeld",
-        "thanks": "Vielen Dank",
-        "soon": "Ihre Nachricht ist da; wir melden uns in Kürze.",
-        "missing": "Es fehlt noch etwas",
-        "go_back": "Bitte gehen Sie zurück und ändern Sie das; Ihre Eingaben sind noch da.",
-    },
-    "fr": {
-        "required": "obligatoire",
-        "thanks": "Merci",
-        "soon": "Nous avons reçu votre message et vous répondrons rapidement.",
-        "missing": "Il manque quelque chose",
-        "go_back": "Revenez en arrière pour corriger ; votre saisie est conservée.",
-    },
-    "es": {
-        "required": "obligatorio",
-        "thanks": "Gracias",
-        "soon": "Hemos recibido su mensaje y le responderemos en breve.",
-        "missing": "Falta algo",
-        "go_back": "Vuelva atrás y corríjalo; lo que escribió sigue ahí.",
-    },
-    "it": {
-        "required": "obbligatorio",
-        "thanks": "Grazie",
-        "soon": "Abbiamo ricevuto il suo messaggio e le risponderemo a breve.",
-        "missing": "Manca qualcosa",
-        "go_back": "Torni indietro e corregga; quanto ha scritto è ancora lì.",
-    },
-    "nl": {
-        "required": "verplicht",
-        "thanks": "Bedankt",
-        "soon": "We hebben uw bericht en nemen snel contact op.",
-        "missing": "Er ontbreekt iets",
-        "go_back": "Ga terug en pas het aan; wat u typte staat er nog.",
-    },
-    "pt": {
-        "required": "obrigatório",
-        "thanks": "Obrigado",
-        "soon": "Recebemos a sua mensagem e responderemos em breve.",
-        "missing": "Falta alguma coisa",
-        "go_back": "Volte atrás e corrija; o que escreveu continua lá.",
-    },
-    "pl": {
-        "required": "wymagane",
-        "thanks": "Dziękujemy",
-        "soon": "Mamy Twoją wiadomość i wkrótce się odezwiemy.",
-        "missing": "Czegoś brakuje",
-        "go_back": "Wróć i popraw; wpisane dane są nadal w formularzu.",
-    },
-}
 
+def hosted(
+    form: HostedForm,
+    *,
+    action: str,
+    hidden: Mapping[str, str],
+    framed: bool,
+    typed: Mapping[str, str] | None = None,
+    wrong: Sequence[Wrong] = (),
+) -> bytes:
+    """The form as a page of its own. `hidden`: further fields that the visitor does not see.
 
-def hosted(form: HostedForm, *, action: str, hidden: Mapping[str, str]) -> bytes:
-    """The form as a page of its own. `hidden`: further fields that the visitor does not see."""
+    `framed`: it is shown within another page. `typed` and `wrong`: what was sent before, and what to correct in it.
+    """
+    names = {each.name for each in form.inputs if each.type != "hidden"}
+    problems = {each.at[1:]: each.problem for each in reversed(wrong)}
     page = _PAGES.get_template("form.html")
     return page.render(
         form=form,
         title=form.title,
         language=form.language,
-        words=_words(form),
+        words=words_of(form),
         action=action,
         hidden=hidden,
+        framed=framed,
+        typed=typed,
+        problems={name: _told(form, text) for name, text in problems.items() if name in names},
+        others={name: text for name, text in problems.items() if name not in names},
         autocomplete=_autocomplete,
     ).encode()
 
@@ -116,25 +71,43 @@ def hosted_headers(form: HostedForm, frames: Sequence[str]) -> dict[str, str]:
     }
 
 
-def thanks(form: HostedForm | None = None) -> bytes:
+def thanks(form: HostedForm | None, *, framed: bool) -> bytes:
     """Where a visitor goes when the source names no page of its own."""
-    words = _words(form)
-    return _message(form, words["thanks"], text=words["soon"] if form is None else form.thanks)
+    words = words_of(form)
+    text = words["soon"] if form is None else form.thanks
+    return _message(form, words["thanks"], text=text, framed=framed, good=True)
 
 
-def wrong(problems: Sequence[Wrong], form: HostedForm | None = None) -> bytes:
-    """What to correct. The values that were sent are not repeated."""
-    return _message(form, _words(form)["missing"], problems=problems)
+def wrong(problems: Sequence[Wrong], form: HostedForm | None, *, framed: bool) -> bytes:
+    """What to correct in a form of another page. The values that were sent are not repeated."""
+    words = words_of(form)
+    told = [(each.at.lstrip("/"), each.problem) for each in problems]
+    return _message(form, words["wrong"], text=words["go_back"], framed=framed, problems=told)
 
 
-def _message(form: HostedForm | None, title: str, *, text: str = "", problems: Sequence[Wrong] = ()) -> bytes:
+def busy(form: HostedForm | None, *, framed: bool) -> bytes:
+    """It is our fault, or too much at once: the same may work in a moment."""
+    words = words_of(form)
+    return _message(form, words["busy"], text=words["later"], framed=framed)
+
+
+def _message(
+    form: HostedForm | None,
+    title: str,
+    *,
+    text: str,
+    framed: bool,
+    good: bool = False,
+    problems: Sequence[tuple[str, str]] = (),
+) -> bytes:
     page = _PAGES.get_template("page.html")
     language = "en" if form is None else form.language
-    return page.render(language=language, title=title, text=text, problems=problems, words=_words(form)).encode()
+    return page.render(language=language, title=title, text=text, framed=framed, good=good, problems=problems).encode()
 
 
-def _words(form: HostedForm | None) -> Mapping[str, str]:
-    return _ENGLISH if form is None else _WORDS.get(form.language[:2], _ENGLISH)
+def _told(form: HostedForm, problem: str) -> str:
+    """Problems are named in English; a form in another language says where, in its own."""
+    return problem if form.language.startswith("en") else words_of(form)["check"]
 
 
 def _autocomplete(field: Input) -> str | None:

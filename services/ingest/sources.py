@@ -1,7 +1,7 @@
 """`sources.yaml`: who may send what, with which key, from which pages, how often."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -70,6 +70,11 @@ class Source:
         return intake in _ALLOWED[self.kind]
 
     @property
+    def frames(self) -> Sequence[str]:
+        """The origins that may show the hosted form within a page of theirs; empty: any."""
+        return () if self.form is None else self.form.frames or sorted(self.origins)
+
+    @property
     def public(self) -> bool:
         """Whether anybody can send as this source, because its key, if it has one, stands in a page."""
         return self.kind == "form"
@@ -77,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All sources, found by name or by key."""
+    """All sources, found by name or by key. `origins`: the pages of any of them; empty: any page."""
 
     by_name: Mapping[str, Source]
     origins: frozenset[str]
@@ -207,7 +212,12 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
             by_key[digest] = source
     if problems:
         raise ConfigurationError(problems)
-    return Sources(by_name, frozenset(o for each in by_name.values() for o in each.origins), by_key)
+    return Sources(by_name, _origins(by_name.values()), by_key)
+
+
+def _origins(sources: Iterable[Source]) -> frozenset[str]:
+    of_pages = [each.origins for each in sources if each.kind in ("form", "segment") or each.origins]
+    return frozenset().union(*of_pages) if all(of_pages) else frozenset()
 
 
 def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:

@@ -26,11 +26,10 @@ SOURCES = """
 sources:
   website:
     {kind: form, keys: [env:SNIPPET_TEST_KEY], origins: ["%(site)s"], fields: {email: your-email}}
+  patient: {kind: form, least_fill_seconds: 0.02}
   redirecting: {kind: form, origins: ["%(site)s"], redirect: "%(site)s/thanks"}
 """
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; img-src data:; script-src %(ingest)s 'nonce-test'; connect-src %(ingest)s"
-)
+CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; script-src INGEST 'nonce-test'; connect-src INGEST"
 FORM = """
 <form data-firsthour="website">
   <label>E-mail <input name="your-email"></label>
@@ -44,13 +43,14 @@ FORM = """
 
 @dataclass
 class Site:
-    """What the site shows: path → body; every page includes the snippet with `attributes`, under a strict CSP."""
+    """What the site shows: path → body; every page includes the snippet with `attributes`, under the policy."""
 
     origin: str = ""
     ingest: str = ""
     key: str = ""
     attributes: str = ""
     head: str = ""
+    policy: str = CONTENT_SECURITY_POLICY
     pages: dict[str, str] = field(default_factory=lambda: {"/": "<h1>Home</h1>", "/form": FORM})
 
     async def __call__(self, scope: dict[str, Any], _receive: Any, send: Any) -> None:
@@ -62,7 +62,7 @@ class Site:
             f"</head><body>{body}</body></html>"
         )
         headers = [(b"content-type", b"text/html; charset=utf-8")]
-        headers.append((b"content-security-policy", (CONTENT_SECURITY_POLICY % {"ingest": self.ingest}).encode()))
+        headers.append((b"content-security-policy", self.policy.replace("INGEST", self.ingest).encode()))
         await send({"type": "http.response.start", "status": 200 if body else 404, "headers": headers})
         await send({"type": "http.response.body", "body": text.encode()})
 
@@ -80,14 +80,15 @@ class Ingest:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
-        service = await self._stack.enter_async_context(build(self._settings))
+    async def start(self, **changed: Any) -> None:
+        """With other settings this time, if need be."""
+        service = await self._stack.enter_async_context(build(self._settings.model_copy(update=changed)))
         self.port = await self._stack.enter_async_context(serving(service, host="127.0.0.1", port=self.port))
 
         async with httpx.AsyncClient() as http:
 
             async def ready() -> bool:
-                return (await http.get(f"{self.url}/readyz")).status_code == 200
+                return (await http.get(f"{self.url}/{'healthz' if changed else 'readyz'}")).status_code == 200
 
             await until(ready)
 
@@ -197,14 +198,16 @@ class World:
 
 
 @asynccontextmanager
-async def world(kafka: str, prefix: str, folder: Path, browser: Browser) -> AsyncIterator[World]:
+async def world(
+    kafka: str, prefix: str, folder: Path, browser: Browser, *, sources: str = SOURCES
+) -> AsyncIterator[World]:
     site = Site()
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serving(Service(site, {}), host="127.0.0.1", port=0))
         site.origin = f"http://localhost:{port}"
         config = folder / "config"
         config.mkdir()
-        (config / "sources.yaml").write_text(SOURCES % {"site": site.origin})
+        (config / "sources.yaml").write_text(sources % {"site": site.origin})
         keys = ensure_state_secrets(folder, ["SNIPPET_TEST_KEY"])
         ingest = Ingest(IngestSettings(kafka=kafka, topic_prefix=prefix, config=config, state=folder))
         await ingest.start()

@@ -4,6 +4,7 @@ Every page has a strict Content-Security-Policy; localStorage, cookies, CORS and
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.kafka.topics import Topics, create_topics
-from tests.browser.site import Visitor, World
+from tests.browser.site import FORM, Visitor, World
 from tests.browser.site import world as running_world
 from tests.waiting import until
 
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})"
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('blocked') }})"
+NOWHERE = "127.0.0.1:1"
 AWAY = ["Failed to load resource: net::ERR_CONNECTION_REFUSED"]
 
 
@@ -272,6 +274,83 @@ async def test_what_ingest_does_not_answer_is_kept_and_arrives_once(world: World
         "engagement.recorded", "engagement.recorded", "lead.captured",
     ]  # fmt: skip
     assert {*visitor.complaints} <= {*AWAY}
+
+
+async def test_what_ingest_cannot_take_now_is_kept_and_arrives_once(world: World) -> None:
+    visitor = await world.visitor()
+    await visitor.visit("/form")
+    await world.ingest.events(1)
+    await world.ingest.stop()
+    await world.ingest.start(kafka=NOWHERE, ingest_spool_bytes=0, ingest_kafka_deadline=0.5)
+    await send_form(visitor)
+    await expect(visitor.page.get_by_role("status")).to_contain_text("No connection")
+    assert any("503" in each for each in visitor.complaints)
+    await world.ingest.stop()
+    await world.ingest.start()
+    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.", timeout=20_000)
+    await visitor.idle()
+    assert sorted(event.type for event, _ in await world.ingest.records()) == ["engagement.recorded", "lead.captured"]
+
+
+async def test_what_is_sent_offline_arrives_as_soon_as_there_is_a_network(world: World) -> None:
+    visitor = await world.visitor()
+    await visitor.visit("/form")
+    await world.ingest.events(1)
+    await visitor.context.set_offline(True)
+    await visitor.page.evaluate("firsthour.track('Demo Watched')")
+    await send_form(visitor)
+    await expect(visitor.page.get_by_role("status")).to_contain_text("No connection")
+    await visitor.context.set_offline(False)
+    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.", timeout=20_000)
+    await visitor.idle()
+    assert len(await world.ingest.events(3)) == 3
+
+
+async def test_a_file_is_refused_beside_its_field(world: World) -> None:
+    world.site.pages["/form"] = FORM.replace("<button>", '<label>CV <input type="file" name="cv"></label><button>')
+    visitor = await world.visitor()
+    await visitor.visit("/form")
+    file = visitor.page.get_by_label("CV")
+    await file.set_input_files({"name": "cv.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"})
+    await send_form(visitor)
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("a file or an object is not taken here")
+    await expect(file).to_have_attribute("aria-invalid", "true")
+    await file.set_input_files([])
+    await send_form(visitor)
+    assert len(await world.ingest.leads()) == 1
+
+
+async def test_boxes_of_one_name_and_a_consent_of_another_are_understood(world: World) -> None:
+    boxes = """<label><input type="checkbox" name="tools" value="a"> a</label> <label><input type="checkbox" name="tools" value="b"> b</label>
+      <input type="hidden" name="newsletter" value="0"><label><input type="checkbox" name="newsletter" value="1"> Ja, gern.</label><button>"""
+    world.site.pages["/form"] = re.sub("<label><input type=.checkbox. name=.consent.*", "", FORM).replace(
+        "<button>", boxes
+    )
+    visitor = await world.visitor()
+    await visitor.visit("/form")
+    for label in ("a", "b", "Ja, gern."):
+        await visitor.page.get_by_label(label, exact=True).check()
+    await send_form(visitor)
+    ((_, lead),) = await world.ingest.leads()
+    assert lead.traits["tools"] == "a, b"
+    assert (lead.consent.email, lead.consent.wording) == (True, "Ja, gern.")
+    await visitor.visit("/form")
+    await send_form(visitor, "grace@example.com")
+    (_, left_alone) = (await world.ingest.leads(2))[1]
+    assert left_alone.consent is None, "a box that was left alone takes nothing back"
+
+
+async def test_a_field_that_had_the_focus_before_the_snippet_came_is_not_filled_in_too_fast(world: World) -> None:
+    world.site.pages["/form"] = (
+        '<form data-firsthour="patient"><label>E-mail <input name="email" autofocus></label></form>'
+    )
+    visitor = await world.visitor()
+    async with visitor.page.expect_response("**/f/patient/stamp"):
+        await visitor.visit("/form")
+    await visitor.page.keyboard.type("ada@example.com")
+    await visitor.page.keyboard.press("Enter")
+    ((_, lead),) = await world.ingest.leads()
+    assert "filled_in_too_fast" not in lead.likelihood_reasons
 
 
 async def test_what_was_kept_is_sent_from_the_next_page_and_by_one_tab(world: World) -> None:

@@ -137,10 +137,30 @@ async def test_the_hosted_form_is_accessible_and_its_post_is_a_lead_with_proof(i
     assert lead.traits == {"segment": "b2b"}
 
 
+async def test_behind_a_proxy_the_browser_tells_that_it_was_our_own_form(ingest: Ingest) -> None:
+    away = {"Origin": "https://in.example.com"}
+    data = {"email": "ada@example.com"}
+    assert (await ingest.http.post("/f/website", data=data, headers=away)).status_code == 403
+    own = away | {"Sec-Fetch-Site": "same-origin"}
+    assert (await ingest.http.post("/f/website", data=data, headers=own)).status_code == 303
+    cross = away | {"Sec-Fetch-Site": "cross-site"}
+    assert (await ingest.http.post("/f/website", data=data, headers=cross)).status_code == 403
+
+
+async def test_any_page_may_ask_before_it_posts_to_a_form_that_names_no_origins(ingest: Ingest) -> None:
+    anywhere = {"Origin": "https://anywhere.example", "Access-Control-Request-Method": "POST"}
+    asked = await ingest.http.options("/f/plain", headers=anywhere)
+    assert asked.headers["access-control-allow-origin"] == "https://anywhere.example"
+    posted = await ingest.http.post("/f/plain", json={"email": "a@example.com", "consent": True}, headers=anywhere)
+    assert (posted.status_code, posted.headers["access-control-allow-origin"]) == (202, "https://anywhere.example")
+    refused = await ingest.http.post("/f/website", json={"email": "a@example.com"}, headers=anywhere)
+    assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (403, False)
+
+
 async def test_pages_speak_the_forms_language_and_repeat_nothing_that_was_typed(ingest: Ingest) -> None:
     answer = await ingest.http.post("/f/website", data={"email": "not an address", "consent": "on"})
     assert answer.status_code == 422
-    assert "Es fehlt noch etwas" in answer.text
+    assert "Da stimmt noch etwas nicht" in answer.text
     assert "not an address" not in answer.text
 
 

@@ -1,6 +1,6 @@
 """`POST /f/<source>`: what a web form sends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,10 +8,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest import pages
 from services.ingest.body import decode_object
+from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.form import caught, read_form
 from services.ingest.domain.form_body import parse_form, parse_multipart
-from services.ingest.domain.form_names import STAMP
+from services.ingest.domain.form_names import CAMPAIGN, STAMP
 from services.ingest.domain.likelihood import Visitor
 from services.ingest.domain.redirect import redirect_of
 from services.ingest.domain.stamp import fill_seconds
@@ -22,6 +23,8 @@ from services.ingest.sources import Source
 from shared.clock import new_id, utc_now
 from shared.http.problems import Problem
 
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+_MAY_PASS: Final = frozenset({429, 503})  # a person who tries again in a moment may well succeed
 _ROOM_FOR_MULTIPART: Final = 2  # boundaries and headers of the parts come on top of the fields
 
 
@@ -40,28 +43,36 @@ class Forms:
 
     async def take(self, request: Request) -> Answer:
         """A page for a person, JSON for a program."""
+        try:
+            return await self._take(request)
+        except Problem as problem:
+            if problem.status not in _MAY_PASS or _wants_json(request) or b"text/html" not in _accept(request):
+                raise
+            form = None if request.source is None else request.source.form
+            retry = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+            return Answer(problem.status, pages.busy(form, framed=_framed(request)), (*pages.HEADERS, *retry))
+
+    async def _take(self, request: Request) -> Answer:
         source = self._door.by_name(request, "form")
         if source is None:
             raise Problem(404, "There is no such form", "The name in the path is that of a source of kind form.")
         if not _may_post(source, request.headers):
             raise Problem(403, "This page may not use this form", "Add its origin to the source's `origins`.")
-        wants_json = b"application/json" in request.headers.get(b"accept", b"")
+        form: Mapping[str, object] = {}
         try:
-            if request.content_type == b"application/json":
-                wants_json = True
             form = await self._fields(request)
             identifier = await self._one(request, source, form)
         except Refused as refused:
-            if wants_json:
+            if _wants_json(request):
                 raise
-            return Answer(422, pages.wrong(refused.wrong, source.form), pages.HEADERS)
+            return _to_correct(request, source, form, refused.wrong)
         redirect = redirect_of(form, source.origins, source.redirect)
-        if wants_json:
+        if _wants_json(request):
             answer = {"id": identifier, "status": "accepted", **({"redirect": redirect} if redirect else {})}
             return Answer(202, msgspec.json.encode(answer))
         if redirect is not None:
             return Answer(303, b"", ((b"location", redirect.encode()),))
-        return Answer(200, pages.thanks(source.form), pages.HEADERS)
+        return Answer(200, pages.thanks(source.form, framed=_framed(request)), pages.HEADERS)
 
     async def _fields(self, request: Request) -> Mapping[str, object]:
         kind = request.content_type
@@ -105,7 +116,38 @@ def _may_post(source: Source, headers: Mapping[bytes, bytes]) -> bool:
     origin = headers.get(b"origin")
     if origin is None or not source.origins:
         return True
-    text = origin.decode("latin-1").lower()
-    if text in source.origins:
+    return origin.decode("latin-1").lower() in source.origins or _from_hosted(source, headers)
+
+
+def _from_hosted(source: Source, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether it was sent from the form that we show ourselves. Behind a proxy, only the browser may know."""
+    if source.form is None:
+        return False
+    if headers.get(b"sec-fetch-site") == b"same-origin":
         return True
-    return source.form is not None and text.partition("://")[2] == headers.get(b"host", b"").decode("latin-1").lower()
+    host = headers.get(b"origin", b"").partition(b"://")[2].lower()
+    return bool(host) and host == headers.get(b"host", b"").lower()
+
+
+def _to_correct(request: Request, source: Source, form: Mapping[str, object], wrong: Sequence[Wrong]) -> Answer:
+    """Our own form comes back as it was filled in; a form of another page is still there, behind the back button."""
+    hosted, framed = source.form, _framed(request)
+    if hosted is None or not _from_hosted(source, request.headers):
+        return Answer(422, pages.wrong(wrong, hosted, framed=framed), pages.HEADERS)
+    sent = {name: value for name, value in form.items() if isinstance(value, str)}
+    hidden = {name: sent[name] for name in (*CAMPAIGN, "page", STAMP) if name in sent}
+    page = pages.hosted(hosted, action=source.name, hidden=hidden, framed=framed, typed=sent, wrong=wrong)
+    headers = pages.hosted_headers(hosted, source.frames)
+    return Answer(422, page, (_HTML, *((name.encode(), value.encode()) for name, value in headers.items())))
+
+
+def _accept(request: Request) -> bytes:
+    return request.headers.get(b"accept", b"")
+
+
+def _wants_json(request: Request) -> bool:
+    return request.content_type == b"application/json" or b"application/json" in _accept(request)
+
+
+def _framed(request: Request) -> bool:
+    return request.headers.get(b"sec-fetch-dest") == b"iframe"

@@ -30,9 +30,9 @@ def install(app: FastAPI, sources: Sources, stamp_secret: bytes) -> None:
         if around:
             hidden["page"] = around[: _LONGEST * 4]
         hidden[STAMP] = make_stamp(stamp_secret, found.name, utc_now())
-        frames = found.form.frames or sorted(found.origins)
-        page = pages.hosted(found.form, action=f"/f/{found.name}", hidden=hidden)
-        return HTMLResponse(page, headers=pages.hosted_headers(found.form, frames))
+        framed = request.headers.get("sec-fetch-dest") == "iframe"
+        page = pages.hosted(found.form, action=found.name, hidden=hidden, framed=framed)
+        return HTMLResponse(page, headers=pages.hosted_headers(found.form, found.frames))
 
     @app.get("/f/{source}/stamp", tags=["forms"], summary="A signed moment, for a form that is being filled in")
     async def stamp(source: str, request: Request) -> Response:

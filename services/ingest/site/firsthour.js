@@ -234,7 +234,8 @@
       const stamp = ask(pathOf(form) + "/stamp").then((response) => response.json()).catch(() => ({}));
       states.set(form, (state = { stamp, undo: [] }));
       if (!form.elements._gotcha) {
-        const trap = set(document.createElement("input"), { name: "_gotcha", autocomplete: "off" });
+        // A further input would keep Enter from sending a form of one field without a button.
+        const trap = set(document.createElement("textarea"), { name: "_gotcha", autocomplete: "off" });
         trap.style.display = "none";
         form.append(trap);
       }
@@ -349,4 +350,5 @@
   early.sort((one, other) => urgent(other) - urgent(one)).forEach((call) => calls.push(call));
   begin();
   flush();
+  prepare(document.activeElement.form);
 })().catch(() => {});

@@ -22,6 +22,7 @@ _FULL: dict[str, list[str]] = {
     "scoring": ["benchmarks.scoring", "--events", "200000"],
     "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
     "import": ["benchmarks.import_rows", "--megabytes", "200"],
+    "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "1000000"],
 }
 _QUICK: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "5"],
@@ -31,6 +32,7 @@ _QUICK: dict[str, list[str]] = {
     "scoring": ["benchmarks.scoring", "--events", "10000"],
     "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
     "import": ["benchmarks.import_rows", "--megabytes", "5"],
+    "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "50000", "--seconds", "5"],
 }
 
 

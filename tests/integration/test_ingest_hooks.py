@@ -1,31 +1,25 @@
 """Stripe, Shopify, WooCommerce, HubSpot and a sender of one's own, over real HTTP onto a real broker."""
 
 import base64
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import stripe
 from aiokafka import AIOKafkaConsumer
-from standardwebhooks.webhooks import Webhook
 
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
-from shared.clock import utc_now
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
 from shared.runtime import serving
 from shared.secrets import ensure_state_secrets
+from tests.integration import senders
 from tests.waiting import until
 
-FIXTURES = Path(__file__).parents[1] / "unit" / "ingest" / "hooks"
 NAMES = ("HOOKS_TEST_OLD_SECRET", "HOOKS_TEST_NEW_SECRET")
 SOURCES = """
 sources:
@@ -43,10 +37,6 @@ sources:
 LEAD = b'{"type": "lead", "data": {"email": "ada@example.com"}}'
 
 
-def digest(secret: str, signed: bytes) -> bytes:
-    return hmac.digest(secret.encode(), signed, hashlib.sha256)
-
-
 class Running:
     """A running ingest, and the senders that know its secrets."""
 
@@ -57,28 +47,8 @@ class Running:
         self, sender: str, body: bytes, *, secret: str = "", late_s: float = 0, url: str = ""
     ) -> dict[str, str]:
         """As the sender would sign it, with the newer secret."""
-        secret, sent = secret or self.secrets[1], utc_now() - timedelta(seconds=late_s)
-        match sender:
-            case "stripe":
-                made = stripe.WebhookSignature.generate_signature_header(
-                    body.decode(), secret, timestamp=int(sent.timestamp())
-                )
-                return {"Stripe-Signature": str(made)}
-            case "shopify":
-                made = base64.b64encode(digest(secret, body)).decode()
-                return {"X-Shopify-Hmac-Sha256": made, "X-Shopify-Topic": "orders/paid"}
-            case "woocommerce":
-                made = base64.b64encode(digest(secret, body)).decode()
-                return {"X-WC-Webhook-Signature": made, "X-WC-Webhook-Topic": "order.updated"}
-            case "hubspot":
-                stamp = str(int(sent.timestamp() * 1000))
-                signed = b"POST" + (url or f"{self.url}/hooks/hubspot").encode() + body + stamp.encode()
-                made = base64.b64encode(digest(secret, signed)).decode()
-                return {"X-HubSpot-Signature-v3": made, "X-HubSpot-Request-Timestamp": stamp}
-            case _:
-                made = Webhook(secret).sign("msg_1", sent, body.decode())
-                stamp = str(int(sent.timestamp()))
-                return {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": made}
+        address = url or f"{self.url}/hooks/{sender}"
+        return senders.signed(sender, body, secret or self.secrets[1], url=address, late_s=late_s)
 
     async def post(self, sender: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
         return await self.http.post(
@@ -128,17 +98,11 @@ async def ingest(kafka: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator
         yield ingest
 
 
-def fixture(sender: str, name: str) -> bytes:
-    """The documented body as if it were of today."""
-    text = (FIXTURES / sender / f"{name}.json").read_text()
-    return text.replace("2026-03-10T", f"{utc_now() - timedelta(days=1):%Y-%m-%dT}").encode()
-
-
 GOOD = {
-    "stripe": (fixture("stripe", "checkout_session"), ["contact.identified", "purchase.completed"]),
-    "shopify": (fixture("shopify", "order"), ["contact.identified", "purchase.completed"]),
-    "woocommerce": (fixture("woocommerce", "order"), ["contact.identified", "purchase.completed"]),
-    "hubspot": (fixture("hubspot", "contact"), ["lead.captured"]),
+    "stripe": (senders.documented("stripe", "checkout_session"), ["contact.identified", "purchase.completed"]),
+    "shopify": (senders.documented("shopify", "order"), ["contact.identified", "purchase.completed"]),
+    "woocommerce": (senders.documented("woocommerce", "order"), ["contact.identified", "purchase.completed"]),
+    "hubspot": (senders.documented("hubspot", "contact"), ["lead.captured"]),
     "generic": (LEAD, ["lead.captured"]),
 }
 

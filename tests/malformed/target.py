@@ -175,11 +175,13 @@ class Target:
 
 
 @contextmanager
-def running_target(kafka: str, prefix: str, folder: Path, sources: str = SOURCES) -> Iterator[Target]:
-    """An ingest process on that Kafka, ready; killed at the end."""
+def running_target(
+    kafka: str, prefix: str, folder: Path, sources: str = SOURCES, settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
+    """An ingest process on that Kafka, ready; killed at the end. What is in its state folder already, it finds."""
     config, state, log_file = folder / "config", folder / "state", folder / "ingest.log"
     config.mkdir()
-    state.mkdir()
+    state.mkdir(exist_ok=True)
     (config / "sources.yaml").write_text(sources)
     keys = ensure_state_secrets(state, [f"MALFORMED_{name}_KEY" for name in KEYS])
     topics = Topics(prefix)
@@ -197,6 +199,7 @@ def running_target(kafka: str, prefix: str, folder: Path, sources: str = SOURCES
         "FIRSTHOUR_INGEST_PORT": str(port),
         "FIRSTHOUR_INGEST_TRUSTED_PROXIES": '["127.0.0.0/8"]',
         "FIRSTHOUR_LOG_LEVEL": "debug",  # the most it can say
+        **(settings or {}),
     }
     with log_file.open("wb") as log:
         process = subprocess.Popen(

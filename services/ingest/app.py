@@ -68,7 +68,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             data_centres=data_centres,
             registry=registry,
         )
-        app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None)
+        app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None, redirect_slashes=False)
         install_problems(app)
         operations(app, missing=intake.missing, attention=intake.attention, registry=registry)
         sdk_settings.install(app, sources, proxies, settings.ingest_public_url)

@@ -245,6 +245,15 @@ async def test_a_refused_form_says_so_and_can_be_sent_again(world: World) -> Non
     assert len(await world.ingest.leads()) == 1
 
 
+async def test_when_the_snippet_fails_the_browser_sends_the_form(world: World) -> None:
+    visitor = await world.visitor("crypto.getRandomValues = () => { throw new Error('broken') }")
+    await visitor.visit("/form")
+    await send_form(visitor)
+    await expect(visitor.page.get_by_role("heading", name="Thank you")).to_be_visible()
+    ((_, lead),) = await world.ingest.leads()
+    assert (lead.identity.email, lead.name) == ("ada@example.com", "Ada")
+
+
 async def test_a_form_without_scripts_is_plain_html(world: World) -> None:
     action = f'"website" method="post" action="{world.site.ingest}/f/website"'
     world.site.pages["/form"] = world.site.pages["/form"].replace('"website"', action)

@@ -35,6 +35,7 @@ sources:
         - {name: message, label: Nachricht, type: textarea}
         - {name: segment, label: none, type: hidden, value: b2b}
   plain: {kind: form}
+  mapped: {kind: form, fields: {email: f1, first_name: f2, last_name: f3, consent: f4}}
   shop: {kind: api, keys: [env:INGEST_TEST_SHOP_KEY], limits: {source: 2/h}}
 """
 JSON = {"Accept": "application/json"}
@@ -135,6 +136,14 @@ async def test_the_hosted_form_is_accessible_and_its_post_is_a_lead_with_proof(i
     assert (lead.page, lead.campaign.source, lead.interest) == (around, "news", "demo")
     assert (lead.human_likelihood, lead.likelihood_reasons) == (0.1, ["filled_in_too_fast"]), "a minute was asked for"
     assert lead.traits == {"segment": "b2b"}
+
+
+async def test_fields_of_any_name_are_mapped(ingest: Ingest) -> None:
+    form = {"f1": "ada@example.com", "f2": "Ada", "f3": "Lovelace", "f4": "on", "consent_wording": "Yes."}
+    assert (await ingest.http.post("/f/mapped", data=form, headers=JSON)).status_code == 202
+    ((_, (_, lead)),) = await ingest.events(1)
+    assert (lead.identity.email, lead.name, lead.traits) == ("ada@example.com", "Ada Lovelace", {})
+    assert (lead.consent.email, lead.consent.wording) == (True, "Yes.")
 
 
 async def test_behind_a_proxy_the_browser_tells_that_it_was_our_own_form(ingest: Ingest) -> None:

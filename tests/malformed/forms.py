@@ -106,12 +106,12 @@ _BOUNDARIES: Final[dict[str, str | bytes]] = {
 }
 _JSON: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
     "nothing": ({}, ()),
-    "trait-is-a-list": ({"your-email": EMAIL, "odd": [MARKER]}, ("/odd",)),
+    "trait-is-a-list-of-objects": ({"your-email": EMAIL, "odd": [MARKER, {"a": MARKER}]}, ("/odd",)),
     "trait-is-an-object": ({"your-email": EMAIL, "odd": {"a": MARKER}}, ("/odd",)),
     "trait-with-nul": ({"your-email": EMAIL, "odd": f"{MARKER}\0"}, ("/odd",)),
     "nul-in-a-name": ({"your-email": EMAIL, "odd\0": MARKER}, ("/odd\0",)),
     "101-fields": ({"your-email": EMAIL, **{f"f{number}": MARKER for number in range(101)}}, ("/",)),
-    "campaign-is-a-list": ({"your-email": EMAIL, "utm_source": [MARKER]}, ("/utm_source",)),
+    "campaign-is-a-list-of-lists": ({"your-email": EMAIL, "utm_source": [[MARKER]]}, ("/utm_source",)),
     "campaign-with-nul": ({"your-email": EMAIL, "utm_source": f"{MARKER}\0"}, ("/utm_source",)),
     "phone-is-a-list": ({"phone": [MARKER]}, ("/phone",)),
     "consent-is-an-object": ({"your-email": EMAIL, "consent": {"a": MARKER}}, ("/consent",)),

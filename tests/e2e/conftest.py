@@ -9,6 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
+from tests.e2e.docs_examples import Installed, installed_as_documented
 from tests.integration.webhook_receiver import Receiver
 from tests.processes import Firsthour, free_ports, installed
 from tests.receiver import receiving_apart
@@ -59,3 +60,13 @@ def firsthour(
     ):
         yield running
         assert running.stop() == {"ingest": 0, "scoring": 0, "nurture": 0}, "each stops in order when asked"
+
+
+@pytest.fixture(scope="session")
+def documented(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """Ingest and scoring as the pages on how events come in set them up."""
+    (site,) = free_ports(1)
+    with fresh_database(stack) as database, fresh_prefix(stack) as prefix:
+        firsthour = Firsthour(stack.kafka, database, prefix, tmp_path_factory.mktemp("docs"), 1, 1)
+        with installed_as_documented(firsthour, site) as installed:
+            yield installed

@@ -24,13 +24,10 @@ from tests.e2e.docs_examples import (
     Installed,
     arriving,
     environment,
-    installed_as_documented,
     paste,
     section,
 )
-from tests.processes import Firsthour, free_ports
 from tests.sdk.conftest import node
-from tests.stack import Stack, fresh_database, fresh_prefix
 from tests.waiting import until
 
 __all__ = ["node"]
@@ -55,15 +52,6 @@ ARRIVES: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("importing", "Columns"): [("fair", LEAD), ("import", PURCHASE)],
 }  # fmt: skip
 ADDRESSES = {"ada@example.com", "grace@example.com", None}
-
-
-@pytest.fixture(scope="module")
-def documented(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    (site,) = free_ports(1)
-    with fresh_database(stack) as database, fresh_prefix(stack) as prefix:
-        firsthour = Firsthour(stack.kafka, database, prefix, tmp_path_factory.mktemp("docs"), 1, 1)
-        with installed_as_documented(firsthour, site) as installed:
-            yield installed
 
 
 def test_no_command_is_left_out() -> None:

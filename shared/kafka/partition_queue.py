@@ -17,7 +17,7 @@ _MOST: Final = 1000  # messages of one batch
 
 
 class _Waiting(NamedTuple):
-    outgoing: Outgoing
+    messages: Sequence[Outgoing]
     acknowledged: asyncio.Future[None]
 
 
@@ -44,10 +44,10 @@ class PartitionQueue:
         self._something = asyncio.Event()
         self._task = self._loop.create_task(self._run(), name=f"produce-{topic}-{partition}")
 
-    def put(self, outgoing: Outgoing) -> asyncio.Future[None]:
-        """A future that is done once the broker has acknowledged; it fails with Transient."""
+    def put(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+        """A future that is done once the broker has acknowledged them all; it fails with Transient."""
         acknowledged: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(_Waiting(outgoing, acknowledged))
+        self._waiting.append(_Waiting(messages, acknowledged))
         self._something.set()
         return acknowledged
 
@@ -64,11 +64,11 @@ class PartitionQueue:
             await self._something.wait()
             self._something.clear()
             while self._waiting:
-                these, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+                these = self._next()
                 try:
                     async with asyncio.timeout(self._deadline_s):
                         await send_in_order(
-                            self._producer, self._topic, self._partition, [each.outgoing for each in these]
+                            self._producer, self._topic, self._partition, [m for each in these for m in each.messages]
                         )
                 except Exception as error:  # noqa: BLE001 - a queue that ended would let its senders wait for ever
                     # What came meanwhile has waited as long: it fails as well, and goes to the spool in its order.
@@ -82,6 +82,15 @@ class PartitionQueue:
                     for each in these:
                         if not each.acknowledged.done():
                             each.acknowledged.set_result(None)
+
+    def _next(self) -> list[_Waiting]:
+        """All that waits, or the first of it when that is very much."""
+        count = taken = 0
+        while taken < len(self._waiting) and count < _MOST:
+            count += len(self._waiting[taken].messages)
+            taken += 1
+        these, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return these
 
     @staticmethod
     def _fail(waiting: Sequence[_Waiting], error: Transient) -> None:

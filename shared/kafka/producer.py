@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from shared import log
 from shared.backoff import exponential
 from shared.errors import Permanent, Transient
-from shared.kafka.partition_queue import PartitionQueue, send_in_order
+from shared.kafka.partition_queue import PartitionQueue
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.pause import pause
@@ -139,66 +139,48 @@ class Producer:
             raise Transient("too many messages under way to Kafka")
         self._in_flight += 1
         try:
-            queue = self._queue(producer, outgoing) or await self._first_queue(producer, outgoing)
-            await queue.put(outgoing)
+            partitions = self._partitions.get(outgoing.topic) or await self._find_partitions(producer, outgoing.topic)
+            partition = partition_of(outgoing.key, partitions, partitions)
+            await self._queue(producer, outgoing.topic, partition).put((outgoing,))
         finally:
             self._in_flight -= 1
 
-    def _queue(self, producer: AIOKafkaProducer, outgoing: Outgoing) -> PartitionQueue | None:
-        """The queue of its partition; None when the topic's partitions are not known yet."""
-        partitions = self._partitions.get(outgoing.topic)
-        if partitions is None:
-            return None
-        partition = partition_of(outgoing.key, partitions, partitions)
-        queue = self._queues.get((outgoing.topic, partition))
+    def _queue(self, producer: AIOKafkaProducer, topic: str, partition: int) -> PartitionQueue:
+        queue = self._queues.get((topic, partition))
         if queue is None:
-            queue = self._queues[outgoing.topic, partition] = PartitionQueue(
-                producer,
-                outgoing.topic,
-                partition,
-                deadline_s=self._deadline_s,
-                on_failure=self._broken.set,
+            queue = self._queues[topic, partition] = PartitionQueue(
+                producer, topic, partition, deadline_s=self._deadline_s, on_failure=self._broken.set
             )
         return queue
 
-    async def _first_queue(self, producer: AIOKafkaProducer, outgoing: Outgoing) -> PartitionQueue:
+    async def _find_partitions(self, producer: AIOKafkaProducer, topic: str) -> list[int]:
+        """Those of the topic, kept for this connection. Raises Transient."""
         try:
             async with asyncio.timeout(self._deadline_s):
-                partitions = sorted(await producer.partitions_for(outgoing.topic))
+                partitions = sorted(await producer.partitions_for(topic))
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             self._broken.set()
             raise Transient(f"Kafka does not tell the topic's partitions: {type(error).__name__}") from error
         if self._producer is not producer:
             raise Transient("the connection to Kafka was given up")
-        self._partitions[outgoing.topic] = partitions
-        queue = self._queue(producer, outgoing)
-        assert queue is not None
-        return queue
+        self._partitions[topic] = partitions
+        return partitions
 
     async def send_all(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish many, in order per partition, batched; return once all are acknowledged. Raises as `send`."""
-        if not outgoing:
-            return
         producer = self._producer
         if producer is None:
             raise Transient("Kafka is not reachable")
-        try:
-            async with asyncio.timeout(self._deadline_s * 4):
-                await self._send_batches(producer, outgoing)
-        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
-            self._broken.set()
-            raise Transient(f"Kafka did not acknowledge: {type(error).__name__}") from error
-
-    async def _send_batches(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
         placed: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
-        known: dict[str, list[int]] = {}
         for message in outgoing:
-            partitions = known.get(message.topic)
-            if partitions is None:
-                partitions = known[message.topic] = sorted(await producer.partitions_for(message.topic))
-            placed[message.topic, partition_of(message.key, partitions, partitions)].append(message)
-        # One partition's batches follow each other; the partitions go side by side.
-        await asyncio.gather(*(send_in_order(producer, *place, these) for place, these in placed.items()))
+            topic = message.topic
+            partitions = self._partitions.get(topic) or await self._find_partitions(producer, topic)
+            placed[topic, partition_of(message.key, partitions, partitions)].append(message)
+        # The partitions go side by side; all are waited for, so that nothing is under way once one has failed.
+        sent = [self._queue(producer, *place).put(messages) for place, messages in placed.items()]
+        for failed in await asyncio.gather(*sent, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
 
 async def _first(*waits: Awaitable[object]) -> None:

@@ -1,7 +1,7 @@
 """The one envelope: CloudEvents 1.0 in JSON structured mode."""
 
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,11 +14,11 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 KAFKA_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
-class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON.
+Data = TypeVar("Data")
 
-    `claimedtime` is there only when the sender named a time in the future: `time` is then `receivedtime`.
-    """
+
+class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=True):
+    """What every event has around its data."""
 
     specversion: Literal["1.0"]
     id: UUID
@@ -26,11 +26,18 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
     type: str
     time: datetime
     receivedtime: datetime
-    data: Raw
+    data: Data
     subject: str | None = None
     datacontenttype: str = "application/json"
     traceparent: str | None = None
     claimedtime: datetime | None = None
+
+
+class Event(Envelope[Raw], frozen=True, omit_defaults=True, kw_only=True):
+    """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON.
+
+    `claimedtime` is there only when the sender named a time in the future: `time` is then `receivedtime`.
+    """
 
 
 class Decoded(NamedTuple):
@@ -55,10 +62,10 @@ def make_event(
     subject: str | None,
     data: Struct,
     traceparent: str | None = None,
-) -> Event:
+) -> Envelope[Struct]:
     """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type. A future time is marked."""
     future = time > receivedtime
-    return Event(
+    return Envelope(
         specversion="1.0",
         id=id,
         source=source,
@@ -66,13 +73,13 @@ def make_event(
         time=receivedtime if future else time,
         receivedtime=receivedtime,
         subject=subject,
-        data=Raw(_ENCODER.encode(data)),
+        data=data,
         traceparent=traceparent,
         claimedtime=time if future else None,
     )
 
 
-def encode(event: Event) -> bytes:
+def encode(event: Envelope[Any]) -> bytes:
     """The bytes for the Kafka value."""
     return _ENCODER.encode(event)
 

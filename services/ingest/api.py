@@ -13,6 +13,7 @@ from services.ingest.client_address import Proxies
 from services.ingest.domain.fact import Refused
 from services.ingest.door import Door
 from services.ingest.exchange import Answer, Headers, Request, Route, problem_answer, refusal
+from services.ingest.room import Room, busy
 from shared import log
 from shared.http.problems import Problem
 
@@ -40,6 +41,7 @@ class HotPaths:
         door: Door,
         proxies: Proxies,
         max_in_flight: int,
+        room: Room,
         registry: CollectorRegistry,
     ) -> None:
         """`exact`: path → route and its name; `by_source`: `/f` → route of `/f/<source>`."""
@@ -50,6 +52,7 @@ class HotPaths:
         self._proxies = proxies
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._room = room
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
         )
@@ -71,35 +74,30 @@ class HotPaths:
                 return
             route = handle, name
         headers = dict(scope["headers"])
-        request = Request(scope, receive, headers, route[1], self._proxies.client(scope, headers))
-        try:
-            answer = _preflight(headers) if method == "OPTIONS" else await self._bounded(route[0], request)
-        except ClientGone:
-            return
-        await _respond(send, answer, self._cors(request))
+        request = Request(scope, receive, headers, route[1], self._proxies.client(scope, headers), self._room)
+        if method == "OPTIONS":
+            answer = _preflight(headers)
+        elif self._in_flight >= self._max_in_flight:
+            answer = problem_answer(busy())
+        else:
+            self._in_flight += 1
+            try:
+                answer = await route[0](request)
+            except ClientGone:
+                return
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                answer = _answer_to(error)
+            finally:
+                self._in_flight -= 1
+                self._room.leave(request.size)
+        more = self._cors(request) if b"origin" in headers else ()
+        head = [*answer.headers, *more, (b"content-length", b"%d" % len(answer.body))]
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": answer.body})
         counter = self._counters.get((label, answer.status))
         if counter is None:
             counter = self._counters[label, answer.status] = self._answers.labels(path=label, status=str(answer.status))
         counter.inc()
-
-    async def _bounded(self, handle: Route, request: Request) -> Answer:
-        if self._in_flight >= self._max_in_flight:
-            busy = Problem(503, "Too many requests at once", "Send it again in a moment.", headers={"Retry-After": "1"})
-            return problem_answer(busy)
-        self._in_flight += 1
-        try:
-            return await handle(request)
-        except Problem as problem:
-            return problem_answer(problem)
-        except Refused as refused:
-            return problem_answer(refusal(refused.wrong))
-        except ClientGone:
-            raise
-        except Exception as error:  # noqa: BLE001 - the last line of defence: logged, and no detail leaks
-            _LOG.exception("request_failed", error=type(error).__name__)
-            return problem_answer(Problem(500, "Something went wrong here; it has been logged"))
-        finally:
-            self._in_flight -= 1
 
     def _cors(self, request: Request) -> Headers:
         origin = request.headers.get(b"origin")
@@ -119,7 +117,10 @@ def _preflight(headers: Mapping[bytes, bytes]) -> Answer:
     return Answer(204, b"", _PREFLIGHT)
 
 
-async def _respond(send: Send, answer: Answer, more: Headers) -> None:
-    headers = [*answer.headers, *more, (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+def _answer_to(error: Exception) -> Answer:
+    if isinstance(error, Problem):
+        return problem_answer(error)
+    if isinstance(error, Refused):
+        return problem_answer(refusal(error.wrong))
+    _LOG.error("request_failed", error=type(error).__name__, exc_info=error)  # and no detail leaks
+    return problem_answer(Problem(500, "Something went wrong here; it has been logged"))

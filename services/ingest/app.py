@@ -17,6 +17,7 @@ from services.ingest.graph import Graph
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.openapi import describe
+from services.ingest.room import Room
 from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
@@ -34,7 +35,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
 
-_BATCH_BYTES = 16_384  # one event at a time from many requests: a large batch would cost more to make than to send
+_BATCH_BYTES = 65_536  # mostly one event at a time: memory for a larger batch would cost more than to send it
 
 
 @asynccontextmanager
@@ -131,6 +132,7 @@ def _hot_paths(
         door=door,
         proxies=proxies,
         max_in_flight=settings.ingest_max_in_flight,
+        room=Room(settings.ingest_max_bytes_in_flight),
         registry=registry,
     )
 

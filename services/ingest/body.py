@@ -1,4 +1,4 @@
-"""Reads request bodies: counted as they stream in, inflated within bounds, decoded once."""
+"""What a request's body becomes: inflated within bounds, decoded once."""
 
 import zlib
 from collections.abc import Awaitable, Callable
@@ -17,30 +17,6 @@ class ClientGone(Exception):  # noqa: N818 - reads as what happened
     """The client hung up before its body was whole; there is nobody to answer."""
 
 
-async def read_body(receive: Receive, *, declared: bytes | None, largest: int) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is known to be too large, whatever was declared."""
-    if declared is not None and declared.isdigit() and int(declared) > largest:
-        raise _too_large(largest)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    if message.get("more_body"):
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > largest:
-                raise _too_large(largest)
-        body = b"".join(parts)
-    if len(body) > largest:
-        raise _too_large(largest)
-    return body
-
-
 def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
     """The body unpacked; a bomb stops at the bound. Raises Problem 400, 413 or 415."""
     coding = (encoding or b"identity").strip().lower()
@@ -54,7 +30,7 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
     except zlib.error:
         raise Problem(400, "The body is not gzip, as its header says") from None
     if len(plain) > largest or unpacker.unconsumed_tail:
-        raise _too_large(largest)
+        raise too_large(largest)
     if not unpacker.eof:
         raise Problem(400, "The gzip body is cut off")
     if unpacker.unused_data:  # a second part would be lost without a word
@@ -80,5 +56,6 @@ def decode_json(body: bytes) -> Any:
         raise Problem(400, "The body is nested too deeply") from None
 
 
-def _too_large(largest: int) -> Problem:
+def too_large(largest: int) -> Problem:
+    """The answer to a body of more than `largest` bytes."""
     return Problem(413, "The body is too large", f"At most {largest} bytes are taken here.")

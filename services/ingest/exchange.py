@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
 
-from services.ingest.body import Receive, inflate, read_body
+from services.ingest.body import ClientGone, Receive, inflate, too_large
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.likelihood import Visitor
+from services.ingest.room import Room
 from shared import log
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
@@ -38,10 +38,16 @@ class Answer(msgspec.Struct):
 class Request:
     """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
 
-    __slots__ = ("address", "headers", "name", "receive", "scope", "source")
+    __slots__ = ("address", "headers", "name", "receive", "room", "scope", "size", "source")
 
     def __init__(
-        self, scope: Mapping[str, Any], receive: Receive, headers: Mapping[bytes, bytes], name: str, address: str
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        headers: Mapping[bytes, bytes],
+        name: str,
+        address: str,
+        room: Room,
     ) -> None:
         """`address` is the client's, as far as the trusted proxies tell it."""
         self.scope = scope
@@ -49,14 +55,45 @@ class Request:
         self.headers = headers
         self.name = name
         self.address = address
+        self.room = room
+        self.size = 0  # bytes that it has taken of the room
         self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
 
     async def body(self, largest: int, *, packed: int | None = None) -> bytes:
-        """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 408, 413 or 415, and ClientGone."""
+        """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 413, 415 or 503, and ClientGone."""
         headers = self.headers
-        body = await read_body(self.receive, declared=headers.get(b"content-length"), largest=packed or largest)
+        limit = packed or largest
+        declared = headers.get(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise too_large(limit)
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        self._take(len(body), limit)
+        if message.get("more_body", message["type"] == "http.disconnect"):
+            body = await self._rest(message, body, limit)
         encoding = headers.get(b"content-encoding")
-        return body if encoding is None else inflate(body, encoding, largest=largest)
+        if encoding is None:
+            return body
+        plain = inflate(body, encoding, largest=largest)
+        self._take(len(plain), limit + largest)
+        return plain
+
+    async def _rest(self, message: dict[str, Any], body: bytes, limit: int) -> bytes:
+        """The body from its first part on. Raises as `body`, as soon as it is known to be too large."""
+        parts = [body]
+        while message.get("more_body") or message["type"] == "http.disconnect":
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            message = await self.receive()
+            parts.append(message.get("body", b""))
+            self._take(len(parts[-1]), limit)
+        return b"".join(parts)
+
+    def _take(self, size: int, limit: int) -> None:
+        self.room.take(size)
+        self.size += size
+        if self.size > limit:
+            raise too_large(limit)
 
     @property
     def content_type(self) -> bytes:
@@ -84,7 +121,7 @@ class Request:
         text = given.decode("latin-1").strip()
         if not 0 < len(text) <= _LONGEST_SENDER_ID:
             raise Problem(400, f"The Idempotency-Key must have 1 to {_LONGEST_SENDER_ID} characters")
-        return replace(fact, sender_id=text)
+        return fact.named(text)
 
 
 Route = Callable[[Request], Awaitable[Answer]]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.ingest.data_centres import DataCentres
 from services.ingest.domain.fact import Fact
-from services.ingest.domain.likelihood import Visitor, judged
+from services.ingest.domain.likelihood import Visitor, judged, undoubted
 from services.ingest.outgoing import as_outgoing
 from services.ingest.sources import Source
 from services.ingest.spool import Spool, SpoolFull
@@ -88,7 +88,7 @@ class Intake:
         return [f"{count} damaged files of the spool, kept aside as spool/*/*.damaged"] if count else []
 
     async def accept(
-        self, source: Source, facts: Sequence[Fact], traceparent: bytes | None, visitor: Visitor | None = None
+        self, source: Source, facts: Iterable[Fact], traceparent: bytes | None, visitor: Visitor | None = None
     ) -> list[UUID]:
         """The ids of the facts, once every one is safe. Raises Problem 503 when not all could be made so.
 
@@ -97,28 +97,32 @@ class Intake:
         """
         now = utc_now()
         trace = _trace(traceparent)
-        topic = self._topics[source.lane]
+        topic, path = self._topics[source.lane], source.path
         ids: list[UUID] = []
-        outgoing: list[Outgoing] = []
+        outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
         for said in facts:
-            fact = said if visitor is None and said.told is None else judged(said, self._seen(said, visitor, now))
-            identifier = derived_event_id(source.path, fact.sender_id) if fact.sender_id else new_id()
+            fact, told = said, said.told
+            if visitor is not None or (told is not None and not undoubted(told)):
+                fact = judged(said, self._seen(said, visitor, now))
+            identifier = derived_event_id(path, fact.sender_id) if fact.sender_id else new_id()
             ids.append(identifier)
             outgoing.append(
                 as_outgoing(
                     fact,
                     topic=topic,
-                    source=source.path,
+                    source=path,
                     identifier=identifier,
                     now=now,
                     trace=trace,
                     key_secret=self._key_secret,
                 )
             )
+        if not outgoing:
+            return ids
         await self._safe(outgoing)
         if self._log_each:
-            for identifier, fact in zip(ids, facts, strict=True):
-                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), type=fact.type)
+            for identifier in ids:
+                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), source=source.name)
         counter = self._counters.get(source.name)
         if counter is None:
             counter = self._counters[source.name] = self._accepted.labels(source=source.name)

@@ -417,3 +417,32 @@ async def test_a_sender_of_cloudevents_may_ask_whether_it_may_deliver(ingest: In
     assert answer.status_code == 200
     assert answer.headers["webhook-allowed-origin"] == "eventemitter.example.com"
     assert (answer.headers["allow"], answer.headers["webhook-allowed-rate"]) == ("POST", "*")
+
+
+async def test_bodies_at_work_have_so_much_room_and_no_more(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    await create_topics(kafka, Topics(topic_prefix), partitions=1, replication=1)
+    async with running(kafka, topic_prefix, tmp_path, ingest_max_bytes_in_flight=65_536) as ingest:
+        head = (
+            b"POST /f/plain HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 32000\r\n\r\n"
+        )
+        slow = []
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection(ingest.http.base_url.host, ingest.http.base_url.port)
+            writer.write(head + b"message=" + b"x" * 30_000)
+            await writer.drain()
+            slow.append((reader, writer))
+
+        async def refused() -> bool:
+            answer = await ingest.lead({"email": "ada@example.com", "message": "x" * 9_000})
+            return (answer.status_code, answer.headers.get("Retry-After")) == (503, "1")
+
+        await until(refused)
+        assert (await ingest.lead({"email": "ada@example.com"})).status_code == 202
+        for _, writer in slow:
+            writer.close()
+
+        async def taken() -> bool:
+            return (await ingest.lead({"email": "ada@example.com", "message": "x" * 9_000})).status_code == 202
+
+        await until(taken)

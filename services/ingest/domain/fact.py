@@ -1,9 +1,9 @@
 """What one accepted message says, before it has an id and a key."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from services.ingest.domain.checks import Fields, Wrong
@@ -19,8 +19,7 @@ class Told(NamedTuple):
     mail_sent: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One event's content. `time`: when the sender says it happened (UTC), None for now.
 
     `sender_id`: the sender's own id of the message; a resend with the same one is the same event.
@@ -32,6 +31,10 @@ class Fact:
     time: datetime | None = None
     sender_id: str | None = None
     told: Told | None = None
+
+    def named(self, sender_id: str | None) -> "Fact":
+        """The same, under another id."""
+        return msgspec.structs.replace(self, sender_id=sender_id)
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened

@@ -1,14 +1,13 @@
 """How likely it is that a person did it, and why not. Nothing is dropped for it: what follows decides what to do."""
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 from crawlerdetect import CrawlerDetect
 
-from services.ingest.domain.fact import Fact
+from services.ingest.domain.fact import Fact, Told
 
 # Programs that post for a person: a site's server that hands its form on. No sign of a robot by themselves.
 _LIBRARY: Final = re.compile(
@@ -77,6 +76,11 @@ def is_robot(agent: str) -> bool:
     return bool(CrawlerDetect().isCrawler(agent))
 
 
+def undoubted(told: Told) -> bool:
+    """Whether nothing that a server tells of the person speaks against one: most of what a busy site sends."""
+    return told.mail_sent is None and (told.agent is None or not is_robot(told.agent))
+
+
 def judged(fact: Fact, visitor: Visitor) -> Fact:
     """The fact with its likelihood and reasons; what the sender said itself is kept when it is lower."""
     likelihood, reasons = human_likelihood(visitor)
@@ -88,4 +92,4 @@ def judged(fact: Fact, visitor: Visitor) -> Fact:
         human_likelihood=min(likelihood, before.human_likelihood),  # type: ignore[attr-defined]
         likelihood_reasons=[*before.likelihood_reasons, *reasons],  # type: ignore[attr-defined]
     )
-    return replace(fact, data=data)
+    return msgspec.structs.replace(fact, data=data)

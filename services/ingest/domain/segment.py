@@ -23,8 +23,8 @@ from shared.events.types import (
 )
 
 TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
-_LONGEST_ID: Final = 100
-_LONGEST_URL: Final = 2000
+LONGEST_ID: Final = 100
+LONGEST_URL: Final = 2000
 _NOBODY: Final = Identity()
 # Segment's names of traits that are ours under another name.
 _TRAITS_AS: Final = {"timezone": "time_zone", "title": "role", "employees": "size", "employee_count": "size"}
@@ -68,7 +68,7 @@ def read_segment(
     read = _Message(fields, context, traits, _properties(fields))
     read.identity = _identity(read, kind, of_others=name is not None and name.of_others)
     time = corrected(fields.time("timestamp"), sent if sent is not None else fields.time("sentAt"), now)
-    sender_id = fields.text("messageId", _LONGEST_ID)
+    sender_id = fields.text("messageId", LONGEST_ID)
     if name is not None:
         event_type, data = _track(read, event, name, public=public)
     elif kind in ("page", "screen"):
@@ -108,15 +108,20 @@ def _identity(read: _Message, kind: str, *, of_others: bool) -> Identity:
         anonymous_id = fields.required(fields.opaque, "previousId")
     else:
         user_id, anonymous_id = fields.opaque("userId"), fields.opaque("anonymousId")
-    email = _first(normalise_email, traits.get("email"), properties.get("email"), user_id)
-    phone = _first(normalise_phone, traits.get("phone"), properties.get("phone"))
+    email = first_email(traits.get("email"), properties.get("email"), user_id)
+    phone = first(normalise_phone, traits.get("phone"), properties.get("phone"))
     identity = Identity(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
     if identity == _NOBODY and len(fields.wrong) == before:
         fields.wrong.append(Wrong(f"{fields.at}/userId", "needs one of userId or anonymousId"))
     return identity
 
 
-def _first(rule: Callable[[str], str], *values: object) -> str | None:
+def first_email(*values: object) -> str | None:
+    """The first value that is an e-mail address; a user id seldom is."""
+    return first(normalise_email, *(value for value in values if isinstance(value, str) and "@" in value))
+
+
+def first(rule: Callable[[str], str], *values: object) -> str | None:
     """The first value that the rule takes: in traits, a bad address is a trait and not an error."""
     for value in values:
         if isinstance(value, str) and value:
@@ -138,7 +143,7 @@ def _order_as_id(event_type: str, data: Struct) -> str | None:
 
 
 def _viewed(read: _Message) -> str | None:
-    return read.words("url", longest=_LONGEST_URL) or page_url(read.context) or read.fields.text("name")
+    return read.words("url", longest=LONGEST_URL) or page_url(read.context) or read.fields.text("name")
 
 
 def _engagement(read: _Message, kind: str, what: str | None) -> EngagementRecorded:
@@ -222,8 +227,7 @@ def _refund(read: _Message, name: names.Name) -> Struct | None:
 
 
 def _referral(read: _Message, _name: names.Name) -> Struct | None:
-    said = (read.properties.get(name) for name in ("invitee_email", "inviteeEmail", "email"))
-    referred = _first(normalise_email, *said)
+    referred = first_email(*(read.properties.get(name) for name in ("invitee_email", "inviteeEmail", "email")))
     if referred is None or referred == read.identity.email:
         return None
     return ReferralMade(identity=read.identity, referred=Identity(email=referred))

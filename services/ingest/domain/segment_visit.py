@@ -33,7 +33,12 @@ def visit_campaign(context: Fields, properties: dict[str, Any]) -> Campaign | No
     said = read_campaign(context.inner("campaign"))
     page = context.data.get("page")
     at = page if isinstance(page, dict) else {}
-    for address in (at.get("search"), at.get("url"), properties.get("search"), properties.get("url")):
+    return completed(said, at.get("search"), at.get("url"), properties.get("search"), properties.get("url"))
+
+
+def completed(said: Campaign | None, *addresses: object) -> Campaign | None:
+    """The campaign with what it lacks of the first address that carries a click id or UTM."""
+    for address in addresses:
         if isinstance(address, str) and "?" in address and (found := _parameters(address)):
             return msgspec.structs.replace(said, **_missing(said, found)) if said else Campaign(**found)
     return said

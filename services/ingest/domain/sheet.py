@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -230,7 +230,7 @@ class SheetReader:
         """With an id that a second import of the row comes to again: the row's own, or a hash of what it says."""
         if fact.sender_id is not None:
             return fact
-        return replace(fact, sender_id=self._name(fact.type, fact.identity, fact.time, fact.data, row_id))
+        return fact.named(self._name(fact.type, fact.identity, fact.time, fact.data, row_id))
 
     def _name(self, kind: str, identity: Identity, time: datetime | None, data: Struct, row_id: object) -> str:
         if row_id is not None and (own := str(row_id).strip()):

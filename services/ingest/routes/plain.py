@@ -1,11 +1,11 @@
 """`POST /v1/leads` and `/v1/purchases`."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from services.ingest.body import decode_object
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.plain import read_lead, read_purchase
+from services.ingest.domain.typed_lead import read_typed_lead
 from services.ingest.door import Door
 from services.ingest.exchange import Answer, Request, accepted
 from services.ingest.intake import Intake
@@ -24,17 +24,25 @@ class Plain:
 
     async def lead(self, request: Request) -> Answer:
         """A lead."""
-        return await self._one(request, "lead", read_lead)
+        return await self._one(request, "lead", _lead)
 
     async def purchase(self, request: Request) -> Answer:
         """A paid order."""
-        return await self._one(request, "purchase", read_purchase)
+        return await self._one(request, "purchase", _purchase)
 
-    async def _one(self, request: Request, kind: IntakeKind, read: Callable[[Mapping[str, Any]], Fact]) -> Answer:
+    async def _one(self, request: Request, kind: IntakeKind, read: Callable[[bytes], Fact]) -> Answer:
         source = self._door.by_key(request, kind)
         content_type = request.content_type
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
             raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
-        fact = request.named(read(decode_object(await request.body(self._largest))))
+        fact = request.named(read(await request.body(self._largest)))
         (identifier,) = await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return accepted(identifier)
+
+
+def _lead(body: bytes) -> Fact:
+    return read_typed_lead(body) or read_lead(decode_object(body))
+
+
+def _purchase(body: bytes) -> Fact:
+    return read_purchase(decode_object(body))

@@ -1,14 +1,18 @@
 """Segment's HTTP API: its six calls, alone and in batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw, Struct
 
-from services.ingest.body import decode_object
+from services.ingest.body import decode_json, decode_object
 from services.ingest.domain.checks import Fields, Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.segment import TYPES, read_segment
+from services.ingest.domain.typed import may_hold_nul
+from services.ingest.domain.typed_message import decode_typed, read_typed
 from services.ingest.door import Door
 from services.ingest.exchange import Answer, Request
 from services.ingest.intake import Intake
@@ -40,50 +44,95 @@ class Segment:
         return await (self._batch(request) if request.name in _BATCHES else self._one(request))
 
     async def _one(self, request: Request) -> Answer:
-        data = decode_object(await request.body(self._largest))
+        body = await request.body(self._largest)
+        typed = None if may_hold_nul(body) else decode_typed(body)
+        data = decode_object(body) if typed is None else {"writeKey": typed.writeKey}
         source = self._door.by_key(request, "segment", data.get("writeKey"))
-        fact = read_segment(data, request.name, now=utc_now(), public=source.public)
+        now = utc_now()
+        fact = None if typed is None else read_typed(typed, request.name, now=now)
+        if fact is None:
+            data = data if typed is None else decode_object(body)
+            fact = read_segment(data, request.name, now=now, public=source.public)
         await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return Answer(200, _DONE)
 
     async def _batch(self, request: Request) -> Answer:
         body = await request.body(self._largest_batch)
-        data = decode_object(body)
-        source = self._door.by_key(request, "segment", data.get("writeKey"))
-        batch = data.get("batch")
-        if not isinstance(batch, list):
+        said = _batch_of(body)
+        source = self._door.by_key(request, "segment", said.writeKey)
+        if said.batch is None:
             raise Refused([Wrong("/batch", "must be a list of messages")])
-        if len(batch) > _MOST_MESSAGES:
+        if len(said.batch) > _MOST_MESSAGES:
             raise Problem(413, "The batch has too many messages", f"At most {_MOST_MESSAGES} are taken at once.")
-        now, fields = utc_now(), Fields(data)
-        sent = fields.time("sentAt")
-        facts: list[Fact] = []
-        wrong: list[Wrong] = list(fields.wrong)
-        too_large = frozenset(self._too_large(batch)) if len(body) > self._largest else frozenset()
-        for index, message in enumerate(batch):
-            at = f"/batch/{index}"
-            try:
-                if index in too_large:
-                    raise Refused([Wrong(at, f"must have at most {self._largest} bytes")])
-                if not isinstance(message, dict) or message.get("type") not in TYPES:
-                    raise Refused([Wrong(f"{at}/type", f"must be one of {', '.join(TYPES)}")])
-                kind = message["type"]
-                facts.append(read_segment(message, kind, at=at, sent=sent, now=now, public=source.public))
-            except Refused as refused:
-                wrong += refused.wrong
-        if facts:
-            await self._intake.accept(source, facts, request.traceparent, request.visitor)
+        fields = Fields({"sentAt": said.sentAt})
+        wrong, sent = fields.wrong, fields.time("sentAt")
+        facts = self._facts(said.batch, sent=sent, public=source.public, nul=may_hold_nul(body), wrong=wrong)
+        del body, said  # while Kafka has the events, nothing else of them is kept
+        taken = await self._intake.accept(source, facts, request.traceparent, request.visitor)
         if not wrong:
             return Answer(200, _DONE)
         # Their SDKs drop the whole batch on a 400, the good with the bad: so 200, and the bad ones named.
-        _LOG.info("batch_refused_in_part", source=source.name, refused=len(batch) - len(facts), taken=len(facts))
+        _LOG.info(
+            "batch_refused_in_part",
+            source=source.name,
+            refused=len({_index(each.at) for each in wrong}),
+            taken=len(taken),
+        )
         named = [{"index": _index(each.at), "at": each.at, "problem": each.problem} for each in wrong]
         return Answer(200, msgspec.json.encode({"success": True, "errors": named}))
 
-    def _too_large(self, batch: list[Any]) -> Iterator[int]:
-        """The index of each message that is too large by itself, without the spaces it may have been sent with."""
-        encoder = msgspec.json.Encoder()
-        return (index for index, message in enumerate(batch) if len(encoder.encode(message)) > self._largest)
+    def _facts(
+        self, batch: Sequence[Raw], *, sent: datetime | None, public: bool, nul: bool, wrong: list[Wrong]
+    ) -> Iterator[Fact]:
+        """What is good; what is wrong with the others is added to `wrong`. `nul`: some text may hold that character."""
+        now = utc_now()
+        for index, message in enumerate(batch):
+            if not nul and len(memoryview(message)) <= self._largest and (typed := decode_typed(message)) is not None:
+                fact = read_typed(typed, typed.type, sent=sent, now=now)
+                if fact is not None:
+                    yield fact
+                    continue
+            at = f"/batch/{index}"
+            try:
+                data = self._message(message, at)
+                fact = read_segment(data, data["type"], at=at, sent=sent, now=now, public=public)
+            except Refused as refused:
+                wrong += refused.wrong
+            else:
+                yield fact
+
+    def _message(self, message: Raw, at: str) -> dict[str, Any]:
+        """One message of a batch, whose type is one of Segment's. Raises Refused."""
+        try:
+            data = decode_json(bytes(message))
+        except Problem:
+            raise Refused([Wrong(at, "is not valid JSON")]) from None
+        # Without the spaces that it may have been sent with.
+        if len(memoryview(message)) > self._largest and len(msgspec.json.encode(data)) > self._largest:
+            raise Refused([Wrong(at, f"must have at most {self._largest} bytes")])
+        if not isinstance(data, dict) or data.get("type") not in TYPES:
+            raise Refused([Wrong(f"{at}/type", f"must be one of {', '.join(TYPES)}")])
+        return data
+
+
+class _Batch(Struct):
+    """Each message is decoded by itself, so that a bad one costs the others nothing."""
+
+    batch: list[Raw] | None = None
+    sentAt: Any = None  # noqa: N815 - Segment's own name
+    writeKey: Any = None  # noqa: N815 - Segment's own name
+
+
+_BATCH: Final = msgspec.json.Decoder(_Batch)
+
+
+def _batch_of(body: bytes) -> _Batch:
+    """Its messages still JSON; no list of them when there is none. Raises Problem 400."""
+    try:
+        said = _BATCH.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        said = _Batch()
+    return said if said.batch is not None else _Batch(writeKey=decode_object(body).get("writeKey"))
 
 
 def _index(at: str) -> int | None:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from services.ingest.domain.checks import Wrong
@@ -171,14 +171,14 @@ def _fact(body: Any, rule: Rule, sender_id: str) -> Fact:
         if value is not None:
             _put(data, name.split("."), value)
     if rule.type == "lead.captured":
-        return replace(read_lead(data), sender_id=sender_id)
+        return read_lead(data).named(sender_id)
     if rule.type == "purchase.completed":  # keeps the order's own id: however often it is told of, it is one purchase
         return read_purchase(data)
     time = data.pop("occurred_at", None)
     identity = {name: data.pop(name) for name in IDENTITIES if name in data}
     content = {**data, "identity": identity} if rule.type != "cost.recorded" else data
     event = {"specversion": "1.0", "id": sender_id, "source": "hook", "type": rule.type, "time": time, "data": content}
-    return replace(read_cloud_event(event), sender_id=sender_id)
+    return read_cloud_event(event).named(sender_id)
 
 
 def _in_body(wrong: Wrong, rule: Rule, body: Any) -> Wrong:

@@ -23,7 +23,9 @@ class Door:
 
     def by_key(self, request: Request, intake: Intake, in_body: object = None) -> Source:
         """The source whose write key came along. Raises Problem 401, 403 or 429."""
-        key = _key(request.headers.get(b"authorization")) or (in_body.encode() if isinstance(in_body, str) else None)
+        key = write_key(request.headers.get(b"authorization"))
+        if key is None and isinstance(in_body, str):
+            key = in_body.encode()
         if key is None:
             raise Problem(
                 401,
@@ -56,7 +58,8 @@ class Door:
         return request.source.origins if request.source is not None else self._sources.origins
 
 
-def _key(authorization: bytes | None) -> bytes | None:
+def write_key(authorization: bytes | None) -> bytes | None:
+    """The key that an Authorization header holds: a bearer token, or the user name of HTTP Basic."""
     if authorization is None:
         return None
     scheme, _, rest = authorization.partition(b" ")

@@ -114,6 +114,7 @@ _JSON: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
     "campaign-is-a-list-of-lists": ({"your-email": EMAIL, "utm_source": [[MARKER]]}, ("/utm_source",)),
     "campaign-with-nul": ({"your-email": EMAIL, "utm_source": f"{MARKER}\0"}, ("/utm_source",)),
     "phone-is-a-list": ({"phone": [MARKER]}, ("/phone",)),
+    "consent-is-a-list-of-numbers": ({"your-email": EMAIL, "consent": [1]}, ("/consent",)),
     "consent-is-an-object": ({"your-email": EMAIL, "consent": {"a": MARKER}}, ("/consent",)),
 }
 

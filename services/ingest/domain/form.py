@@ -135,7 +135,8 @@ def _plain(form: Mapping[str, object], theirs: Mapping[str, str]) -> Fields:
         else:
             plain[sent] = value
     box = theirs.get("consent", "")
-    if plain.get(box) in _NOT_TICKED:
+    ticked = plain.get(box)
+    if isinstance(ticked, str) and ticked in _NOT_TICKED:
         plain[box] = ""
     return fields
 

@@ -1,0 +1,60 @@
+"""The spool's records: what was written is read, and whatever happens to the bytes, nothing else is."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.segments import pack, unpack
+from shared.kafka.records import Outgoing
+
+EVENTS = st.lists(
+    st.builds(
+        Outgoing,
+        topic=st.text(max_size=20),
+        key=st.none() | st.binary(max_size=32),
+        value=st.binary(max_size=80) | st.just(b"\xf5FH1" * 5),
+        headers=st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=2).map(tuple),
+    ),
+    max_size=8,
+)
+
+
+@given(EVENTS)
+def test_what_was_written_is_read(events: list[Outgoing]) -> None:
+    found = unpack(b"".join(map(pack, events)))
+    assert (found.outgoing, found.lost, found.cut) == (tuple(events), 0, 0)
+
+
+@given(EVENTS, st.data())
+def test_a_file_cut_anywhere_has_all_records_before_the_cut(events: list[Outgoing], data: st.DataObject) -> None:
+    records = [pack(each) for each in events]
+    whole = b"".join(records)
+    end = data.draw(st.integers(0, len(whole)))
+    before, size = 0, 0
+    while before < len(records) and size + len(records[before]) <= end:
+        size += len(records[before])
+        before += 1
+    found = unpack(whole[:end])
+    assert (found.outgoing, found.lost, found.cut) == (tuple(events[:before]), 0, end - size)
+
+
+@given(EVENTS, st.data())
+def test_damage_costs_only_the_records_it_hit(events: list[Outgoing], data: st.DataObject) -> None:
+    records = [pack(each) for each in events]
+    whole = bytearray(b"".join(records))
+    at = data.draw(st.integers(0, max(len(whole) - 1, 0)))
+    spoil = data.draw(st.binary(min_size=1, max_size=40))
+    whole[at : at + len(spoil)] = spoil[: len(whole) - at]
+    kept, place = [], 0
+    for event, record in zip(events, records, strict=True):
+        if whole[place : place + len(record)] == record:
+            kept.append(event)
+        place += len(record)
+    found = unpack(bytes(whole))
+    assert list(found.outgoing) == kept
+    if len(kept) < len(events):
+        assert found.lost + found.cut > 0, "it is not silent"
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_anything(data: bytes) -> None:
+    assert unpack(data).outgoing == ()

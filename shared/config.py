@@ -12,6 +12,12 @@ from shared.errors import ConfigProblem, ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST = 1_000_000  # bytes; a configuration file beyond this is a mistake
+# Pydantic's kinds of error, in words of somebody who edits YAML.
+_PLAINLY = {
+    "extra_forbidden": "unknown key",
+    "dict_type": "must hold keys, as in `key: value`",
+    "model_type": "must hold keys, as in `key: value`",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -104,7 +110,7 @@ def validate(document: Document, model: type[M]) -> M:
         problems = []
         for found in error.errors(include_url=False, include_input=False):
             path = [part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-            text = "unknown key" if found["type"] == "extra_forbidden" else found["msg"].removeprefix("Value error, ")
+            text = _PLAINLY.get(found["type"]) or found["msg"].removeprefix("Value error, ")
             problems.append(document.problem(path, text))
         raise ConfigurationError(problems) from None
 

@@ -1,13 +1,14 @@
 """`sources.yaml`: who may send what, with which key, from which pages, how often."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from services.ingest.domain.hosted_form import Choice, HostedForm, Input
 from services.ingest.domain.rate import Rate, parse_rate
@@ -27,6 +28,10 @@ _ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
     "api": frozenset({"lead", "purchase", "segment", "event"}),
     **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
 }
+_OF_FORMS: Final = ("form", "consent", "redirect", "least_fill_seconds")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_MOST_INPUTS: Final = 50
 # Of one public address; generous enough for an office behind one address.
 _PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
 
@@ -141,8 +146,14 @@ class _Choice(ConfigModel):
     label: _Words
 
 
+def _field_name(text: str) -> str:
+    if not _FIELD_NAME.fullmatch(text):
+        raise ValueError("must be a letter and then letters, digits, _ or -")
+    return text
+
+
 class _Input(ConfigModel):
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+    name: Annotated[str, AfterValidator(_field_name)]
     label: _Words
     type: Literal["text", "email", "tel", "url", "textarea", "select", "hidden"] = "text"
     required: bool = False
@@ -150,13 +161,29 @@ class _Input(ConfigModel):
     value: _Words | None = None
     options: tuple[_Words | _Choice, ...] = ()
 
+    @model_validator(mode="after")
+    def _choices(self) -> Self:
+        if (self.type == "select") != bool(self.options):
+            raise ValueError("a select needs options, and nothing else has any")
+        return self
+
+
+def _inputs(inputs: tuple[_Input, ...]) -> tuple[_Input, ...]:
+    names = [each.name for each in inputs]
+    if not 0 < len(names) <= _MOST_INPUTS:
+        raise ValueError(f"must be 1 to {_MOST_INPUTS} fields")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"has {', '.join(twice)} twice")
+    return inputs
+
 
 class _HostedForm(ConfigModel):
     title: _Words
     intro: _Words | None = None
     button: _Words = "Send"
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
-    inputs: tuple[_Input, ...] = Field(min_length=1, max_length=50)
+    inputs: Annotated[tuple[_Input, ...], AfterValidator(_inputs)]
     thanks: _Words = "We have your message and will be in touch shortly."
     frames: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
 
@@ -179,7 +206,13 @@ class _Source(RawHook):
     least_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("a source's name must be lower-case letters, digits and -: it stands in addresses")
+    return text
+
+
+_Name = Annotated[str, AfterValidator(_name)]
 
 
 class _File(ConfigModel):
@@ -196,6 +229,7 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
     for name, each in raw.sources.items():
         hook, wrong = each.settings(environment, state)
         problems += [document.problem(("sources", name, *key), text) for key, text in wrong]
+        problems += [document.problem(("sources", name, key), text) for key, text in _misplaced(each)]
         source = _source(name, each, hook)
         by_name[name] = source
         if each.kind in ("segment", "api") and not each.keys:
@@ -218,6 +252,18 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
 def _origins(sources: Iterable[Source]) -> frozenset[str]:
     of_pages = [each.origins for each in sources if each.kind in ("form", "segment") or each.origins]
     return frozenset().union(*of_pages) if all(of_pages) else frozenset()
+
+
+def _misplaced(raw: _Source) -> Iterator[tuple[str, str]]:
+    """Keys that would do nothing."""
+    if raw.kind != "form":
+        for name in _OF_FORMS:
+            if name in raw.model_fields_set:
+                yield name, "is only for sources of kind form"
+    if raw.keys and raw.kind in HOOK_KINDS:
+        yield "keys", "opens nothing: webhooks are signed, with what stands in `secrets`"
+    if raw.fields and raw.kind in ("segment", "api"):
+        yield "fields", "is only for forms"
 
 
 def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.missing import missing
 
@@ -20,6 +20,7 @@ async def browser() -> AsyncIterator[Browser]:
     executable = shutil.which("chromium")
     if executable is None:
         missing("FIRSTHOUR_NEED_BROWSER", "There is no chromium on the PATH (Debian: apt-get install chromium).")
+    expect.set_options(timeout=20_000)  # the deadline of all waiting here: a busy machine is no failure
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=_QUIET)
         yield browser

@@ -276,7 +276,7 @@ async def test_what_ingest_does_not_answer_is_kept_and_arrives_once(world: World
     assert sorted(name.split(".")[1] for name in kept if name.count(".") > 1) == ["lead", "message"]
     assert any("ada@example.com" in value for value in kept.values())
     await world.ingest.start()
-    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.", timeout=20_000)
+    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.")
     await visitor.idle()
     assert "ada@example.com" not in json.dumps(await visitor.stored())
     assert sorted(event.type for event, _ in await world.ingest.records()) == [
@@ -296,7 +296,7 @@ async def test_what_ingest_cannot_take_now_is_kept_and_arrives_once(world: World
     assert any("503" in each for each in visitor.complaints)
     await world.ingest.stop()
     await world.ingest.start()
-    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.", timeout=20_000)
+    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.")
     await visitor.idle()
     assert sorted(event.type for event, _ in await world.ingest.records()) == ["engagement.recorded", "lead.captured"]
 
@@ -310,7 +310,7 @@ async def test_what_is_sent_offline_arrives_as_soon_as_there_is_a_network(world:
     await send_form(visitor)
     await expect(visitor.page.get_by_role("status")).to_contain_text("No connection")
     await visitor.context.set_offline(False)
-    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.", timeout=20_000)
+    await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.")
     await visitor.idle()
     assert len(await world.ingest.events(3)) == 3
 

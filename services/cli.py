@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -13,6 +15,8 @@ from shared.errors import ConfigurationError, FirsthourError
 
 if TYPE_CHECKING:
     from shared.settings import Settings
+
+_T = TypeVar("_T")
 
 app = typer.Typer(
     name="firsthour",
@@ -241,20 +245,21 @@ def import_(
     Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
     """
     _place(config, state)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", source):
+        raise typer.BadParameter("--source: a name of letters, digits, - and _ such as spring-fair")
     from services.ingest.importing.command import Asking, Order, import_file
     from services.ingest.importing.understanding import Question, Wishes
     from services.ingest.settings import IngestSettings
     from shared.settings import load
 
-    def answer(question: Question) -> str:
+    def answer(question: Question) -> str | None:
         text = f"{question.text} [{'/'.join(question.choices)}]" if question.choices else question.text
         while True:
-            said: str = typer.prompt(text, err=True).strip()
-            if said in question.choices or not question.choices:
+            said = _heard(lambda: str(typer.prompt(text, err=True)).strip())
+            if said is None or question.accepts(said):
                 return said
 
-    asked = not (yes or as_json)
-    asking = Asking(answer if asked else None, (lambda: typer.confirm("Import it?", err=True)) if asked else None)
+    asking = Asking(answer, lambda: _heard(lambda: typer.confirm("Import it?", err=True)))
     order = Order(
         file=file,
         source=source,
@@ -266,12 +271,18 @@ def import_(
     )
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
+    raise typer.Exit(import_file(order, None if yes or as_json else asking, load(IngestSettings)))
+
+
+def _heard(ask: Callable[[], _T]) -> _T | None:
+    """What is said; None when nobody is there. Ctrl-C ends it."""
     try:
-        code = import_file(order, asking, load(IngestSettings))
+        return ask()
     except typer.Abort:
-        typer.echo("\nNobody answers: --yes begins without asking.", err=True)
-        code = 2
-    raise typer.Exit(code)
+        if sys.stdin.isatty():
+            typer.echo("\nNothing was imported.", err=True)
+            raise typer.Exit(1) from None
+        return None
 
 
 def main() -> None:

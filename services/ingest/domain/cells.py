@@ -10,7 +10,8 @@ DateOrder = Literal["dmy", "mdy"]
 Decimals = Literal["point", "comma"]
 
 YES: Final = frozenset({"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sim", "tak", "y", "t", "x", "subscribed"})
-NO: Final = frozenset({"0", "off", "no", "false", "nein", "non", "não", "nao", "nie", "nee", "n", "f", "unsubscribed"})
+NO: Final = frozenset({"0", "off", "no", "false", "nein", "non", "não", "nao", "nie", "nee", "n", "f", "unsubscribed",
+                       "no consent"})  # fmt: skip
 
 _DATE: Final = re.compile(
     r"(?P<a>\d{1,4})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})"
@@ -18,6 +19,19 @@ _DATE: Final = re.compile(
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
+# 31 Jan 2026, 31. Januar 2026, January 31st, 2026 at …
+_NAMED: Final = re.compile(
+    r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[.\s-]+(?P<month>[a-zäÄ]+)|(?P<word>[a-zäÄ]+)\.?\s+(?P<nth>\d{1,2})(?:st|nd|rd|th)?)"
+    r"[.,\s-]+(?P<year>\d{4})(?:,?\s+(?:at|um)(?=\s))?(?P<rest>.*)",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS: Final = {
+    name: number
+    for names in ("january february march april may june july august september october november december",
+                  "januar februar märz april mai juni juli august september oktober november dezember")
+    for number, month in enumerate(names.split(), 1)
+    for name in (month, month[:3], month[:4])
+}  # fmt: skip
 _EPOCH: Final = re.compile(r"\d{10}(\d{3})?", re.ASCII)
 _CENTURY: Final = 100
 _NOON: Final = 12
@@ -46,7 +60,7 @@ def moment(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
 def _as_people_write(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
     if _EPOCH.fullmatch(text):
         return datetime.fromtimestamp(int(text[:10]), UTC)
-    match = _DATE.fullmatch(text)
+    match = _DATE.fullmatch(text) or _DATE.fullmatch(_numbered(text))
     if match is None:
         return None
     date = _date(match, order)
@@ -65,6 +79,15 @@ def _as_people_write(text: str, order: DateOrder | None, zone: tzinfo) -> dateti
     except ValueError:
         return None
     return _utc(found, zone)
+
+
+def _numbered(text: str) -> str:
+    """With the month as a number, where it is a word."""
+    match = _NAMED.fullmatch(text)
+    month = _MONTHS.get((match["month"] or match["word"]).lower()) if match is not None else None
+    if match is None or month is None:
+        return text
+    return f"{match['year']}-{month}-{match['day'] or match['nth']}{match['rest']}"
 
 
 def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int] | None:

@@ -31,9 +31,10 @@ _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
 # What exports call it, beside the usual names of form fields; the better name first. Letters and digits only.
 _WHO_ELSE: Final[Mapping[str, tuple[str, ...]]] = {
     "email": ("email", "customeremail", "billingemail", "emailbilling", "contactemail", "emailaddress", "emailid",
-              "kundenemail", "mailadresse"),
-    "phone": ("phone", "phonenumber", "mobilephone", "mobilephonenumber", "billingphone", "phonebilling",
-              "mobilnummer", "rufnummer"),
+              "fromemailaddress", "emailwork", "kundenemail", "mailadresse"),
+    "phone": ("phone", "phonenumber", "mobilephone", "mobilephonenumber", "workphone", "businessphone", "phonework",
+              "phonemobile", "billingphone", "phonebilling", "defaultaddressphone", "mobilnummer", "rufnummer",
+              "telefongeschaftlich", "telefonmobil"),
     "user_id": ("userid", "customerid", "kundennummer", "customeruserid", "kundenid"),
     "anonymous_id": ("anonymousid", "deviceid"),
     "message_id": ("messageid",),
@@ -41,25 +42,32 @@ _WHO_ELSE: Final[Mapping[str, tuple[str, ...]]] = {
 _NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
     "leads": {
         **_WHO_ELSE,
-        "company": ("companyaccount", "account", "accountname", "companyorganization"),
+        "name": ("contactperson", "leadcontactperson", "dealcontactperson", "contactname", "whatsyourname",
+                 "ansprechpartner", "kontaktperson"),
+        "company": ("companyaccount", "account", "accountname", "companyorganization", "associatedcompany",
+                    "defaultaddresscompany"),
         "role": ("role", "jobtitle", "title", "position", "funktion", "rolle", "poste", "cargo"),
         "size": ("size", "employees", "numberofemployees", "noofemployees", "companysize", "mitarbeiter",
                  "mitarbeiterzahl", "anzahlmitarbeiter", "effectif"),
         "locale": ("locale", "language", "preferredlanguage", "sprache", "langue", "idioma"),
         "time_zone": ("timezone", "zeitzone"),
-        "country": ("countryregion", "mailingcountry", "cc"),
+        "country": ("countryregion", "mailingcountry", "countrycode", "defaultaddresscountrycode", "cc"),
         "campaign.source": ("source", "leadsource", "originalsource", "originalsourcetype", "quelle", "herkunft"),
         "campaign.name": ("campaign", "campaignname", "kampagne"),
         "form": ("form", "formname", "formular"),
         "estimated_value": ("estimatedvalue", "estimatedamount", "dealvalue", "dealamount", "leadvalue",
                             "potentialvalue", "expectedrevenue", "opportunityamount", "auftragswert"),
-        "currency": ("currency", "currencyisocode", "dealcurrency", "estimatedvaluecurrency", "wahrung", "devise",
+        "currency": ("currency", "currencyisocode", "dealcurrency", "leadcurrencyofvalue", "dealcurrencyofvalue",
+                     "estimatedvaluecurrency", "wahrung", "devise",
                      "moneda", "valuta"),
+        "consent": ("acceptsemailmarketing", "acceptsmarketing", "emailmarketingconsent", "marketingstatus"),
         "consent.wording": ("consentwording", "consenttext"),
         "occurred_at": ("occurredat", "capturedat", "becamealeaddate", "createdate", "createddate", "createdat",
-                        "datecreated", "optintime", "submittedat", "submissiondate", "signupdate", "timestamp",
-                        "date", "created", "createtime", "confirmtime", "datum", "erstelltam", "erstellt",
-                        "eingangsdatum", "fecha", "data"),
+                        "datecreated", "createdtime", "createdutc", "createddateutc", "confirmtime", "optintime",
+                        "submittedat", "submissiondate", "submitdateutc", "submitdate", "signupdate", "timestamp",
+                        "leadleadcreated", "dealdealcreated", "personcreated", "date", "created", "createtime",
+                        "connectedon", "datum", "erstelltam", "erstellt", "angelegtam", "angelegt", "eingangsdatum",
+                        "fecha", "data"),
         "row_id": ("leadid", "submissionid", "responseid", "responsetoken", "recordid", "leid", "euid", "contactid",
                    "id"),
     },
@@ -69,8 +77,8 @@ _NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
                      "numerodecommande", "numerodepedido", "invoicenumber", "rechnungsnummer", "transactionid",
                      "paymentid"),
         "amount": ("amount", "total", "ordertotal", "ordertotalamount", "totalpaid", "grandtotal", "totalamount",
-                   "revenue", "gesamtbetrag", "gesamtsumme", "betrag", "summe", "umsatz", "montant", "importe",
-                   "importo", "bedrag", "kwota", "valor"),
+                   "revenue", "gross", "brutto", "gesamtbetrag", "gesamtsumme", "betrag", "summe", "umsatz",
+                   "montant", "importe", "importo", "bedrag", "kwota", "valor"),
         "currency": ("currency", "ordercurrency", "currencycode", "wahrung", "devise", "moneda", "valuta"),
         "margin": ("margin", "profit", "marge", "deckungsbeitrag"),
         "coupon": ("coupon", "couponcode", "coupons", "discountcode", "gutschein", "gutscheincode", "promocode"),
@@ -88,6 +96,7 @@ _FORM_NAMES: Final = {"first": "first_name", "last": "last_name"}
 # Orders are named by these only where nothing else names them: Shopify's `Name` is `#1001`, Stripe's `id` is `ch_…`.
 _ORDER_ELSE: Final = ("name", "id")
 _SHOPIFY: Final = "lineitemname"
+_OF_WHAT: Final = ("person", "contact")
 
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]{2,}")
 _PHONE: Final = re.compile(r"\+\d[\d\s()/.-]{6,24}", re.ASCII)
@@ -166,7 +175,15 @@ def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
     if found is not None:
         return found
     usual = usual_field(plain)
-    return None if usual is None else (_FORM_NAMES.get(usual, usual), 50)
+    if usual is not None:
+        return _FORM_NAMES.get(usual, usual), 50
+    of_what, _, rest = name.partition(" - ")  # Pipedrive: `Person - Email - Work`
+    return _by_name(kind, rest) if plain_name(of_what) in _OF_WHAT else None
+
+
+def looks_like_a_row(names: Sequence[str]) -> bool:
+    """Whether what should be the names of the columns is somebody's address already."""
+    return any(_ADDRESS.fullmatch(name.strip()) for name in names)
 
 
 def _name_orders(names: Sequence[str], ranks: dict[int, tuple[str, int] | None]) -> None:

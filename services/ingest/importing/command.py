@@ -51,31 +51,39 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How to ask: `answer` returns what is said to a question, `agreed` whether to begin. None: nobody is there."""
+    """How to ask: `answer` returns what is said to a question, `agreed` whether to begin; None when nobody is there."""
 
-    answer: Callable[[Question], str] | None
-    agreed: Callable[[], bool] | None
+    answer: Callable[[Question], str | None]
+    agreed: Callable[[], bool | None]
 
 
-def import_file(order: Order, asking: Asking, settings: IngestSettings) -> int:
-    """Import; the exit code. Raises FirsthourError when it cannot go on."""
-    out, err = Console(soft_wrap=True), Console(stderr=True)
+def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -> int:
+    """Import; the exit code. Without `asking`, it begins unless there are questions. Raises FirsthourError."""
+    out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     try:
         found = understand(order.file, order.wishes)
-        if found.questions and asking.answer is not None:
-            answers = {each.option: asking.answer(each) for each in found.questions}
-            found = understand(order.file, answered(order.wishes, answers))
+        if not order.as_json:
+            showing.show_understanding(out, order.file.name, found)
+        if found.questions and asking is not None:
+            found = _answered(order, found, asking)
     except (NotUnderstood, Unreadable) as error:
         err.print(f"firsthour import: {error}", markup=False, highlight=False)
         return _WRONG_USE
     if found.questions:
+        err.print("firsthour import: this has to be said beforehand where nobody is asked:")
         for each in found.questions:
-            err.print(f"{each.option} {'|'.join(each.choices) or 'EUR'}: {each.text}", markup=False, highlight=False)
+            err.print(
+                f"  {each.option} {'|'.join(each.choices) or 'EUR'}    {each.text}", markup=False, highlight=False
+            )
         return _WRONG_USE
-    if not order.as_json:
-        showing.show_understanding(out, order.file.name, found)
-    if not order.dry_run and asking.agreed is not None and not asking.agreed():
-        return _NOT_ALL
+    if asking is not None and not order.dry_run:
+        agreed = asking.agreed()
+        if agreed is None:
+            err.print("\nNobody answers: --yes begins without asking.")
+            return _WRONG_USE
+        if not agreed:
+            err.print("Nothing was imported. Columns are put right with --map email='Its column' or --map=-Column.")
+            return _NOT_ALL
     _quiet_logs()
     os.nice(_LAST)  # whatever leads need of this machine they get first
     begun = time.monotonic()
@@ -83,6 +91,16 @@ def import_file(order: Order, asking: Asking, settings: IngestSettings) -> int:
     tally, refused_file = work(order, found, settings, err)
     _tell(out, order, found, tally, refused_file=refused_file, seconds=time.monotonic() - begun)
     return _NOT_ALL if tally.progress.refused or tally.stopped else _DONE
+
+
+def _answered(order: Order, found: Understanding, asking: Asking) -> Understanding:
+    answers: dict[str, str] = {}
+    for question in found.questions:
+        said = asking.answer(question)
+        if said is None:
+            return found
+        answers[question.option] = said
+    return understand(order.file, answered(order.wishes, answers))
 
 
 def _counted(order: Order, found: Understanding, _settings: IngestSettings, err: Console) -> tuple[Tally, Path | None]:

@@ -36,6 +36,7 @@ def described(found: Understanding) -> dict[str, Any]:
     sheet, columns = found.sheet, []
     for index, column in enumerate(sheet.columns):
         value = next((str(row[index]) for row in found.rows if index < len(row) and row[index] != ""), "")
+        value = " ".join(value.split())
         columns.append({"column": column.name, "example": example(column.taken_as, value), "taken_as": column.taken_as})
     return {
         "kind": sheet.kind,
@@ -47,6 +48,7 @@ def described(found: Understanding) -> dict[str, Any]:
         "zone": sheet.zone,
         "currency": sheet.currency,
         "columns": columns,
+        "undated": found.undated[0],
     }
 
 
@@ -74,6 +76,11 @@ def show_understanding(console: Console, name: str, found: Understanding) -> Non
             said = f"trait {taken.removeprefix(TRAIT)}"
         table.add_row(*(_plain(text) for text in (each["column"], each["example"], said)))
     console.print(table)
+    without, looked_at = found.undated
+    if without:
+        several = f"{without} of the first {looked_at} rows do" if without < looked_at else "The rows do"
+        said = f"{several} not say when it happened: what does not counts as of now, and is followed up as if it were."
+        console.print(said, style="yellow", markup=False, highlight=False)
 
 
 def _plain(text: str) -> str:
@@ -124,4 +131,7 @@ def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
 
 def reasons(tally: Tally) -> list[str]:
     """The commonest reasons of this run, with how many rows each."""
-    return [f"{count:,} rows: {reason}" for reason, count in tally.reasons.most_common(_REASONS)]
+    return [
+        f"{count:,} {'row' if count == 1 else 'rows'}: {reason}"
+        for reason, count in tally.reasons.most_common(_REASONS)
+    ]

@@ -3,8 +3,8 @@
 import csv
 import io
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,15 @@ import msgspec
 
 from services.ingest.domain import cells
 from services.ingest.domain.cells import DateOrder, Decimals
-from services.ingest.domain.columns import Column, Kind, NotUnderstood, guess_columns, guess_kind, read_map
+from services.ingest.domain.columns import (
+    Column,
+    Kind,
+    NotUnderstood,
+    guess_columns,
+    guess_kind,
+    looks_like_a_row,
+    read_map,
+)
 from services.ingest.domain.sheet import Sheet
 from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
 from services.ingest.importing.reading import Encoding, Shape, sample, text
@@ -21,6 +29,7 @@ from shared.money import is_currency
 
 _FIRST: Final = 200  # rows whose values tell what a column is
 _DELIMITERS: Final = ",;\t|"
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods, .numbers; .xls
 _T = TypeVar("_T", DateOrder, Decimals)
 
 
@@ -44,10 +53,17 @@ class Question:
     text: str
     choices: tuple[str, ...] = ()
 
+    def accepts(self, answer: str) -> bool:
+        """Whether it is an answer."""
+        return answer in self.choices if self.choices else is_currency(answer.upper())
+
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """What the file is taken to be. `begins`, `line`: where the first row is. `questions` have to be answered first."""
+    """What the file is taken to be. `begins`, `line`: where the first row is. `questions` have to be answered first.
+
+    `undated`: how many of so many first rows do not say when it happened.
+    """
 
     sheet: Sheet
     shape: Shape
@@ -55,6 +71,7 @@ class Understanding:
     line: int
     rows: tuple[tuple[Any, ...], ...] = field(repr=False)  # the first ones
     questions: tuple[Question, ...] = ()
+    undated: tuple[int, int] = (0, 0)
 
 
 def understand(path: Path, wishes: Wishes) -> Understanding:
@@ -63,14 +80,20 @@ def understand(path: Path, wishes: Wishes) -> Understanding:
         ZoneInfo(wishes.zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise NotUnderstood(f"--zone: {wishes.zone!r} is no time zone; write it as Europe/Berlin") from None
-    if wishes.currency is not None and not is_currency(wishes.currency):
+    if wishes.currency is not None and not is_currency(wishes.currency.upper()):
         raise NotUnderstood("--currency: must be a three-letter code such as EUR")
     csv.field_size_limit(2 * LONGEST_RECORD)
     encoding, head = sample(path)
     if not head.strip():
         raise NotUnderstood("the file is empty")
+    if head.startswith(_WORKBOOKS):
+        raise NotUnderstood("it is a workbook or a packed folder: save the sheet as CSV, and import that")
     if head.lstrip()[:1] == b"{":
         return _of_lines(head, encoding, wishes)
+    if head.lstrip()[:2] in (b"[{", b"[\n", b"[\r"):
+        raise NotUnderstood(
+            "a JSON list cannot be read piece by piece: put each object on a line, as `jq -c '.[]'` does"
+        )
     return _of_sheet(head, encoding, wishes)
 
 
@@ -88,6 +111,8 @@ def _of_sheet(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
     rows = [row for row in read if any(row)]
     if not any(names):
         raise NotUnderstood("the first line is empty; it has to name the columns")
+    if looks_like_a_row(names):
+        raise NotUnderstood("the first line is a row already: write one above it that names the columns, as email,name")
     kind = wishes.kind or guess_kind(names)
     columns = guess_columns(kind, names, rows[:_FIRST], read_map(wishes.map, kind, names))
     line = count_lines(head[: begins + header]) + 1
@@ -153,45 +178,59 @@ def _asked(
         at = [taken[target] for target in targets if target in taken]
         return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
 
-    _needed(kind, taken, shape)
+    _needed(kind, columns, shape)
     questions: list[Question] = []
     money = values("amount", "margin", "estimated_value", "item.price")
-    dates = wishes.dates or _decided(cells.date_orders(values("occurred_at")), _DATES, questions)
-    decimals = wishes.decimals or _decided(cells.decimals_of(money), _DECIMALS, questions)
+    moments = values("occurred_at")
+    dates = wishes.dates or _decided(cells.date_orders, moments, _DATES, questions)
+    decimals = wishes.decimals or _decided(cells.decimals_of, money, _DECIMALS, questions)
     priced = "amount" if kind == "purchases" else "estimated_value"
     if priced in taken and "currency" not in taken and wishes.currency is None:
         amounts = values(priced)
         if not amounts or not all(map(cells.currency_beside, amounts)):
             questions.append(Question("--currency", f"{columns[taken[priced]].name}: in which currency, such as EUR?"))
-    sheet = Sheet(kind, tuple(columns), dates, decimals or "point", wishes.currency, wishes.zone)
+    in_utc = "occurred_at" in taken and "(utc)" in columns[taken["occurred_at"]].name.lower()
+    currency = wishes.currency.upper() if wishes.currency is not None else None
+    zone = "UTC" if in_utc else wishes.zone
+    sheet = Sheet(kind, tuple(columns), dates, decimals or "point", currency, zone)
     shape = Shape(shape.encoding, shape.delimiter, sheet.grouped if shape.delimiter is not None else None)
-    return Understanding(sheet, shape, begins, line, tuple(map(tuple, rows[:_FIRST])), tuple(questions))
+    of_orders = sheet.grouped is not None and bool(moments)  # only the first row of an order says when
+    undated = (0 if of_orders else len(rows) - len(moments), len(rows))
+    return Understanding(sheet, shape, begins, line, tuple(map(tuple, rows[:_FIRST])), tuple(questions), undated)
 
 
 _DATES: Final = Question(
-    "--dates", "Is 03/04/2026 the 3rd of April (dmy) or the 4th of March (mdy)?", get_args(DateOrder)
+    "--dates", "{}: is the day before the month (dmy), or the month before the day (mdy)?", get_args(DateOrder)
 )
-_DECIMALS: Final = Question(
-    "--decimal", "Is 1.234 more than a thousand (comma) or a little more than one (point)?", get_args(Decimals)
-)
+_DECIMALS: Final = Question("--decimal", "{}: is its decimal sign a point or a comma?", get_args(Decimals))
 
 
-def _decided(found: tuple[bool, frozenset[_T]], question: Question, questions: list[Question]) -> _T | None:
-    unsure, shown = found
+def _decided(
+    read: Callable[[Sequence[str]], tuple[bool, frozenset[_T]]],
+    values: Sequence[str],
+    question: Question,
+    questions: list[Question],
+) -> _T | None:
+    """How the values are to be read; None, and a question about the first unsure one, when they do not tell."""
+    unsure, shown = read(values)
     if len(shown) == 1:
         return next(iter(shown))
     if unsure or shown:
-        questions.append(question)
+        example = next((value for value in values if read([value])[0]), values[0])
+        questions.append(replace(question, text=question.text.format(example)))
     return None
 
 
-def _needed(kind: Kind, taken: Mapping[str, int], shape: Shape) -> None:
-    missing = [] if taken.keys() & {"email", "phone", "user_id", "anonymous_id"} else ["email"]
+def _needed(kind: Kind, columns: Sequence[Column], shape: Shape) -> None:
+    taken = {column.taken_as for column in columns}
+    missing = [] if taken & {"email", "phone", "user_id", "anonymous_id"} else ["email"]
     if kind == "purchases":
         missing += [name for name in ("order_id", "amount") if name not in taken]
     if missing and shape.delimiter is not None:
+        names = ", ".join(column.name for column in columns if column.name)
         raise NotUnderstood(
-            f"no column is {' or '.join(missing)} as far as can be seen; say which: --map {missing[0]}='Its column'"
+            f"no column is {' or '.join(missing)} as far as can be seen; say which: --map {missing[0]}='Its column'; "
+            f"there are {names}"
         )
 
 

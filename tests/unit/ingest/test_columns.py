@@ -37,6 +37,37 @@ EXPORTS = {
         "purchases",
         "order_id,status,occurred_at,email,amount,currency,coupon,item.sku,item.quantity,item.name,item.price",
     ),
+    "shopify customers": (
+        "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Company,Default Address Country Code,Default Address Phone,Phone",
+        "leads",
+        "user_id,first_name,last_name,email,consent,company,country,traits.Default Address Phone,phone",
+    ),
+    "pipedrive people": (
+        "Person - ID,Person - Name,Person - Organization,Person - Email - Work,Person - Email - Home,Person - Phone - Work,Person - Person created,Person - Marketing status",
+        "leads",
+        "row_id,name,company,email,traits.Person - Email - Home,phone,occurred_at,consent",
+    ),
+    "pipedrive leads": (
+        "Lead - Title,Lead - Value,Lead - Currency of Value,Lead - Lead created,Lead - Contact person,Person - Email,Person - Phone,Lead - Source",
+        "leads",
+        "traits.Lead - Title,estimated_value,currency,occurred_at,name,email,phone,campaign.source",
+    ),
+    "stripe customers": (
+        "id,Description,Email,Name,Created (UTC),Delinquent", "leads",
+        "row_id,traits.Description,email,name,occurred_at,traits.Delinquent",
+    ),
+    "meta": (
+        "id,created_time,ad_id,campaign_name,form_name,platform,email,full_name,phone_number", "leads",
+        "row_id,occurred_at,traits.ad_id,campaign.name,form,traits.platform,email,name,phone",
+    ),
+    "linkedin": ("First Name,Last Name,URL,Email Address,Company,Position,Connected On", "leads",
+                 "first_name,last_name,traits.URL,email,company,role,occurred_at"),
+    "paypal": (
+        "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID",
+        "purchases", "occurred_at,-,-,-,-,status,currency,amount,-,-,email,-,order_id",
+    ),
+    "outlook": ("First Name,Last Name,Company,Job Title,Business Phone,Mobile Phone,E-mail Address", "leads",
+                "first_name,last_name,company,role,traits.Business Phone,phone,email"),
     "stripe": (
         "id,Description,Created (UTC),Amount,Amount Refunded,Currency,Customer ID,Customer Email,Status",
         "purchases",
@@ -115,6 +146,9 @@ MOMENTS = [
     ("1769853600", None, "2026-01-31T10:00"), ("1769853600000", None, "2026-01-31T10:00"), ("20260131", None, None),
     ("2026/01/31 10:00", None, "2026-01-31T09:00"), ("31-01-2026", "dmy", "2026-01-30T23:00"),
     ("13/13/2026", "dmy", None), ("25/01/2026", "mdy", None), ("31.02.2026", None, None), ("soon", None, None),
+    ("31 Jan 2026", None, "2026-01-30T23:00"), ("Jan. 31st, 2026 at 3:04 pm", "dmy", "2026-01-31T14:04"),
+    ("31. März 2026 10:00", "mdy", "2026-03-31T08:00"), ("31-Dez-2026", None, "2026-12-30T23:00"),
+    ("31 Foo 2026", None, None), ("31 Feb 2026", None, None), ("Mai 2026", None, None),
     ("10:00", None, None), ("12", None, None), ("1/1/1", "dmy", None), ("1/31/2026 13:00 PM", "mdy", None),
 ]  # fmt: skip
 

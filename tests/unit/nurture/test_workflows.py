@@ -195,7 +195,7 @@ steps:
         ("branch: [{else: [exit]}, {when: lead.value > 1, steps: [exit]}]", "else must be the last"),
         ("branch: []", "at least 1 item"),
         ("dance: {}", "unknown key"),
-        ("wait", "valid dictionary"),
+        ("wait", "must hold keys"),
     ],
 )
 def test_mistakes_in_a_step(tmp_path: Path, step: str, problem: str) -> None:

@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.ingest.domain.hosted_form import Choice, HostedForm, Input
+from services.ingest.domain.hosted_form import HostedForm
 from services.ingest.domain.rate import Rate, parse_rate
+from services.ingest.form_settings import Origin, RawConsent, RawForm
 from services.ingest.hook_settings import HOOK_KINDS, HookKind, HookSettings, RawHook
 from shared import secrets
 from shared.config import ConfigModel, read, validate
@@ -30,8 +31,6 @@ _ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
 }
 _OF_FORMS: Final = ("form", "consent", "redirect", "least_fill_seconds")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-_MOST_INPUTS: Final = 50
 # Of one public address; generous enough for an office behind one address.
 _PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
 
@@ -104,13 +103,6 @@ def _reference(text: str) -> str:
     return text
 
 
-def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-        raise ValueError("must be an origin such as https://example.com, without a path")
-    return text.lower()
-
-
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -132,7 +124,6 @@ def _rate(text: object) -> Rate:
 
 
 _Rate = Annotated[Rate, BeforeValidator(_rate)]
-_Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
 class _Limits(ConfigModel):
@@ -141,68 +132,16 @@ class _Limits(ConfigModel):
     forms: _Rate | None = None
 
 
-class _Choice(ConfigModel):
-    value: _Words
-    label: _Words
-
-
-def _field_name(text: str) -> str:
-    if not _FIELD_NAME.fullmatch(text):
-        raise ValueError("must be a letter and then letters, digits, _ or -")
-    return text
-
-
-class _Input(ConfigModel):
-    name: Annotated[str, AfterValidator(_field_name)]
-    label: _Words
-    type: Literal["text", "email", "tel", "url", "textarea", "select", "hidden"] = "text"
-    required: bool = False
-    hint: _Words | None = None
-    value: _Words | None = None
-    options: tuple[_Words | _Choice, ...] = ()
-
-    @model_validator(mode="after")
-    def _choices(self) -> Self:
-        if (self.type == "select") != bool(self.options):
-            raise ValueError("a select needs options, and nothing else has any")
-        return self
-
-
-def _inputs(inputs: tuple[_Input, ...]) -> tuple[_Input, ...]:
-    names = [each.name for each in inputs]
-    if not 0 < len(names) <= _MOST_INPUTS:
-        raise ValueError(f"must be 1 to {_MOST_INPUTS} fields")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"has {', '.join(twice)} twice")
-    return inputs
-
-
-class _HostedForm(ConfigModel):
-    title: _Words
-    intro: _Words | None = None
-    button: _Words = "Send"
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
-    inputs: Annotated[tuple[_Input, ...], AfterValidator(_inputs)]
-    thanks: _Words = "We have your message and will be in touch shortly."
-    frames: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
-
-
-class _Consent(ConfigModel):
-    wording: _Words
-    required: bool = False
-
-
 class _Source(RawHook):
     kind: Kind
     keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
     lane: Literal["live", "bulk"] = "live"
-    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    origins: tuple[Origin, ...] = ()
     redirect: Annotated[str, AfterValidator(_url)] | None = None
     fields: dict[FormField, str] = Field(default_factory=dict)
     limits: _Limits = _Limits()
-    form: _HostedForm | None = None
-    consent: _Consent | None = None
+    form: RawForm | None = None
+    consent: RawConsent | None = None
     least_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
 
@@ -279,37 +218,10 @@ def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
         raw.redirect,
         {_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
         SourceLimits(**{**defaults, **given}),
-        None if raw.form is None else _hosted(raw.form, raw.consent, raw.redirect),
+        None if raw.form is None else raw.form.hosted(raw.consent, raw.redirect),
         None if raw.consent is None else raw.consent.wording,
         raw.least_fill_seconds,
         hook,
-    )
-
-
-def _hosted(raw: _HostedForm, consent: _Consent | None, redirect: str | None) -> HostedForm:
-    inputs = tuple(
-        Input(
-            each.name,
-            each.label,
-            each.type,
-            each.required,
-            each.hint,
-            each.value,
-            tuple(Choice(one, one) if isinstance(one, str) else Choice(one.value, one.label) for one in each.options),
-        )
-        for each in raw.inputs
-    )
-    return HostedForm(
-        title=raw.title,
-        intro=raw.intro,
-        button=raw.button,
-        language=raw.language,
-        inputs=inputs,
-        thanks=raw.thanks,
-        frames=raw.frames,
-        consent=None if consent is None else consent.wording,
-        consent_required=consent is not None and consent.required,
-        redirect=redirect,
     )
 
 

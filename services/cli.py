@@ -282,6 +282,7 @@ def _heard(ask: Callable[[], _T]) -> _T | None:
         if sys.stdin.isatty():
             typer.echo("\nNothing was imported.", err=True)
             raise typer.Exit(1) from None
+        typer.echo(err=True)  # below the question
         return None
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ class Place:
 
 
 @pytest.fixture
-async def place(kafka: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(kafka: str, topic_prefix: str, tmp_path: Path) -> Place:
     await create_topics(kafka, Topics(topic_prefix), partitions=3, replication=1)
     return Place(kafka, topic_prefix, tmp_path)
 
@@ -213,6 +212,15 @@ async def test_a_dry_run_counts_and_touches_nothing(place: Place) -> None:
     assert await place.events() == []
 
 
+async def test_rows_that_do_not_say_when_are_warned_of(place: Place) -> None:
+    undated = place.run(place.file("list.csv", "email\na@example.com\n"), "--dry-run")
+    assert "no row says when it happened" in undated.stdout
+    some = place.run(place.file("some.csv", "email,date\na@example.com,\nb@example.com,2026-01-01\n"), "--dry-run")
+    assert "1 of the first 2 rows do not say when it happened" in some.stdout
+    orders = "Name,Email,Paid at,Total,Currency,Lineitem name\n#1,a@example.com,2026-01-01,5,EUR,Cup\n#1,,,,,Plate\n"
+    assert "when it happened" not in place.run(place.file("orders.csv", orders), "--dry-run").stdout
+
+
 async def test_it_asks_before_it_begins(place: Place) -> None:
     file = place.file("orders.csv", "order id,email,amount,date\n1,a@example.com,5.00,01/02/2026\n")
     done = place.run(file, say="mdy\nEUR\nn\n")
@@ -233,6 +241,11 @@ async def test_it_asks_before_it_begins(place: Place) -> None:
         ("email\na@example.com\n", ["--yes", "--map", "name=Nowhere"], "Nowhere"),
         ("email\na@example.com\n", ["--yes", "--zone", "Berlin"], "--zone"),
         ("email\na@example.com\n", ["--yes", "--kind", "cats"], "--kind"),
+        ("email,date\na@example.com,01/02/2026\n", [], "--dates dmy|mdy"),
+        ("email\na@example.com\n", ["--yes", "--source", "a/b"], "--source"),
+        ("a@example.com,Ada\nb@example.com,Ben\n", ["--yes"], "names the columns"),
+        ('[{"email": "a@example.com"}]', ["--yes"], "jq"),
+        ("PK\3\4 a workbook", ["--yes"], "CSV"),
         ("email\na@example.com\n", ["--json"], "--yes"),
         ("email\na@example.com\n", [], "--yes"),
         ("", ["--yes"], "empty"),

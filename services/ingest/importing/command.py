@@ -79,7 +79,7 @@ def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -
     if asking is not None and not order.dry_run:
         agreed = asking.agreed()
         if agreed is None:
-            err.print("\nNobody answers: --yes begins without asking.")
+            err.print("Nobody answers: --yes begins without asking.")
             return _WRONG_USE
         if not agreed:
             err.print("Nothing was imported. Columns are put right with --map email='Its column' or --map=-Column.")

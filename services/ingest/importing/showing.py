@@ -78,8 +78,8 @@ def show_understanding(console: Console, name: str, found: Understanding) -> Non
     console.print(table)
     without, looked_at = found.undated
     if without:
-        several = f"{without} of the first {looked_at} rows do" if without < looked_at else "The rows do"
-        said = f"{several} not say when it happened: what does not counts as of now, and is followed up as if it were."
+        which = f"{without} of the first {looked_at} rows do not say" if without < looked_at else "no row says"
+        said = f"Beware: {which} when it happened. Such a row counts as of now, and workflows act on it."
         console.print(said, style="yellow", markup=False, highlight=False)
 
 

@@ -114,6 +114,14 @@ def test_a_later_row_decides_the_order_of_dates(tmp_path: Path) -> None:
     assert (sheet.dates, questions) == ("mdy", [])
 
 
+def test_a_column_that_names_its_zone_is_read_in_it(tmp_path: Path) -> None:
+    row = "a@example.com,2026-01-31 10:00\n"
+    sheet, _, _, _ = understood(tmp_path, "email,Created (UTC)\n" + row, zone="Europe/Berlin")
+    assert sheet.zone == "UTC"
+    sheet, _, _, _ = understood(tmp_path, "email,Created\n" + row, zone="Europe/Berlin")
+    assert sheet.zone == "Europe/Berlin"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_seen(tmp_path: Path, delimiter: str) -> None:
     content = "\n".join(delimiter.join(row) for row in (["email", "note"], ["a@example.com", "x y z"])) + "\n"

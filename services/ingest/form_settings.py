@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, StringConstraints, model_validator
 
 from services.ingest.domain.hosted_form import Choice, HostedForm, Input
+from services.ingest.page_words import words_in
 from shared.config import ConfigModel
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -80,10 +81,10 @@ class RawForm(ConfigModel):
 
     title: _Words
     intro: _Words | None = None
-    button: _Words = "Send"
+    button: _Words | None = None
     language: Annotated[str, AfterValidator(_language)] = "en"
     inputs: Annotated[tuple[_Input, ...], AfterValidator(_inputs)]
-    thanks: _Words = "We have your message and will be in touch shortly."
+    thanks: _Words | None = None
     frames: tuple[Origin, ...] = ()
 
     def hosted(self, consent: RawConsent | None, redirect: str | None) -> HostedForm:
@@ -102,13 +103,14 @@ class RawForm(ConfigModel):
             )
             for each in self.inputs
         )
+        words = words_in(self.language)
         return HostedForm(
             title=self.title,
             intro=self.intro,
-            button=self.button,
+            button=self.button or words["send"],
             language=self.language,
             inputs=inputs,
-            thanks=self.thanks,
+            thanks=self.thanks or words["soon"],
             frames=self.frames,
             consent=None if consent is None else consent.wording,
             consent_required=consent is not None and consent.required,

@@ -7,6 +7,7 @@ from services.ingest.domain.hosted_form import HostedForm
 
 _ENGLISH: Final = {
     "required": "required",
+    "send": "Send",
     "thanks": "Thank you",
     "soon": "We have your message and will be in touch shortly.",
     "wrong": "Something is not right yet",
@@ -21,6 +22,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": _ENGLISH,
     "de": {
         "required": "Pflichtfeld",
+        "send": "Senden",
         "thanks": "Vielen Dank",
         "soon": "Ihre Nachricht ist da; wir melden uns in Kürze.",
         "wrong": "Da stimmt noch etwas nicht",
@@ -33,6 +35,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "fr": {
         "required": "obligatoire",
+        "send": "Envoyer",
         "thanks": "Merci",
         "soon": "Nous avons reçu votre message et vous répondrons rapidement.",
         "wrong": "Il reste quelque chose à corriger",
@@ -45,6 +48,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "es": {
         "required": "obligatorio",
+        "send": "Enviar",
         "thanks": "Gracias",
         "soon": "Hemos recibido su mensaje y le responderemos en breve.",
         "wrong": "Hay algo que corregir",
@@ -57,6 +61,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "it": {
         "required": "obbligatorio",
+        "send": "Invia",
         "thanks": "Grazie",
         "soon": "Abbiamo ricevuto il suo messaggio e le risponderemo a breve.",
         "wrong": "C'è qualcosa da correggere",
@@ -69,6 +74,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "nl": {
         "required": "verplicht",
+        "send": "Verzenden",
         "thanks": "Bedankt",
         "soon": "We hebben uw bericht en nemen snel contact op.",
         "wrong": "Er klopt nog iets niet",
@@ -81,6 +87,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "pt": {
         "required": "obrigatório",
+        "send": "Enviar",
         "thanks": "Obrigado",
         "soon": "Recebemos a sua mensagem e responderemos em breve.",
         "wrong": "Há algo a corrigir",
@@ -93,6 +100,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "pl": {
         "required": "wymagane",
+        "send": "Wyślij",
         "thanks": "Dziękujemy",
         "soon": "Mamy Twoją wiadomość i wkrótce się odezwiemy.",
         "wrong": "Coś wymaga poprawy",
@@ -107,5 +115,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def words_of(form: HostedForm | None) -> Mapping[str, str]:
-    """In English where the form speaks none of these languages."""
-    return _ENGLISH if form is None else _WORDS.get(form.language[:2], _ENGLISH)
+    """In the form's language, or English."""
+    return _ENGLISH if form is None else words_in(form.language)
+
+
+def words_in(language: str) -> Mapping[str, str]:
+    """In English where there are none in this language; `de-AT` is German."""
+    return _WORDS.get(language[:2], _ENGLISH)

@@ -29,6 +29,17 @@ def test_what_is_commented_out_is_good_when_it_is_not(tmp_path: Path) -> None:
     assert partner.limits.source is not None
 
 
+@pytest.mark.parametrize(
+    ("language", "button", "thanks"), [("de-AT", "Senden", "Ihre Nachricht ist da"), ("ja", "Send", "We have your")]
+)
+def test_a_hosted_forms_own_words_are_in_its_language(tmp_path: Path, language: str, button: str, thanks: str) -> None:
+    form = f"{{title: x, language: {language}, inputs: [{{name: a, label: A}}]}}"
+    (tmp_path / "sources.yaml").write_text(f"sources:\n  site: {{kind: form, form: {form}}}\n")
+    found = load_sources(tmp_path, environment={}, state=tmp_path).by_name["site"].form
+    assert found is not None
+    assert (found.button, found.thanks[: len(thanks)]) == (button, thanks)
+
+
 NOT_KEYS = "must hold keys, as in `key: value`"
 NAMED = "a source's name must be lower-case letters, digits and -: it stands in addresses"
 
@@ -43,6 +54,7 @@ NAMED = "a source's name must be lower-case letters, digits and -: it stands in 
         ("site: {kind: form, form: {title: x, inputs: []}}", "site.form.inputs: must be 1 to 50 fields"),
         ("site: {kind: form, form: {title: x, inputs: [{name: a, label: A}, {name: a, label: B}]}}", "site.form.inputs: has a twice"),
         ("site: {kind: form, form: {title: x, inputs: [{name: e mail, label: A}]}}", "site.form.inputs.0.name: must be a letter and then letters, digits, _ or -"),
+        ("site: {kind: form, form: {title: x, language: german, inputs: [{name: a, label: A}]}}", "site.form.language: must be a language such as de or de-AT"),
         ("site: {kind: form, form: {title: x, inputs: [{name: a, label: A, type: select}]}}", "site.form.inputs.0: a select needs options, and nothing else has any"),
         ("erp: {kind: api, keys: [env:APP_KEY], redirect: 'https://example.com/'}", "erp.redirect: is only for sources of kind form"),
         ("erp: {kind: api, keys: [env:APP_KEY], fields: {email: mail}}", "erp.fields: is only for forms"),

@@ -153,7 +153,7 @@ async def test_json_lines_are_what_the_apis_take(place: Place) -> None:
     _, ada = found["email:a@example.com"]
     assert (ada.name, ada.traits, ada.consent.email) == ("Ada", {"seats": 12, "plan": "pro"}, True)
     assert found["email:v@example.com"][1].kind == "meeting_booked"
-    refused = list(csv.DictReader((place.folder / "leads.jsonl.refused.csv").read_text().splitlines()))
+    refused = list(csv.DictReader((place.folder / "leads.jsonl.refused.csv").read_text("utf-8-sig").splitlines()))
     assert [(row["refused_line"], row["row"]) for row in refused] == [("3", "{no"), ("4", '["list"]')]
 
 
@@ -169,7 +169,7 @@ async def test_refused_rows_stand_beside_the_file_with_the_reason_and_can_be_imp
     path = Path(told["refused_file"])
     assert path == place.folder / "leads.csv.refused.csv"
     assert path.stat().st_mode & 0o077 == 0
-    header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
+    header, *rows = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
     assert header == ["refused_line", "refused_reason", "Kontakt", "occurred_at", "note"]
     assert [row[0] for row in rows] == ["7", "9", "10"]
     assert [row[1].split(":")[0] for row in rows] == ["Kontakt", "occurred_at", "row"]

@@ -165,6 +165,7 @@ async def _run(
 ) -> None:
     producer = Producer(settings.kafka, client_id="firsthour-import", batch_bytes=_BATCH_BYTES)
     run = Import(
+        kafka=settings.kafka,
         topic=Topics(settings.topic_prefix).events_bulk,
         producer=producer,
         workers=workers,

@@ -22,11 +22,12 @@ class AlreadyRunning(FirsthourError):  # noqa: N818 - reads as what happened
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Everything before `offset` is acknowledged or in the file of refused rows, whose size is `refused_bytes`.
 
-    `of` tells the file, as it is now, and the options; `line` counts from 1.
+    `of` tells the file, as it is now, and the options; `line` counts from 1. `read`: bytes of the file as it lies
     """
 
     of: str
     offset: int = 0
+    read: int = 0
     line: int = 1
     taken: int = 0
     refused: int = 0

@@ -36,7 +36,9 @@ class Refusals:
         writer.writerows([each.line, each.reason, *each.row] for each in refused)
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        content = rows.getvalue().encode()
+        content = rows.getvalue().encode(
+            "utf-8" if self.size else "utf-8-sig"
+        )  # Excel sees by the mark that it is UTF-8
         os.write(self._file, content)
         self.size += len(content)
 

@@ -31,10 +31,9 @@ _PATIENT: Final = 3  # tries before it is said: connecting takes a moment
 
 @dataclass(slots=True)
 class Tally:
-    """How far this run has come. `reasons` counts the refused rows of this run; `read`: bytes of the file."""
+    """How far this run has come. `reasons` counts the refused rows of this run."""
 
     progress: Progress
-    read: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     trouble: str | None = None
     stopped: bool = False
@@ -45,13 +44,13 @@ class Tally:
         self.progress = Progress(
             of=before.of,
             offset=piece.end,
+            read=piece.read,
             line=piece.next_line,
             taken=before.taken + len(worked.messages),
             refused=before.refused + len(worked.refused),
             left_out=before.left_out + worked.left_out,
             refused_bytes=refused_bytes,
         )
-        self.read = piece.read
         self.reasons.update(each.reason for each in worked.refused)
 
 
@@ -61,6 +60,7 @@ class Import:
     def __init__(
         self,
         *,
+        kafka: str,
         topic: str,
         producer: Producer,
         workers: Workers,
@@ -70,6 +70,7 @@ class Import:
         show: Callable[[Tally], None],
     ) -> None:
         """`tally` holds what an earlier run left; `show` is called whenever something is new."""
+        self._kafka = kafka
         self._topic = topic
         self._producer = producer
         self._workers = workers
@@ -133,7 +134,7 @@ class Import:
                     self._tally.stopped = True
                     return False
                 if attempt >= _PATIENT:
-                    self._trouble(str(error))
+                    self._trouble(f"waiting for Kafka at {self._kafka}: {error}")
                 wait = exponential(attempt, jitter=random.random(), longest=3.0)  # noqa: S311 - dice, not a secret
                 attempt += 1
                 await pause(self._stopping, wait)

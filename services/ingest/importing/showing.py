@@ -98,19 +98,18 @@ def bar(console: Console, size: int, begun: Tally) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
-        task = progress.add_task("importing", total=size, rows="")
+        task = progress.add_task("importing", total=size, completed=begun.progress.read, rows="")
         before, told = rows_of(begun), begun.trouble
 
         def show(tally: Tally) -> None:
             nonlocal told
             if tally.trouble != told and not console.is_terminal:  # no bar there to say it
-                console.print("importing again" if tally.trouble is None else f"waiting for Kafka: {tally.trouble}")
+                console.print(tally.trouble or "importing again", highlight=False)
             told = tally.trouble
             seconds = progress.tasks[0].elapsed or 0.0
             rate = (rows_of(tally) - before) / seconds if seconds else 0.0
-            trouble = f"waiting for Kafka: {tally.trouble}" if tally.trouble else "importing"
             rows = f"{rows_of(tally):,} rows, {rate:,.0f}/s"
-            progress.update(task, completed=tally.read, description=trouble, rows=rows)
+            progress.update(task, completed=tally.progress.read, description=tally.trouble or "importing", rows=rows)
 
         yield show
 

@@ -100,26 +100,24 @@ class PartitionQueue:
 
 
 async def send_in_order(producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Outgoing]) -> None:
-    """Send to one partition in as few batches as hold the messages; return once all are acknowledged."""
-    acknowledged = []
+    """Send to one partition in as few batches as hold the messages; return once all are acknowledged.
+
+    Each batch once the one before is acknowledged: of two under way, the first might fail and the second not.
+    """
     batch = producer.create_batch()
     for message in messages:
         if _append(batch, message):
             continue
         if batch.record_count():
-            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+            await (await producer.send_batch(batch, topic, partition=partition))
             batch = producer.create_batch()
         if not _append(batch, message):
             # Larger than a batch on its own: the ordinary way takes up to max_request_size.
-            acknowledged.append(
-                await producer.send(
-                    topic, message.value, key=message.key, partition=partition, headers=list(message.headers)
-                )
+            await producer.send_and_wait(
+                topic, message.value, key=message.key, partition=partition, headers=list(message.headers)
             )
     if batch.record_count():
-        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-    for future in acknowledged:
-        await future
+        await (await producer.send_batch(batch, topic, partition=partition))
 
 
 def _append(batch: Any, message: Outgoing) -> bool:

@@ -114,7 +114,7 @@ async def on_the_topic(kafka: str, topic: str) -> dict[bytes, list[str]]:
         await consumer.stop()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_whenever_ingest_is_killed_what_it_acknowledged_is_on_the_topic(
     own_stack: OwnStack, tmp_path: Path, workers: int

@@ -1,7 +1,6 @@
 """Takes facts: gives each its id, time, key and trace, and returns once it is safe on a broker or on disk."""
 
 import asyncio
-import os
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -96,7 +95,7 @@ class Intake:
         After a 503 some may be safe all the same: the same message id again is the same event.
         """
         now = utc_now()
-        trace = _trace(traceparent)
+        trace = _given(traceparent)
         topic, path = self._topics[source.lane], source.path
         ids: list[UUID] = []
         outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
@@ -105,6 +104,7 @@ class Intake:
             if visitor is not None or (told is not None and not undoubted(told)):
                 fact = judged(said, self._seen(said, visitor, now))
             identifier = derived_event_id(path, fact.sender_id) if fact.sender_id else new_id()
+            trace = trace or _trace_of(identifier)
             ids.append(identifier)
             outgoing.append(
                 as_outgoing(
@@ -122,7 +122,7 @@ class Intake:
         await self._safe(outgoing)
         if self._log_each:
             for identifier in ids:
-                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace), source=source.name)
+                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace or ""), source=source.name)
         counter = self._counters.get(source.name)
         if counter is None:
             counter = self._counters[source.name] = self._accepted.labels(source=source.name)
@@ -231,12 +231,15 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
         return False
 
 
-def _trace(given: bytes | None) -> str:
-    """The sender's traceparent when it is well-formed, else a new one (W3C Trace Context)."""
-    if given is not None and _TRACEPARENT.fullmatch(given):
-        return given.decode()
-    made = os.urandom(24).hex()
-    return f"00-{made[:32]}-{made[32:]}-01"
+def _given(traceparent: bytes | None) -> str | None:
+    """The sender's own trace, when it is well-formed (W3C Trace Context)."""
+    return traceparent.decode() if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) else None
+
+
+def _trace_of(identifier: UUID) -> str:
+    """A trace of its own, called as the event is (of several, the first): 16 bytes, as unique as that."""
+    digits = identifier.hex
+    return f"00-{digits}-{digits[16:]}-01"
 
 
 def _too_large(reason: str) -> Problem:

@@ -25,23 +25,18 @@ class PartitionQueue:
     """One partition's messages, sent in the order in which they came, one batch at a time."""
 
     def __init__(
-        self,
-        producer: AIOKafkaProducer,
-        topic: str,
-        partition: int,
-        *,
-        deadline_s: float,
-        on_failure: Callable[[], None],
+        self, producer: AIOKafkaProducer, topic: str, partition: int, *, on_failure: Callable[[], None]
     ) -> None:
-        """`on_failure` is called when a batch was not acknowledged in time: the producer may be wedged."""
+        """`on_failure` is called when a batch was not acknowledged: the producer may be wedged."""
         self._producer = producer
         self._topic = topic
         self._partition = partition
-        self._deadline_s = deadline_s
         self._on_failure = on_failure
         self._waiting: list[_Waiting] = []
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
+        self._began: float | None = None  # by the loop's clock, when the batch under way was begun
+        self._overdue = False
         self._task = self._loop.create_task(self._run(), name=f"produce-{topic}-{partition}")
 
     def put(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
@@ -51,8 +46,18 @@ class PartitionQueue:
         self._something.set()
         return acknowledged
 
+    def give_up_what_began_before(self, moment: float) -> None:
+        """Fail the batch under way, and what waits behind it, when it was begun before (by the loop's clock).
+
+        Who owns the queues asks this of each now and then: a timer for each batch would cost as much as a message.
+        """
+        if self._began is not None and self._began < moment and not self._overdue:
+            self._overdue = True
+            self._task.cancel()
+
     async def close(self) -> None:
         """Stop; whoever still waits is told that it failed."""
+        self._overdue = False
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -66,10 +71,7 @@ class PartitionQueue:
             while self._waiting:
                 these = self._next()
                 try:
-                    async with asyncio.timeout(self._deadline_s):
-                        await send_in_order(
-                            self._producer, self._topic, self._partition, [m for each in these for m in each.messages]
-                        )
+                    await self._send([message for each in these for message in each.messages])
                 except Exception as error:  # noqa: BLE001 - a queue that ended would let its senders wait for ever
                     # What came meanwhile has waited as long: it fails as well, and goes to the spool in its order.
                     these, self._waiting = these + self._waiting, []
@@ -82,6 +84,19 @@ class PartitionQueue:
                     for each in these:
                         if not each.acknowledged.done():
                             each.acknowledged.set_result(None)
+
+    async def _send(self, messages: Sequence[Outgoing]) -> None:
+        self._began = self._loop.time()
+        try:
+            await send_in_order(self._producer, self._topic, self._partition, messages)
+        except asyncio.CancelledError:
+            if not self._overdue:
+                raise
+            self._overdue = False
+            self._task.uncancel()
+            raise TimeoutError from None
+        finally:
+            self._began = None
 
     def _next(self) -> list[_Waiting]:
         """All that waits, or the first of it when that is very much."""

@@ -9,7 +9,7 @@ import contextlib
 import random
 import zlib
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -94,12 +94,26 @@ class Producer:
             attempt = 0
             self._broken.clear()
             self._producer = producer
-            await _first(stopping.wait(), self._broken.wait())
+            await self._watch(stopping)
             self._producer = None
             queues, self._queues, self._partitions = self._queues, {}, {}
             for queue in queues.values():
                 await queue.close()
             await self._discard(producer)
+
+    async def _watch(self, stopping: asyncio.Event) -> None:
+        """Give up what Kafka has not acknowledged in time; return when the connection is to end."""
+        loop = asyncio.get_running_loop()
+        ends = [asyncio.ensure_future(event.wait()) for event in (stopping, self._broken)]
+        try:
+            while not any(end.done() for end in ends):
+                await asyncio.wait(ends, timeout=self._deadline_s / 10, return_when=asyncio.FIRST_COMPLETED)
+                for queue in self._queues.values():
+                    queue.give_up_what_began_before(loop.time() - self._deadline_s)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     def _make(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
@@ -149,7 +163,7 @@ class Producer:
         queue = self._queues.get((topic, partition))
         if queue is None:
             queue = self._queues[topic, partition] = PartitionQueue(
-                producer, topic, partition, deadline_s=self._deadline_s, on_failure=self._broken.set
+                producer, topic, partition, on_failure=self._broken.set
             )
         return queue
 
@@ -181,13 +195,3 @@ class Producer:
         for failed in await asyncio.gather(*sent, return_exceptions=True):
             if failed is not None:
                 raise failed
-
-
-async def _first(*waits: Awaitable[object]) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

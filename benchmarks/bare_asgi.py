@@ -1,36 +1,98 @@
 """The limit of ingest: an ASGI app that does nothing but one acknowledged send per POST.
 
-FIRSTHOUR_KAFKA=… FIRSTHOUR_TOPIC=… FIRSTHOUR_PORT=… python -m benchmarks.bare_asgi
+FIRSTHOUR_KAFKA=… FIRSTHOUR_TOPIC=… python -m benchmarks.bare_asgi --port 8000 [--workers 2] [--server granian]
 """
 
+import argparse
 import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 from aiokafka import AIOKafkaProducer
 
 
-async def main() -> None:
-    """Serve until killed."""
-    producer = AIOKafkaProducer(bootstrap_servers=os.environ["FIRSTHOUR_KAFKA"], acks="all", linger_ms=0)
-    await producer.start()
-    topic = os.environ["FIRSTHOUR_TOPIC"]
+class Bare:
+    """ASGI with a lifespan: the producer belongs to the loop that serves."""
 
-    async def app(_scope: Any, receive: Any, send: Any) -> None:
+    def __init__(self) -> None:
+        self.producer: AIOKafkaProducer | None = None
+        self.topic = os.environ["FIRSTHOUR_TOPIC"]
+
+    async def start(self) -> None:
+        self.producer = AIOKafkaProducer(bootstrap_servers=os.environ["FIRSTHOUR_KAFKA"], acks="all", linger_ms=0)
+        await self.producer.start()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        assert self.producer is not None
         body = (await receive())["body"]
-        await producer.send_and_wait(topic, body)
+        await self.producer.send_and_wait(self.topic, body)
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                assert self.producer is not None
+                await self.producer.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+async def serve(listener: socket.socket) -> None:
+    """One process on uvicorn, until killed."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=int(os.environ["FIRSTHOUR_PORT"]), loop="uvloop", http="httptools", lifespan="off",
-        access_log=False, log_level="warning",
+        Bare(), loop="uvloop", http="httptools", lifespan="on", access_log=False, log_level="warning"
     )  # fmt: skip
-    await uvicorn.Server(config).serve()
-    await producer.stop()
+    await uvicorn.Server(config).serve([listener])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--server", choices=["uvicorn", "granian"], default="uvicorn")
+    options = parser.parse_args()
+    if options.server == "granian":
+        return on_granian("benchmarks.bare_asgi:app", options.port, options.workers)
+    if options.workers > 1:
+        command = [sys.executable, "-m", "benchmarks.bare_asgi", "--port", str(options.port)]
+        workers = [subprocess.Popen(command) for _ in range(options.workers)]
+        signal.signal(signal.SIGTERM, lambda *_: [worker.terminate() for worker in workers])
+        return max(worker.wait() for worker in workers)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(("127.0.0.1", options.port))
+    uvloop.run(serve(listener))
+    return 0
+
+
+def on_granian(app: str, port: int, workers: int) -> int:
+    """Any ASGI app with a lifespan, on granian as its own documentation has it."""
+    command = [
+        str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--port", str(port),
+        "--workers", str(workers), "--loop", "uvloop", "--no-ws", "--log-level", "warning", "--backlog", "2048", app,
+    ]  # fmt: skip
+    os.execv(command[0], command)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":  # made when a server asks for it
+        return Bare()
+    raise AttributeError(name)
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run(main())
+    sys.exit(main())

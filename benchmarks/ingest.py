@@ -1,6 +1,6 @@
 """Single POSTs a second that ingest takes, durable before the answer, next to a bare ASGI app in the same run.
 
-python -m benchmarks.ingest --connections 64 --seconds 10
+python -m benchmarks.ingest --connections 64 --seconds 10 [--workers 2] [--batch 100] [--servers uvicorn granian]
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,49 +69,102 @@ def _answers(url: str) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Target:
+    """What is loaded: by which path, with which body."""
+
+    name: str
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    process: psutil.Process
+    events: int = 1  # in one request
+
+
 def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     topics = Topics()
     asyncio.run(create_topics(stack.kafka, topics, partitions=12, replication=1))
-    names = ["WEBSITE_KEY", "SHOP_KEY", "APP_KEY"]
-    keys = ensure_state_secrets(folder / "state", names)
-    ports = free_ports(2)
-    bare_url, url = (f"http://127.0.0.1:{port}" for port in ports)
-    common = {"FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_STATE": str(folder / "state")}
+    keys = ensure_state_secrets(folder / "state", ["WEBSITE_KEY", "SHOP_KEY", "APP_KEY"])
+    environment = {
+        "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_TOPIC": topics.events,
+        "FIRSTHOUR_INGEST_WORKERS": str(options.workers), "FIRSTHOUR_LOG_LEVEL": "warning",
+    }  # fmt: skip
     with ExitStack() as running:
-        if options.with_limit:
-            bare_settings = {**common, "FIRSTHOUR_TOPIC": topics.events, "FIRSTHOUR_PORT": str(ports[0])}
-            bare = running.enter_context(started(["benchmarks.bare_asgi"], bare_settings, f"{bare_url}/"))
-        ingest_settings = {**common, "FIRSTHOUR_INGEST_PORT": str(ports[1])}
-        ingest = running.enter_context(started(["services.cli", "ingest"], ingest_settings, f"{url}/readyz"))
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
-        segment = {"Content-Type": "application/json", "Authorization": f"Bearer {keys['APP_KEY']}"}
-        runs: dict[str, list[load.Load]] = {"leads": [], "track": [], "bare": []}
-        spent: dict[str, list[float]] = {"leads": [], "track": [], "bare": []}
-        how = {"connections": options.connections, "seconds": options.seconds}
-        for round_number in range(options.rounds + 1):  # the first warms up
-            for name, target, body, given in (
-                ("bare", f"{bare_url}/", _BODY, headers),
-                ("leads", f"{url}/v1/leads", _BODY, headers),
-                ("track", f"{url}/v1/track", _TRACK, segment),
-            ):
-                if name == "bare" and not options.with_limit:
-                    continue
-                process = psutil.Process((bare if name == "bare" else ingest).pid)
-                before = _cpu_s(process)
-                found = load.post(target, body, given, **how)
-                if round_number:
-                    runs[name].append(found)
-                    spent[name].append((_cpu_s(process) - before) / (found.per_second * options.seconds) * 1e6)
-        result: dict[str, Any] = {
-            name: {**_median(found), "cpu_us": round(statistics.median(spent[name]), 1)}
-            for name, found in runs.items()
-            if found
+        targets: list[Target] = []
+        for server in options.servers:
+            one, other = free_ports(2)
+            workers = ["--workers", str(options.workers)]
+            bare = ["benchmarks.bare_asgi", "--port", str(one), "--server", server, *workers]
+            process = running.enter_context(started(bare, environment, f"http://127.0.0.1:{one}/"))
+            name = "" if server == "uvicorn" else f"{server}-"
+            targets.append(Target(f"{name}bare", f"http://127.0.0.1:{one}/", _BODY, {}, psutil.Process(process.pid)))
+            ours = ["services.cli", "ingest"]
+            if server == "granian":
+                ours = ["benchmarks.ingest_on_granian", "--port", str(other), *workers]
+            settings = {**environment, "FIRSTHOUR_INGEST_PORT": str(other)}
+            process = running.enter_context(started(ours, settings, f"http://127.0.0.1:{other}/readyz"))
+            targets += _ours(name, f"http://127.0.0.1:{other}", keys, psutil.Process(process.pid), options)
+        return _rounds(targets, options)
+
+
+def _ours(
+    name: str, url: str, keys: dict[str, str], process: psutil.Process, options: argparse.Namespace
+) -> list[Target]:
+    json_of = {"Content-Type": "application/json"}
+    website = json_of | {"Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
+    app = json_of | {"Authorization": f"Bearer {keys['APP_KEY']}"}
+    if options.batch:
+        body = _batch(options.batch)
+        return [Target(f"{name}batch", f"{url}/v1/batch", body, app, process, options.batch)]
+    return [
+        Target(f"{name}leads", f"{url}/v1/leads", _BODY, website, process),
+        Target(f"{name}track", f"{url}/v1/track", _TRACK, app, process),
+    ]
+
+
+def _batch(count: int) -> bytes:
+    one = json.loads(_TRACK)
+    batch = [
+        {**one, "type": "track", "userId": f"u-{load.PERSON}-{index}", "messageId": f"m-{load.PERSON}-{index}"}
+        for index in range(count)
+    ]
+    return json.dumps({"batch": batch}).encode()
+
+
+def _rounds(targets: list[Target], options: argparse.Namespace) -> dict[str, Any]:
+    runs: dict[str, list[load.Load]] = {target.name: [] for target in targets}
+    spent: dict[str, list[float]] = {target.name: [] for target in targets}
+    for round_number in range(options.rounds + 1):  # the first warms up
+        for target in targets:
+            before = _cpu_s(target.process)
+            found = load.post(
+                target.url, target.body, target.headers, connections=options.connections, seconds=options.seconds
+            )
+            if round_number:
+                runs[target.name].append(found)
+                cpu_s = _cpu_s(target.process) - before
+                spent[target.name].append(cpu_s / (found.per_second * options.seconds * target.events) * 1e6)
+    result: dict[str, Any] = {}
+    for target in targets:
+        result[target.name] = {
+            **_median(runs[target.name], target.events),
+            "cpu_us_an_event": round(statistics.median(spent[target.name]), 1),
+            "rss_mb": _rss_mb(target.process),
         }
-        result["rss_mb"] = psutil.Process(ingest.pid).memory_info().rss // 2**20
-        if options.with_limit:
-            for name in ("leads", "track"):
-                result[f"{name}_share_of_bare"] = round(result[name]["per_second"] / result["bare"]["per_second"], 2)
-        return result
+    for target in targets:
+        bare = f"{target.name.rpartition('-')[0]}-bare".removeprefix("-")
+        if target.name != bare and target.events == 1:  # round by round: what else the machine does hits both alike
+            shares = [
+                mine.per_second / limit.per_second for mine, limit in zip(runs[target.name], runs[bare], strict=True)
+            ]
+            result[target.name]["share_of_bare"] = round(statistics.median(shares), 2)
+    return result
+
+
+def _rss_mb(process: psutil.Process) -> list[int]:
+    """Of each process that serves, the largest first."""
+    family = (process, *process.children(recursive=True))
+    return sorted((each.memory_info().rss // 2**20 for each in family), reverse=True)
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -119,10 +173,11 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-def _median(found: list[load.Load]) -> dict[str, Any]:
-    fields = ("per_second", "p50_ms", "p99_ms")
+def _median(found: list[load.Load], events: int) -> dict[str, Any]:
+    fields = ("p50_ms", "p99_ms")
     medians = {field: round(statistics.median(getattr(each, field) for each in found), 1) for field in fields}
-    return {"tool": found[0].tool, **medians, "not_2xx": sum(each.not_2xx for each in found)}
+    per_second = statistics.median(each.per_second * events for each in found)
+    return {"events_per_second": round(per_second), **medians, "not_2xx": sum(each.not_2xx for each in found)}
 
 
 def main() -> None:
@@ -130,12 +185,15 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--without-limit", dest="with_limit", action="store_false")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve together")
+    parser.add_argument("--batch", type=int, default=0, help="post /v1/batch of so many events instead")
+    parser.add_argument("--servers", nargs="+", choices=["uvicorn", "granian"], default=["uvicorn"])
     options = parser.parse_args()
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
         stack = cleanup.enter_context(bench_stack(folder))
-        print(json.dumps({"connections": options.connections, **measure(stack, folder, options)}))
+        asked = {"connections": options.connections, "workers": options.workers, "tool": load.tool()}
+        print(json.dumps({**asked, **measure(stack, folder, options)}))
 
 
 if __name__ == "__main__":

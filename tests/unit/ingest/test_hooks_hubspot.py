@@ -89,6 +89,23 @@ def test_a_time_that_is_none_is_refused(stamp: str) -> None:
         verify(sign(stamp=stamp), stamp=stamp)
 
 
+def test_a_published_signature_of_the_first_version_is_refused() -> None:
+    """It has no time in it: whoever has once seen it could send it for ever."""
+    published = {
+        "x-hubspot-signature": "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de",
+        "x-hubspot-signature-version": "v1",
+    }
+    content = (
+        b'[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,'
+        b'"subscriptionType":"contact.creation","attemptNumber":0,"objectId":123,"changeSource":"CRM",'
+        b'"changeFlag":"NEW","appId":54321}]'
+    )
+    secret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
+    assert hashlib.sha256(secret.encode() + content).hexdigest() == published["x-hubspot-signature"]
+    with pytest.raises(Unverified, match="missing"):
+        HOOK.verify(Incoming(published, content, URL, NOW), [secret], {})
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_the_older_signatures_are_refused(version: str) -> None:
     signed = "new-secret" + (f"POST{URL}" if version == "v2" else "") + CONTENT.decode()

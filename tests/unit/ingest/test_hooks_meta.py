@@ -106,10 +106,17 @@ def test_either_secret_opens(secret: str) -> None:
     HOOK.verify(incoming(BODY, x_hub_signature_256=sign(BODY, secret)), SECRETS, {})
 
 
-def test_the_documented_way_of_signing() -> None:
-    # RFC 4231, test case 2
-    known = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    HOOK.verify(incoming(b"what do ya want for nothing?", x_hub_signature_256=known), ["Jefe"], {})
+@pytest.mark.parametrize(
+    ("secret", "content", "signature"),
+    [
+        # RFC 4231, test case 2
+        ("Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        # GitHub's documentation of the same header
+        ("It's a Secret to Everybody", b"Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+    ],
+)  # fmt: skip
+def test_published_signatures_open(secret: str, content: bytes, signature: str) -> None:
+    HOOK.verify(incoming(content, x_hub_signature_256=f"sha256={signature}"), [secret], {})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import copy
 import hashlib
 import hmac
 import json
+import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +54,12 @@ def test_a_response_is_a_lead_with_its_answers() -> None:
 @pytest.mark.parametrize("secret", SECRETS)
 def test_either_secret_opens(secret: str) -> None:
     HOOK.verify(incoming(BODY, tally_signature=sign(BODY, secret)), SECRETS, {})
+
+
+def test_openssl_signs_the_same() -> None:
+    command = ["openssl", "dgst", "-sha256", "-hmac", "new-secret", "-binary"]
+    digest = subprocess.run(command, input=BODY, capture_output=True, check=True).stdout
+    HOOK.verify(incoming(BODY, tally_signature=base64.b64encode(digest).decode()), SECRETS, {})
 
 
 @pytest.mark.parametrize("signature", [None, "", sign(BODY, "wrong"), sign(BODY + b" ", "new-secret"), "é"])

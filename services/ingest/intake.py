@@ -77,9 +77,9 @@ class Intake:
             return []
         if spool is None:
             return ["Kafka is not reachable"]
-        return (
-            [] if spool.refusing is None else [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
-        )
+        if spool.refusing is None:
+            return []
+        return [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
 
     def attention(self) -> list[str]:
         """What a person has to look at although it works."""
@@ -186,20 +186,20 @@ class Intake:
         adopt_at = probe_at = loop.time()
         while not stopping.is_set():
             self._tell(spool)
-            if loop.time() >= adopt_at:
-                adopt_at = loop.time() + _ADOPT_EVERY_S
-                adopted = await spool.adopt()
-                if adopted:
-                    _LOG.warning("spool_adopted", events=adopted)
-            if spool.refusing and loop.time() >= probe_at:
-                probe_at = loop.time() + _PROBE_EVERY_S
-                await spool.probe()
-            if spool.pending and self._producer.ready:
-                try:
+            try:
+                if loop.time() >= adopt_at:
+                    adopt_at = loop.time() + _ADOPT_EVERY_S
+                    adopted = await spool.adopt()
+                    if adopted:
+                        _LOG.warning("spool_adopted", events=adopted)
+                if spool.refusing and loop.time() >= probe_at:
+                    probe_at = loop.time() + _PROBE_EVERY_S
+                    await spool.probe()
+                if spool.pending and self._producer.ready:
                     await self._drain_some(spool)
                     continue
-                except Transient as error:
-                    _LOG.warning("spool_not_drained", reason=log.reason(error))
+            except (Transient, OSError) as error:
+                _LOG.warning("spool_not_drained", reason=log.reason(error))
             await pause(stopping, _IDLE_S)
 
     async def _drain_some(self, spool: Spool) -> None:

@@ -21,8 +21,9 @@ from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.domain.plain import read_lead
 from services.ingest.door import write_key
 from services.ingest.exchange import Request
-from services.ingest.intake import _trace as trace_of
+from services.ingest.intake import _given, _trace_of
 from services.ingest.room import Room
+from shared.clock import new_id
 from shared.http.problems import Problem
 from tests.unit.ingest.any_json import CALM, NOW
 
@@ -169,11 +170,13 @@ def test_any_idempotency_key_names_the_event_or_is_refused(given_: bytes) -> Non
     | st.from_regex(rb"[0-9a-fA-F]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", fullmatch=True)
 )
 def test_any_traceparent_is_kept_when_well_formed_and_else_replaced(given_: bytes | None) -> None:
-    trace = trace_of(given_)
-    version, trace_id, span, flags = trace.split("-")
-    assert (version, len(trace_id), len(span), len(flags)) == ("00", 32, 16, 2)
-    assert int(trace_id, 16)
-    assert int(span, 16)
+    trace = _given(given_)
+    assert trace is None or trace.encode() == given_
+    for each in (trace, _trace_of(new_id())):
+        version, trace_id, span, flags = (each or _trace_of(new_id())).split("-")
+        assert (version, len(trace_id), len(span), len(flags)) == ("00", 32, 16, 2)
+        assert int(trace_id, 16)
+        assert int(span, 16)
 
 
 @CALM

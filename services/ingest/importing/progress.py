@@ -49,10 +49,13 @@ class ProgressFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning("another `firsthour import` of this file is running") from None
+            for draft in self._path.parent.glob(f".{self._path.name}.*"):  # of one that was killed as it wrote
+                draft.unlink()
             yield
-        except BlockingIOError:
-            raise AlreadyRunning("another `firsthour import` of this file is running") from None
         finally:
             os.close(descriptor)
 

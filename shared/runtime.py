@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from shared import log
 from shared.errors import ConfigurationError, FirsthourError
-from shared.http.one_write import OneWrite
+from shared.http.protocol import http_protocol
 from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
 from shared.pause import pause
 from shared.settings import Settings
@@ -140,7 +140,7 @@ async def serving(
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http=OneWrite,
+        http=http_protocol(),  # type: ignore[arg-type]  # it may be any protocol
         ws="none",
         lifespan="off",
         access_log=False,

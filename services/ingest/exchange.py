@@ -64,36 +64,41 @@ class Request:
         headers = self.headers
         limit = packed or largest
         declared = headers.get(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > limit:
+        size = int(declared) if declared is not None and declared.isdigit() else limit
+        if size > limit:
             raise too_large(limit)
+        # All of it before the first byte is read: two bodies that each have half of what they need would wait for ever.
+        await self._make_room(size)
         message = await self.receive()
         body: bytes = message.get("body", b"")
-        self._take(len(body), limit)
         if message.get("more_body", message["type"] == "http.disconnect"):
             body = await self._rest(message, body, limit)
+        if len(body) > limit:
+            raise too_large(limit)
         encoding = headers.get(b"content-encoding")
         if encoding is None:
             return body
         plain = inflate(body, encoding, largest=largest)
-        self._take(len(plain), limit + largest)
+        await self._make_room(len(plain))
         return plain
 
     async def _rest(self, message: dict[str, Any], body: bytes, limit: int) -> bytes:
         """The body from its first part on. Raises as `body`, as soon as it is known to be too large."""
-        parts = [body]
+        parts, size = [body], len(body)
         while message.get("more_body") or message["type"] == "http.disconnect":
             if message["type"] == "http.disconnect":
                 raise ClientGone
             message = await self.receive()
             parts.append(message.get("body", b""))
-            self._take(len(parts[-1]), limit)
+            size += len(parts[-1])
+            if size > limit:
+                raise too_large(limit)
         return b"".join(parts)
 
-    def _take(self, size: int, limit: int) -> None:
-        self.room.take(size)
+    async def _make_room(self, size: int) -> None:
+        if not self.room.take(size):
+            await self.room.wait_for(size)
         self.size += size
-        if self.size > limit:
-            raise too_large(limit)
 
     @property
     def content_type(self) -> bytes:

@@ -21,8 +21,12 @@ class IngestSettings(Settings):
         int, Field(ge=1, description="Requests at work at once; a further one gets 503 before memory grows.")
     ] = 2000
     ingest_max_bytes_in_flight: Annotated[
-        int, Field(ge=65_536, description="Bytes of bodies at work at once; one that is beyond it gets 503.")
-    ] = 16_777_216
+        int,
+        Field(
+            ge=65_536,
+            description="Bytes of bodies at work at once; four times as many wait for up to 2 s, more get 503.",
+        ),
+    ] = 6_291_456
     ingest_spool_bytes: Annotated[
         int, Field(ge=0, description="Bytes of events kept on disk while Kafka is away; 0 turns the spool off.")
     ] = 1_073_741_824

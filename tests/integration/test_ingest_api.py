@@ -427,9 +427,9 @@ async def test_bodies_at_work_have_so_much_room_and_no_more(kafka: str, topic_pr
             b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 32000\r\n\r\n"
         )
         slow = []
-        for _ in range(2):
+        for _ in range(10):  # two at work, eight that wait
             reader, writer = await asyncio.open_connection(ingest.http.base_url.host, ingest.http.base_url.port)
-            writer.write(head + b"message=" + b"x" * 30_000)
+            writer.write(head + b"message=")
             await writer.drain()
             slow.append((reader, writer))
 
@@ -438,7 +438,6 @@ async def test_bodies_at_work_have_so_much_room_and_no_more(kafka: str, topic_pr
             return (answer.status_code, answer.headers.get("Retry-After")) == (503, "1")
 
         await until(refused)
-        assert (await ingest.lead({"email": "ada@example.com"})).status_code == 202
         for _, writer in slow:
             writer.close()
 

@@ -1,15 +1,50 @@
-"""An answer leaves in one piece: uvicorn writes head and body apart, and each write is a call into the kernel."""
+"""uvicorn's HTTP protocol, with one write for each answer and little of each connection in memory."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _FINAL: Final = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
+_READ_AT_ONCE: Final = 32_768  # uvloop would bring eight times that, for each connection that waits its turn
+
+
+def http_protocol() -> Callable[..., asyncio.BufferedProtocol]:
+    """What uvicorn makes for each connection of one server; all of them read into one buffer, one after the other."""
+    buffer = memoryview(bytearray(_READ_AT_ONCE))
+
+    def make(**connection: Any) -> _Reader:
+        return _Reader(OneWrite(**connection), buffer)
+
+    return make
+
+
+class _Reader(asyncio.BufferedProtocol):
+    """Hands on what comes in, a little at a time."""
+
+    def __init__(self, http: "OneWrite", buffer: memoryview) -> None:
+        self._http = http
+        self._buffer = buffer
+        self.connection_lost = http.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = http.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = http.resume_writing  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self._http.connection_made(transport)  # type: ignore[arg-type]  # uvloop's own is no asyncio.Transport
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """They are there."""
+        self._http.data_received(bytes(self._buffer[:nbytes]))
 
 
 class OneWrite(HttpToolsProtocol):
-    """uvicorn's protocol, on a transport that keeps the head of an answer until there is something to go with it."""
+    """On a transport that keeps the head of an answer until there is something to go with it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """The connection is there."""
@@ -17,7 +52,7 @@ class OneWrite(HttpToolsProtocol):
         self.transport = _Gathering(transport)
 
     def on_response_complete(self) -> None:
-        """uvicorn: the answer is whole. One without a body (to HEAD) has its head still here."""
+        """The answer is whole. One without a body (to HEAD) has its head still here."""
         self.transport.flush()  # type: ignore[attr-defined]  # ours, since connection_made
         super().on_response_complete()
 
@@ -58,8 +93,3 @@ class _Gathering(asyncio.Transport):
         """Close at once."""
         self._head = None
         self._transport.abort()
-
-    def set_protocol(self, protocol: Any) -> None:
-        """Hand the connection on, after what is kept."""
-        self.flush()
-        self._transport.set_protocol(protocol)

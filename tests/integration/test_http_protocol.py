@@ -1,14 +1,17 @@
 """An answer leaves in one piece, and nothing of any answer stays behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import queue
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from uvicorn.server import ServerState
 
-from shared.http.one_write import OneWrite
+from shared.http.protocol import OneWrite
 from shared.runtime import Service, serving
 from tests.waiting import until
 
@@ -26,10 +29,23 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send({"type": "http.response.body"})
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
-    async with serving(Service(app), host="127.0.0.1", port=0) as port:
-        yield port
+@pytest.fixture(params=[asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Served by a loop of its own: of uvloop as in production, and of asyncio as in tests."""
+    found: queue.Queue[int] = queue.Queue()
+    stopping = asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(Service(app), host="127.0.0.1", port=0) as port:
+            found.put(port)
+            await stopping.wait()
+
+    with asyncio.Runner(loop_factory=request.param) as runner, ThreadPoolExecutor(1) as thread:
+        loop = runner.get_loop()
+        served = thread.submit(runner.run, serve())
+        yield found.get(timeout=10)
+        loop.call_soon_threadsafe(stopping.set)
+        served.result(timeout=10)
 
 
 async def answer(port: int, request: bytes) -> bytes:

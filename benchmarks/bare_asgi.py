@@ -1,5 +1,8 @@
 """The limit of ingest: an ASGI app that does nothing but one acknowledged send per POST.
 
+To `/` it sends the body; to `/as-ingest` a message such as ingest makes of it: larger, with a key and a header.
+
+
 FIRSTHOUR_KAFKA=… FIRSTHOUR_TOPIC=… python -m benchmarks.bare_asgi --port 8000 [--workers 2] [--server granian]
 """
 
@@ -16,12 +19,16 @@ import uvicorn
 import uvloop
 from aiokafka import AIOKafkaProducer
 
+_EVENT_BYTES = 840
+_HEADERS = [("content-type", b"application/cloudevents+json")]
+
 
 class Bare:
     """ASGI with a lifespan: the producer belongs to the loop that serves."""
 
     def __init__(self) -> None:
         self.producer: AIOKafkaProducer | None = None
+        self.sent = 0
         self.topic = os.environ["FIRSTHOUR_TOPIC"]
 
     async def start(self) -> None:
@@ -34,7 +41,12 @@ class Bare:
             return
         assert self.producer is not None
         body = (await receive())["body"]
-        await self.producer.send_and_wait(self.topic, body)
+        if scope["path"] == "/as-ingest":  # as large as an event becomes, by the person, with its header
+            self.sent += 1
+            key = b"%032x" % (self.sent * 0x9E3779B97F4A7C15)
+            await self.producer.send_and_wait(self.topic, body.ljust(_EVENT_BYTES), key=key, headers=_HEADERS)
+        else:
+            await self.producer.send_and_wait(self.topic, body)
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 

@@ -28,7 +28,7 @@ from shared.secrets import ensure_state_secrets
 from tests.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
-_BODY = json.dumps(
+BODY = json.dumps(
     {
         "email": f"ada.{load.PERSON}@example.com", "name": "Ada Lovelace", "company": "Analytical Engines",
         "interest": "pricing",
@@ -36,7 +36,7 @@ _BODY = json.dumps(
         "campaign": {"source": "google", "medium": "cpc", "name": "spring"}, "traits": {"country": "DE", "size": 120},
     }
 ).encode()  # fmt: skip
-_TRACK = json.dumps(
+TRACK = json.dumps(
     {
         "userId": f"u-{load.PERSON}", "event": "Product Viewed", "messageId": None, "timestamp": "2026-01-01T10:00:00Z",
         "properties": {"sku": "A-1", "price": 12.5, "url": "https://example.com/p/a-1", "title": "x" * 240},
@@ -97,7 +97,9 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
             bare = ["benchmarks.bare_asgi", "--port", str(one), "--server", server, *workers]
             process = running.enter_context(started(bare, environment, f"http://127.0.0.1:{one}/"))
             name = "" if server == "uvicorn" else f"{server}-"
-            targets.append(Target(f"{name}bare", f"http://127.0.0.1:{one}/", _BODY, {}, psutil.Process(process.pid)))
+            for way, path in (("bare", ""), ("bare-as-ingest", "as-ingest")):
+                url = f"http://127.0.0.1:{one}/{path}"
+                targets.append(Target(f"{name}{way}", url, BODY, {}, psutil.Process(process.pid)))
             ours = ["services.cli", "ingest"]
             if server == "granian":
                 ours = ["benchmarks.ingest_on_granian", "--port", str(other), *workers]
@@ -114,16 +116,16 @@ def _ours(
     website = json_of | {"Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
     app = json_of | {"Authorization": f"Bearer {keys['APP_KEY']}"}
     if options.batch:
-        body = _batch(options.batch)
+        body = batch_of(options.batch)
         return [Target(f"{name}batch", f"{url}/v1/batch", body, app, process, options.batch)]
     return [
-        Target(f"{name}leads", f"{url}/v1/leads", _BODY, website, process),
-        Target(f"{name}track", f"{url}/v1/track", _TRACK, app, process),
+        Target(f"{name}leads", f"{url}/v1/leads", BODY, website, process),
+        Target(f"{name}track", f"{url}/v1/track", TRACK, app, process),
     ]
 
 
-def _batch(count: int) -> bytes:
-    one = json.loads(_TRACK)
+def batch_of(count: int) -> bytes:
+    one = json.loads(TRACK)
     batch = [
         {**one, "type": "track", "userId": f"u-{load.PERSON}-{index}", "messageId": f"m-{load.PERSON}-{index}"}
         for index in range(count)
@@ -152,12 +154,13 @@ def _rounds(targets: list[Target], options: argparse.Namespace) -> dict[str, Any
             "rss_mb": _rss_mb(target.process),
         }
     for target in targets:
-        bare = f"{target.name.rpartition('-')[0]}-bare".removeprefix("-")
-        if target.name != bare and target.events == 1:  # round by round: what else the machine does hits both alike
-            shares = [
-                mine.per_second / limit.per_second for mine, limit in zip(runs[target.name], runs[bare], strict=True)
-            ]
-            result[target.name]["share_of_bare"] = round(statistics.median(shares), 2)
+        server = "granian-" if target.name.startswith("granian-") else ""
+        for bare in ("bare", "bare-as-ingest"):
+            if "bare" not in target.name and target.events == 1:
+                limits = runs[f"{server}{bare}"]  # round by round: what else the machine does hits both alike
+                pairs = zip(runs[target.name], limits, strict=True)
+                share = statistics.median(mine.per_second / limit.per_second for mine, limit in pairs)
+                result[target.name][f"share_of_{bare.replace('-', '_')}"] = round(share, 2)
     return result
 
 

@@ -33,18 +33,23 @@ class PartitionQueue:
         self._partition = partition
         self._on_failure = on_failure
         self._waiting: list[_Waiting] = []
+        self._under_way: list[_Waiting] = []
+        self._open: Any = None  # the last batch under way: while aiokafka has not sent it, it takes more
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
-        self._began: float | None = None  # by the loop's clock, when the batch under way was begun
+        self._began: float | None = None  # by the loop's clock, when what is under way was begun
         self._overdue = False
         self._task = self._loop.create_task(self._run(), name=f"produce-{topic}-{partition}")
 
     def put(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         """A future that is done once the broker has acknowledged them all; it fails with Transient."""
-        acknowledged: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(_Waiting(messages, acknowledged))
-        self._something.set()
-        return acknowledged
+        waiting = _Waiting(messages, self._loop.create_future())
+        if self._open is not None and len(messages) == 1 and not self._waiting and _append(self._open, messages[0]):
+            self._under_way.append(waiting)
+        else:
+            self._waiting.append(waiting)
+            self._something.set()
+        return waiting.acknowledged
 
     def give_up_what_began_before(self, moment: float) -> None:
         """Fail the batch under way, and what waits behind it, when it was begun before (by the loop's clock).
@@ -69,34 +74,21 @@ class PartitionQueue:
             await self._something.wait()
             self._something.clear()
             while self._waiting:
-                these = self._next()
+                self._under_way = self._next()
                 try:
-                    await self._send([message for each in these for message in each.messages])
+                    await self._send([message for each in self._under_way for message in each.messages])
                 except Exception as error:  # noqa: BLE001 - a queue that ended would let its senders wait for ever
                     # What came meanwhile has waited as long: it fails as well, and goes to the spool in its order.
-                    these, self._waiting = these + self._waiting, []
-                    self._fail(these, Transient(f"Kafka did not acknowledge: {type(error).__name__}"))
+                    failed, self._waiting = self._under_way + self._waiting, []
+                    self._fail(failed, Transient(f"Kafka did not acknowledge: {type(error).__name__}"))
                     self._on_failure()
                 except asyncio.CancelledError:
-                    self._fail(these, Transient("the connection to Kafka was given up"))
+                    self._fail(self._under_way, Transient("the connection to Kafka was given up"))
                     raise
                 else:
-                    for each in these:
+                    for each in self._under_way:
                         if not each.acknowledged.done():
                             each.acknowledged.set_result(None)
-
-    async def _send(self, messages: Sequence[Outgoing]) -> None:
-        self._began = self._loop.time()
-        try:
-            await send_in_order(self._producer, self._topic, self._partition, messages)
-        except asyncio.CancelledError:
-            if not self._overdue:
-                raise
-            self._overdue = False
-            self._task.uncancel()
-            raise TimeoutError from None
-        finally:
-            self._began = None
 
     def _next(self) -> list[_Waiting]:
         """All that waits, or the first of it when that is very much."""
@@ -107,6 +99,49 @@ class PartitionQueue:
         these, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return these
 
+    async def _send(self, messages: Sequence[Outgoing]) -> None:
+        """Return once all are acknowledged. Raises TimeoutError when it was told to give up."""
+        self._began = self._loop.time()
+        try:
+            await self._send_in_order(messages)
+        except asyncio.CancelledError:
+            if not self._overdue:
+                raise
+            self._overdue = False
+            self._task.uncancel()
+            raise TimeoutError from None
+        finally:
+            self._began = self._open = None
+
+    async def _send_in_order(self, messages: Sequence[Outgoing]) -> None:
+        """In as few batches as hold them.
+
+        Each batch once the one before is acknowledged: of two under way, the first might fail and the second not.
+        """
+        batch = self._producer.create_batch()
+        for message in messages:
+            if _append(batch, message):
+                continue
+            if batch.record_count():
+                await self._acknowledged(batch)
+                batch = self._producer.create_batch()
+            if not _append(batch, message):
+                # Larger than a batch on its own: the ordinary way takes up to max_request_size.
+                await self._producer.send_and_wait(
+                    self._topic,
+                    message.value,
+                    key=message.key,
+                    partition=self._partition,
+                    headers=list(message.headers),
+                )
+                batch = self._producer.create_batch()
+        if batch.record_count():
+            self._open = batch
+            await self._acknowledged(batch)
+
+    async def _acknowledged(self, batch: Any) -> None:
+        await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+
     @staticmethod
     def _fail(waiting: Sequence[_Waiting], error: Transient) -> None:
         for each in waiting:
@@ -114,27 +149,7 @@ class PartitionQueue:
                 each.acknowledged.set_exception(error)
 
 
-async def send_in_order(producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Outgoing]) -> None:
-    """Send to one partition in as few batches as hold the messages; return once all are acknowledged.
-
-    Each batch once the one before is acknowledged: of two under way, the first might fail and the second not.
-    """
-    batch = producer.create_batch()
-    for message in messages:
-        if _append(batch, message):
-            continue
-        if batch.record_count():
-            await (await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-        if not _append(batch, message):
-            # Larger than a batch on its own: the ordinary way takes up to max_request_size.
-            await producer.send_and_wait(
-                topic, message.value, key=message.key, partition=partition, headers=list(message.headers)
-            )
-    if batch.record_count():
-        await (await producer.send_batch(batch, topic, partition=partition))
-
-
 def _append(batch: Any, message: Outgoing) -> bool:
+    """Whether the batch took it; a full one, or one that was sent, takes nothing more."""
     added = batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
     return added is not None

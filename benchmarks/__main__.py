@@ -1,4 +1,4 @@
-"""`make bench`: every figure of docs/benchmarks.md, one after the other. About fifteen minutes on two cores.
+"""`make bench`: every figure of docs/benchmarks.md, one after the other. About forty minutes on two cores.
 
 python -m benchmarks [--quick] [--only NAME …]
 """
@@ -11,23 +11,15 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 
+_BOTH = ["uvicorn", "granian"]
 # What is measured, and how: in full, and quickly to see that it works.
 _FULL: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "60"],
     "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk"],
     "backlog-live": ["benchmarks.end_to_end", "backlog", "--lane", "live"],
-    "ingest-64": ["benchmarks.ingest", "--connections", "64", "--servers", "uvicorn", "granian"],
+    "ingest-64": ["benchmarks.ingest", "--connections", "64", "--servers", *_BOTH],
     "ingest-512": ["benchmarks.ingest", "--connections", "512"],
-    "ingest-workers": [
-        "benchmarks.ingest",
-        "--connections",
-        "512",
-        "--workers",
-        "2",
-        "--servers",
-        "uvicorn",
-        "granian",
-    ],
+    "ingest-workers": ["benchmarks.ingest", "--connections", "512", "--workers", "2", "--servers", *_BOTH],
     "ingest-batch": ["benchmarks.ingest", "--connections", "64", "--batch", "100"],
     "soak": ["benchmarks.soak", "--minutes", "10"],
     "spool": ["benchmarks.spool", "--seconds", "5"],

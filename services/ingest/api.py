@@ -62,7 +62,8 @@ class HotPaths:
         """ASGI."""
         method = scope.get("method")
         if method not in ("POST", "OPTIONS"):
-            await self._fallback(scope, receive, send)
+            app = _only_posts if scope["path"] in self._exact else self._fallback
+            await app(scope, receive, send)
             return
         label: str = scope["path"]
         route = self._exact.get(label)
@@ -115,6 +116,14 @@ def _preflight(headers: Mapping[bytes, bytes]) -> Answer:
         granted = ((b"allow", b"POST"), (b"webhook-allowed-origin", asking), (b"webhook-allowed-rate", b"*"))
         return Answer(200, b"", granted)
     return Answer(204, b"", _PREFLIGHT)
+
+
+async def _only_posts(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
+    """405 for a method that the path does not know."""
+    answer = problem_answer(Problem(405, "This path takes POST alone", headers={"Allow": "POST, OPTIONS"}))
+    head = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": head})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _answer_to(error: Exception) -> Answer:

@@ -50,16 +50,18 @@ class Limits:
             self._count(source.name, limits.source, "source")
 
     def guessing(self, address: str) -> None:
-        """Raises Problem 429 before a key is looked at, when the address has sent too many wrong ones."""
-        if self._due and address in self._due:
+        """Raises Problem 429 before a key is looked at, when the address has sent too many wrong ones.
+
+        Not for one of a private network: behind a proxy that nobody told us of, one who guesses would lock out all.
+        """
+        if self._due and address in self._due and _is_public(address):
             _, wait = take(self._due[address], _GUESSES, self._clock())
             if wait:
                 raise self._too_many("keys", wait)
 
     def guessed_wrong(self, address: str) -> None:
-        """Count one wrong key of the address."""
-        due, _ = take(self._due.get(address, 0.0), _GUESSES, self._clock())
-        self._remember(address, due)
+        """Count one wrong key of the address. Raises Problem 429 when there were too many."""
+        self._count(address, _GUESSES, "keys")
 
     def _count(self, who: Hashable, rate: Rate, limit: str) -> None:
         due, wait = take(self._due.get(who, 0.0), rate, self._clock())

@@ -34,7 +34,7 @@ class IngestSettings(Settings):
     ingest_max_batch: Annotated[int, Field(ge=1024, description="Bytes of a batch's body, unpacked.")] = 512_000
     ingest_trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...],
-        Field(description='Networks whose X-Forwarded-For is believed, as a JSON list: `["10.0.0.0/8"]`.'),
+        Field(description='Networks whose X-Forwarded-For and -Proto are believed, as a JSON list: `["10.0.0.0/8"]`.'),
     ] = ()
     ingest_public_url: Annotated[
         str | None,

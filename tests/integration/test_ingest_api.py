@@ -419,6 +419,13 @@ async def test_a_sender_of_cloudevents_may_ask_whether_it_may_deliver(ingest: In
     assert (answer.headers["allow"], answer.headers["webhook-allowed-rate"]) == ("POST", "*")
 
 
+async def test_a_path_that_is_posted_to_says_so(ingest: Ingest) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        answer = await ingest.http.request(method, "/v1/leads")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+        assert answer.json()["title"]
+
+
 async def test_bodies_at_work_have_so_much_room_and_no_more(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
     await create_topics(kafka, Topics(topic_prefix), partitions=1, replication=1)
     async with running(kafka, topic_prefix, tmp_path, ingest_max_bytes_in_flight=65_536) as ingest:

@@ -52,3 +52,5 @@ async def test_who_is_no_trusted_proxy_is_counted_whatever_it_forwards(topic_pre
             statuses.append((await ingest.http.post("/v1/leads", json={}, headers=forged)).status_code)
         assert statuses[:20] == [401] * 20
         assert 429 in statuses[20:]
+        good = await ingest.http.post("/v1/leads", json={"email": "a@example.com"}, headers=ingest.key("WEBSITE"))
+        assert good.status_code == 202, "who guesses behind the same proxy locks out nobody"

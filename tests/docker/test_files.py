@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.ingest.settings import IngestSettings
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def test_what_stays_up_has_a_health_and_comes_back(compose: dict[str, Any], name
 
 
 def test_every_setting_in_the_file_is_one_that_the_services_know(compose: dict[str, Any]) -> None:
-    known = {f"FIRSTHOUR_{name.upper()}" for name in Settings.model_fields}
+    known = {f"FIRSTHOUR_{name.upper()}" for name in (*Settings.model_fields, *IngestSettings.model_fields)}
     for name in OURS:
         assert set(compose["services"][name]["environment"]) <= known
 

@@ -22,6 +22,7 @@ from shared.events.types import (
 )
 
 _replace = msgspec.structs.replace
+_BEFORE_ALL = -1e11  # seconds since 1970: a word of that time yields to any other
 
 
 def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactState:
@@ -66,7 +67,9 @@ def _lead(
     state: ContactState, event: Event, data: LeadCaptured, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
     if data.human_likelihood < LIKELY_HUMAN:
-        return  # a robot's form: kept and shown, but no lead to follow, and it changes nothing that is known
+        # A robot's form: kept and shown by its address, but no lead to follow, and it changes nothing that is known.
+        changes["known"] = _identity(state, data, _BEFORE_ALL)
+        return
     known = _identity(state, data, at)
     for name in ("name", "interest"):
         value = getattr(data, name)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,19 @@ class OwnStack:
 
     def start_kafka(self) -> None:
         _apart(self._running.kafka.start())
+
+    def stall_kafka(self) -> None:
+        """It keeps its connections and answers nothing, as a broker whose disk hangs."""
+        self._signal_kafka(signal.SIGSTOP)
+
+    def resume_kafka(self) -> None:
+        self._signal_kafka(signal.SIGCONT)
+
+    def _signal_kafka(self, number: signal.Signals) -> None:
+        child = self._running.kafka.child
+        assert child is not None
+        assert child.pid is not None
+        os.killpg(child.pid, number)
 
     def kill_postgres(self) -> None:
         self._running.postgres.kill()

@@ -165,6 +165,45 @@ async def test_under_steady_load_the_spool_is_left_again_and_nothing_is_overtake
     assert arrived == {f"u-{number}": ids for number, ids in enumerate(sent)}
 
 
+async def test_a_broker_that_answers_nothing_is_given_up_in_time_and_nothing_is_overtaken(
+    own_stack: OwnStack, tmp_path: Path
+) -> None:
+    await create_topics(own_stack.kafka, Topics(), partitions=3, replication=1)
+    async with running(own_stack.kafka, "", tmp_path, ingest_kafka_deadline=0.5) as ingest:
+        await until(lambda: is_ready(ingest))
+        sent: dict[str, list[str]] = {f"u-{number}": [] for number in range(30)}
+
+        async def one_each() -> None:
+            async def one(who: str) -> None:
+                answer = await ingest.lead({"user_id": who, "message_id": f"{who}-{len(sent[who])}"})
+                assert answer.status_code == 202
+                sent[who].append(answer.json()["id"])
+
+            async with asyncio.timeout(8), asyncio.TaskGroup() as people:
+                for who in sent:
+                    people.create_task(one(who))
+
+        await one_each()
+        own_stack.stall_kafka()
+        try:
+            for _ in range(3):
+                await one_each()
+            assert await figure(ingest, "firsthour_ingest_spooled_events_total") >= 60
+        finally:
+            own_stack.resume_kafka()
+        await one_each()
+        await until(lambda: none_left(tmp_path), 60)
+        await one_each()
+        arrived: dict[str, list[str]] = {who: [] for who in sent}
+        count = sum(map(len, sent.values()))
+        while arrived != sent and count < 1000:  # some may be there twice
+            for _, (event, data) in await ingest.events(count):
+                if str(event.id) not in arrived[data.identity.user_id]:
+                    arrived[data.identity.user_id].append(str(event.id))
+            count += sum(len(ids) - len(arrived[who]) for who, ids in sent.items())
+    assert arrived == sent
+
+
 def none_left(folder: Path) -> bool:
     return not list(folder.glob("spool/*/*.events"))
 

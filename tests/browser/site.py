@@ -176,6 +176,11 @@ class Visitor:
         ]
         return [json.loads(each.post_data or "null") for each in wanted]
 
+    async def posted(self, path: str, count: int) -> list[dict[str, Any]]:
+        """The same, as soon as there are `count`: the browser tells of a request a little after it has made it."""
+        await until(lambda: len(self.messages(path)) >= count)
+        return self.messages(path)
+
 
 @dataclass
 class World:

@@ -91,10 +91,7 @@ class HotPaths:
             finally:
                 self._in_flight -= 1
                 self._room.leave(request.size)
-        more = self._cors(request) if b"origin" in headers else ()
-        head = [*answer.headers, *more, (b"content-length", b"%d" % len(answer.body))]
-        await send({"type": "http.response.start", "status": answer.status, "headers": head})
-        await send({"type": "http.response.body", "body": answer.body})
+        await _respond(send, answer, self._cors(request))
         counter = self._counters.get((label, answer.status))
         if counter is None:
             counter = self._counters[label, answer.status] = self._answers.labels(path=label, status=str(answer.status))
@@ -120,9 +117,13 @@ def _preflight(headers: Mapping[bytes, bytes]) -> Answer:
 
 async def _only_posts(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
     """405 for a method that the path does not know."""
-    answer = problem_answer(Problem(405, "This path takes POST alone", headers={"Allow": "POST, OPTIONS"}))
-    head = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": head})
+    problem = Problem(405, "This path takes POST alone", headers={"Allow": "POST, OPTIONS"})
+    await _respond(send, problem_answer(problem), ())
+
+
+async def _respond(send: Send, answer: Answer, more: Headers) -> None:
+    headers = [*answer.headers, *more, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 

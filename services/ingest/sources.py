@@ -69,6 +69,10 @@ class Source:
         """The CloudEvents source: `/sources/<name>`. Never changes for a source: event ids are derived from it."""
         return f"/sources/{self.name}"
 
+    def allows(self, origin: str) -> bool:
+        """Whether a page of this origin may post and read the answer: with no origins named, any may."""
+        return not self.origins or origin.lower() in self.origins
+
     def may(self, intake: Intake) -> bool:
         """Whether this kind of source may send that."""
         return intake in _ALLOWED[self.kind]

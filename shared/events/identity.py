@@ -60,13 +60,8 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
         """The one key that decides the partition and the CloudEvents subject; None if nothing is named."""
         if self.contact_id is not None:
             return f"contact:{self.contact_id}"
-        if self.email:
-            return f"email:{self.email}"
-        if self.phone:
-            return f"phone:{self.phone}"
-        if self.user_id:
-            return f"user:{source}:{self.user_id}"
-        return f"anonymous:{self.anonymous_id}" if self.anonymous_id else None
+        keys = self.strong_keys(source) or self.weak_keys()
+        return keys[0] if keys else None
 
 
 @lru_cache(maxsize=8192)

@@ -9,11 +9,12 @@ from shared.events.types import Item, LeadCaptured, PurchaseCompleted
 
 _MOST_ITEMS: Final = 500
 _MOST_PIECES: Final = 1_000_000
-_IN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
+# What a lead says beside its traits, and is kept among them.
+OWN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
 _LEAD_FIELDS: Final = frozenset(
     {
         "email", "phone", "user_id", "anonymous_id", "name", "interest", "message", "estimated_value", "campaign",
-        "consent", "traits", "occurred_at", "message_id", "form", "page", *_IN_TRAITS,
+        "consent", "traits", "occurred_at", "message_id", "form", "page", *OWN_TRAITS,
     }
 )  # fmt: skip
 
@@ -24,7 +25,7 @@ def read_lead(data: Mapping[str, Any]) -> Fact:
     identity = read_identity(fields)
     traits = dict(fields.free("traits"))
     for name in data:
-        if name in _IN_TRAITS or name not in _LEAD_FIELDS:
+        if name in OWN_TRAITS or name not in _LEAD_FIELDS:
             _keep_as_trait(fields, name, traits)
     if len(traits) > MOST_VALUES:
         fields.wrong.append(Wrong("/", f"must not have more than {MOST_VALUES} fields that are not ours"))

@@ -12,18 +12,18 @@ from services.ingest.domain import cells
 from services.ingest.domain.cells import DateOrder
 from services.ingest.domain.checks import SHORT, name_problem
 from services.ingest.domain.columns import LEFT_OUT, TRAIT, Column
+from services.ingest.domain.plain import OWN_TRAITS
 from shared.events.identity import Identity, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
-_OWN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
 _OTHERS: Final = ("email", "phone", "user_id", "first_name", "last_name", "occurred_at", "consent", "consent.wording",
                   "currency", "message_id", "row_id")  # fmt: skip
 _NOT_HERE: Final = ("estimated_value", "anonymous_id")  # a row in which one is given is looked at twice
 _CAMPAIGN: Final = "campaign."
 _KNOWN: Final = {
     *_TEXTS,
-    *_OWN_TRAITS,
+    *OWN_TRAITS,
     *_OTHERS,
     *_NOT_HERE,
     *(f"{_CAMPAIGN}{name}" for name in Campaign.__struct_fields__),
@@ -46,7 +46,7 @@ class PlainRows:
         self._time = at.get("occurred_at")
         self._consent, self._wording = at.get("consent"), at.get("consent.wording")
         self._texts = [(name, at[name]) for name in _TEXTS if name in at]
-        self._own_traits = [(name, at[name]) for name in at if name in _OWN_TRAITS]
+        self._own_traits = [(name, at[name]) for name in at if name in OWN_TRAITS]
         self._traits = _below(TRAIT, columns)
         self._campaign = _below(_CAMPAIGN, columns)
         self._not_here = [at[name] for name in _NOT_HERE if name in at]

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from services.ingest.domain.fact import Fact
+from services.ingest.domain.plain import OWN_TRAITS
 from services.ingest.domain.typed import (
     Id,
     Integer,
@@ -118,25 +119,13 @@ def _money(said: _Money) -> Money:
 
 def _traits(said: _Lead) -> dict[str, Any]:
     traits: dict[str, Any] = dict(said.traits) if said.traits else {}
-    for name, own in (
-        ("company", said.company),
-        ("role", said.role),
-        ("country", said.country),
-        ("locale", said.locale),
-        ("time_zone", said.time_zone),
-    ):
-        if own and (value := own.strip()):
+    for name in OWN_TRAITS:
+        value = getattr(said, name)
+        if isinstance(value, str):
+            value = trimmed(value)
+        if value is not None:
             traits.setdefault(name, value)
-    if said.size is not None:
-        _put_size(said.size, traits)
     return traits
-
-
-def _put_size(size: object, traits: dict[str, Any]) -> None:
-    """How many work there: a number, or words such as `11-50`."""
-    value = trimmed(size) if isinstance(size, str) else size
-    if value is not None:
-        traits.setdefault("size", value)
 
 
 def _consent(said: _Consent) -> Consent:

@@ -50,6 +50,7 @@ class TypedMessage(Struct):
 
 _DECODER: Final = msgspec.json.Decoder(TypedMessage)
 _NOTHING: Final = _Context()
+_NOWHERE: Final = _Page()
 
 
 def decode_typed(body: bytes | Raw) -> TypedMessage | None:
@@ -63,6 +64,7 @@ def decode_typed(body: bytes | Raw) -> TypedMessage | None:
 def read_typed(message: TypedMessage, kind: str | None, *, sent: datetime | None = None, now: datetime) -> Fact | None:
     """The engagement, as `read_segment` would read it; None for what it alone reads."""
     said, properties = message.context or _NOTHING, message.properties or {}
+    page = said.page or _NOWHERE
     user_id, anonymous_id = trimmed(message.userId), trimmed(message.anonymousId)
     if user_id is None and anonymous_id is None:
         return None
@@ -76,25 +78,22 @@ def read_typed(message: TypedMessage, kind: str | None, *, sent: datetime | None
             return None
         kind_of_it = name.kind
     elif kind in ("page", "screen"):
-        kind_of_it, what = f"{kind}_viewed", _viewed(message, said, properties)
+        kind_of_it, what = f"{kind}_viewed", _viewed(message, page, properties)
     else:
         return None
     try:
         time = corrected(_utc(message.timestamp), sent if sent is not None else _utc(message.sentAt), now)
     except OverflowError:
         return None
-    of_others = name is not None and name.of_others
+    theirs: Values = {} if name is not None and name.of_others else properties
     identity = Identity(
-        email=first_email(None if of_others else properties.get("email"), user_id),
-        phone=None if of_others or "phone" not in properties else first(normalise_phone, properties["phone"]),
+        email=first_email(theirs.get("email"), user_id),
+        phone=first(normalise_phone, theirs.get("phone")),
         user_id=user_id,
         anonymous_id=anonymous_id,
     )
-    campaign = campaign_of(said.campaign)
-    page = said.page
-    if page is not None or "url" in properties or "search" in properties:
-        at = page or _Page()
-        campaign = completed(campaign, at.search, at.url, properties.get("search"), properties.get("url"))
+    addresses = (page.search, page.url, properties.get("search"), properties.get("url"))
+    campaign = completed(campaign_of(said.campaign), *addresses)
     done = EngagementRecorded(identity=identity, kind=kind_of_it, what=what, campaign=campaign, properties=properties)
     return Fact(names.ENGAGEMENT, identity, done, time, trimmed(message.messageId), _told(said))
 
@@ -103,8 +102,8 @@ def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
-def _viewed(message: TypedMessage, said: _Context, properties: Values) -> str | None:
-    for url in (properties.get("url"), said.page.url if said.page is not None else None):
+def _viewed(message: TypedMessage, page: _Page, properties: Values) -> str | None:
+    for url in (properties.get("url"), page.url):
         if isinstance(url, str) and url:
             return url[:LONGEST_URL]
     return trimmed(message.name)
@@ -114,4 +113,4 @@ def _told(said: _Context) -> Told | None:
     agent, address = said.userAgent, said.ip
     if agent is None and address is None:
         return None
-    return Told(agent[:SHORT] or None if agent else None, address[:SHORT] or None if address else None)
+    return Told(agent[:SHORT] if agent else None, address[:SHORT] if address else None)

@@ -114,9 +114,7 @@ class Forms:
 
 def _may_post(source: Source, headers: Mapping[bytes, bytes]) -> bool:
     origin = headers.get(b"origin")
-    if origin is None or not source.origins:
-        return True
-    return origin.decode("latin-1").lower() in source.origins or _from_hosted(source, headers)
+    return origin is None or source.allows(origin.decode("latin-1")) or _from_hosted(source, headers)
 
 
 def _from_hosted(source: Source, headers: Mapping[bytes, bytes]) -> bool:

@@ -45,6 +45,6 @@ def install(app: FastAPI, sources: Sources, stamp_secret: bytes) -> None:
 
 
 def _cors(source: Source, origin: str | None) -> dict[str, str]:
-    if origin is None or (source.origins and origin.lower() not in source.origins):
+    if origin is None or not source.allows(origin):
         return {}
     return {"access-control-allow-origin": origin, "vary": "origin"}

@@ -38,7 +38,7 @@ def _for_pages(source: Source) -> bool:
 
 def _cors(source: Source, request: Request) -> dict[str, str]:
     origin = request.headers.get("origin")
-    if origin is None or (source.origins and origin.lower() not in source.origins):
+    if origin is None or not source.allows(origin):
         return {}
     return {"Access-Control-Allow-Origin": origin}
 

@@ -30,9 +30,9 @@ from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
 from shared.secrets import ensure_key_secret
-from tests.integration.webhook_receiver import Receiver
-from tests.processes import Firsthour, free_ports, installed
-from tests.receiver import receiving_apart
+from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.receiver import receiving_apart
+from tests.support.webhook_receiver import Receiver
 
 FIRST = "/webhooks/marketing-automation"
 

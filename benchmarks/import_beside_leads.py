@@ -23,9 +23,9 @@ import httpx
 from benchmarks.end_to_end import percentiles, post_leads, received
 from benchmarks.import_rows import ROOT, make_file
 from benchmarks.stack import bench_stack
-from tests.integration.webhook_receiver import Receiver
-from tests.processes import Firsthour, free_ports, installed
-from tests.receiver import receiving_apart
+from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.receiver import receiving_apart
+from tests.support.webhook_receiver import Receiver
 
 
 async def post_while(
@@ -67,7 +67,7 @@ async def told(firsthour: Firsthour, receiver: Receiver, go_on: Callable[[float]
 async def measure(firsthour: Firsthour, receiver: Receiver, file: Path, options: argparse.Namespace) -> dict[str, Any]:
     await received(receiver, await post_leads(firsthour, rate=20, count=40), 30)
     result = {"before": await told(firsthour, receiver, lambda s: s < options.seconds, options.rate)}
-    command = [sys.executable, "-m", "services.cli", "import", str(file), "--yes", "--json"]
+    command = [sys.executable, "-m", "services.cli.main", "import", str(file), "--yes", "--json"]
     running = subprocess.Popen(
         command,
         cwd=ROOT,

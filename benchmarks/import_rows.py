@@ -74,7 +74,7 @@ def measure(stack: BenchStack, folder: Path, what: str, options: argparse.Namesp
     events = make_file(file, what=what, megabytes=options.megabytes)
     rows = events * (2 if what == "purchases" else 1)
     environment = {**os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_STATE": str(folder / "state")}
-    command = [sys.executable, "-m", "services.cli", "import", str(file), "--yes", "--json"]
+    command = [sys.executable, "-m", "services.cli.main", "import", str(file), "--yes", "--json"]
     if options.workers is not None:
         command += ["--workers", str(options.workers)]
     began = time.monotonic()

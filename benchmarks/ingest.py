@@ -25,7 +25,7 @@ from benchmarks import load
 from benchmarks.stack import BenchStack, bench_stack
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import ensure_state_secrets
-from tests.processes import free_ports
+from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
 BODY = json.dumps(
@@ -100,7 +100,7 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
             for way, path in (("bare", ""), ("bare-as-ingest", "as-ingest")):
                 url = f"http://127.0.0.1:{one}/{path}"
                 targets.append(Target(f"{name}{way}", url, BODY, {}, psutil.Process(process.pid)))
-            ours = ["services.cli", "ingest"]
+            ours = ["services.cli.main", "ingest"]
             if server == "granian":
                 ours = ["benchmarks.ingest_on_granian", "--port", str(other), *workers]
             settings = {**environment, "FIRSTHOUR_INGEST_PORT": str(other)}

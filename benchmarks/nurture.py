@@ -134,7 +134,7 @@ def a_process(stack: BenchStack, folder: Path, prefix: str) -> Iterator[psutil.P
     }  # fmt: skip
     with (folder / "nurture.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "nurture"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "services.cli.main", "nurture"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
         yield psutil.Process(process.pid)

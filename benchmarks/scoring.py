@@ -132,7 +132,7 @@ async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str,
     }  # fmt: skip
     with (folder / "scoring.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "scoring"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "services.cli.main", "scoring"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
         watched = psutil.Process(process.pid)

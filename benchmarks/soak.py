@@ -21,7 +21,7 @@ from benchmarks.ingest import BODY, TRACK, batch_of, started
 from benchmarks.stack import BenchStack, bench_stack
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import ensure_state_secrets
-from tests.processes import free_ports
+from tests.support.processes import free_ports
 
 _PIECE_S = 10
 
@@ -47,7 +47,7 @@ def measure(stack: BenchStack, folder: Path, options: argparse.Namespace) -> dic
         (f"{url}/v1/batch", batch_of(800), app, 32),
         (f"{url}/v1/track", TRACK, app, 1500),
     ]
-    with started(["services.cli", "ingest"], environment, f"{url}/readyz") as process:
+    with started(["services.cli.main", "ingest"], environment, f"{url}/readyz") as process:
         sizes: list[int] = []
         stopping = threading.Event()
         watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), sizes, stopping))

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from services.ingest.segments import pack
-from services.ingest.spool import Spool
+from services.ingest.accept.segment_files import pack
+from services.ingest.accept.spool import Spool
 from shared.kafka.records import Outgoing
 
 _EVENT = Outgoing("firsthour.events", b"k" * 32, b"x" * 600, (("content-type", b"application/cloudevents+json"),))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import stack as embedded
+from embedded.brokers import stack as embedded
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ def bench_stack(folder: Path) -> Iterator[BenchStack]:
     with ThreadPoolExecutor(1) as thread:
         parts = AsyncExitStack()
         try:
-            running = thread.submit(runner.run, parts.enter_async_context(embedded.stack(folder / "stack"))).result()
+            running = thread.submit(
+                runner.run, parts.enter_async_context(embedded.brokers.stack(folder / "stack"))
+            ).result()
             yield BenchStack(running.bootstrap, running.database_url)
         finally:
             thread.submit(runner.run, parts.aclose()).result()

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from demo import page
 from demo.landed import Landed, LandedMail, LandedWebhook
 from demo.settings import DemoSettings
-from services.nurture.endpoints import load_endpoints
+from services.nurture.config import load_endpoints
 from shared import log, runtime, secrets
 from shared.clock import utc_now
 from shared.runtime import Service

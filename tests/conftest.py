@@ -1,6 +1,6 @@
 """The embedded stack is started once for a test run: by the xdist controller, or by the only process there is.
 
-Tests ask for `kafka`, `topic_prefix`, `database` (or `stack` and what tests/stack.py makes of it); those that kill
+Tests ask for `kafka`, `topic_prefix`, `database` (or `stack` and what tests/support/stack.py makes of it); those that kill
 Kafka or Postgres ask for `own_stack`.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
+from tests.support.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
 
 _WITHOUT_STACK = [Path(__file__).parent / folder for folder in ("unit", "docker")]
 _RUNNING = pytest.StashKey[ExitStack]()

@@ -9,15 +9,17 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.ingest import workers
-from services.ingest.api import HotPaths
-from services.ingest.client_address import Proxies
-from services.ingest.data_centres import load_data_centres
-from services.ingest.door import Door
+from services.ingest.accept.intake import Intake
+from services.ingest.accept.spool import Spool
+from services.ingest.config.data_centres import load_data_centres
+from services.ingest.config.sources import Sources, load_sources
 from services.ingest.graph import Graph
-from services.ingest.intake import Intake
-from services.ingest.limits import Limits
-from services.ingest.openapi import describe
-from services.ingest.room import Room
+from services.ingest.http.access import Door
+from services.ingest.http.byte_budget import Room
+from services.ingest.http.client_address import Proxies
+from services.ingest.http.dispatch import HotPaths
+from services.ingest.http.limits import Limits
+from services.ingest.http.openapi import describe
 from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
@@ -26,8 +28,6 @@ from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from services.ingest.sources import Sources, load_sources
-from services.ingest.spool import Spool
 from shared import runtime, secrets
 from shared.http.operations import operations
 from shared.http.problems import install_problems

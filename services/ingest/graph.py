@@ -12,10 +12,10 @@ import httpx
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
+from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.hook import ToFetch
 from services.ingest.domain.hooks.meta import FIELDS, read_meta_lead
-from services.ingest.sources import Source
 from shared import log
 from shared.errors import Transient
 

@@ -19,7 +19,7 @@ from shared.errors import FirsthourError
 from shared.pause import pause
 
 _LOG = log.get(__name__)
-_COMMAND: Final = (sys.executable, "-m", "services.cli", "ingest", "--worker")
+_COMMAND: Final = (sys.executable, "-m", "services.cli.main", "ingest", "--worker")
 _DEATHS: Final = 5
 _WITHIN_S: Final = 60.0
 _AGAIN_AFTER_S: Final = 0.5

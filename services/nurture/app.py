@@ -10,25 +10,25 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.nurture.api import Parts, routes
-from services.nurture.changes import MAIL
-from services.nurture.content import load_templates
-from services.nurture.deliverer import Deliverer
-from services.nurture.domain.signature import parse_secret
-from services.nurture.endpoints import FILE, Endpoints, load_endpoints
-from services.nurture.facts import FactMaker, FactPublisher
-from services.nurture.handler import UpdatesHandler
-from services.nurture.http_client import Line, Names, tls_context
-from services.nurture.lane import Send
-from services.nurture.messages import composer
+from services.nurture.api.routes import Parts, routes
+from services.nurture.channels.email.content import load_templates
+from services.nurture.channels.email.messages import composer
+from services.nurture.channels.email.smtp import Mail
+from services.nurture.channels.webhook.http_client import Line, Names, tls_context
+from services.nurture.channels.webhook.send import webhook_sender
+from services.nurture.channels.webhook.signature import parse_secret
+from services.nurture.config import FILE, Endpoints, load_endpoints
+from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.deliveries.queue import Send
+from services.nurture.language.compile import load_workflows
+from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
+from services.nurture.outbox.publisher import FactMaker, FactPublisher
+from services.nurture.runs.changes import MAIL
+from services.nurture.runs.handler import UpdatesHandler
+from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
-from services.nurture.smtp import Mail
 from services.nurture.stages import Task, in_stages
-from services.nurture.timers import Timers
-from services.nurture.versions import Versions, with_live
-from services.nurture.webhooks import webhook_sender
-from services.nurture.workflows import load_workflows
 from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import routes
+from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
-from services.scoring.handler import Scoring
+from services.scoring.consume.handler import Scoring
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
 from shared import runtime

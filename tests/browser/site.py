@@ -20,7 +20,7 @@ from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics
 from shared.runtime import Service, serving
 from shared.secrets import ensure_state_secrets
-from tests.waiting import until
+from tests.support.waiting import until
 
 SOURCES = """
 sources:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 from shared.kafka.topics import Topics, create_topics
 from tests.browser.site import FORM, Visitor, World
 from tests.browser.site import world as running_world
-from tests.waiting import until
+from tests.support.waiting import until
 
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})"
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('blocked') }})"

@@ -10,10 +10,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
 from tests.e2e.docs_examples import Installed, installed_as_documented
-from tests.integration.webhook_receiver import Receiver
-from tests.processes import Firsthour, free_ports, installed
-from tests.receiver import receiving_apart
-from tests.stack import Stack, fresh_database, fresh_prefix
+from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.receiver import receiving_apart
+from tests.support.stack import Stack, fresh_database, fresh_prefix
+from tests.support.webhook_receiver import Receiver
 
 
 @dataclass

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics
-from tests.processes import ROOT, Firsthour
+from tests.support.processes import ROOT, Firsthour
 
 PAGES = ("sending-events", "forms", "webhooks", "importing")
 PARTITIONS = 4

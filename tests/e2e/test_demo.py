@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import free_ports
+from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def test_the_demo_follows_up_everybody_and_leaves_nothing_behind(tmp_path: Path)
     tmp_path.chmod(0o711)  # root's Postgres runs as another user
     done = subprocess.run(
         [
-            sys.executable, "-m", "services.cli", "demo", "--leads", "4", "--pace", "0.3", "--seed", "3", "--exit",
+            sys.executable, "-m", "services.cli.main", "demo", "--leads", "4", "--pace", "0.3", "--seed", "3", "--exit",
             "--json", "--state", tmp_path / "state", "--config", config,
         ],
         cwd=ROOT,

@@ -28,7 +28,7 @@ from tests.e2e.docs_examples import (
     section,
 )
 from tests.sdk.conftest import node
-from tests.waiting import until
+from tests.support.waiting import until
 
 __all__ = ["node"]
 pytestmark = pytest.mark.xdist_group("docs")

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 from shared.runtime import Service, serving
 from tests.e2e.docs_examples import Arrivals, Installed, arriving, section
 from tests.sdk.conftest import browser, node
-from tests.waiting import until
+from tests.support.waiting import until
 
 __all__ = ["browser", "node"]
 pytestmark = pytest.mark.xdist_group("docs")

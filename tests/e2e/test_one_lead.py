@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Mailbox
-from tests.integration.webhook_receiver import Received, Receiver
-from tests.processes import Firsthour
-from tests.receiver import verified
-from tests.waiting import until
+from tests.support.processes import Firsthour
+from tests.support.receiver import verified
+from tests.support.waiting import until
+from tests.support.webhook_receiver import Received, Receiver
 
 FIRST = "/webhooks/marketing-automation"
 

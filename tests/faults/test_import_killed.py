@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.events.envelope import decode
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics, create_topics
-from tests.stack import OwnStack
-from tests.waiting import until
+from tests.support.stack import OwnStack
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ROWS = 20_000
@@ -47,7 +47,7 @@ def start(file: Path, kafka: str, prefix: str, *options: str) -> subprocess.Pope
         "FIRSTHOUR_STATE": str(file.parent / "state"),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "import", str(file), "--yes", *options],
+        [sys.executable, "-m", "services.cli.main", "import", str(file), "--yes", *options],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

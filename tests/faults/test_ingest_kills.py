@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaConsumer
 from shared.events.envelope import decode
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import ensure_state_secrets
-from tests.processes import free_ports
-from tests.stack import OwnStack
-from tests.waiting import until
+from tests.support.processes import free_ports
+from tests.support.stack import OwnStack
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 OUTAGES = 2
@@ -49,7 +49,7 @@ class Ingest:
         }  # fmt: skip
         with (self.folder / "ingest.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", "ingest"],
+                [sys.executable, "-m", "services.cli.main", "ingest"],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,

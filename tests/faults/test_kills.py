@@ -13,11 +13,11 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.integration.webhook_receiver import Receiver
-from tests.processes import Firsthour, free_ports, installed
-from tests.receiver import ids, receiving_apart
-from tests.stack import OwnStack, fresh_database
-from tests.waiting import until
+from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.receiver import ids, receiving_apart
+from tests.support.stack import OwnStack, fresh_database
+from tests.support.waiting import until
+from tests.support.webhook_receiver import Receiver
 
 FIRST = "/webhooks/marketing-automation"
 SECONDS_PER_LEAD = 0.02

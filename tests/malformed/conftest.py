@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.malformed.target import Target, running_target
-from tests.stack import Stack, fresh_prefix
+from tests.support.stack import Stack, fresh_prefix
 
 
 @pytest.fixture(scope="package")

@@ -203,7 +203,7 @@ def running_target(
     }
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "ingest"],
+            [sys.executable, "-m", "services.cli.main", "ingest"],
             cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     arrivals = None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import browser
-from tests.missing import missing
+from tests.support.missing import missing
 
 __all__ = ["browser", "node"]
 

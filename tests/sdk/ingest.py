@@ -16,7 +16,7 @@ from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics, create_topics
 from shared.runtime import serving
 from shared.secrets import ensure_state_secrets
-from tests.waiting import until
+from tests.support.waiting import until
 
 NOWHERE = "127.0.0.1:1"
 SOURCES = """

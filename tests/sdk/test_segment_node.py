@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.processes import free_ports
 from tests.sdk.ingest import NOWHERE, event_id, running
-from tests.waiting import until
+from tests.support.processes import free_ports
+from tests.support.waiting import until
 
 KINDS = {
     "m-track": "purchase.completed",

@@ -10,9 +10,9 @@ import pytest
 import segment.analytics.request as segment_request
 from segment.analytics.client import Client
 
-from tests.processes import free_ports
 from tests.sdk.ingest import NOWHERE, event_id, running
-from tests.waiting import until
+from tests.support.processes import free_ports
+from tests.support.waiting import until
 
 WHEN = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
 ORDER = {

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from services.ingest.domain.columns import NotUnderstood
+from services.ingest.domain.sheets.columns import NotUnderstood
 from services.ingest.importing import showing
 from services.ingest.importing.progress import Progress, ProgressFile
 from services.ingest.importing.reading import Unreadable, fingerprint, pieces

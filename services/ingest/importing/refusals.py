@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.ingest.domain.columns import REFUSED
+from services.ingest.domain.sheets.columns import REFUSED
 from services.ingest.importing.work import Refusal
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from services.ingest.domain.columns import LEFT_OUT, TRAIT
+from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT
 from services.ingest.importing.run import Tally
 from services.ingest.importing.understanding import Understanding
 

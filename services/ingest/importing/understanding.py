@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from services.ingest.domain import cells
-from services.ingest.domain.cells import DateOrder, Decimals
-from services.ingest.domain.columns import (
+from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.columns import (
     Column,
     Kind,
     NotUnderstood,
@@ -22,7 +22,7 @@ from services.ingest.domain.columns import (
     looks_like_a_row,
     read_map,
 )
-from services.ingest.domain.sheet import Sheet
+from services.ingest.domain.sheets.sheet import Sheet
 from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
 from services.ingest.importing.reading import Encoding, Shape, sample, text
 from shared.money import is_currency

@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from services.ingest.accept.outgoing import as_outgoing
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
-from services.ingest.domain.sheet import Sheet, SheetReader
+from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.importing.cutting import LONGEST_RECORD
 from services.ingest.importing.reading import Piece, Shape, text
-from services.ingest.outgoing import as_outgoing
 from shared.clock import utc_now
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import MAX_MESSAGE_BYTES

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from fastapi import FastAPI, Query, Response
 from fastapi.responses import PlainTextResponse
 
+from services.ingest.config.sources import Sources
 from services.ingest.domain.hooks.hook import same
-from services.ingest.sources import Sources
 from shared.http.problems import Problem
 
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # nothing that a browser could take for a page

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.body import decode_json
+from services.ingest.accept.intake import Intake
+from services.ingest.config.sources import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
-from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request, accepted, named_errors
-from services.ingest.intake import Intake
-from services.ingest.sources import Source
+from services.ingest.http.access import Door
+from services.ingest.http.body import decode_json
+from services.ingest.http.exchange import Answer, Request, accepted, named_errors
 from shared.http.problems import Problem
 
 _ONE: Final = b"application/cloudevents+json"

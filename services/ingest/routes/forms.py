@@ -6,20 +6,20 @@ from typing import Final
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
-from services.ingest import pages
-from services.ingest.body import decode_object
+from services.ingest.accept.intake import Intake
+from services.ingest.config.sources import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.form import caught, read_form
-from services.ingest.domain.form_body import parse_form, parse_multipart
-from services.ingest.domain.form_names import CAMPAIGN, STAMP
+from services.ingest.domain.forms.body import parse_form, parse_multipart
+from services.ingest.domain.forms.names import CAMPAIGN, STAMP
+from services.ingest.domain.forms.read import caught, read_form
+from services.ingest.domain.forms.redirect import redirect_of
 from services.ingest.domain.likelihood import Visitor
-from services.ingest.domain.redirect import redirect_of
 from services.ingest.domain.stamp import fill_seconds
-from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request
-from services.ingest.intake import Intake
-from services.ingest.sources import Source
+from services.ingest.http.access import Door
+from services.ingest.http.body import decode_object
+from services.ingest.http.exchange import Answer, Request
+from services.ingest.pages import render as pages
 from shared.clock import new_id, utc_now
 from shared.http.problems import Problem
 

@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.ingest.body import decode_json
+from services.ingest.accept.intake import Intake
+from services.ingest.config.sources import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.hooks.hook import Incoming, Reading, ToFetch, Unverified
 from services.ingest.domain.hooks.senders import SENDERS
-from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request
-from services.ingest.intake import Intake
-from services.ingest.sources import Source
+from services.ingest.http.access import Door
+from services.ingest.http.body import decode_json
+from services.ingest.http.exchange import Answer, Request
 from shared import log
 from shared.clock import utc_now
 from shared.errors import Permanent, Transient

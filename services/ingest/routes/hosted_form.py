@@ -5,10 +5,10 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from services.ingest import pages
-from services.ingest.domain.form_names import CAMPAIGN, STAMP
+from services.ingest.config.sources import Source, Sources
+from services.ingest.domain.forms.names import CAMPAIGN, STAMP
 from services.ingest.domain.stamp import make_stamp
-from services.ingest.sources import Source, Sources
+from services.ingest.pages import render as pages
 from shared.clock import utc_now
 from shared.http.problems import Problem
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from services.ingest.body import decode_object
+from services.ingest.accept.intake import Intake
+from services.ingest.config.sources import Intake as IntakeKind
 from services.ingest.domain.fact import Fact
-from services.ingest.domain.plain import read_lead, read_purchase
-from services.ingest.domain.typed_lead import read_typed_lead
-from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request, accepted
-from services.ingest.intake import Intake
-from services.ingest.sources import Intake as IntakeKind
+from services.ingest.domain.plain.leads import read_lead, read_purchase
+from services.ingest.domain.plain.typed_lead import read_typed_lead
+from services.ingest.http.access import Door
+from services.ingest.http.body import decode_object
+from services.ingest.http.exchange import Answer, Request, accepted
 from shared.http.problems import Problem
 
 

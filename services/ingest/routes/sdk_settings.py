@@ -6,8 +6,8 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from services.ingest.client_address import Proxies
-from services.ingest.sources import Source, Sources
+from services.ingest.config.sources import Source, Sources
+from services.ingest.http.client_address import Proxies
 from shared.http.problems import Problem
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")

@@ -7,15 +7,15 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from services.ingest.body import decode_json, decode_object
+from services.ingest.accept.intake import Intake
 from services.ingest.domain.checks import Fields, Wrong
 from services.ingest.domain.fact import Fact, Refused
-from services.ingest.domain.segment import TYPES, read_segment
-from services.ingest.domain.typed import may_hold_nul
-from services.ingest.domain.typed_message import decode_typed, read_typed
-from services.ingest.door import Door
-from services.ingest.exchange import Answer, Request
-from services.ingest.intake import Intake
+from services.ingest.domain.plain.typed import may_hold_nul
+from services.ingest.domain.segment.messages import TYPES, read_segment
+from services.ingest.domain.segment.typed_message import decode_typed, read_typed
+from services.ingest.http.access import Door
+from services.ingest.http.body import decode_json, decode_object
+from services.ingest.http.exchange import Answer, Request
 from shared import log
 from shared.clock import utc_now
 from shared.http.problems import Problem

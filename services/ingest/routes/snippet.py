@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from rjsmin import jsmin
 
 PATH: Final = "/firsthour.js"
-_FILE: Final = Path(__file__).parents[1] / "site" / "firsthour.js"
+_FILE: Final = Path(__file__).parents[1] / "pages" / "templates" / "firsthour.js"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=3600",

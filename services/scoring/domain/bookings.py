@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from services.scoring.domain import customer_value, lead_value
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.customer import value as customer_value
+from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from shared.events.updates import Booking
 

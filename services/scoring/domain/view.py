@@ -1,7 +1,7 @@
 """A contact as the rest of the world sees it."""
 
-from services.scoring.domain import lead_value
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from shared.events.updates import ContactView
 

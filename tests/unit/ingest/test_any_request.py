@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.body import Receive, decode_json, decode_object, inflate
-from services.ingest.client_address import Proxies
+from services.ingest.accept.intake import _given, _trace_of
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.generic import Signature
 from services.ingest.domain.hooks.hook import Incoming, Unverified
 from services.ingest.domain.hooks.senders import SENDERS
-from services.ingest.domain.plain import read_lead
-from services.ingest.door import write_key
-from services.ingest.exchange import Request
-from services.ingest.intake import _given, _trace_of
-from services.ingest.room import Room
+from services.ingest.domain.plain.leads import read_lead
+from services.ingest.http.access import write_key
+from services.ingest.http.body import Receive, decode_json, decode_object, inflate
+from services.ingest.http.byte_budget import Room
+from services.ingest.http.client_address import Proxies
+from services.ingest.http.exchange import Request
 from shared.clock import new_id
 from shared.http.problems import Problem
 from tests.unit.ingest.any_json import CALM, NOW

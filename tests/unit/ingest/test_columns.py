@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import cells
-from services.ingest.domain.columns import LEFT_OUT, NotUnderstood, guess_columns, guess_kind, read_map
+from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.columns import LEFT_OUT, NotUnderstood, guess_columns, guess_kind, read_map
 
 EXPORTS = {
     "hubspot": (

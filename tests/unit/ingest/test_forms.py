@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.form import campaign_in, read_form
-from services.ingest.domain.form_body import FormFields, parse_form, parse_multipart
-from services.ingest.domain.form_names import usual_field
+from services.ingest.domain.forms.body import FormFields, parse_form, parse_multipart
+from services.ingest.domain.forms.names import usual_field
+from services.ingest.domain.forms.read import campaign_in, read_form
+from services.ingest.domain.forms.redirect import redirect_of
 from services.ingest.domain.likelihood import Visitor, human_likelihood, is_robot
 from services.ingest.domain.rate import Rate, parse_rate, take
-from services.ingest.domain.redirect import redirect_of
 from services.ingest.domain.stamp import fill_seconds, make_stamp
 
 NOW = datetime(2026, 1, 1, 10, tzinfo=UTC)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from services.ingest.config.hooks import HookSettings
+from services.ingest.config.sources import load_sources
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.generic import HOOK, Rule, at_pointer, standard
 from services.ingest.domain.hooks.hook import Incoming, Reading, Unverified
-from services.ingest.hook_settings import HookSettings
-from services.ingest.sources import load_sources
 from shared.clock import utc_now
 from shared.errors import ConfigurationError
 from shared.events.types import Campaign

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import hook_settings
+from services.ingest.config import hooks as hook_settings
+from services.ingest.config.sources import load_sources
 from services.ingest.domain.hooks import hook
 from services.ingest.domain.hooks.senders import SENDERS
-from services.ingest.sources import load_sources
 
 SECRET_NAMES = ("secret", "secrets", "expected", "key", "keys", "token", "given")
 SOURCES = """

@@ -3,9 +3,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.form import read_form
-from services.ingest.domain.form_names import CAMPAIGN, MOST_FIELDS
-from services.ingest.domain.plain import read_lead, read_purchase
+from services.ingest.domain.forms.names import CAMPAIGN, MOST_FIELDS
+from services.ingest.domain.forms.read import read_form
+from services.ingest.domain.plain.leads import read_lead, read_purchase
 from tests.unit.ingest.any_json import ANY, CALM, NUMBERS, TEXTS, TIMES, URLS, WORDS, goes_on, having, outcome
 
 AMOUNTS = st.sampled_from(["12.50", 5, 19.99, "-3", "1e5"])

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.domain.columns import LEFT_OUT, Column, targets
 from services.ingest.domain.fact import Fact, Refused
-from services.ingest.domain.plain_rows import PlainRows
-from services.ingest.domain.sheet import Sheet, SheetReader
+from services.ingest.domain.plain.rows import PlainRows
+from services.ingest.domain.sheets.columns import LEFT_OUT, Column, targets
+from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from shared.events.identity import Identity
 from shared.events.types import Campaign, LeadCaptured
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.room import Room
+from services.ingest.http.byte_budget import Room
 from shared.http.problems import Problem
 from tests.unit.ingest.any_json import CALM
 

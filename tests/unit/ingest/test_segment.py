@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from services.ingest.domain.fact import Fact, Refused
-from services.ingest.domain.segment import read_segment
+from services.ingest.domain.segment.messages import read_segment
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORDER = {

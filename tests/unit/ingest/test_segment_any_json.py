@@ -3,8 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.segment import TYPES, read_segment
-from services.ingest.domain.segment_names import NAMES, TRUSTED_ONLY
+from services.ingest.domain.segment.messages import TYPES, read_segment
+from services.ingest.domain.segment.names import NAMES, TRUSTED_ONLY
 from tests.unit.ingest.any_json import ANY, CALM, NOW, NUMBERS, TEXTS, TIMES, URLS, WORDS, goes_on, having, outcome
 
 AMOUNTS = st.integers(0, 1000) | st.sampled_from(["12.50", "$3", 19.99])

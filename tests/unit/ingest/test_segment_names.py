@@ -1,6 +1,6 @@
 import pytest
 
-from services.ingest.domain.segment_names import NAMES, kind_of, name_of, names_table
+from services.ingest.domain.segment.names import NAMES, kind_of, name_of, names_table
 from shared.events.types import DATA_TYPES
 
 

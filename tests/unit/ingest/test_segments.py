@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.segments import pack, unpack
+from services.ingest.accept.segment_files import pack, unpack
 from shared.kafka.records import Outgoing
 
 EVENTS = st.lists(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.columns import Column, NotUnderstood
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.plain import read_lead, read_purchase
-from services.ingest.domain.sheet import Sheet, SheetReader
+from services.ingest.domain.plain.leads import read_lead, read_purchase
+from services.ingest.domain.sheets.columns import Column, NotUnderstood
+from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.importing.understanding import Wishes, understand
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources import load_sources
+from services.ingest.config.sources import load_sources
 from shared.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
-from services.ingest.domain.plain import read_lead
-from services.ingest.domain.segment import read_segment
-from services.ingest.domain.segment_names import NAMES
-from services.ingest.domain.typed import may_hold_nul
-from services.ingest.domain.typed_lead import read_typed_lead
-from services.ingest.domain.typed_message import decode_typed, read_typed
+from services.ingest.domain.plain.leads import read_lead
+from services.ingest.domain.plain.typed import may_hold_nul
+from services.ingest.domain.plain.typed_lead import read_typed_lead
+from services.ingest.domain.segment.messages import read_segment
+from services.ingest.domain.segment.names import NAMES
+from services.ingest.domain.segment.typed_message import decode_typed, read_typed
 from tests.unit.ingest.any_json import ANY, CALM, NOW, NUMBERS, TEXTS, TIMES, URLS, WORDS, having, outcome
 
 IN_BYTES = msgspec.json.Encoder(order="sorted")

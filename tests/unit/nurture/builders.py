@@ -8,7 +8,7 @@ from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate, Happening
 from services.nurture.domain.workflow import Workflow
-from services.nurture.workflows import compile_workflow
+from services.nurture.language.compile import compile_workflow
 from shared.events.updates import Booking, ContactView, Values
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)

@@ -21,7 +21,7 @@ from services.nurture.domain.enrolment import (
 from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate
 from services.nurture.domain.workflow import Workflow
-from services.nurture.workflows import compile_workflow
+from services.nurture.language.compile import compile_workflow
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update
 
 CONDITIONS = ["lead.value >= 500.00", 'contact.country == "DE"', "contact.traits.missing > 1", 'event.form == "x"']

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from services.nurture.conditions import compile_condition
 from services.nurture.domain.facts import Facts
+from services.nurture.language.conditions import compile_condition
 from shared.events.types import DATA_TYPES
 from shared.events.updates import Values
 from tests.unit.nurture.builders import NOW, a_contact, an_event

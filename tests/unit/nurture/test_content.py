@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.content import LARGEST, load_templates, render, template_names
-from services.nurture.endpoints import MailServer
+from services.nurture.channels.email.content import LARGEST, load_templates, render, template_names
+from services.nurture.config import MailServer
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 

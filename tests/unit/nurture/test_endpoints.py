@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from services.nurture.endpoints import load_endpoints, secret_names
+from services.nurture.config import load_endpoints, secret_names
 from shared.errors import ConfigurationError
 
 SHIPPED = Path(__file__).parents[3] / "config"

@@ -7,7 +7,7 @@ import pytest
 
 from services.nurture.domain.advance import advance
 from services.nurture.domain.enrolment import Due
-from services.nurture.workflows import compile_workflow, load_workflows
+from services.nurture.language.compile import compile_workflow, load_workflows
 from shared.config import Document
 from shared.errors import ConfigurationError
 from tests.unit.nurture.builders import a_contact, a_touch, an_update, begun, sent

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.batch import Batch
+from services.scoring.consume.batch import Batch
 from shared.errors import Permanent
 from shared.events.envelope import Decoded
 from tests.unit.scoring.builders import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.scoring.config import load_scoring
-from services.scoring.domain.lead_value import sigmoid
+from services.scoring.domain.lead.value import sigmoid
 from services.scoring.domain.model import Model
 from shared.errors import ConfigurationError, Permanent
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import bookings, lead_value
+from services.scoring.domain import bookings
 from services.scoring.domain.contact import ContactState, decode_state, encode_state
 from services.scoring.domain.fold import fold, merge
+from services.scoring.domain.lead import value as lead_value
 from shared.errors import Permanent
 from shared.events.envelope import Decoded
 from shared.events.types import Consent

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import lead_value
-from services.scoring.domain.lead_value import Parts
+from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.value import Parts
 from shared.events.updates import Booking
 from shared.money import MAX_MINOR, Money
 from tests.unit.scoring.builders import (

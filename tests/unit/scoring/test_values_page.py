@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from services.scoring.config import load_scoring
-from services.scoring.domain import lead_value, queue
+from services.scoring.domain import queue
+from services.scoring.domain.lead import value as lead_value
 from shared.events.updates import Booking
 from shared.money import Money
 from tests.unit.scoring.builders import NOW, a_contact, a_lead, a_purchase, a_refund, after, an_engagement, minutes

@@ -1,7 +1,7 @@
 """The table of settings in docs/operating.md, made from the settings themselves."""
 
 from demo.settings import DemoSettings
-from embedded.run_options import RunOptions
+from embedded.supervisor.run_options import RunOptions
 from services.ingest.settings import IngestSettings
 from services.nurture.settings import NurtureSettings
 from services.scoring.settings import ScoringSettings

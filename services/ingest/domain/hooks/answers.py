@@ -14,8 +14,8 @@ import msgspec
 
 from services.ingest.domain.checks import LONG, SHORT, Wrong
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.form import read_form
-from services.ingest.domain.form_names import CAMPAIGN, usual_field
+from services.ingest.domain.forms.names import CAMPAIGN, usual_field
+from services.ingest.domain.forms.read import read_form
 from shared.events.identity import normalise_email, normalise_opaque, normalise_phone
 from shared.events.types import LeadCaptured
 

@@ -19,7 +19,7 @@ from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.hooks.hook import TOLERANCE_S, Hook, Incoming, Reading, Unverified
 from services.ingest.domain.hooks.parts import moment, text
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
-from services.ingest.domain.plain import read_lead, read_purchase
+from services.ingest.domain.plain.leads import read_lead, read_purchase
 
 IDENTITIES: Final = ("email", "phone", "user_id", "anonymous_id")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")

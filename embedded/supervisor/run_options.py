@@ -1,0 +1,50 @@
+"""Where `firsthour run` puts everything."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from embedded.brokers.ports import LOOPBACK, free_port
+from shared.settings import Settings
+
+_ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
+_PORTS: Final = (
+    "embedded_kafka_port", "embedded_postgres_port", "ingest_port", "scoring_port", "nurture_port", "demo_port",
+    "demo_smtp_port",
+)  # fmt: skip
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class RunOptions(Settings):
+    """The settings of `firsthour run` on top of those of every service. A port of 0 means any free one."""
+
+    ingest_port: Annotated[Port, Field(description="The port of ingest.")] = 8080
+    scoring_port: Annotated[Port, Field(description="The port of scoring.")] = 8081
+    nurture_port: Annotated[Port, Field(description="The port of nurture.")] = 8082
+    embedded_kafka_port: Annotated[Port, Field(description="The port of the embedded Kafka.")] = 19092
+    embedded_postgres_port: Annotated[Port, Field(description="The port of the embedded Postgres.")] = 15432
+    demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = 8090
+    demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = 1025
+
+    def wanted_ports(self) -> dict[str, int]:
+        """Every port by the variable that sets it."""
+        return {f"FIRSTHOUR_{name.upper()}": getattr(self, name) for name in _PORTS}
+
+    def chosen_ports(self) -> dict[str, int]:
+        """The ports of the services and of the sinks (`sinks`, `smtp`), a free one for each 0."""
+        wanted = {
+            "ingest": self.ingest_port,
+            "scoring": self.scoring_port,
+            "nurture": self.nurture_port,
+            "sinks": self.demo_port,
+            "smtp": self.demo_smtp_port,
+        }
+        chosen: dict[str, int] = {}
+        for name, port in wanted.items():
+            chosen[name] = port or free_port([*wanted.values(), *chosen.values()])
+        return chosen
+
+    def reachable_host(self) -> str:
+        """The address at which this machine reaches what listens on `host`."""
+        return LOOPBACK if self.host in _ANY_ADDRESS else self.host

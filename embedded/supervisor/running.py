@@ -1,0 +1,22 @@
+"""What runs, for who wants to work with it (`firsthour demo`, the words at the end of the start)."""
+
+from dataclasses import dataclass
+
+from embedded.brokers.process import Child
+from embedded.brokers.stack import Stack
+from embedded.supervisor.run_options import RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Everything is up. `children` and `ports` by name: ingest, scoring, nurture, sinks (and the port of `smtp`)."""
+
+    stack: Stack
+    options: RunOptions
+    children: dict[str, Child]
+    ports: dict[str, int]
+    seconds: float
+
+    def url(self, name: str) -> str:
+        """The address of a service, or of the sinks' page."""
+        return f"http://{self.options.reachable_host()}:{self.ports[name]}"

@@ -1,0 +1,314 @@
+"""The command `firsthour`. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from shared.errors import ConfigurationError, FirsthourError
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+_T = TypeVar("_T")
+
+app = typer.Typer(
+    name="firsthour",
+    help="Every lead followed up within its first hour: none lost, none contacted twice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Folder of the configuration. [FIRSTHOUR_CONFIG]")]
+State = Annotated[Path | None, typer.Option("--state", help="Folder of tokens and data. [FIRSTHOUR_STATE]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+
+
+def _place(config: Path | None, state: Path | None) -> None:
+    """Options go before the environment, for this process and for its children."""
+    for name, value in (("FIRSTHOUR_CONFIG", config), ("FIRSTHOUR_STATE", state)):
+        if value is not None:
+            os.environ[name] = str(value)
+
+
+def _settings() -> "Settings":
+    from shared.settings import Settings, load
+
+    return load(Settings)
+
+
+def _say(lines: list[str], *, as_json: bool) -> None:
+    typer.echo(json.dumps({"done": lines}) if as_json else "\n".join(lines))
+
+
+@app.command()
+def run(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Run everything on this machine: Kafka, Postgres, the three services, and a place to see what they send.
+
+    Example: firsthour run
+    """
+    _place(config, state)
+    from embedded.supervisor.run import run as run_all
+    from embedded.supervisor.run_options import RunOptions
+    from shared.settings import load
+
+    raise typer.Exit(asyncio.run(run_all(load(RunOptions), as_json=as_json)))
+
+
+@app.command()
+def demo(
+    leads: Annotated[int, typer.Option(min=1, max=1000, help="How many people come.")] = 12,
+    pace: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between two of them.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="The same number, the same people.")] = 1,
+    leave: Annotated[bool, typer.Option("--exit", help="End with the summary; else it runs until Ctrl-C.")] = False,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything, with sample leads and purchases, and watch the way of each.
+
+    Example: firsthour demo --leads 20 --pace 1
+    """
+    _place(config, state)
+    from demo.stream import Options, Place, show
+    from embedded.supervisor.run import run as run_all
+    from embedded.supervisor.run_options import RunOptions
+    from embedded.supervisor.running import Running
+    from shared.settings import load
+
+    async def when_ready(running: Running) -> None:
+        place = Place(
+            ingest=running.url("ingest"),
+            scoring=running.url("scoring"),
+            nurture=running.url("nurture"),
+            sinks=running.url("sinks"),
+            state=running.stack.state,
+        )
+        await show(place, Options(leads=leads, pace=pace, seed=seed, leave=leave, as_json=as_json))
+
+    raise typer.Exit(asyncio.run(run_all(load(RunOptions), when_ready=when_ready)))
+
+
+@app.command()
+def ingest(
+    config: Config = None, state: State = None, worker: Annotated[bool, typer.Option(hidden=True)] = False
+) -> None:
+    """Run ingest: takes leads, purchases and engagement over HTTP.
+
+    Example: FIRSTHOUR_KAFKA=localhost:9092 firsthour ingest
+    """
+    _place(config, state)
+    from services.ingest.app import main as serve
+    from services.ingest.settings import IngestSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(IngestSettings), worker=worker))
+
+
+@app.command()
+def scoring(config: Config = None, state: State = None) -> None:
+    """Run scoring: keeps the value of every lead and customer.
+
+    Example: FIRSTHOUR_DATABASE=postgresql://… firsthour scoring
+    """
+    _place(config, state)
+    from services.scoring.app import main as serve
+    from services.scoring.settings import ScoringSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(ScoringSettings)))
+
+
+@app.command()
+def nurture(config: Config = None, state: State = None) -> None:
+    """Run nurture: follow-up workflows, webhooks, e-mails and tasks.
+
+    Example: FIRSTHOUR_DATABASE=postgresql://… firsthour nurture
+    """
+    _place(config, state)
+    from services.nurture.app import main as serve
+    from services.nurture.settings import NurtureSettings
+    from shared.settings import load
+
+    raise typer.Exit(serve(load(NurtureSettings)))
+
+
+@app.command()
+def setup(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Make tokens and secrets, migrate the schemas, create the topics. Safe to repeat.
+
+    Example: firsthour setup --state /var/lib/firsthour
+    """
+    _place(config, state)
+    from services.cli.setup import set_up
+
+    _say(asyncio.run(set_up(_settings())), as_json=as_json)
+
+
+@app.command()
+def migrate(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Bring the schemas of scoring and nurture to their newest revision.
+
+    Example: firsthour migrate
+    """
+    _place(config, state)
+    from services.cli.setup import migrate_all
+
+    _say(asyncio.run(migrate_all(_settings())), as_json=as_json)
+
+
+@app.command()
+def topics(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Create the topics that are missing.
+
+    Example: FIRSTHOUR_TOPIC_REPLICATION=3 firsthour topics
+    """
+    _place(config, state)
+    from services.cli.setup import make_topics
+
+    _say(asyncio.run(make_topics(_settings())), as_json=as_json)
+
+
+@app.command()
+def check(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Check the configuration: every problem of every file, each with its file, line and key.
+
+    Example: firsthour check --config config
+    """
+    _place(config, state)
+    from services.cli.setup import check_configuration
+
+    settings = _settings()
+    problems: list[Any] = []
+    warnings: list[Any] = []
+    try:
+        warnings = check_configuration(settings.config, settings.state)
+    except ConfigurationError as error:
+        problems = error.problems
+    if as_json:
+        as_dicts = {
+            kind: [{"file": str(p.file), "line": p.line, "key": p.key, "problem": p.problem} for p in found]
+            for kind, found in (("problems", problems), ("warnings", warnings))
+        }
+        typer.echo(json.dumps(as_dicts))
+    else:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}")
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        if not problems:
+            typer.echo(f"{settings.config}: no problems")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines, also gzipped.")],
+    kind: Annotated[
+        Literal["leads", "purchases"] | None,
+        typer.Option(help="leads or purchases; default: what the columns look like."),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="email=Kontakt,amount='Total paid'; -Column leaves one out.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="The source it counts as; its name is part of every event's id.")] = (
+        "import"
+    ),
+    dates: Annotated[
+        Literal["dmy", "mdy"] | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")
+    ] = None,
+    decimal: Annotated[
+        Literal["point", "comma"] | None, typer.Option(help="point or comma, where 1.234 may be either.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
+    currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be taken and refused.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
+    ] = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import leads or purchases from a file: CSV exports, JSON lines. Safe to repeat; goes on after an interruption.
+
+    It shows what it takes each column as, and asks. Rows that cannot be taken end up beside the file, each with its
+    reason: mend them there, and import that file. Exit codes: 0 all taken, 1 not all, 2 not begun.
+
+    Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
+    """
+    _place(config, state)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", source):
+        raise typer.BadParameter("--source: a name of letters, digits, - and _ such as spring-fair")
+    from services.ingest.importing.command import Asking, Order, import_file
+    from services.ingest.importing.understanding import Question, Wishes
+    from services.ingest.settings import IngestSettings
+    from shared.settings import load
+
+    def answer(question: Question) -> str | None:
+        text = f"{question.text} [{'/'.join(question.choices)}]" if question.choices else question.text
+        while True:
+            said = _heard(lambda: str(typer.prompt(text, err=True)).strip())
+            if said is None or question.accepts(said):
+                return said
+
+    asking = Asking(answer, lambda: _heard(lambda: typer.confirm("Import it?", err=True)))
+    order = Order(
+        file=file,
+        source=source,
+        wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone),
+        restart=restart,
+        dry_run=dry_run,
+        as_json=as_json,
+        workers=workers,
+    )
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
+    raise typer.Exit(import_file(order, None if yes or as_json else asking, load(IngestSettings)))
+
+
+def _heard(ask: Callable[[], _T]) -> _T | None:
+    """What is said; None when nobody is there. Ctrl-C ends it."""
+    try:
+        return ask()
+    except typer.Abort:
+        if sys.stdin.isatty():
+            typer.echo("\nNothing was imported.", err=True)
+            raise typer.Exit(1) from None
+        typer.echo(err=True)  # below the question
+        return None
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong use."""
+    try:
+        app()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        sys.exit(1)
+    except FirsthourError as error:
+        typer.echo(f"firsthour: {error}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "embedded":
+            raise
+        hint = (
+            "this installation has the services only; Kafka and Postgres beside them: pip install 'firsthour[embedded]'"
+        )
+        typer.echo(f"firsthour: {hint}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Takes facts: gives each its id, time, key and trace, and returns once it is safe on a broker or on disk."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.ingest.accept.outgoing import as_outgoing
+from services.ingest.accept.spool import Spool, SpoolFull
+from services.ingest.config.data_centres import DataCentres
+from services.ingest.config.sources import Source
+from services.ingest.domain.fact import Fact
+from services.ingest.domain.likelihood import Visitor, judged, undoubted
+from shared import log
+from shared.clock import new_id, utc_now
+from shared.errors import Permanent, Transient
+from shared.events.identity import derived_event_id
+from shared.http.problems import FieldError, Problem
+from shared.kafka.producer import Producer, too_large
+from shared.kafka.records import Outgoing
+from shared.kafka.topics import Topics
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_IDLE_S: Final = 0.25
+_ADOPT_EVERY_S: Final = 10.0
+_PROBE_EVERY_S: Final = 1.0
+_FEW: Final = 2000  # events that are drained while newer ones are held back
+_HELD_S: Final = 1.0
+
+
+class Intake:
+    """The one way from a request into Kafka; the spool carries what Kafka cannot take now."""
+
+    def __init__(
+        self,
+        *,
+        producer: Producer,
+        spool: Spool | None,
+        topics: Topics,
+        key_secret: bytes,
+        data_centres: DataCentres,
+        registry: CollectorRegistry,
+    ) -> None:
+        """`spool` None: what Kafka does not acknowledge is refused with 503."""
+        self._producer = producer
+        self._spool = spool
+        self._topics = {"live": topics.events, "bulk": topics.events_bulk}
+        self._key_secret = key_secret
+        self._data_centres = data_centres
+        self._log_each = log.is_debug(__name__)
+        self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
+        self._counters: dict[str, Counter] = {}
+        self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
+        self._pending = Gauge(
+            "firsthour_ingest_spool_pending", "Events in the spool.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._damaged = Gauge(
+            "firsthour_ingest_spool_damaged",
+            "Damaged spool files, for a person to look at.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._held_back: asyncio.Event | None = None  # set once the spool is empty, or cannot be emptied now
+        if spool is not None:
+            self._tell(spool)
+
+    def missing(self) -> list[str]:
+        """What keeps it from accepting; while the spool takes events, nothing does."""
+        spool = self._spool
+        if self._producer.ready and not (spool is not None and spool.pending):
+            return []
+        if spool is None:
+            return ["Kafka is not reachable"]
+        if spool.refusing is None:
+            return []
+        return [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
+
+    def attention(self) -> list[str]:
+        """What a person has to look at although it works."""
+        count = 0 if self._spool is None else self._spool.damaged
+        return [f"{count} damaged files of the spool, kept aside as spool/*/*.damaged"] if count else []
+
+    async def accept(
+        self, source: Source, facts: Iterable[Fact], traceparent: bytes | None, visitor: Visitor | None = None
+    ) -> list[UUID]:
+        """The ids of the facts, once every one is safe. Raises Problem 503 when not all could be made so.
+
+        `visitor`: what the request itself shows of the person, when a person's browser sent it.
+        After a 503 some may be safe all the same: the same message id again is the same event.
+        """
+        now = utc_now()
+        trace = _given(traceparent)
+        topic, path = self._topics[source.lane], source.path
+        ids: list[UUID] = []
+        outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
+        for said in facts:
+            fact, told = said, said.told
+            if visitor is not None or (told is not None and not undoubted(told)):
+                fact = judged(said, self._seen(said, visitor, now))
+            identifier = derived_event_id(path, fact.sender_id) if fact.sender_id else new_id()
+            trace = trace or _trace_of(identifier)
+            ids.append(identifier)
+            outgoing.append(
+                as_outgoing(
+                    fact,
+                    topic=topic,
+                    source=path,
+                    identifier=identifier,
+                    now=now,
+                    trace=trace,
+                    key_secret=self._key_secret,
+                )
+            )
+        if not outgoing:
+            return ids
+        await self._safe(outgoing)
+        if self._log_each:
+            for identifier in ids:
+                _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace or ""), source=source.name)
+        counter = self._counters.get(source.name)
+        if counter is None:
+            counter = self._counters[source.name] = self._accepted.labels(source=source.name)
+        counter.inc(len(ids))
+        return ids
+
+    def _seen(self, fact: Fact, visitor: Visitor | None, now: datetime) -> Visitor:
+        """Who did it, by the request and by what a server-side sender tells of the person."""
+        seen, told = visitor or Visitor(), fact.told
+        if told is None:
+            return seen
+        address = told.address or seen.address
+        return seen._replace(
+            agent=told.agent or seen.agent,
+            after_mail_s=None if told.mail_sent is None else ((fact.time or now) - told.mail_sent).total_seconds(),
+            data_centre=told.mail_sent is not None and address is not None and self._data_centres.holds(address),
+        )
+
+    async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
+        spool = self._spool
+        while spool is not None and spool.pending:  # newer events queue behind what is being drained
+            if self._held_back is None or not await _within(_HELD_S, self._held_back):
+                await self._to_spool(spool, outgoing)
+                return
+        try:
+            if len(outgoing) == 1:
+                await self._producer.send(outgoing[0])
+            else:
+                await self._producer.send_all(outgoing)
+        except Permanent as error:
+            raise _too_large(str(error)) from None
+        except Transient:
+            if spool is None:
+                raise _unavailable() from None
+            await self._to_spool(spool, outgoing)
+
+    async def _to_spool(self, spool: Spool, outgoing: Sequence[Outgoing]) -> None:
+        for each in outgoing:
+            if too_large(each):  # it could never be drained
+                raise _too_large("larger than a Kafka message may be")
+        try:
+            await spool.put(outgoing)
+        except SpoolFull as full:
+            _LOG.error("spool_full", reason=str(full))
+            raise _unavailable() from None
+        finally:
+            self._tell(spool)
+        self._spooled.inc(len(outgoing))
+
+    def _tell(self, spool: Spool) -> None:
+        self._pending.set(spool.pending)
+        self._damaged.set(spool.damaged)
+
+    async def drain(self, stopping: asyncio.Event) -> None:
+        """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
+        spool = self._spool
+        if spool is None:
+            await stopping.wait()
+            return
+        loop = asyncio.get_running_loop()
+        adopt_at = probe_at = loop.time()
+        while not stopping.is_set():
+            self._tell(spool)
+            try:
+                if loop.time() >= adopt_at:
+                    adopt_at = loop.time() + _ADOPT_EVERY_S
+                    adopted = await spool.adopt()
+                    if adopted:
+                        _LOG.warning("spool_adopted", events=adopted)
+                if spool.refusing and loop.time() >= probe_at:
+                    probe_at = loop.time() + _PROBE_EVERY_S
+                    await spool.probe()
+                if spool.pending and self._producer.ready:
+                    await self._drain_some(spool)
+                    continue
+            except (Transient, OSError) as error:
+                _LOG.warning("spool_not_drained", reason=log.reason(error))
+            await pause(stopping, _IDLE_S)
+
+    async def _drain_some(self, spool: Spool) -> None:
+        """The oldest, or all when they are few: then newer ones wait, or under steady load there were always some."""
+        if spool.pending <= _FEW:
+            self._held_back = asyncio.Event()
+        try:
+            while spool.pending:
+                oldest = await spool.oldest()
+                if oldest is None:
+                    await asyncio.sleep(0)  # what is pending is still being written
+                    continue
+                await self._producer.send_all(oldest.outgoing)
+                await spool.forget(oldest)
+                if self._held_back is None:
+                    return
+            _LOG.info("spool_drained")
+        finally:
+            if self._held_back is not None:
+                self._held_back.set()
+                self._held_back = None
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _given(traceparent: bytes | None) -> str | None:
+    """The sender's own trace, when it is well-formed (W3C Trace Context)."""
+    return traceparent.decode() if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) else None
+
+
+def _trace_of(identifier: UUID) -> str:
+    """A trace of its own, called as the event is (of several, the first): 16 bytes, as unique as that."""
+    digits = identifier.hex
+    return f"00-{digits}-{digits[16:]}-01"
+
+
+def _too_large(reason: str) -> Problem:
+    return Problem(413, "The event is too large", errors=[FieldError("/", reason)])
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "The event could not be stored",
+        "Send it again with the same message_id: it will still be one event.",
+        headers={"Retry-After": "2"},
+    )

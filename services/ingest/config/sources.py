@@ -1,0 +1,240 @@
+"""`sources.yaml`: who may send what, with which key, from which pages, how often."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from services.ingest.config.forms import Origin, RawConsent, RawForm
+from services.ingest.config.hooks import HOOK_KINDS, HookKind, HookSettings, RawHook
+from services.ingest.domain.forms.hosted import HostedForm
+from services.ingest.domain.rate import Rate, parse_rate
+from shared import secrets
+from shared.config import ConfigModel, read, validate
+from shared.errors import ConfigProblem, ConfigurationError
+
+FILE: Final = "sources.yaml"
+Kind: TypeAlias = Literal["form", "segment", "api", HookKind]
+Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event", "hook"]
+
+# What each kind of source may send. A form's key is visible in a page: what comes with it never makes a purchase.
+_ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
+    "form": frozenset({"form", "lead", "segment"}),
+    "segment": frozenset({"segment", "lead"}),
+    "api": frozenset({"lead", "purchase", "segment", "event"}),
+    **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
+}
+_OF_FORMS: Final = ("form", "consent", "redirect", "least_fill_seconds")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# Of one public address; generous enough for an office behind one address.
+_PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """How often: everything of the source; of one public address everything, and forms alone. None: unlimited."""
+
+    source: Rate | None = None
+    address: Rate | None = None
+    forms: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source, ready to use. `fields` maps our field name to the name it has in the form.
+
+    `form` is the page that ingest shows itself; `consent` the wording that its visitors see; `least_fill_s` the
+    seconds that a person needs at least to fill the form in; `hook` what a webhook of another service is checked with.
+    """
+
+    name: str
+    kind: Kind
+    lane: Literal["live", "bulk"] = "live"
+    origins: frozenset[str] = frozenset()
+    redirect: str | None = None
+    fields: Mapping[Any, str] = field(default_factory=dict)
+    limits: SourceLimits = field(default_factory=SourceLimits)
+    form: HostedForm | None = None
+    consent: str | None = None
+    least_fill_s: float = 2.0
+    hook: HookSettings | None = field(default=None, repr=False)
+
+    @property
+    def path(self) -> str:
+        """The CloudEvents source: `/sources/<name>`. Never changes for a source: event ids are derived from it."""
+        return f"/sources/{self.name}"
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of this origin may post and read the answer: with no origins named, any may."""
+        return not self.origins or origin.lower() in self.origins
+
+    def may(self, intake: Intake) -> bool:
+        """Whether this kind of source may send that."""
+        return intake in _ALLOWED[self.kind]
+
+    @property
+    def frames(self) -> Sequence[str]:
+        """The origins that may show the hosted form within a page of theirs; empty: any."""
+        return () if self.form is None else self.form.frames or sorted(self.origins)
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody can send as this source, because its key, if it has one, stands in a page."""
+        return self.kind == "form"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All sources, found by name or by key. `origins`: the pages of any of them; empty: any page."""
+
+    by_name: Mapping[str, Source]
+    origins: frozenset[str]
+    _by_key: Mapping[bytes, Source] = field(repr=False)
+
+    def by_key(self, key: bytes) -> Source | None:
+        """The source that this write key opens. Looked up by its SHA-256, so that time tells nothing about keys."""
+        return self._by_key.get(hashlib.sha256(key).digest())
+
+
+def _reference(text: str) -> str:
+    if not secrets.is_reference(text):
+        raise ValueError("must be a reference, env:NAME or file:/path, never the key itself")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be a URL such as https://example.com/thanks")
+    return text
+
+
+FormField: TypeAlias = Literal[
+    "email", "phone", "name", "first_name", "last_name", "company", "interest", "message", "user_id", "anonymous_id",
+    "country", "page", "consent",
+]  # fmt: skip
+_SHORT_NAMES: Final = {"first_name": "first", "last_name": "last"}
+
+
+def _rate(text: object) -> Rate:
+    if not isinstance(text, str):
+        raise ValueError("must be a rate such as 100/s, 30/m or 1000/h")  # noqa: TRY004 - pydantic wants a ValueError
+    return parse_rate(text)
+
+
+_Rate = Annotated[Rate, BeforeValidator(_rate)]
+
+
+class _Limits(ConfigModel):
+    source: _Rate | None = None
+    address: _Rate | None = None
+    forms: _Rate | None = None
+
+
+class _Source(RawHook):
+    kind: Kind
+    keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
+    lane: Literal["live", "bulk"] = "live"
+    origins: tuple[Origin, ...] = ()
+    redirect: Annotated[str, AfterValidator(_url)] | None = None
+    fields: dict[FormField, str] = Field(default_factory=dict)
+    limits: _Limits = _Limits()
+    form: RawForm | None = None
+    consent: RawConsent | None = None
+    least_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("a source's name must be lower-case letters, digits and -: it stands in addresses")
+    return text
+
+
+_Name = Annotated[str, AfterValidator(_name)]
+
+
+class _File(ConfigModel):
+    sources: dict[_Name, _Source]
+
+
+def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -> Sources:
+    """What `<config>/sources.yaml` says, with the keys. Raises ConfigurationError with every problem."""
+    document = read(config / FILE)
+    raw = validate(document, _File)
+    problems: list[ConfigProblem] = []
+    by_key: dict[bytes, Source] = {}
+    by_name: dict[str, Source] = {}
+    for name, each in raw.sources.items():
+        hook, wrong = each.settings(environment, state)
+        problems += [document.problem(("sources", name, *key), text) for key, text in wrong]
+        problems += [document.problem(("sources", name, key), text) for key, text in _misplaced(each)]
+        source = _source(name, each, hook)
+        by_name[name] = source
+        if each.kind in ("segment", "api") and not each.keys:
+            problems.append(document.problem(("sources", name), "needs a key: `keys: [env:NAME]`"))
+        for index, reference in enumerate(each.keys):
+            try:
+                digest = hashlib.sha256(secrets.resolve(reference, environment, state).encode()).digest()
+            except secrets.MissingSecret as error:
+                problems.append(document.problem(("sources", name, "keys", index), str(error)))
+                continue
+            if digest in by_key:
+                other = by_key[digest].name
+                problems.append(document.problem(("sources", name, "keys", index), f"also opens {other}: one key each"))
+            by_key[digest] = source
+    if problems:
+        raise ConfigurationError(problems)
+    return Sources(by_name, _origins(by_name.values()), by_key)
+
+
+def _origins(sources: Iterable[Source]) -> frozenset[str]:
+    of_pages = [each.origins for each in sources if each.kind in ("form", "segment") or each.origins]
+    return frozenset().union(*of_pages) if all(of_pages) else frozenset()
+
+
+def _misplaced(raw: _Source) -> Iterator[tuple[str, str]]:
+    """Keys that would do nothing."""
+    if raw.kind != "form":
+        for name in _OF_FORMS:
+            if name in raw.model_fields_set:
+                yield name, "is only for sources of kind form"
+    if raw.keys and raw.kind in HOOK_KINDS:
+        yield "keys", "opens nothing: webhooks are signed, with what stands in `secrets`"
+    if raw.fields and raw.kind in ("segment", "api"):
+        yield "fields", "is only for forms"
+
+
+def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
+    given = {
+        limit: rate for limit in ("source", "address", "forms") if (rate := getattr(raw.limits, limit)) is not None
+    }
+    defaults = _PUBLIC_LIMITS if raw.kind == "form" else {}
+    return Source(
+        name,
+        raw.kind,
+        raw.lane,
+        frozenset(raw.origins),
+        raw.redirect,
+        {_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
+        SourceLimits(**{**defaults, **given}),
+        None if raw.form is None else raw.form.hosted(raw.consent, raw.redirect),
+        None if raw.consent is None else raw.consent.wording,
+        raw.least_fill_seconds,
+        hook,
+    )
+
+
+def secret_names(config: Path) -> frozenset[str]:
+    """The environment variables that hold what is ours to choose: `firsthour setup` makes those that are not set.
+
+    A named sender makes its own secret; a sender of kind generic is given one.
+    """
+    raw = validate(read(config / FILE), _File)
+    sources = raw.sources.values()
+    references = (one for each in sources for one in (*each.keys, *(each.secrets if each.kind == "generic" else ())))
+    return frozenset(each.removeprefix("env:") for each in references if each.startswith("env:"))

@@ -1,0 +1,254 @@
+"""Reads the rows of a sheet by the same rules as the JSON of `POST /v1/leads` and `/v1/purchases`."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.cloud_events import read_cloud_event
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.plain.leads import read_lead, read_purchase
+from services.ingest.domain.plain.rows import PlainRows
+from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.columns import LEFT_OUT, Column, Kind
+from shared.events.identity import Identity
+
+FileKind = Kind | Literal["events"]
+_LONGEST_ID: Final = 256
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_PAID: Final = frozenset(
+    {
+        "paid", "succeeded", "complete", "completed", "processing", "wccompleted", "wcprocessing", "partiallyrefunded",
+        "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald",
+    }
+)  # fmt: skip
+_COMPUTED: Final = frozenset(
+    {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
+     "margin", "status", "row_id"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a file is taken to be. `zone` is for times without one, `currency` for amounts without one.
+
+    `dates`, `decimals`: how to read what may be read in two ways; None where nothing may.
+    """
+
+    kind: FileKind
+    columns: tuple[Column, ...]
+    dates: DateOrder | None = None
+    decimals: Decimals = "point"
+    currency: str | None = None
+    zone: str = "UTC"
+
+    @property
+    def grouped(self) -> int | None:
+        """The column of the order's id, where an order has as many rows as it has items."""
+        taken = [column.taken_as for column in self.columns]
+        items = self.kind == "purchases" and any(name.startswith("item.") for name in taken)
+        return taken.index("order_id") if items and "order_id" in taken else None
+
+
+class SheetReader:
+    """Makes facts of rows, or of the objects of JSON lines."""
+
+    def __init__(self, sheet: Sheet, source: str) -> None:
+        """`source`: `/sources/<name>`."""
+        self._sheet = sheet
+        self._source = source
+        self._zone = UTC if sheet.zone == "UTC" else ZoneInfo(sheet.zone)
+        at = {column.taken_as: index for index, column in enumerate(sheet.columns)}
+        self._at = {name: index for name, index in at.items() if name in _COMPUTED}
+        self._direct: list[tuple[int, str]] = []
+        self._inner: list[tuple[int, str, str]] = []
+        self._items: list[tuple[int, str]] = []
+        for index, column in enumerate(sheet.columns):
+            outer, _, inner = column.taken_as.partition(".")
+            if column.taken_as in _COMPUTED or column.taken_as == LEFT_OUT:
+                continue
+            if outer == "item":
+                self._items.append((index, inner))
+            elif inner:
+                self._inner.append((index, outer, inner))
+            else:
+                self._direct.append((index, outer))
+        self._names = {column.taken_as: column.name for column in sheet.columns}
+        self._index = {column.name: index for index, column in enumerate(sheet.columns)}
+        plain = sheet.kind == "leads" and PlainRows.are_plain(sheet.columns)
+        self._plain = PlainRows(sheet.columns, sheet.dates, self._zone) if plain else None
+        self._read: Callable[[Mapping[str, Any]], Fact] = read_lead if sheet.kind == "leads" else read_purchase
+
+    def from_row(self, row: Sequence[str]) -> Fact | None:
+        """As `from_rows` for a single row."""
+        plain = self._plain
+        if plain is None or (read := plain.read(row)) is None:
+            return self.from_rows([row])
+        lead, time = read
+        name = row[plain.message_id].strip() if plain.message_id is not None else ""
+        if len(name) > _LONGEST_ID:
+            return self.from_rows([row])
+        if not name:
+            row_id = row[plain.row_id] if plain.row_id is not None else None
+            name = self._name("lead.captured", lead.identity, time, lead, row_id)
+        return Fact("lead.captured", lead.identity, lead, time, name)
+
+    def from_rows(self, rows: Sequence[Sequence[Any]], data: dict[str, Any] | None = None) -> Fact | None:
+        """The fact of one row, or of an order's rows; None when it says that the order is not paid.
+
+        A row is at least as long as there are columns. Raises Refused, naming columns.
+        """
+        first = rows[0] if len(rows) == 1 else _merged(rows)
+        data = {} if data is None else data
+        for index, name in self._direct:
+            if (value := first[index]) != "":
+                data[name] = value
+        for index, outer, inner in self._inner:
+            if (value := first[index]) != "":
+                data.setdefault(outer, {})[inner] = value
+        wrong: list[Wrong] = []
+        row_id = self._compute(first, data, wrong) if self._at else None
+        if row_id is _UNPAID:
+            return None
+        if self._items:
+            data["items"] = [item for row in rows if (item := self._item(row))]
+        return self._identified(self._checked(data, wrong), row_id)
+
+    def from_object(self, said: Mapping[str, Any]) -> Fact | None:
+        """The fact of one JSON object; None when it says that the order is not paid. Raises Refused."""
+        if self._sheet.kind == "events":
+            return read_cloud_event(said)
+        row: list[Any] = [""] * len(self._sheet.columns)
+        data: dict[str, Any] = {}
+        for name, value in said.items():
+            index = self._index.get(name)
+            if index is None or isinstance(value, dict | list):
+                data[name] = value
+            elif value is not None:
+                row[index] = value
+        return self._from_object_row(row, data)
+
+    def _from_object_row(self, row: list[Any], data: dict[str, Any]) -> Fact | None:
+        if not isinstance(data.get("traits", {}), dict):
+            raise Refused([Wrong("/traits", "must be an object")])
+        return self.from_rows([row], data)
+
+    def _compute(self, row: Sequence[Any], data: dict[str, Any], wrong: list[Wrong]) -> object:
+        """Fill in what is made of cells; the row's own id, or _UNPAID."""
+        cell: dict[str, Any] = {name: value for name, index in self._at.items() if (value := row[index]) != ""}
+        status = cell.get("status")
+        if isinstance(status, str) and _letters(status) not in _PAID:
+            return _UNPAID
+        if "first_name" in cell or "last_name" in cell:
+            parts = (str(cell[name]).strip() for name in ("first_name", "last_name") if name in cell)
+            if not str(data.get("name", "")).strip():
+                data["name"] = " ".join(part for part in parts if part)
+        if "occurred_at" in cell:
+            self._time(cell["occurred_at"], data, wrong)
+        if "consent" in cell:
+            self._consent(cell, data)
+        for name in ("amount", "margin", "estimated_value"):
+            if name in cell:
+                self._amount(name, cell[name], cell.get("currency"), data, wrong)
+        return cell.get("row_id")
+
+    def _time(self, value: Any, data: dict[str, Any], wrong: list[Wrong]) -> None:
+        found = cells.moment(str(value), self._sheet.dates, self._zone)
+        if found is not None:
+            data["occurred_at"] = found.isoformat()
+        elif str(value).strip():
+            wrong.append(Wrong("/occurred_at", f"must be a date and time such as {_EXAMPLES[self._sheet.dates]}"))
+
+    def _consent(self, cell: Mapping[str, Any], data: dict[str, Any]) -> None:
+        said = cell["consent"]
+        if isinstance(said, str):
+            plain = said.strip().lower()
+            if plain not in cells.YES and plain not in cells.NO:
+                data.setdefault("traits", {})["consent_as_written"] = said
+                return
+            said = plain in cells.YES
+        data["consent"] = {"email": said, "wording": cell.get("consent.wording")}
+
+    def _amount(self, name: str, value: Any, currency: Any, data: dict[str, Any], wrong: list[Wrong]) -> None:
+        number = cells.amount(value, self._sheet.decimals) if isinstance(value, str) else value
+        beside = cells.currency_beside(value) if isinstance(value, str) else None
+        if number is None and isinstance(value, str) and value.strip():
+            wrong.append(Wrong(f"/{name}", "must be an amount such as 129.90"))
+            number = "0"
+        code = _SYMBOL.get(str(currency).strip(), currency) if currency is not None else beside or self._sheet.currency
+        if name == "estimated_value":
+            if number is not None:
+                data[name] = {"amount": number, "currency": code}
+            return
+        data[name] = number
+        if name == "amount" and code is not None:
+            data["currency"] = code
+
+    def _item(self, row: Sequence[Any]) -> dict[str, Any]:
+        item: dict[str, Any] = {name: value for index, name in self._items if (value := row[index]) != ""}
+        for name in ("price", "quantity"):
+            if isinstance(text := item.get(name), str):
+                item[name] = cells.amount(text, self._sheet.decimals) or text
+        whole, _, rest = str(item.get("quantity", "")).partition(".")
+        if whole.isdecimal() and not rest.strip("0"):
+            item["quantity"] = int(whole)
+        return item
+
+    def _checked(self, data: dict[str, Any], wrong: list[Wrong]) -> Fact:
+        try:
+            fact = self._read(data)
+        except Refused as refused:
+            at = {each.at for each in refused.wrong}
+            if at == {"/phone"} and any(data.get(name) for name in ("email", "user_id", "anonymous_id")):
+                # Sheets hold numbers as at home, without the country: a person with an address is not lost for that.
+                written = data.pop("phone")
+                if self._sheet.kind == "leads":
+                    data.setdefault("traits", {})["phone_as_written"] = written
+                return self._checked(data, wrong)
+            more = [each for each in refused.wrong if each.at not in {known.at for known in wrong}]
+            raise Refused([self._named(each) for each in (*wrong, *more)]) from None
+        if wrong:
+            raise Refused([self._named(each) for each in wrong])
+        return fact
+
+    def _named(self, wrong: Wrong) -> Wrong:
+        """With the column's name in place of ours."""
+        parts = wrong.at.strip("/").split("/")
+        inner = parts[2] if parts[0] == "items" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""  # noqa: PLR2004
+        outer = {"items": "item"}.get(parts[0], parts[0])
+        ours = "currency" if inner == "currency" else f"{outer}.{inner}" if f"{outer}.{inner}" in self._names else outer
+        return Wrong(self._names.get(ours, ours or "row"), wrong.problem)
+
+    def _identified(self, fact: Fact, row_id: object) -> Fact:
+        """With an id that a second import of the row comes to again: the row's own, or a hash of what it says."""
+        if fact.sender_id is not None:
+            return fact
+        return fact.named(self._name(fact.type, fact.identity, fact.time, fact.data, row_id))
+
+    def _name(self, kind: str, identity: Identity, time: datetime | None, data: Struct, row_id: object) -> str:
+        if row_id is not None and (own := str(row_id).strip()):
+            return f"row:{own}\n{identity.primary(self._source)}"
+        return f"row:{hashlib.sha256(_ENCODER.encode((kind, time, data))).hexdigest()}"
+
+
+_UNPAID: Final = object()
+_EXAMPLES: Final[Mapping[DateOrder | None, str]] = {
+    None: "2026-01-31 10:00", "dmy": "31/01/2026 10:00", "mdy": "01/31/2026 10:00"
+}  # fmt: skip
+_SYMBOL: Final = {"€": "EUR", "£": "GBP"}
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalpha())
+
+
+def _merged(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """One row of many: of each column, the first value that is there."""
+    return [next((value for value in column if value != ""), "") for column in zip(*rows, strict=True)]

@@ -1,0 +1,74 @@
+"""Who may come in: write keys, what each kind of source may send, and how often."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Final
+
+from services.ingest.config.sources import Intake, Source, Sources
+from services.ingest.http.exchange import Request
+from services.ingest.http.limits import Limits
+from shared.http.problems import Problem
+
+_CHALLENGE: Final[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="firsthour", Bearer'}
+
+
+class Door:
+    """Finds the source of a request and lets it in, or says why not."""
+
+    def __init__(self, sources: Sources, limits: Limits) -> None:
+        """`limits` counts per source, per address, and the wrong keys of an address."""
+        self._sources = sources
+        self._limits = limits
+
+    def by_key(self, request: Request, intake: Intake, in_body: object = None) -> Source:
+        """The source whose write key came along. Raises Problem 401, 403 or 429."""
+        key = write_key(request.headers.get(b"authorization"))
+        if key is None and isinstance(in_body, str):
+            key = in_body.encode()
+        if key is None:
+            raise Problem(
+                401,
+                "A write key is needed",
+                "Send it as `Authorization: Bearer <key>`, or as the user name of HTTP Basic.",
+                headers=_CHALLENGE,
+            )
+        self._limits.guessing(request.address)
+        source = self._sources.by_key(key)
+        if source is None:
+            self._limits.guessed_wrong(request.address)
+            raise Problem(401, "This write key is not known", headers=_CHALLENGE)
+        if not source.may(intake):
+            raise Problem(403, f"A source of kind {source.kind} may not send this", "See the kinds in sources.yaml.")
+        request.source = source
+        self._limits.admit(source, request.address, form=False)
+        return source
+
+    def by_name(self, request: Request, intake: Intake) -> Source | None:
+        """The source that the path names, when it may send this. Raises Problem 429."""
+        source = self._sources.by_name.get(request.name)
+        if source is None or not source.may(intake):
+            return None
+        request.source = source
+        self._limits.admit(source, request.address, form=intake == "form")
+        return source
+
+    def origins_for(self, request: Request) -> frozenset[str]:
+        """The pages that may read the answer; empty: any page."""
+        return request.source.origins if request.source is not None else self._sources.origins
+
+
+def write_key(authorization: bytes | None) -> bytes | None:
+    """The key that an Authorization header holds: a bearer token, or the user name of HTTP Basic."""
+    if authorization is None:
+        return None
+    scheme, _, rest = authorization.partition(b" ")
+    scheme = scheme.lower()
+    if scheme == b"bearer":
+        return rest.strip() or None
+    if scheme == b"basic":
+        try:
+            return base64.b64decode(rest, validate=True).partition(b":")[0] or None
+        except binascii.Error:
+            return None
+    return None

@@ -1,0 +1,164 @@
+"""One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact
+from services.ingest.domain.likelihood import Visitor
+from services.ingest.http.body import ClientGone, Receive, inflate, too_large
+from services.ingest.http.byte_budget import Room
+from shared import log
+from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
+
+if TYPE_CHECKING:
+    from services.ingest.config.sources import Source
+
+_LOG = log.get(__name__)
+Headers = Sequence[tuple[bytes, bytes]]
+JSON: Final = (b"content-type", b"application/json")
+_LONGEST_SENDER_ID: Final = 256
+_MOST_LOGGED: Final = 20
+# A sender may name a field as it likes, by an address too.
+_FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
+
+
+class Answer(msgspec.Struct):
+    """A response before it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = (JSON,)
+
+
+class Request:
+    """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
+
+    __slots__ = ("address", "headers", "name", "receive", "room", "scope", "size", "source")
+
+    def __init__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        headers: Mapping[bytes, bytes],
+        name: str,
+        address: str,
+        room: Room,
+    ) -> None:
+        """`address` is the client's, as far as the trusted proxies tell it."""
+        self.scope = scope
+        self.receive = receive
+        self.headers = headers
+        self.name = name
+        self.address = address
+        self.room = room
+        self.size = 0  # bytes that it has taken of the room
+        self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
+
+    async def body(self, largest: int, *, packed: int | None = None) -> bytes:
+        """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 413, 415 or 503, and ClientGone."""
+        headers = self.headers
+        limit = packed or largest
+        declared = headers.get(b"content-length")
+        size = int(declared) if declared is not None and declared.isdigit() else limit
+        if size > limit:
+            raise too_large(limit)
+        # All of it before the first byte is read: two bodies that each have half of what they need would wait for ever.
+        await self._make_room(size)
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", message["type"] == "http.disconnect"):
+            body = await self._rest(message, body, limit)
+        if len(body) > limit:
+            raise too_large(limit)
+        encoding = headers.get(b"content-encoding")
+        if encoding is None:
+            return body
+        plain = inflate(body, encoding, largest=largest)
+        await self._make_room(len(plain))
+        return plain
+
+    async def _rest(self, message: dict[str, Any], body: bytes, limit: int) -> bytes:
+        """The body from its first part on. Raises as `body`, as soon as it is known to be too large."""
+        parts, size = [body], len(body)
+        while message.get("more_body") or message["type"] == "http.disconnect":
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            message = await self.receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise too_large(limit)
+        return b"".join(parts)
+
+    async def _make_room(self, size: int) -> None:
+        if not self.room.take(size):
+            await self.room.wait_for(size)
+        self.size += size
+
+    @property
+    def content_type(self) -> bytes:
+        """The media type alone, in lower case; empty when there is none."""
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+    @property
+    def visitor(self) -> Visitor | None:
+        """What the request shows of the person, when it comes from a browser; None from a server."""
+        if self.source is None or not self.source.public:
+            return None
+        agent = self.headers.get(b"user-agent")
+        return Visitor(None if agent is None else agent.decode("latin-1"), self.address)
+
+    @property
+    def traceparent(self) -> bytes | None:
+        """W3C Trace Context, as it came."""
+        return self.headers.get(b"traceparent")
+
+    def named(self, fact: Fact) -> Fact:
+        """The fact with the id that an Idempotency-Key header gives it, if one came along. Raises Problem 400."""
+        given = self.headers.get(b"idempotency-key")
+        if given is None:
+            return fact
+        text = given.decode("latin-1").strip()
+        if not 0 < len(text) <= _LONGEST_SENDER_ID:
+            raise Problem(400, f"The Idempotency-Key must have 1 to {_LONGEST_SENDER_ID} characters")
+        return fact.named(text)
+
+
+Route = Callable[[Request], Awaitable[Answer]]
+
+
+def accepted(identifier: UUID) -> Answer:
+    """202: the event is safe."""
+    return Answer(202, b'{"id":"%s","status":"accepted"}' % str(identifier).encode())
+
+
+def refusal(wrong: Sequence[Wrong]) -> Problem:
+    """422 that names every wrong field."""
+    return Problem(
+        422, "The event has wrong fields", errors=[FieldError(each.at or "/", each.problem) for each in wrong]
+    )
+
+
+def named_errors(wrong: Sequence[Wrong]) -> list[dict[str, Any]]:
+    """The wrong fields of a batch that was taken in part."""
+    return [{"at": each.at, "problem": each.problem} for each in wrong]
+
+
+def _logged(at: str) -> str:
+    """A pointer for the log: one that may be personal data is not told."""
+    return at if at == "/" or _FIELD.fullmatch(at) else "/…"
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """The problem document, and a line in the log without any value."""
+    headers = [(b"content-type", CONTENT_TYPE.encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    if problem.status >= 400:  # noqa: PLR2004 - HTTP's own number
+        fields = [_logged(error.at) for error in problem.errors[:_MOST_LOGGED]]
+        _LOG.info("refused", status=problem.status, title=problem.title, fields=fields)
+    return Answer(problem.status, encode_problem(problem), headers)

@@ -1,0 +1,86 @@
+"""Counts who comes how often. Each process counts for itself: with two workers a limit is up to twice as wide."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter
+
+from services.ingest.config.sources import Source
+from services.ingest.domain.rate import Rate, take
+from shared.http.problems import Problem
+
+_MOST: Final = 100_000  # senders remembered; beyond it the one that was idle longest is forgotten
+_GUESSES: Final = Rate(1 / 6, 20)  # wrong keys of one address: 20 at once, then 10 a minute
+
+
+@lru_cache(maxsize=10_000)
+def _is_public(address: str) -> bool:
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+class Limits:
+    """Per source, per address within a source, and wrong keys per address."""
+
+    def __init__(self, clock: Callable[[], float], registry: CollectorRegistry) -> None:
+        """`clock` returns seconds and never goes back."""
+        self._clock = clock
+        self._due: OrderedDict[Hashable, float] = OrderedDict()
+        self._limited = Counter("firsthour_ingest_limited", "Requests answered 429.", ["limit"], registry=registry)
+
+    def admit(self, source: Source, address: str, *, form: bool) -> None:
+        """Count one request of the source. Raises Problem 429 when it, or the address, comes too often.
+
+        An address of a private network is not counted: it is our own server, or a proxy that nobody told us of, and
+        all its visitors would be counted as one.
+        """
+        limits = source.limits
+        if (limits.address is not None or limits.forms is not None) and _is_public(address):
+            if limits.address is not None:
+                self._count((source.name, address), limits.address, "address")
+            if form and limits.forms is not None:
+                self._count((source.name, address, "form"), limits.forms, "forms")
+        if limits.source is not None:
+            self._count(source.name, limits.source, "source")
+
+    def guessing(self, address: str) -> None:
+        """Raises Problem 429 before a key is looked at, when the address has sent too many wrong ones.
+
+        Not for one of a private network: behind a proxy that nobody told us of, one who guesses would lock out all.
+        """
+        if self._due and address in self._due and _is_public(address):
+            _, wait = take(self._due[address], _GUESSES, self._clock())
+            if wait:
+                raise self._too_many("keys", wait)
+
+    def guessed_wrong(self, address: str) -> None:
+        """Count one wrong key of the address. Raises Problem 429 when there were too many."""
+        self._count(address, _GUESSES, "keys")
+
+    def _count(self, who: Hashable, rate: Rate, limit: str) -> None:
+        due, wait = take(self._due.get(who, 0.0), rate, self._clock())
+        if wait:
+            raise self._too_many(limit, wait)
+        self._remember(who, due)
+
+    def _remember(self, who: Hashable, due: float) -> None:
+        self._due[who] = due
+        self._due.move_to_end(who)
+        if len(self._due) > _MOST:
+            self._due.popitem(last=False)
+
+    def _too_many(self, limit: str, wait: float) -> Problem:
+        self._limited.labels(limit=limit).inc()
+        seconds = str(math.ceil(wait))
+        return Problem(
+            429,
+            "Too many requests",
+            f"Send it again in {seconds} s.",
+            headers={"Retry-After": seconds, "X-RateLimit-Reset": seconds},
+        )

@@ -1,0 +1,236 @@
+"""The HTTP API of nurture: what runs, what was sent, what there is to do, and the few things a person may change."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.nurture.api.schemas import (
+    AttemptOut,
+    DeliveryOut,
+    EndpointOut,
+    EnrolmentOut,
+    Listed,
+    TaskDone,
+    TaskOut,
+    Window,
+    enrolment_out,
+    task_out,
+    window_out,
+)
+from services.nurture.config import Endpoints
+from services.nurture.outbox.publisher import FactMaker
+from services.nurture.runs.changes import MAIL
+from services.nurture.store import lists as store_lists
+from services.nurture.store import outbox as store_facts
+from services.nurture.store.lists import Page, Row
+from shared import clock
+from shared.http.auth import Tokens
+from shared.http.cursor import decode_cursor, encode_cursor
+from shared.http.problems import FieldError, Problem
+
+_Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
+_Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=500)]
+_Contact = Annotated[UUID | None, Query(description="Only of this contact.")]
+_Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+_Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
+_DeliveryState: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+_TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API works on. `wake` is called with queues in which something new stands, `on_facts` after a fact."""
+
+    engine: AsyncEngine
+    tokens: Tokens
+    endpoints: Endpoints
+    facts: FactMaker
+    wake: Callable[[Iterable[str]], None]
+    on_facts: Callable[[], None]
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Every path under /v1."""
+    router = APIRouter(prefix="/v1")
+    _runs(router, parts)
+    _deliveries(router, parts)
+    _tasks(router, parts)
+    _endpoints(router, parts)
+    return router
+
+
+def _runs(router: APIRouter, parts: Parts) -> None:
+    engine, read = parts.engine, [Depends(parts.tokens.read)]
+
+    @router.get("/enrolments", dependencies=read, tags=["runs"])
+    async def enrolments(
+        contact: _Contact = None,
+        workflow: _Name = None,
+        status: _Status | None = None,
+        limit: _Limit = 50,
+        cursor: _Cursor = None,
+    ) -> Listed[EnrolmentOut]:
+        """Runs of workflows, newest first."""
+        async with engine.connect() as conn:
+            rows = await store_lists.enrolments(
+                conn, _page(limit, cursor), contact_id=contact, workflow=workflow, status=status
+            )
+        now = clock.utc_now()
+        return Listed(items=[enrolment_out(row, now) for row in rows], next=_next(rows, limit, "started_at"))
+
+    @router.get("/windows", dependencies=read, tags=["runs"])
+    async def windows(
+        contact: _Contact = None,
+        workflow: _Name = None,
+        state: Literal["open", "missed", "stopped"] = "open",
+        limit: _Limit = 50,
+        cursor: _Cursor = None,
+    ) -> Listed[Window]:
+        """First-hour clocks: the open ones, the one that closes next first; or those missed or stopped."""
+        async with engine.connect() as conn:
+            rows = await store_lists.windows(conn, _page(limit, cursor), state, contact_id=contact, workflow=workflow)
+        now = clock.utc_now()
+        key = "window_closes_at" if state == "open" else "started_at"
+        return Listed(items=[window_out(row, now) for row in rows], next=_next(rows, limit, key))
+
+
+def _deliveries(router: APIRouter, parts: Parts) -> None:
+    engine, read, operate = parts.engine, [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+
+    @router.get("/deliveries", dependencies=read, tags=["deliveries"])
+    async def deliveries(
+        contact: _Contact = None,
+        enrolment: UUID | None = None,
+        endpoint: _Name = None,
+        state: _DeliveryState | None = None,
+        limit: _Limit = 50,
+        cursor: _Cursor = None,
+    ) -> Listed[DeliveryOut]:
+        """What was sent or is to be sent, newest first."""
+        async with engine.connect() as conn:
+            rows = await store_lists.deliveries(
+                conn,
+                _page(limit, cursor),
+                contact_id=contact,
+                enrolment_id=enrolment,
+                endpoint=endpoint,
+                state=state,
+            )
+        return Listed(items=[DeliveryOut.model_validate(dict(row)) for row in rows], next=_next(rows, limit))
+
+    @router.get("/deliveries/{delivery_id}/attempts", dependencies=read, tags=["deliveries"])
+    async def attempts(delivery_id: UUID) -> Listed[AttemptOut]:
+        """Every attempt of one delivery, with the start of what the receiver answered."""
+        async with engine.connect() as conn:
+            if await store_lists.delivery(conn, delivery_id) is None:
+                raise Problem(404, "There is no such delivery")
+            rows = await store_lists.attempts(conn, delivery_id)
+        return Listed(items=[AttemptOut.model_validate(dict(row)) for row in rows])
+
+    @router.post("/deliveries/{delivery_id}/replay", dependencies=operate, tags=["deliveries"])
+    async def replay(delivery_id: UUID) -> DeliveryOut:
+        """Send a finished delivery once more, under the same webhook-id."""
+        async with engine.begin() as conn:
+            endpoint = await store_lists.replay(conn, delivery_id)
+            row = await store_lists.delivery(conn, delivery_id)
+        if row is None:
+            raise Problem(404, "There is no such delivery")
+        if endpoint is None:
+            raise Problem(409, "This delivery is still under way", "Only a finished one can be replayed.")
+        parts.wake([endpoint])
+        return DeliveryOut.model_validate(dict(row))
+
+
+def _tasks(router: APIRouter, parts: Parts) -> None:
+    engine, read, operate = parts.engine, [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+
+    @router.get("/tasks", dependencies=read, tags=["tasks"])
+    async def tasks(
+        contact: _Contact = None,
+        rep: _Name = None,
+        state: _TaskState | None = None,
+        limit: _Limit = 50,
+        cursor: _Cursor = None,
+    ) -> Listed[TaskOut]:
+        """What there is to do for people, newest first."""
+        async with engine.connect() as conn:
+            rows = await store_lists.tasks(conn, _page(limit, cursor), contact_id=contact, rep=rep, state=state)
+        return Listed(items=[task_out(row) for row in rows], next=_next(rows, limit))
+
+    @router.post("/tasks/{task_id}/done", dependencies=operate, tags=["tasks"])
+    async def done(task_id: UUID, body: TaskDone) -> TaskOut:
+        """A person got in touch, or tried: the task is done, and the first-hour clock stops. Safe to repeat."""
+        async with engine.begin() as conn:
+            finished = await store_lists.finish_task(
+                conn, task_id, who=body.who, outcome=body.outcome, channel=body.channel, note=body.note
+            )
+            row = await store_lists.task(conn, task_id)
+            if finished is not None:
+                contact_id, enrolment_id, now = finished
+                fact = parts.facts.touched(
+                    contact_id,
+                    enrolment_id,
+                    now,
+                    who=body.who,
+                    channel=body.channel,
+                    outcome=body.outcome,
+                    note=body.note,
+                )
+                await store_facts.insert(conn, [fact])
+        if row is None:
+            raise Problem(404, "There is no such task")
+        if row["state"] == "cancelled":
+            raise Problem(409, "This task was cancelled", "The run that it belonged to has ended.")
+        parts.on_facts()
+        return task_out(row)
+
+
+def _endpoints(router: APIRouter, parts: Parts) -> None:
+    engine, endpoints = parts.engine, parts.endpoints
+    read, operate = [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+    names = sorted(endpoints.webhooks) + ([MAIL] if endpoints.email is not None else [])
+
+    @router.get("/endpoints", dependencies=read, tags=["endpoints"])
+    async def list_endpoints() -> Listed[EndpointOut]:
+        """Where follow-ups go: what waits, and what is disabled or slowed down."""
+        async with engine.connect() as conn:
+            rows = await store_lists.endpoints(conn, names)
+        return Listed(items=[_endpoint(row, endpoints) for row in rows])
+
+    @router.post("/endpoints/{name}/enable", dependencies=operate, tags=["endpoints"])
+    async def enable(name: str) -> EndpointOut:
+        """Send there again what waits."""
+        if name not in names:
+            raise Problem(404, "There is no such endpoint")
+        async with engine.begin() as conn:
+            await store_lists.enable_endpoint(conn, name)
+            rows = await store_lists.endpoints(conn, [name])
+        parts.wake([name])
+        return _endpoint(rows[0], endpoints)
+
+
+def _endpoint(row: Row, endpoints: Endpoints) -> EndpointOut:
+    return EndpointOut(kind="webhook" if row["name"] in endpoints.webhooks else "email", **dict(row))
+
+
+def _page(limit: int, cursor: str | None) -> Page:
+    if cursor is None:
+        return Page(limit, None)
+    try:
+        at, identifier = decode_cursor(cursor)
+        return Page(limit, (datetime.fromisoformat(str(at)), UUID(str(identifier))))
+    except ValueError:
+        wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
+        raise Problem(400, "The cursor cannot be read", errors=[wrong]) from None
+
+
+def _next(rows: Sequence[Row], limit: int, key: str = "created_at") -> str | None:
+    if len(rows) < limit:
+        return None
+    last: dict[str, Any] = dict(rows[-1])
+    return encode_cursor([last[key].isoformat(), str(last["id"])])

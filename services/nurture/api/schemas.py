@@ -1,0 +1,209 @@
+"""What the read API answers. Money is `{"amount", "currency"}`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, Field, StringConstraints
+
+from services.nurture.domain.enrolment import decode_enrolment
+from services.nurture.store.lists import Row
+from shared.money import from_minor
+
+T = TypeVar("T")
+_NO_NUL = r"^[^\x00]*$"  # Postgres keeps no text with one
+
+
+class Money(BaseModel):
+    """An amount as people write it."""
+
+    amount: str
+    currency: str
+
+
+class Listed(BaseModel, Generic[T]):
+    """A page; `next` is the cursor of the one after it, absent on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class Window(BaseModel):
+    """A first-hour clock. `seconds_left` is negative once it has run out."""
+
+    contact_id: UUID
+    enrolment_id: UUID
+    workflow: str
+    opened_at: datetime
+    closes_at: datetime
+    seconds_left: float | None
+    stopped_at: datetime | None
+    stopped_by: str | None
+    missed: bool
+
+
+class EnrolmentOut(BaseModel):
+    """One contact's run through a workflow."""
+
+    id: UUID
+    workflow: str
+    version: str
+    contact_id: UUID
+    status: Literal["active", "completed", "exited", "goal_reached"]
+    triggered_at: datetime
+    started_at: datetime
+    ended_at: datetime | None
+    ended_because: str | None
+    step: str | None
+    waits_until: datetime | None
+    waits_for: str | None
+    window: Window | None
+    lead_value: Money
+    customer_value: Money
+
+
+class DeliveryOut(BaseModel):
+    """One thing to send; `id` is the webhook-id."""
+
+    id: UUID
+    enrolment_id: UUID
+    contact_id: UUID
+    workflow: str
+    step: str
+    channel: Literal["webhook", "email"]
+    target: str
+    endpoint: str
+    rep: str | None
+    state: Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+    created_at: datetime
+    due_at: datetime
+    deadline_at: datetime | None
+    finished_at: datetime | None
+    attempts: int
+    reason: str | None
+
+
+class AttemptOut(BaseModel):
+    """One attempt to deliver. `unknown`: it may have arrived, and nobody said so."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    status: int | None
+    outcome: Literal["delivered", "retry", "failed", "expired", "unknown"]
+    reason: str | None
+    excerpt: str | None
+
+
+class Person(BaseModel):
+    """Whom a task is about."""
+
+    name: str | None = None
+    company: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    country: str | None = None
+
+
+class TaskOut(BaseModel):
+    """Something for a person to do."""
+
+    id: UUID
+    enrolment_id: UUID
+    contact_id: UUID
+    workflow: str
+    step: str
+    name: str
+    rep: str | None
+    state: Literal["open", "done", "expired", "cancelled"]
+    created_at: datetime
+    deadline_at: datetime | None
+    finished_at: datetime | None
+    done_by: str | None
+    outcome: Literal["reached", "attempted"] | None
+    done_channel: str | None
+    note: str | None
+    contact: Person
+    lead_value: Money | None
+    customer_value: Money | None
+
+
+class TaskDone(BaseModel):
+    """What a person did about a task."""
+
+    model_config = {"extra": "forbid"}
+
+    who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_NUL)]
+    outcome: Literal["reached", "attempted"] = "reached"
+    channel: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=_NO_NUL)] = (
+        "phone"
+    )
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=_NO_NUL)] | None = Field(
+        default=None
+    )
+
+
+class EndpointOut(BaseModel):
+    """A queue of deliveries. `disabled_at`: it answered 410, and a person has to enable it."""
+
+    name: str
+    kind: Literal["webhook", "email", "unknown"]
+    disabled_at: datetime | None
+    disabled_because: str | None
+    slowed_until: datetime | None
+    pending: int
+    next_due_at: datetime | None
+
+
+def enrolment_out(row: Row, now: datetime) -> EnrolmentOut:
+    """A run as the API shows it."""
+    run = decode_enrolment(row["document"])
+    waiting = run.waiting
+    currency = run.contact.currency
+    return EnrolmentOut(
+        **{name: row[name] for name in _OF_ENROLMENT},
+        ended_because=run.ended_because,
+        step=run.position,
+        waits_until=waiting.until if waiting else None,
+        waits_for=waiting.event if waiting else None,
+        window=window_out(row, now) if row["window_opened_at"] is not None else None,
+        lead_value=_money(run.values.lead, currency),
+        customer_value=_money(run.values.customer, currency),
+    )
+
+
+_OF_ENROLMENT = ("id", "workflow", "version", "contact_id", "status", "triggered_at", "started_at", "ended_at")
+
+
+def window_out(row: Row, now: datetime) -> Window:
+    """A first-hour clock as the API shows it."""
+    stopped_at = row["window_stopped_at"]
+    left = (row["window_closes_at"] - now).total_seconds() if stopped_at is None else None
+    return Window(
+        contact_id=row["contact_id"],
+        enrolment_id=row["id"],
+        workflow=row["workflow"],
+        opened_at=row["window_opened_at"],
+        closes_at=row["window_closes_at"],
+        seconds_left=round(left, 1) if left is not None else None,
+        stopped_at=stopped_at,
+        stopped_by=row["window_stopped_by"],
+        missed=(stopped_at or now) > row["window_closes_at"],
+    )
+
+
+def task_out(row: Row) -> TaskOut:
+    """A task as the API shows it."""
+    data: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
+    return TaskOut(
+        **{name: row[name] for name in TaskOut.model_fields if name in row},
+        contact=Person.model_validate(data["contact"]),
+        lead_value=data.get("lead_value"),
+        customer_value=data.get("customer_value"),
+    )
+
+
+def _money(minor: int, currency: str) -> Money:
+    money = from_minor(minor, currency)
+    return Money(amount=money.amount, currency=money.currency)

@@ -1,0 +1,51 @@
+"""Sends a delivery as a webhook: signed anew for every attempt, over the very bytes that were stored."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from services.nurture.channels.webhook import http_client
+from services.nurture.channels.webhook.http_client import Line
+from services.nurture.channels.webhook.signature import signed_headers
+from services.nurture.deliveries.attempts import Attempted
+from services.nurture.deliveries.queue import Send
+from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
+from services.nurture.store.deliveries import Given
+from shared import clock
+
+_FIXED = (("content-type", "application/json"), ("user-agent", "Firsthour"), ("accept", "*/*"))
+
+
+def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
+    """A `send` for the endpoint behind this line; `keys` are its secrets, the newest first."""
+
+    async def send(given: Given) -> Attempted:
+        started = clock.utc_now()
+        signed = signed_headers(keys, str(given.id), int(started.timestamp()), given.payload)
+        reply = await line.post(given.payload, (*_FIXED, *signed.items()))
+        ended = clock.utc_now()
+        match reply:
+            case http_client.Answered(status, retry_after, excerpt):
+                return Attempted(given, Answered(status, seconds_of(retry_after, ended)), ended, status, excerpt)
+            case http_client.NotSent(reason):
+                return Attempted(given, NotSent(reason), ended)
+            case http_client.NoAnswer(reason):
+                return Attempted(given, MaybeSent(reason), ended)
+            case http_client.Refused(reason):
+                return Attempted(given, Impossible(reason), ended)
+
+    return send
+
+
+def seconds_of(retry_after: str | None, now: datetime) -> float | None:
+    """A Retry-After header in seconds from now; it holds seconds or a date. None when there is none to be read."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())

@@ -1,0 +1,144 @@
+"""What came of attempts, by the rules of domain/retry.py: recorded together, with fallbacks and facts, in one go."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.config import Endpoints
+from services.nurture.domain.fallback import fallback_of
+from services.nurture.domain.retry import (
+    STANDARD_PLAN,
+    AfterAttempt,
+    Delivered,
+    DisableEndpoint,
+    GiveUp,
+    MaybeSent,
+    Outcome,
+    RetryAt,
+    after_attempt,
+)
+from services.nurture.outbox.publisher import FactMaker, Kind
+from services.nurture.runs.changes import Changes
+from services.nurture.runs.writing import Written, write
+from services.nurture.store import claims as store_claims
+from services.nurture.store import overdue as store_overdue
+from services.nurture.store.claims import Record
+from services.nurture.store.deliveries import Given
+from shared import log
+
+_LOG = log.get(__name__)
+_LONGEST_REASON: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt that has ended. `status` and `excerpt` as the receiver answered, for people to read."""
+
+    given: Given
+    outcome: Outcome
+    ended_at: datetime
+    status: int | None = None
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording did: the attempts that were still ours, each with what becomes of it, and what was written."""
+
+    settled: Sequence[tuple[Record, AfterAttempt]]
+    written: Written
+
+
+async def record(
+    conn: AsyncConnection,
+    attempted: Sequence[Attempted],
+    *,
+    endpoints: Endpoints,
+    facts: FactMaker,
+    dice: Callable[[], float],
+) -> Recorded:
+    """Record attempts. Those whose lease has ended meanwhile are somebody else's by now, and change nothing."""
+    verdicts = [
+        (each, after_attempt(each.outcome, each.given.rule(), STANDARD_PLAN, now=each.ended_at, jitter=dice()))
+        for each in attempted
+    ]
+    doubtful = [each.given for each, verdict in verdicts if not isinstance(verdict, Delivered)]
+    withdrawn = await store_claims.withdrawn(conn, doubtful) if doubtful else {}
+    records = {
+        each.given.id: (_record(each, verdict, withdrawn=withdrawn.get(each.given.id, False)), verdict)
+        for each, verdict in verdicts
+    }
+    ours = await store_claims.record(conn, [one for one, _ in records.values()])
+    settled = [records[identifier] for identifier in records if identifier in ours]
+    changes = Changes()
+    told = []
+    for one, verdict in settled:
+        ended = _ended(verdict)
+        given = one.given
+        kind = _KINDS.get(one.state)
+        if kind is not None and given.rep is None:
+            told.append(facts.followup(kind, given, one.finished_at, attempt=given.attempts, reason=one.reason))
+        if ended is not None and ended.fall_back and one.state != "cancelled":
+            fallback = fallback_of(given.as_new(), ended.reason, one.finished_at)
+            if fallback is not None:
+                changes.add(fallback, is_first=given.is_first)
+    await _heed(conn, settled)
+    now = max(one.finished_at for one, _ in records.values())
+    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now, more=told)
+    return Recorded(settled, written)
+
+
+_KINDS: Final[dict[str, Kind]] = {
+    "delivered": "followup.sent",
+    "failed": "followup.failed",
+    "expired": "followup.expired",
+}
+
+
+def _record(each: Attempted, verdict: AfterAttempt, *, withdrawn: bool) -> Record:
+    state, wait_s, reason = "delivered", 0.0, None
+    ended = _ended(verdict)
+    if isinstance(verdict, RetryAt):
+        state, reason = "pending", verdict.reason
+        wait_s = max(0.0, (verdict.at - each.ended_at).total_seconds())
+    elif ended is not None:
+        state, reason = ended.state, ended.reason
+    outcome = "retry" if state == "pending" else state
+    if isinstance(each.outcome, MaybeSent):
+        outcome = "unknown"
+    if withdrawn:
+        state = "cancelled"
+    return Record(
+        each.given,
+        each.ended_at,
+        state,
+        outcome,
+        wait_s,
+        each.status,
+        reason[:_LONGEST_REASON] if reason else None,
+        each.excerpt,
+    )
+
+
+def _ended(verdict: AfterAttempt) -> GiveUp | None:
+    if isinstance(verdict, DisableEndpoint):
+        return verdict.then
+    return verdict if isinstance(verdict, GiveUp) else None
+
+
+async def _heed(conn: AsyncConnection, settled: Sequence[tuple[Record, AfterAttempt]]) -> None:
+    """Disable and slow down the endpoints that asked for it."""
+    slow: dict[str, float] = {}
+    for one, verdict in settled:
+        endpoint = one.given.endpoint
+        if isinstance(verdict, DisableEndpoint):
+            if await store_overdue.disable_endpoint(conn, endpoint, verdict.reason):
+                _LOG.error("endpoint_disabled", endpoint=endpoint, reason=verdict.reason)
+        elif not isinstance(verdict, Delivered) and verdict.slow_until is not None:
+            seconds = (verdict.slow_until - one.finished_at).total_seconds()
+            slow[endpoint] = max(slow.get(endpoint, 0.0), seconds)
+    for endpoint in sorted(slow):
+        await store_overdue.slow_endpoint(conn, endpoint, slow[endpoint])

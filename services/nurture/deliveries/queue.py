@@ -1,0 +1,95 @@
+"""One endpoint's own queue: what it has claimed, how much it sends at once, and its breaker.
+
+Nothing here is shared with another endpoint, so one that is dead or slow delays nobody else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.nurture.deliveries.attempts import Attempted
+from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
+from services.nurture.store.claims import LEASE_S
+from services.nurture.store.deliveries import Given
+from shared import clock
+from shared.backoff import exponential
+
+Send = Callable[[Given], Awaitable[Attempted]]
+
+_BREAK_AFTER: Final = 5  # connections in a row that failed; then one probe at a time
+_LONGEST_PAUSE_S: Final = 30.0
+_FAST_S: Final = 0.25  # an endpoint that answers within this may have a few deliveries claimed ahead
+_HOLD: Final = frozenset({410, 429, 502, 503, 504})
+_HOLD_S: Final = 2.0
+_AHEAD: Final = 8  # times its concurrency
+_MARGIN_S: Final = 17.0  # what an attempt may take, with recording it; a lease with less left is put back
+
+
+@dataclass(slots=True)
+class Lane:
+    """What one endpoint has under way. `send` never raises for what the endpoint does."""
+
+    name: str
+    concurrency: int
+    send: Send
+    queue: deque[tuple[Given, float]] = field(default_factory=deque)  # claimed ahead, with when (loop time)
+    busy: int = 0
+    failures: int = 0  # in a row
+    pause_until: float = 0.0  # loop time; nothing is sent before
+    more: bool = False  # the last claim was full, so more may be due
+    typical_s: float = 1.0  # how long an attempt takes, lately
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def at_once(self) -> int:
+        """How many attempts may be under way."""
+        return 1 if self.broken else self.concurrency
+
+    @property
+    def broken(self) -> bool:
+        """Whether its connections fail: only one probe at a time is sent."""
+        return self.failures >= _BREAK_AFTER
+
+    def room(self, now: float) -> int:
+        """How many deliveries to claim now."""
+        if now < self.pause_until:
+            return 0
+        if self.broken:
+            return 1 if self.busy == 0 and not self.queue else 0
+        if len(self.queue) >= self.concurrency:
+            return 0  # enough is claimed ahead
+        ahead = _AHEAD * self.concurrency if self.typical_s < _FAST_S else 0
+        return max(0, self.concurrency + ahead - self.busy - len(self.queue))
+
+    def next(self, now: float) -> tuple[Given | None, list[Given]]:
+        """What to send next, if anything, and what has waited too long in the queue to be sent under its lease."""
+        late: list[Given] = []
+        while self.queue:
+            given, claimed_at = self.queue.popleft()
+            if now < self.pause_until or now - claimed_at > LEASE_S - _MARGIN_S:
+                late.append(given)
+            else:
+                return given, late
+        return None, late
+
+    def learn(self, attempted: Attempted, seconds: float, now: float, *, jitter: float) -> None:
+        """Remember how it went."""
+        self.typical_s += (seconds - self.typical_s) / 8
+        if isinstance(attempted.outcome, NotSent | MaybeSent):
+            self.failures += 1
+            if self.broken:
+                pause = exponential(self.failures - _BREAK_AFTER, jitter=jitter, first=0.5, longest=_LONGEST_PAUSE_S)
+                self.pause_until = now + pause
+            return
+        if not isinstance(attempted.outcome, Impossible):
+            self.failures = 0
+        if isinstance(attempted.outcome, Answered) and attempted.outcome.status in _HOLD:
+            # What is to hold for all processes is being recorded; until then this one stops by itself.
+            self.pause_until = now + _HOLD_S
+
+
+async def nowhere(given: Given) -> Attempted:
+    """What is sent to an endpoint that the configuration no longer names."""
+    return Attempted(given, Impossible("the configuration names no such endpoint"), clock.utc_now())

@@ -1,0 +1,83 @@
+"""Which version of a workflow a run goes on with: the one it started with, for as long as it can be compiled."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.enrolment import Decision, Enrolment
+from services.nurture.domain.workflow import Workflow
+from services.nurture.language.compile import Workflows, compile_workflow
+from services.nurture.language.conditions import Undecided
+from services.nurture.store import enrolments as store
+from services.nurture.store.enrolments import Version
+from shared import log
+from shared.errors import ConfigurationError
+
+_LOG = log.get(__name__)
+
+
+@dataclass(slots=True)
+class Versions:
+    """Every version that is in use, compiled. None: stored, but it cannot be compiled any more."""
+
+    live: Workflows
+    known: dict[tuple[str, str], Workflow | None]
+    listened: set[str]  # the types of event that can move a run of any of them
+    undecided: Undecided
+
+    def of(self, run: Enrolment) -> Workflow | None:
+        """The version of this run; None when it cannot go on. Call `learn` first."""
+        return self.known[run.workflow, run.version]
+
+    async def learn(self, conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
+        """Read and compile the versions of these runs that are not known yet."""
+        await self._learn(conn, {(run.workflow, run.version) for run in runs})
+
+    async def _learn(self, conn: AsyncConnection, wanted: set[tuple[str, str]]) -> None:
+        wanted = wanted - self.known.keys()
+        if wanted:
+            stored = await store.versions(conn, wanted)
+            self.known.update(dict.fromkeys(wanted))
+            for each in stored:
+                workflow = self.known[each.name, each.version] = self._compiled(each)
+                if workflow is not None:
+                    self.listened |= workflow.listens_to
+
+    async def learn_active(self, conn: AsyncConnection) -> None:
+        """Read and compile every version that a run still uses."""
+        stored = await store.active_versions(conn)
+        await self._learn(conn, {(each.name, each.version) for each in stored})
+
+    async def keep_live(self, conn: AsyncConnection) -> None:
+        """Store the live versions, so that runs which start with them keep them."""
+        await store.keep_versions(conn, [Version(w.name, w.version, w.source) for w in self.live.by_name.values()])
+
+    def _compiled(self, stored: Version) -> Workflow | None:
+        try:
+            return compile_workflow(stored.source, undecided=self.undecided)
+        except ConfigurationError as error:
+            _LOG.error("workflow_version_unusable", workflow=stored.name, version=stored.version, problem=str(error))
+            return None
+
+
+def with_live(live: Workflows, undecided: Undecided) -> Versions:
+    """The live versions; others are read when a run that has one is looked at."""
+    workflows = live.by_name.values()
+    listened = {kind for workflow in workflows for kind in workflow.listens_to}
+    return Versions(live, {(w.name, w.version): w for w in workflows}, listened, undecided)
+
+
+def unusable(run: Enrolment, now: datetime) -> Decision:
+    """The end of a run whose version cannot be compiled any more."""
+    return Decision(
+        replace(
+            run,
+            status="exited",
+            position=None,
+            waiting=None,
+            ended_at=now,
+            ended_because="its version of the workflow cannot be read any more",
+        )
+    )

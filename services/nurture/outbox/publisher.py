@@ -1,0 +1,141 @@
+"""What nurture did, as events.
+
+A fact is a row of the transaction that made it true, published after it, and swept up after a crash. The event's id
+is the row's id, so publishing it twice is still one event.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.nurture.domain.delivery import NewDelivery
+from services.nurture.metrics import Metrics
+from services.nurture.store import outbox as store_facts
+from services.nurture.store.deliveries import Given
+from services.nurture.store.outbox import Fact
+from shared import clock, log
+from shared.db.transient import is_transient
+from shared.errors import Transient
+from shared.events.envelope import KAFKA_HEADERS, encode, make_event
+from shared.events.identity import Identity, partition_key
+from shared.events.types import ContactTouched, Followup
+from shared.kafka.producer import Producer
+from shared.kafka.records import Outgoing
+from shared.pause import pause
+
+SOURCE: Final = "/nurture"
+_LOG = log.get(__name__)
+_AT_ONCE: Final = 2000
+_POLL_S: Final = 0.25
+_AGAIN_S: Final = 1.0
+
+Kind: TypeAlias = Literal["followup.scheduled", "followup.sent", "followup.failed", "followup.expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class FactMaker:
+    """Makes facts; `key_secret` is that of every partition key."""
+
+    key_secret: bytes
+
+    def followup(
+        self, kind: Kind, about: NewDelivery | Given, now: datetime, *, attempt: int = 0, reason: str | None = None
+    ) -> Fact:
+        """What happened to one delivery or task."""
+        data = Followup(
+            identity=Identity(contact_id=about.contact_id),
+            enrolment=about.enrolment_id,
+            workflow=about.workflow,
+            step=about.step,
+            channel=about.channel,
+            target=about.target,
+            delivery=about.id,
+            attempt=attempt,
+            reason=reason,
+        )
+        return self._fact(kind, about.contact_id, data, now)
+
+    def touched(
+        self,
+        contact_id: UUID,
+        enrolment_id: UUID,
+        now: datetime,
+        *,
+        who: str,
+        channel: str,
+        outcome: Literal["attempted", "reached"],
+        note: str | None,
+    ) -> Fact:
+        """A person of ours got in touch with the contact, or tried."""
+        data = ContactTouched(
+            identity=Identity(contact_id=contact_id),
+            who=who,
+            channel=channel,
+            outcome=outcome,
+            human=True,
+            enrolment=enrolment_id,
+            note=note,
+        )
+        return self._fact("contact.touched", contact_id, data, now)
+
+    def _fact(self, kind: str, contact_id: UUID, data: Struct, now: datetime) -> Fact:
+        subject = f"contact:{contact_id}"
+        identifier = clock.new_id()
+        event = make_event(
+            id=identifier, source=SOURCE, type=kind, time=now, receivedtime=now, subject=subject, data=data
+        )
+        return Fact(identifier, partition_key(subject, self.key_secret), encode(event))
+
+
+class FactPublisher:
+    """Publishes the outbox. Of all processes one does, holding an advisory lock, so that order is kept."""
+
+    def __init__(self, engine: AsyncEngine, producer: Producer, topic: str, metrics: Metrics) -> None:
+        """Nothing happens before `run`."""
+        self._engine = engine
+        self._producer = producer
+        self._topic = topic
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There are new facts."""
+        self._wake.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Publish until `stopping`, then what is left, if Kafka takes it."""
+        while not stopping.is_set():
+            try:
+                async with self._engine.connect() as connection:
+                    conn = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    if await store_facts.become_publisher(conn):
+                        try:
+                            await self._publish(conn, stopping)
+                        finally:
+                            await connection.invalidate()  # the lock ends with its connection, not with our use of it
+            except Exception as error:
+                if not (isinstance(error, Transient) or is_transient(error)):
+                    raise
+                _LOG.warning("facts_wait", reason=type(error).__name__)
+            await pause(stopping, _AGAIN_S)
+
+    async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
+        while True:
+            ending = stopping.is_set()
+            self._wake.clear()
+            facts = await store_facts.oldest(conn, _AT_ONCE)
+            if facts:
+                await self._producer.send_all(
+                    [Outgoing(self._topic, fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
+                )
+                await store_facts.forget(conn, [fact.id for fact in facts])
+                self._metrics.facts.inc(len(facts))
+            if ending:
+                return
+            if len(facts) < _AT_ONCE:
+                await pause(self._wake, _POLL_S)

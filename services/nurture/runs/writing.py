@@ -1,0 +1,79 @@
+"""Writes what was decided: one statement for each table, whatever the number of decisions."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.config import Endpoints
+from services.nurture.domain.delivery import assignee
+from services.nurture.outbox.publisher import FactMaker
+from services.nurture.runs.changes import Changes, NewRow, endpoints_of, notice
+from services.nurture.store import deliveries as store_deliveries
+from services.nurture.store import enrolments as store
+from services.nurture.store import outbox as store_facts
+from services.nurture.store.outbox import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of writing: the runs that began, and the queues in which something new stands."""
+
+    begun: set[UUID]
+    endpoints: set[str]
+
+
+async def write(
+    conn: AsyncConnection,
+    changes: Changes,
+    *,
+    endpoints: Endpoints,
+    facts: FactMaker,
+    now: datetime,
+    more: Sequence[Fact] = (),
+) -> Written:
+    """Write all changes, and the facts that follow from them with `more` of the caller's."""
+    await store_deliveries.cancel(conn, changes.cancelled - changes.enrolled.keys())
+    await store_deliveries.close_tasks(conn, {k: v for k, v in changes.touched.items() if k not in changes.enrolled})
+    await store.update_enrolments(conn, changes.changed.values())
+    begun = await store.insert_enrolments(conn, list(changes.enrolled.values()))
+    rows = changes.rows
+    if len(begun) < len(changes.enrolled):  # another process was first: what this run would have sent is not sent
+        lost = changes.enrolled.keys() - begun
+        rows = [row for row in rows if row.new.enrolment_id not in lost]
+    tasks = [row for row in rows if row.new.channel == "task"]
+    deliveries = [row for row in rows if row.new.channel != "task"]
+    if tasks:
+        await _assign(conn, tasks)
+        made = await store_deliveries.insert_tasks(conn, tasks)
+        tasks = [task for task in tasks if task.new.id in made]
+        deliveries += [notice(task) for task in tasks if _tell(task, endpoints)]
+    made = await store_deliveries.insert_deliveries(conn, deliveries)
+    deliveries = [row for row in deliveries if row.new.id in made]
+    scheduled = [
+        facts.followup("followup.scheduled", row.new, now)
+        for row in (*deliveries, *tasks)
+        if row.state == "waiting" and (row.rep is None or row.new.channel == "task")
+    ]
+    await store_facts.insert(conn, [*scheduled, *more])
+    return Written(begun, endpoints_of(deliveries))
+
+
+async def _assign(conn: AsyncConnection, tasks: Sequence[NewRow]) -> None:
+    """Give each task to the rep whose turn it is."""
+    counts = Counter((task.new.workflow, task.new.step) for task in tasks if task.new.assign)
+    if not counts:
+        return
+    turns = await store_deliveries.take_turns(conn, counts)
+    for task in tasks:
+        if task.new.assign:
+            key = (task.new.workflow, task.new.step)
+            task.rep = assignee(task.new.assign, turns[key])
+            turns[key] += 1
+
+
+def _tell(task: NewRow, endpoints: Endpoints) -> bool:
+    return task.state == "waiting" and task.rep in endpoints.reps and endpoints.email is not None

@@ -1,0 +1,133 @@
+"""SQL on what is late: leases, deadlines of deliveries and tasks; and on endpoints that must not be sent to."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.store.deliveries import COLUMNS, OF_RUN, Given, given_of
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Of which kinds something is overdue now, by the database's clock."""
+
+    enrolments: bool
+    deliveries: bool
+    tasks: bool
+    leases: bool
+    windows: bool
+
+
+# Each is one step into a partial index.
+_LOOK: Final = sa.text("""
+    SELECT
+        EXISTS (SELECT FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL
+                    AND due_at <= statement_timestamp()),
+        EXISTS (SELECT FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL
+                    AND expires_at <= statement_timestamp()),
+        EXISTS (SELECT FROM tasks WHERE state = 'open' AND expires_at IS NOT NULL
+                    AND expires_at <= statement_timestamp()),
+        EXISTS (SELECT FROM deliveries WHERE state = 'claimed' AND lease_until <= statement_timestamp()),
+        EXISTS (SELECT FROM enrolments WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL
+                    AND window_missed_at IS NULL AND window_closes_at <= statement_timestamp())
+""")
+_EXPIRED_LEASES: Final = sa.text(f"""
+    SELECT {COLUMNS} FROM deliveries AS d JOIN enrolments AS e ON e.id = d.enrolment_id
+    WHERE d.state = 'claimed' AND d.lease_until <= statement_timestamp()
+    ORDER BY d.lease_until LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
+""")  # noqa: S608 - see above
+_END_LEASES: Final = sa.text("""
+    UPDATE deliveries SET lease_until = statement_timestamp() WHERE state = 'claimed' AND leased_by = :instance
+""")
+_EXPIRED: Final = sa.text(f"""
+    SELECT {COLUMNS}, statement_timestamp() AS now
+    FROM deliveries AS d JOIN enrolments AS e ON e.id = d.enrolment_id
+    WHERE d.state = 'pending' AND d.expires_at IS NOT NULL AND d.expires_at <= statement_timestamp()
+    ORDER BY d.expires_at LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
+""")  # noqa: S608 - see above
+_EXPIRED_TASKS: Final = sa.text(f"""
+    SELECT t.id, t.enrolment_id, {OF_RUN}, t.step, 'task' AS channel, t.name AS target, '' AS endpoint, t.rep,
+        false AS is_first, t.created_at, t.deadline_at, t.expires_at, t.fallback_channel, t.fallback_target,
+        0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS claimed_at, CAST(NULL AS uuid) AS lease_token,
+        t.payload, statement_timestamp() AS now
+    FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
+    WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.expires_at <= statement_timestamp()
+    ORDER BY t.expires_at LIMIT :most FOR NO KEY UPDATE OF t SKIP LOCKED
+""")  # noqa: S608 - see above
+_EXPIRE: Final = sa.text("""
+    UPDATE deliveries AS d SET state = 'expired', finished_at = statement_timestamp(), reason = u.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
+    WHERE d.id = u.id
+""")
+_EXPIRE_TASKS: Final = sa.text("""
+    UPDATE tasks SET state = 'expired', finished_at = statement_timestamp() WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+_DISABLE: Final = sa.text("""
+    INSERT INTO endpoint_state (name, disabled_at, disabled_because)
+    VALUES (:name, statement_timestamp(), :reason)
+    ON CONFLICT (name) DO UPDATE SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because
+    WHERE endpoint_state.disabled_at IS NULL
+""")
+_DISABLED: Final = sa.text("SELECT name FROM endpoint_state WHERE disabled_at IS NOT NULL")
+_SLOW: Final = sa.text("""
+    INSERT INTO endpoint_state AS s (name, slowed_until)
+    VALUES (:name, statement_timestamp() + make_interval(secs => :seconds))
+    ON CONFLICT (name) DO UPDATE SET slowed_until = GREATEST(s.slowed_until, excluded.slowed_until)
+""")
+
+
+async def look(conn: AsyncConnection) -> Overdue:
+    """What is overdue."""
+    return Overdue(*(await conn.execute(_LOOK)).one())
+
+
+async def expired_leases(conn: AsyncConnection, *, most: int) -> list[Given]:
+    """Lock claimed deliveries whose process did not say in time what came of them."""
+    return [given_of(row) for row in await conn.execute(_EXPIRED_LEASES, {"most": most})]
+
+
+async def end_leases(conn: AsyncConnection, instance: str) -> int:
+    """End the leases of an earlier life of this instance; return how many."""
+    return (await conn.execute(_END_LEASES, {"instance": instance})).rowcount
+
+
+async def expired(conn: AsyncConnection, *, most: int) -> list[tuple[Given, datetime]]:
+    """Lock pending deliveries whose time is over, each with the database's clock."""
+    return [(given_of(row), row.now) for row in await conn.execute(_EXPIRED, {"most": most})]
+
+
+async def expired_tasks(conn: AsyncConnection, *, most: int) -> list[tuple[Given, datetime]]:
+    """Lock open tasks whose time is over, each with the database's clock."""
+    return [(given_of(row), row.now) for row in await conn.execute(_EXPIRED_TASKS, {"most": most})]
+
+
+async def expire(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
+    """End locked deliveries as expired."""
+    if reasons:
+        await conn.execute(_EXPIRE, {"ids": list(reasons), "reasons": list(reasons.values())})
+
+
+async def expire_tasks(conn: AsyncConnection, ids: Collection[UUID]) -> None:
+    """End locked tasks as expired."""
+    if ids:
+        await conn.execute(_EXPIRE_TASKS, {"ids": list(ids)})
+
+
+async def disable_endpoint(conn: AsyncConnection, name: str, reason: str) -> bool:
+    """Send nothing more there until a person enables it. False when it was disabled before."""
+    return (await conn.execute(_DISABLE, {"name": name, "reason": reason})).rowcount > 0
+
+
+async def disabled_endpoints(conn: AsyncConnection) -> set[str]:
+    """Those to which nothing is sent until a person enables them."""
+    return set((await conn.execute(_DISABLED)).scalars())
+
+
+async def slow_endpoint(conn: AsyncConnection, name: str, seconds: float) -> None:
+    """Send nothing there for so many seconds."""
+    await conn.execute(_SLOW, {"name": name, "seconds": seconds})

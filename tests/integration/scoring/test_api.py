@@ -1,0 +1,176 @@
+"""The read API of scoring over HTTP: who may ask, complete pages, and the queue."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared.kafka.topics import create_topics
+from shared.money import Money
+from tests.support.scoring_service import Api, World, a_world, scoring
+from tests.unit.scoring.builders import a_lead, a_purchase, a_refund, a_touch, an_engagement, minutes
+
+
+@pytest.fixture
+async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
+        await create_topics(kafka, world.topics, partitions=3, replication=1)
+        yield world
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[Api]:
+    async with scoring(world) as api:
+        yield api
+
+
+def a_cursor(*parts: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+async def test_nothing_is_shown_without_the_token(api: Api) -> None:
+    contact = uuid4()
+    for path in (
+        "contacts",
+        f"contacts/{contact}",
+        f"contacts/{contact}/bookings",
+        f"contacts/{contact}/events",
+        "queue",
+    ):
+        for given in ("", "Bearer wrong", "Basic eDp5"):
+            answer = await api.http.get(f"/v1/{path}", headers={"Authorization": given})
+            assert answer.status_code == 401
+            assert answer.headers["content-type"] == "application/problem+json"
+    assert (await api.http.get("/healthz", headers={"Authorization": ""})).status_code == 200
+
+
+async def test_nobody_is_not_found(api: Api) -> None:
+    contact = uuid4()
+    for path in ("", "/bookings", "/events"):
+        answer = await api.http.get(f"/v1/contacts/{contact}{path}")
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert (await api.get("/v1/contacts", email="nobody@example.com"))["items"] == []
+    wrong = await api.http.get("/v1/contacts", params={"email": "nobody"})
+    assert wrong.status_code == 422
+    assert [each["at"] for each in wrong.json()["errors"]] == ["/query/email"]
+    assert (await api.http.get("/v1/contacts/not-an-id")).status_code == 422
+
+
+async def test_a_contact_is_found_by_each_of_its_identities(world: World, api: Api) -> None:
+    await world.tell(a_lead(email="ada@example.com", phone="+441632960961", user_id="u:1", source="/sources/shop"))
+    await world.settled()
+    (contact,) = await api.pages("/v1/contacts")
+    for query in (
+        {"email": "Ada@Example.com"},
+        {"phone": "+44 1632 960961"},
+        {"user_id": "u:1", "source": "shop"},
+        {"user_id": "u:1", "source": "/sources/shop"},
+    ):
+        assert (await api.get("/v1/contacts", **query))["items"] == [contact]
+    assert (await api.get("/v1/contacts", user_id="u:1", source="website"))["items"] == []
+    assert await api.get(f"/v1/contacts/{contact['id']}") == contact
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 500])
+async def test_pages_are_complete_and_repeat_nothing(world: World, api: Api, limit: int) -> None:
+    now = datetime.now(UTC)
+    for n in range(7):
+        await world.tell(a_lead(email=f"p{n}@example.com", at=now), partition=n % 3)
+    await world.tell(
+        a_purchase(email="p0@example.com", at=now), a_refund(email="p0@example.com", amount="20.00", at=now)
+    )
+    for n in range(6):  # many at one moment: only the id tells them apart
+        await world.tell(an_engagement(email="p0@example.com", kind=f"k{n}", at=now - minutes(n // 3)))
+    await world.settled()
+    contacts = await api.pages("/v1/contacts", limit=limit)
+    assert sorted(each["email"] for each in contacts) == [f"p{n}@example.com" for n in range(7)]
+    (whole,) = (await api.get("/v1/contacts", email="p0@example.com"))["items"]
+    events = await api.pages(f"/v1/contacts/{whole['id']}/events", limit=limit)
+    assert len({each["id"] for each in events}) == len(events) == whole["version"] == 9
+    assert [each["time"] for each in events] == sorted(each["time"] for each in events)
+    booked = await api.pages(f"/v1/contacts/{whole['id']}/bookings", limit=limit)
+    assert len(booked) == await world.one("SELECT count(*) FROM bookings WHERE contact_id = :id", id=whole["id"])
+    for account in ("lead", "customer"):
+        total = sum(Decimal(each["amount"]["amount"]) for each in booked if each["account"] == account)
+        assert total == Decimal(whole[f"{account}_value"]["amount"])
+    assert whole["customer_value"]["amount"] == "28.00"
+
+
+async def test_a_cursor_that_no_list_gave_out_is_refused(world: World, api: Api) -> None:
+    await world.tell(a_lead())
+    await world.settled()
+    ((contact,),) = await world.rows("SELECT id FROM contacts")
+    anywhere = [
+        "nonsense",
+        "é",
+        "!!!!",
+        a_cursor(),
+        a_cursor({"a": 1}),
+        a_cursor("x"),
+        a_cursor("x", "y"),
+        a_cursor(1, 2, 3, 4),
+    ]
+    now = datetime.now(UTC).isoformat()
+    others = {
+        "/v1/contacts": [],
+        f"/v1/contacts/{contact}/bookings": [a_cursor(now, str(contact), "x"),
+                                             a_cursor(now, str(contact), 10**30), a_cursor("x", str(contact), 1)],
+        f"/v1/contacts/{contact}/events": [a_cursor(now, "x"), a_cursor("x", str(contact))],
+    }  # fmt: skip
+    answers = {
+        (path.rpartition("/")[2], cursor): (await api.http.get(path, params={"cursor": cursor})).status_code
+        for path, own in others.items()
+        for cursor in [*anywhere, *own]
+    }
+    assert {asked: status for asked, status in answers.items() if status != 400} == {}
+
+
+async def test_the_queue_is_ordered_by_what_a_delay_costs_and_leaves_out_who_was_touched(
+    world: World, api: Api
+) -> None:
+    now = datetime.now(UTC)
+
+    def waiting(name: str, amount: str, age: float) -> Any:
+        value = Money(amount, "EUR")
+        return a_lead(email=f"{name}@example.com", estimated_value=value, at=now - minutes(age))
+
+    await world.tell(
+        waiting("old", "9000.00", 600),
+        waiting("fresh", "1000.00", 1),
+        waiting("big", "5000.00", 1),
+        waiting("touched", "9000.00", 1),
+        waiting("bought", "9000.00", 1),
+        waiting("tried", "2000.00", 1),
+        a_touch(email="touched@example.com", at=now),
+        a_touch(email="tried@example.com", human=False, at=now),
+        a_purchase(email="bought@example.com", at=now),
+        an_engagement(email="visitor@example.com", at=now),
+    )
+    await world.settled()
+    items = (await api.get("/v1/queue"))["items"]
+    assert [each["contact"]["email"].partition("@")[0] for each in items] == ["big", "tried", "fresh", "old"]
+    indices = [each["index"] for each in items]
+    assert indices == sorted(indices, reverse=True)
+    assert all(each["index"] > 0 and each["reasons"] for each in items)
+    assert items[0]["age_minutes"] == pytest.approx(1, abs=0.9)
+    assert Decimal(items[0]["lost_per_minute"]["amount"]) > Decimal(items[-1]["lost_per_minute"]["amount"])
+    assert len((await api.get("/v1/queue", limit=2))["items"]) == 2
+
+    await world.tell(waiting("touched", "9000.00", -1 / 60))  # asks again after the touch: it waits again
+    await world.settled()
+    first = (await api.get("/v1/queue", limit=1))["items"][0]
+    assert first["contact"]["email"] == "touched@example.com"
+
+
+async def test_a_customer_who_asks_again_waits_in_the_queue(world: World, api: Api) -> None:
+    now = datetime.now(UTC)
+    await world.tell(a_purchase(at=now - minutes(60)), a_lead(at=now))
+    await world.settled()
+    assert [each["contact"]["email"] for each in (await api.get("/v1/queue"))["items"]] == ["ada@example.com"]

@@ -1,0 +1,223 @@
+"""scoring on a real broker and a real Postgres: what becomes of events, also of odd ones, crashed and crowded."""
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.scoring.tables import metadata
+from shared.db.migrate import differences, migrate
+from shared.events.envelope import encode
+from shared.kafka.topics import create_topics
+from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
+from tests.unit.scoring.builders import NOW, a_lead, a_purchase, a_refund, an_engagement, an_identification, minutes
+
+
+@pytest.fixture
+async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
+        await create_topics(kafka, world.topics, partitions=PARTITIONS, replication=1)
+        yield world
+
+
+async def test_an_event_becomes_a_contact_with_bookings_and_one_update(world: World) -> None:
+    lead = a_lead(name="Ada", traits={"country": "DE"})
+    imported = a_lead(email="bea@example.com")
+    async with scoring(world) as api:
+        await world.tell(lead)
+        await world.tell(imported, bulk=True)
+        (update,) = await world.updates(1)
+        (bulk,) = await world.updates(1, world.topics.updates_bulk)
+        (found,) = (await api.get("/v1/contacts", email="ada@example.com"))["items"]
+    data = update.data
+    assert update.id == lead.event.id
+    assert data.contact.id != bulk.data.contact.id
+    assert (data.contact.email, data.contact.name, data.contact.stage) == ("ada@example.com", "Ada", "lead")
+    assert (data.contact.version, data.before.lead, data.merged) == (1, 0, [])
+    assert data.after.lead == sum(b.amount for b in data.bookings) > 0
+    assert [b.factor for b in data.bookings] == ["source", "traits", "cost"]
+    assert msgspec.json.decode(data.event) == msgspec.json.decode(encode(lead.event))
+    assert found["id"] == str(data.contact.id)
+    assert found["lead_value"] == {"amount": f"{data.after.lead / 100:.2f}", "currency": "EUR"}
+    assert bulk.data.contact.email == "bea@example.com"
+    assert len(await world.messages(world.topics.updates, 1)) == 1
+    await world.books_balance()
+
+
+async def test_the_key_of_an_update_is_the_contact_and_names_nobody(world: World) -> None:
+    async with scoring(world):
+        await world.tell(a_lead())
+        (message,) = await world.messages(world.topics.updates, 1)
+    contact = await world.one("SELECT id FROM contacts")
+    assert message.key == str(contact).encode()
+    assert dict(message.headers)["content-type"] == b"application/cloudevents+json"
+
+
+async def test_the_same_event_is_folded_once_wherever_it_turns_up(world: World) -> None:
+    lead, seen = a_lead(), an_engagement()
+    async with scoring(world):
+        await world.tell(lead, lead, seen, partition=1)
+        await world.tell(lead, seen, partition=1)
+        await world.settled()
+        await world.tell(lead, seen, seen, partition=7)
+        await world.tell(lead, seen, partition=2, bulk=True)
+        await world.settled()
+        updates = await world.updates(2)
+        assert not await world.messages(world.topics.updates_bulk, 0)
+    assert [update.id for update in updates] == [lead.event.id, seen.event.id]
+    assert await world.one("SELECT version FROM contacts") == 2
+    assert await world.one("SELECT count(*) FROM events") == 2
+    await world.books_balance()
+
+
+async def test_copies_that_wait_on_every_partition_are_folded_once_by_two_processes(world: World) -> None:
+    people = [a_lead(email=f"p{n}@example.com") for n in range(20)]
+    for partition in range(PARTITIONS):
+        await world.tell(*people, partition=partition)
+    async with scoring(world, instance="one"), scoring(world, instance="two"):
+        await world.settled()
+        updates = await world.updates(20)
+    assert sorted(update.id for update in updates) == sorted(each.event.id for each in people)
+    assert await world.one("SELECT count(*) FROM contacts") == 20
+    assert not await world.messages(world.topics.dead_letters, 0)
+    await world.books_balance()
+
+
+async def test_a_purchase_raises_customer_value_and_closes_the_lead(world: World) -> None:
+    async with scoring(world) as api:
+        await world.tell(a_lead(), a_purchase(at=NOW + minutes(5)), a_refund(at=NOW + minutes(9), amount="50.00"))
+        lead, purchase, refund = await world.updates(3)
+        (found,) = (await api.get("/v1/contacts", email="ada@example.com"))["items"]
+    assert (purchase.data.before.lead, purchase.data.after.lead) == (lead.data.after.lead, 0)
+    assert (purchase.data.before.customer, purchase.data.after.customer) == (0, 3500)
+    assert {(b.account, b.factor) for b in purchase.data.bookings} == {("lead", "converted"), ("customer", "purchase")}
+    assert [(b.factor, b.amount) for b in refund.data.bookings] == [("refund", -1750)]
+    assert (found["stage"], found["purchases"], found["customer_value"]["amount"]) == ("customer", 1, "17.50")
+    await world.books_balance()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_two_contacts_that_turn_out_to_be_one_are_merged(world: World, *, at_once: bool) -> None:
+    first = a_lead(email="ada@example.com", traits={"country": "DE"})
+    second = a_purchase(phone="+441632960961", at=NOW + minutes(1))
+    joining = an_identification(email="ada@example.com", phone="+441632960961", at=NOW + minutes(2))
+    async with scoring(world) as api:
+        for event in (first, second, joining):
+            await world.tell(event)
+            if not at_once:
+                await world.settled()
+        *_, joined = updates = await world.updates(3)
+        whose = {update.id: update.data.contact.id for update in updates}
+        older, younger = whose[first.event.id], whose[second.event.id]
+        by_id = [(await api.get(f"/v1/contacts/{each}"))["id"] for each in ([older] if at_once else [older, younger])]
+        booked = await api.pages(f"/v1/contacts/{older}/bookings", limit=2)
+        events = await api.pages(f"/v1/contacts/{older}/events", limit=1)
+    data = joined.data
+    assert {data.contact.id, *data.merged} == {older, younger}
+    assert (data.contact.version, data.contact.purchases) == (3, 1)
+    assert (data.before.lead > 0, data.after.lead, data.after.customer) == (True, 0, 3500)
+    assert set(by_id) == {str(data.contact.id)}
+    assert data.contact.id == older
+    assert [each["id"] for each in events] == [str(each.event.id) for each in (first, second, joining)]
+    assert {each["event_id"] for each in booked} == {each["id"] for each in events}
+    assert await world.one("SELECT count(*) FROM contacts WHERE merged_into IS NULL") == 1
+    assert await world.one("SELECT count(DISTINCT contact_id) FROM identities") == 1
+    await world.books_balance()
+
+
+async def test_an_anonymous_history_joins_the_lead_it_becomes(world: World) -> None:
+    async with scoring(world):
+        await world.tell(an_engagement(anonymous_id="x"), an_engagement(anonymous_id="x", at=NOW + minutes(1)))
+        await world.tell(a_lead(email="ada@example.com", anonymous_id="x", at=NOW + minutes(2)))
+        await world.settled()
+        *_, lead = await world.updates(3)
+    assert await world.one("SELECT count(*) FROM contacts") == 1
+    assert lead.data.contact.version == 3
+    assert "engagement" in {b.factor for b in lead.data.bookings}
+
+
+async def test_two_people_on_one_device_stay_two(world: World) -> None:
+    async with scoring(world):
+        await world.tell(a_lead(email="ada@example.com", anonymous_id="x"))
+        await world.tell(a_lead(email="bea@example.com", anonymous_id="x", at=NOW + minutes(1)))
+        await world.tell(an_engagement(anonymous_id="x", at=NOW + minutes(2)))
+        await world.settled()
+        updates = await world.updates(3)
+    assert await world.one("SELECT count(*) FROM contacts WHERE merged_into IS NULL") == 2
+    seen = next(u for u in updates if u.data.contact.version == 2)
+    assert seen.data.contact.email == "bea@example.com", "a device points to the newer"
+
+
+async def test_what_can_never_be_folded_is_buried_and_the_rest_goes_on(world: World) -> None:
+    bad = [b"", b"{", b"\xff\xfe", encode(a_lead(email="x@example.com").event).replace(b"lead.captured", b"lead.odd")]
+    no_rate = a_purchase(email="bea@example.com", currency="XAU")
+    async with scoring(world):
+        await world.tell(a_lead())
+        for value in bad:
+            await world.put(value)
+        await world.tell(no_rate, an_engagement(at=NOW + minutes(1)))
+        updates = await world.updates(2)
+        dead = {letter.value: dict(letter.headers) for letter in await world.messages(world.topics.dead_letters, 5)}
+    assert [update.data.contact.version for update in updates] == [1, 2]
+    assert set(dead) == {*bad, encode(no_rate.event)}
+    assert b"no rate for XAU" in dead[encode(no_rate.event)]["error-message"]
+    assert b"unknown event type" in dead[bad[3]]["error-message"]
+    assert {headers["origin-topic"] for headers in dead.values()} == {world.topics.events.encode()}
+    assert {headers["error-class"] for headers in dead.values()} == {b"Permanent"}
+    assert await world.one("SELECT count(*) FROM contacts") == 1, "nobody is made by an event that was not folded"
+    await world.books_balance()
+
+
+async def test_one_person_whose_identities_hash_apart_is_one_contact_for_two_processes(world: World) -> None:
+    people = 12
+    for n, part in itertools.product(range(people), range(4)):
+        email, phone, user, at = f"p{n}@example.com", f"+4416329609{n:02}", f"u{n}", NOW + minutes(part)
+        event = (
+            a_lead(email=email, phone=phone, at=at),
+            a_lead(phone=phone, user_id=user, at=at),
+            a_purchase(user_id=user, email=email, order_id=f"A-{n}", at=at),
+            an_engagement(user_id=user, phone=phone, at=at),
+        )[part]
+        await world.tell(event, partition=(n + 3 * part) % PARTITIONS)
+    async with scoring(world, instance="one") as api, scoring(world, instance="two"):
+        await world.settled()
+        updates = await world.updates(4 * people)
+        shown = await api.pages("/v1/contacts", limit=5)
+    assert len({update.id for update in updates}) == len(updates) == 4 * people
+    assert len(shown) == people
+    assert {(each["version"], each["purchases"], each["customer_value"]["amount"]) for each in shown} == {
+        (4, 1, "35.00")
+    }
+    assert not await world.messages(world.topics.dead_letters, 0)
+    await world.books_balance()
+
+
+async def test_what_was_committed_but_not_told_is_told_byte_for_byte_after_a_restart(world: World) -> None:
+    async with scoring(world):
+        await world.tell(a_lead(), an_engagement(at=NOW + minutes(1)), partition=3)
+        await world.tell(a_lead(phone="+441632960961"), partition=4)
+        await world.tell(a_lead(email="bea@example.com"), partition=5, bulk=True)
+        await world.settled()
+        await world.tell(
+            an_identification(email="ada@example.com", phone="+441632960961", at=NOW + minutes(2)), partition=4
+        )
+        before = await world.messages(world.topics.updates, 4)
+        bulk_before = await world.messages(world.topics.updates_bulk, 1)
+    await world.rows("UPDATE consumer_offsets SET published = 0 RETURNING 1")  # as after a crash
+    async with scoring(world):
+        after = await world.messages(world.topics.updates, 8)
+        bulk_after = await world.messages(world.topics.updates_bulk, 2)
+    for first, second in ((before, after), (bulk_before, bulk_after)):
+        told = [(each.key, each.value, each.headers) for each in first]
+        assert sorted((each.key, each.value, each.headers) for each in second) == sorted(told * 2)
+    assert await world.one("SELECT count(*) FROM events") == 5
+
+
+async def test_migrations_go_up_down_and_up_and_make_what_the_code_says(database: str) -> None:
+    assert await differences(database, "scoring", metadata) == []
+    await migrate(database, "scoring", "base")
+    assert await differences(database, "scoring", metadata) != []
+    await migrate(database, "scoring")
+    assert await differences(database, "scoring", metadata) == []

@@ -1,0 +1,174 @@
+"""A running scoring for a test, with its topics, tables and read API at hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.app import build
+from services.scoring.settings import ScoringSettings
+from shared.db.engine import make_engine
+from shared.events.envelope import Decoded, encode
+from shared.events.updates import UpdateEnvelope, decode_update
+from shared.kafka.topics import Topics
+from shared.runtime import serving
+from tests.support.waiting import until
+
+CONFIG = Path(__file__).parents[2] / "config"
+TOKEN = "of-this-test"
+PARTITIONS = 12
+
+
+@dataclass
+class World:
+    """What a scoring of this test works on, whether one runs or not."""
+
+    kafka: str
+    database: str
+    topics: Topics
+    state: Path
+    engine: AsyncEngine
+    producer: AIOKafkaProducer
+    sent: int = 0
+
+    async def put(self, value: bytes, *, partition: int = 0, bulk: bool = False) -> None:
+        """One message on the live lane or the bulk lane."""
+        topic = self.topics.events_bulk if bulk else self.topics.events
+        await self.producer.send_and_wait(topic, value, key=b"k", partition=partition)
+        self.sent += 1
+
+    async def tell(self, *events: Decoded, partition: int = 0, bulk: bool = False) -> None:
+        """Events in this order on one partition."""
+        for event, _data in events:
+            await self.put(encode(event), partition=partition, bulk=bulk)
+
+    async def settled(self) -> None:
+        """Wait until everything sent is committed."""
+
+        async def committed() -> bool:
+            return bool(await self.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == self.sent)
+
+        await until(committed, 30)
+
+    async def rows(self, sql: str, **given: Any) -> Sequence[Any]:
+        """What a statement finds."""
+        async with self.engine.begin() as conn:
+            return (await conn.execute(sa.text(sql), given)).all()
+
+    async def one(self, sql: str, **given: Any) -> Any:
+        """The one value that a statement finds."""
+        ((value,),) = await self.rows(sql, **given)
+        return value
+
+    async def messages(self, topic: str, count: int) -> list[ConsumerRecord]:
+        """All messages of a topic, once there are so many."""
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=self.kafka, auto_offset_reset="earliest", group_id=None
+        )  # fmt: skip
+        await consumer.start()
+        try:
+            found: list[ConsumerRecord] = []
+            async with asyncio.timeout(20):
+                while True:
+                    ends = await consumer.end_offsets(list(consumer.assignment()))
+                    at_end = all([await consumer.position(p) >= end for p, end in ends.items()])
+                    if at_end and len(found) >= count:
+                        return found
+                    for records in (await consumer.getmany(timeout_ms=100)).values():
+                        found += records
+        finally:
+            await consumer.stop()
+
+    async def updates(self, count: int, topic: str | None = None) -> list[UpdateEnvelope]:
+        """All updates, once there are so many, in the order of their contacts' versions."""
+        found = [decode_update(each.value) for each in await self.messages(topic or self.topics.updates, count)]
+        return sorted(found, key=lambda each: each.data.contact.version)
+
+    async def books_balance(self) -> None:
+        """Every contact's values are the sums of its bookings; nothing points to one that was merged away."""
+        wrong = await self.rows("""
+            SELECT c.id, c.lead_value, c.customer_value,
+                   sum(b.amount) FILTER (WHERE b.account = 'lead') AS lead,
+                   sum(b.amount) FILTER (WHERE b.account = 'customer') AS customer
+            FROM contacts c LEFT JOIN bookings b ON b.contact_id = c.id GROUP BY c.id
+            HAVING c.lead_value <> coalesce(sum(b.amount) FILTER (WHERE b.account = 'lead'), 0)
+                OR c.customer_value <> coalesce(sum(b.amount) FILTER (WHERE b.account = 'customer'), 0)
+        """)
+        assert not wrong
+        assert not await self.rows("""
+            SELECT c.id FROM contacts c WHERE c.merged_into IS NOT NULL AND (
+                EXISTS (SELECT 1 FROM bookings b WHERE b.contact_id = c.id)
+                OR EXISTS (SELECT 1 FROM events e WHERE e.contact_id = c.id)
+                OR EXISTS (SELECT 1 FROM identities i WHERE i.contact_id = c.id))
+        """)
+
+
+class Api:
+    """The read API of a running scoring."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """What the path answers; it must be 200."""
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def pages(self, path: str, **query: Any) -> list[Any]:
+        """All items of a list, page by page."""
+        items: list[Any] = []
+        page = await self.get(path, **query)
+        items += page["items"]
+        while page["next"]:
+            page = await self.get(path, **query, cursor=page["next"])
+            items += page["items"]
+        return items
+
+
+@asynccontextmanager
+async def a_world(kafka: str, database: str, prefix: str, state: Path) -> AsyncIterator[World]:
+    engine = make_engine(database, application="test", schema="scoring")
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        yield World(kafka, database, Topics(prefix), state, engine, producer)
+    finally:
+        await producer.stop()
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def scoring(world: World, *, instance: str = "one", config: Path = CONFIG) -> AsyncIterator[Api]:
+    """A scoring that is ready."""
+    settings = ScoringSettings(
+        kafka=world.kafka,
+        database=SecretStr(world.database),
+        config=config,
+        state=world.state,
+        topic_prefix=world.topics.prefix,
+        instance=instance,
+        admin_token=SecretStr(TOKEN),
+        scoring_port=0,
+    )
+    async with (
+        build(settings) as service,
+        serving(service, host="127.0.0.1", port=0) as port,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        ) as http,
+    ):
+
+        async def ready() -> bool:
+            return (await http.get("/readyz")).status_code == 200
+
+        await until(ready, 30)
+        yield Api(http)

@@ -26,13 +26,19 @@ def is_reference(text: str) -> bool:
     return text.startswith(("env:", "file:"))
 
 
-def resolve(reference: str, environment: Mapping[str, str], state: Path | None = None) -> str:
-    """The secret's value. Raises MissingSecret when it is not set, or when the text is no reference at all."""
+def resolve(
+    reference: str, environment: Mapping[str, str], state: Path | None = None, *, made_by_setup: bool = True
+) -> str:
+    """The secret's value. Raises MissingSecret when it is not set, or when the text is no reference at all.
+
+    `made_by_setup`: whether `firsthour setup` would make it, so that the message may say so.
+    """
     kind, _, name = reference.partition(":")
     if kind == "env":
         value = environment.get(name) or (read_state_secrets(state).get(name) if state else None)
         if not value:
-            raise MissingSecret(f"the environment variable {name} is not set (`firsthour setup` makes one)")
+            hint = " (`firsthour setup` makes one)" if made_by_setup else ""
+            raise MissingSecret(f"the environment variable {name} is not set{hint}")
         return value
     if kind == "file":
         try:

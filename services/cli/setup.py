@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from services.ingest.config import sources
 from services.nurture import config as endpoints
 from services.nurture.language.compile import load_workflows
+from services.nurture.outlets import load_outlets
 from services.scoring.config import load_scoring
 from shared import secrets
 from shared.db.migrate import SERVICES, migrate
@@ -52,7 +53,10 @@ def make_secrets(settings: Settings) -> list[str]:
 
 
 def check_configuration(config: Path, state: Path) -> list[ConfigProblem]:
-    """Load every file. Returns the warnings; raises ConfigurationError with all problems of all files."""
+    """Load all that a start reads, by the start's own code.
+
+    Returns the warnings; raises ConfigurationError with all problems of all files.
+    """
     problems: list[ConfigProblem] = []
     warnings: list[ConfigProblem] = []
 
@@ -65,7 +69,7 @@ def check_configuration(config: Path, state: Path) -> list[ConfigProblem]:
 
     attempt(lambda: sources.load_sources(config, environment=os.environ, state=state))
     attempt(lambda: load_scoring(config))
-    attempt(lambda: endpoints.load_endpoints(config))
+    attempt(lambda: load_outlets(config, environment=os.environ, state=state))
     workflows = attempt(lambda: load_workflows(config))
     if workflows is not None:
         warnings.extend(workflows.warnings)

@@ -4,26 +4,23 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.api.routes import Parts, routes
-from services.nurture.channels.email.content import load_templates
 from services.nurture.channels.email.messages import composer
 from services.nurture.channels.email.smtp import Mail
 from services.nurture.channels.webhook.http_client import Line, Names, tls_context
 from services.nurture.channels.webhook.send import webhook_sender
-from services.nurture.channels.webhook.signature import parse_secret
-from services.nurture.config import FILE, Endpoints, load_endpoints
 from services.nurture.deliveries.deliverer import Deliverer
 from services.nurture.deliveries.queue import Send
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker, FactPublisher
+from services.nurture.outlets import Outlets, load_outlets
 from services.nurture.runs.changes import MAIL
 from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.timers import Timers
@@ -32,7 +29,6 @@ from services.nurture.stages import Task, in_stages
 from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient
-from shared.errors import ConfigProblem, ConfigurationError
 from shared.http.auth import Tokens
 from shared.http.operations import operations
 from shared.http.problems import install_problems
@@ -53,14 +49,15 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
     for warning in workflows.warnings:
         _LOG.warning("configuration", problem=str(warning))
     versions = with_live(workflows, lambda _condition: metrics.undecided.inc())
-    endpoints = load_endpoints(settings.config)
+    outlets = load_outlets(settings.config, environment=os.environ, state=settings.state)
+    endpoints = outlets.endpoints
     given = settings.key_secret
     key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
     facts = FactMaker(key_secret.encode())
     topics = Topics(settings.topic_prefix)
     instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:
-        sends = _sends(settings, endpoints, closing)
+        sends = _sends(outlets, closing)
         engine = make_engine(
             settings.database.get_secret_value(),
             application="firsthour-nurture",
@@ -135,42 +132,21 @@ def main(settings: NurtureSettings) -> int:
     return runtime.run("nurture", settings, settings.nurture_port, lambda: build(settings))
 
 
-def _sends(settings: NurtureSettings, endpoints: Endpoints, closing: AsyncExitStack) -> dict[str, tuple[int, Send]]:
-    """For each queue how many at once, and how. Raises ConfigurationError for secrets that are not there."""
-    problems: list[ConfigProblem] = []
-    file = settings.config / FILE
-
-    def secret(reference: str, key: str) -> str | None:
-        try:
-            return secrets.resolve(reference, os.environ, settings.state)
-        except secrets.MissingSecret as error:
-            problems.append(ConfigProblem(Path(file), None, key, str(error)))
-            return None
-
+def _sends(outlets: Outlets, closing: AsyncExitStack) -> dict[str, tuple[int, Send]]:
+    """For each queue how many at once, and how."""
     names, tls = Names(), tls_context()
     closing.callback(names.close)
     sends: dict[str, tuple[int, Send]] = {}
-    for name, webhook in endpoints.webhooks.items():
-        keys = []
-        for index, reference in enumerate(webhook.secrets):
-            key = f"webhooks.{name}.secrets.{index}"
-            text = secret(reference, key)
-            try:
-                keys += [parse_secret(text)] if text is not None else []
-            except ValueError as error:
-                problems.append(ConfigProblem(Path(file), None, key, str(error)))
+    for name, webhook in outlets.endpoints.webhooks.items():
         line = Line(webhook.url, names=names, tls=tls, allow_private=webhook.allow_private)
         closing.push_async_callback(line.aclose)
-        sends[name] = (webhook.concurrency, webhook_sender(line, keys))
-    server = endpoints.email
+        sends[name] = (webhook.concurrency, webhook_sender(line, outlets.keys[name]))
+    server = outlets.endpoints.email
     if server is not None:
-        password = secret(server.password, "email.password") if server.password is not None else None
-        compose = composer(load_templates(settings.config), endpoints, server, clock.utc_now)
-        mail = Mail(server, password, compose)
+        compose = composer(outlets.templates, outlets.endpoints, server, clock.utc_now)
+        mail = Mail(server, outlets.password, compose)
         closing.push_async_callback(mail.aclose)
         sends[MAIL] = (server.concurrency, mail.send)
-    if problems:
-        raise ConfigurationError(problems)
     return sends
 
 

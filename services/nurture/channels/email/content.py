@@ -90,7 +90,7 @@ def render(template: Template, payload: bytes, *, delivery_id: UUID, server: Mai
     text = _filled(template, template.text, data)
     message = EmailMessage(SMTP.clone(utf8=not (address + server.sender).isascii()))
     try:
-        message["From"] = formataddr((_one_line(server.sender_name), server.sender))
+        message["From"] = from_header(server)
         message["To"] = _one_line(address)
         message["Subject"] = subject
         message["Date"] = format_datetime(now)
@@ -103,6 +103,11 @@ def render(template: Template, payload: bytes, *, delivery_id: UUID, server: Mai
     except (ValueError, IndexError):  # what the standard library raises for an address that it cannot write
         raise Permanent("the address cannot be written into an e-mail") from None
     return message
+
+
+def from_header(server: MailServer) -> str:
+    """The sender as it stands in every message. Raises ValueError when it cannot be written."""
+    return formataddr((_one_line(server.sender_name), server.sender))
 
 
 def _environment(*, html: bool) -> jinja2.Environment:

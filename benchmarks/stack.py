@@ -27,7 +27,7 @@ def bench_stack(folder: Path) -> Iterator[BenchStack]:
         parts = AsyncExitStack()
         try:
             running = thread.submit(
-                runner.run, parts.enter_async_context(embedded.brokers.stack(folder / "stack"))
+                runner.run, parts.enter_async_context(embedded.stack(folder / "stack"))
             ).result()
             yield BenchStack(running.bootstrap, running.database_url)
         finally:

@@ -54,11 +54,17 @@ def to_minor(amount: str, currency: str) -> int:
 
     Raises Permanent when the text is not a plain decimal number or the currency not a code.
     """
-    if not is_amount(amount):
-        raise Permanent("an amount is not a plain decimal number such as 129.90")
+    exact = exactly(amount)
     if not is_currency(currency):
         raise Permanent("a currency is not a three-letter ISO 4217 code such as EUR")
-    return round_minor(Decimal(amount).scaleb(decimals(currency)))
+    return round_minor(exact.scaleb(decimals(currency)))
+
+
+def exactly(amount: str) -> Decimal:
+    """The decimal string as the number that it says. Raises Permanent when it is not a plain one."""
+    if not is_amount(amount):
+        raise Permanent("an amount is not a plain decimal number such as 129.90")
+    return Decimal(amount)
 
 
 def round_minor(value: Decimal | float) -> int:

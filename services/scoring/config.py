@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -165,8 +166,8 @@ def _log_odds(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def _rates(table: Mapping[str, str]) -> tuple[tuple[date, float], ...]:
-    return tuple((date.fromisoformat(day), float(rate)) for day, rate in sorted(table.items(), reverse=True))
+def _rates(table: Mapping[str, str]) -> tuple[tuple[date, Decimal], ...]:
+    return tuple((date.fromisoformat(day), Decimal(rate)) for day, rate in sorted(table.items(), reverse=True))
 
 
 def _fit(rule: _Fit) -> FitRule:

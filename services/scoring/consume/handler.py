@@ -8,6 +8,7 @@ from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
+from services.scoring.domain.fold import unconverted
 from services.scoring.domain.model import Model
 from services.scoring.domain.view import view
 from services.scoring.store import batch as store
@@ -54,6 +55,9 @@ class Scoring:
                              trace_id=log.trace_id(event.traceparent))  # fmt: skip
                 dead.append(DeadLetter(record, "Permanent", str(error)))
                 continue
+            if currency := unconverted(event, data, self._model):
+                _LOG.warning("amount_unconverted", event_id=str(event.id), currency=currency,
+                             trace_id=log.trace_id(event.traceparent))  # fmt: skip
             contact_id = folded.state.id
             if self._log_each:
                 _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),

@@ -20,15 +20,18 @@ from shared.events.types import (
     PurchaseCompleted,
     PurchaseRefunded,
 )
+from shared.money import Money, exactly
 
 _replace = msgspec.structs.replace
+UNCONVERTED: Final = "unconverted"  # the word on the currency of the last amount without a rate
 _BEFORE_ALL = -1e11  # seconds since 1970: a word of that time yields to any other
 
 
 def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactState:
     """The state after the event; `version` grows by one. Values are not touched here (see bookings.py).
 
-    Raises Permanent when the event can never be folded (an amount without a rate).
+    An amount without a rate counts as 0: `known` says of which currency the last such one was, and the rest is folded.
+    Raises Permanent when the event can never be folded (an amount that is no number).
     """
     at = min(event.time, event.receivedtime).timestamp()  # a sender's clock may be ahead; ours is not
     changes: dict[str, Any] = {"version": state.version + 1}
@@ -38,6 +41,14 @@ def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactS
     if rule is not None:
         rule(state, event, data, model, at, changes)
     return _replace(state, **changes)
+
+
+def unconverted(event: Event, data: Any, model: Model) -> str | None:
+    """The currency of the event's money, if there is no rate for it at its time. Raises Permanent as `fold` does."""
+    money = data.estimated_value if isinstance(data, LeadCaptured) else data
+    if not isinstance(money, Money | PurchaseCompleted | PurchaseRefunded):
+        return None
+    return money.currency if model.in_base(money.amount, money.currency, event.time) is None else None
 
 
 def _identity(state: ContactState, data: Any, at: float) -> dict[str, Known]:
@@ -79,7 +90,11 @@ def _lead(
     _consent(known, data.consent, at)
     estimate = data.estimated_value
     if estimate is not None:
-        tell(known, "estimate", max(0, model.in_base(estimate.amount, estimate.currency, event.time)), at)
+        expected = model.in_base(estimate.amount, estimate.currency, event.time)
+        if expected is None:
+            tell(known, UNCONVERTED, estimate.currency, at)  # no word on its worth: the mean of all leads counts
+        else:
+            tell(known, "estimate", max(0, expected), at)
     changes["known"] = known
     changes["captured"] = later(state.captured, at)
     changes["first_source"] = min(filter(None, (state.first_source, (at, event.source))))
@@ -107,9 +122,10 @@ def _engaged(
 def _bought(
     state: ContactState, event: Event, data: PurchaseCompleted, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
-    paid = model.in_base(data.amount, data.currency, event.time)
+    converted = model.in_base(data.amount, data.currency, event.time)
+    paid = converted or 0
     margin = (
-        model.in_base(data.margin, data.currency, event.time)
+        model.in_base(data.margin, data.currency, event.time) or 0
         if data.margin is not None
         else round(paid * model.margin_rate)
     )
@@ -119,15 +135,21 @@ def _bought(
     changes["orders"], changes["settled"], changes["settled_orders"] = bounded(
         orders, state.settled, state.settled_orders
     )
-    changes["known"] = _identity(state, data, at)
-    if paid > 0:
+    changes["known"] = known = _identity(state, data, at)
+    if converted is None:
+        tell(known, UNCONVERTED, data.currency, at)
+    if paid > 0 or (converted is None and exactly(data.amount) > 0):
         changes["converted"] = later(state.converted, at)
 
 
 def _refunded(
-    state: ContactState, event: Event, data: PurchaseRefunded, model: Model, _at: float, changes: dict[str, Any]
+    state: ContactState, event: Event, data: PurchaseRefunded, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
-    amount = abs(model.in_base(data.amount, data.currency, event.time))  # some senders write what went back as minus
+    converted = model.in_base(data.amount, data.currency, event.time)
+    if converted is None:
+        changes["known"] = known = dict(state.known)
+        tell(known, UNCONVERTED, data.currency, at)
+    amount = abs(converted or 0)  # some senders write what went back as minus
     before = state.orders.get(data.order_id) or Order(0, 0, 0)
     changes["orders"] = {**state.orders, data.order_id: Order(before.paid, before.margin, before.refunded + amount)}
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
-from shared.errors import Permanent
-from shared.money import decimals, round_minor, to_minor
+from shared.money import MAX_MINOR, decimals, exactly, round_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Model:
 
     version: str
     currency: str
-    rates: Mapping[str, tuple[tuple[date, float], ...]]  # newest first
+    rates: Mapping[str, tuple[tuple[date, Decimal], ...]]  # newest first
     sources: Mapping[str, SourceModel]
     fit: tuple[FitRule, ...]
     half_lives: tuple[float, ...]  # seconds
@@ -62,12 +62,19 @@ class Model:
         short = name.rpartition("/")[2] if name else ""
         return self.sources.get(short) or self.sources["default"]
 
-    def in_base(self, amount: str, currency: str, day: datetime) -> int:
-        """Minor units of the base currency at the rate of that day. Raises Permanent when there is no rate."""
-        minor = to_minor(amount, currency)
+    def in_base(self, amount: str, currency: str, day: datetime) -> int | None:
+        """Minor units of the base currency at the rate of that day, rounded once; None when there is no rate.
+
+        What is beyond all reason counts as the most there can be. Raises Permanent when the amount is no number.
+        """
+        exact = exactly(amount)
+        rate = self._rate(currency, day)
+        if rate is None:
+            return None
+        minor = (exact * rate).scaleb(decimals(self.currency))
+        return round_minor(max(Decimal(-MAX_MINOR), min(Decimal(MAX_MINOR), minor)))
+
+    def _rate(self, currency: str, day: datetime) -> Decimal | None:
         if currency == self.currency:
-            return minor
-        for since, rate in self.rates.get(currency, ()):
-            if since <= day.date():
-                return round_minor(minor * rate * 10.0 ** (decimals(self.currency) - decimals(currency)))
-        raise Permanent(f"no rate for {currency} on {day.date()}: add it to `rates` in scoring.yaml")
+            return Decimal(1)
+        return next((rate for since, rate in self.rates.get(currency, ()) if since <= day.date()), None)

@@ -152,17 +152,17 @@ async def test_two_people_on_one_device_stay_two(world: World) -> None:
 
 async def test_what_can_never_be_folded_is_buried_and_the_rest_goes_on(world: World) -> None:
     bad = [b"", b"{", b"\xff\xfe", encode(a_lead(email="x@example.com").event).replace(b"lead.captured", b"lead.odd")]
-    no_rate = a_purchase(email="bea@example.com", currency="XAU")
+    no_amount = a_purchase(email="bea@example.com", amount="much")
     async with scoring(world):
         await world.tell(a_lead())
         for value in bad:
             await world.put(value)
-        await world.tell(no_rate, an_engagement(at=NOW + minutes(1)))
+        await world.tell(no_amount, an_engagement(at=NOW + minutes(1)))
         updates = await world.updates(2)
         dead = {letter.value: dict(letter.headers) for letter in await world.messages(world.topics.dead_letters, 5)}
     assert [update.data.contact.version for update in updates] == [1, 2]
-    assert set(dead) == {*bad, encode(no_rate.event)}
-    assert b"no rate for XAU" in dead[encode(no_rate.event)]["error-message"]
+    assert set(dead) == {*bad, encode(no_amount.event)}
+    assert b"not a plain decimal number" in dead[encode(no_amount.event)]["error-message"]
     assert b"unknown event type" in dead[bad[3]]["error-message"]
     assert {headers["origin-topic"] for headers in dead.values()} == {world.topics.events.encode()}
     assert {headers["error-class"] for headers in dead.values()} == {b"Permanent"}

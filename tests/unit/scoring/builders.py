@@ -1,6 +1,7 @@
 """Values to test the rules with; each builder takes what the test cares about by keyword."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -37,7 +38,7 @@ def a_model(**changes: Any) -> Model:
     fields: dict[str, Any] = {
         "version": "scorecard-test",
         "currency": "EUR",
-        "rates": {"USD": ((date(2026, 1, 1), 0.86), (date(2020, 1, 1), 0.9))},
+        "rates": {"USD": ((date(2026, 1, 1), Decimal("0.86")), (date(2020, 1, 1), Decimal("0.9")))},
         "sources": {"default": SourceModel(-2.94, 0), "website": SourceModel(-2.44, 200), "shop": SourceModel(-1.1, 0)},
         "fit": (
             FitRule("country", 0.35, frozenset({"de", "gb"}), None, None),

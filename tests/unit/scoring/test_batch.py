@@ -91,8 +91,8 @@ def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
     batch.fold(a_lead(phone="+441632960961"))
     before = (dict(batch.states), dict(batch.keys), dict(batch.merges), set(batch.new_keys))
     for bad in (
-        a_purchase(email="ada@example.com", phone="+441632960961", currency="XAU"),
-        a_purchase(email="new@example.com", currency="XAU"),
+        a_purchase(email="ada@example.com", phone="+441632960961", amount="much"),
+        a_purchase(email="new@example.com", amount="much"),
         an_engagement(contact_id=an_id("nobody")),
     ):
         with pytest.raises(Permanent):

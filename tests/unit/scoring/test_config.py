@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from services.scoring.config import load_scoring
 from services.scoring.domain.lead.value import sigmoid
 from services.scoring.domain.model import Model
 from shared.errors import ConfigurationError, Permanent
+from shared.money import MAX_MINOR
 
 SHIPPED = Path(__file__).parents[3] / "config"
 LEAST = "sources: {default: {conversion: 0.05}}\n"
@@ -61,8 +63,19 @@ def test_the_rate_of_the_day_counts_and_decimals_are_heeded(tmp_path: Path) -> N
     assert [model.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
     assert model.in_base("1000", "JPY", new) == 600
     assert model.in_base("10.00", "EUR", old) == 1000
-    with pytest.raises(Permanent, match="no rate for GBP on 2026-01-01"):
-        model.in_base("1", "GBP", new)
+    assert model.in_base("1", "GBP", new) is None
+    assert model.in_base("1", "USD", datetime(2019, 12, 31, tzinfo=UTC)) is None
+    with pytest.raises(Permanent, match="plain decimal"):
+        model.in_base("much", "GBP", new)
+
+
+def test_a_rate_is_a_decimal_and_rounds_once_half_to_even(tmp_path: Path) -> None:
+    model = loaded(tmp_path, LEAST + 'rates: {GBP: {2020-01-01: "1.15"}, XAU: {2020-01-01: "2500"}}\n')
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    for pence in range(1, 20_000):
+        exact = Fraction(pence * 115, 100)
+        assert model.in_base(f"{pence / 100:.2f}", "GBP", day) == round(exact)
+    assert model.in_base("9" * 12, "XAU", day) == MAX_MINOR, "what is beyond all reason stops nobody"
 
 
 def test_everything_wrong_is_named_at_once_with_its_line(tmp_path: Path) -> None:

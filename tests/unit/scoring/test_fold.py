@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact import ContactState, decode_state, encode_state
-from services.scoring.domain.fold import fold, merge
+from services.scoring.domain.fold import merge
 from services.scoring.domain.lead import value as lead_value
-from shared.errors import Permanent
 from shared.events.envelope import Decoded
 from shared.events.types import Consent
 from shared.events.updates import Booking
@@ -43,7 +42,7 @@ _TRAITS = st.fixed_dictionaries(
 )
 _ORDERS = st.sampled_from(["A-1", "A-2", "A-3"])
 _SOURCES = st.sampled_from(["/sources/website", "/sources/shop", "/sources/elsewhere"])
-_MONEY = st.one_of(st.none(), st.builds(Money, _AMOUNTS, st.sampled_from(["EUR", "USD"])))
+_MONEY = st.one_of(st.none(), st.builds(Money, _AMOUNTS, st.sampled_from(["EUR", "USD", "CHF"])))
 
 
 def _events() -> st.SearchStrategy[Decoded]:
@@ -53,7 +52,7 @@ def _events() -> st.SearchStrategy[Decoded]:
         st.builds(an_identification, traits=_TRAITS, **common),
         st.builds(an_engagement, kind=st.sampled_from(["page_viewed", "meeting_booked", "odd"]),
                   human_likelihood=st.sampled_from([0.0, 0.3, 1.0]), **common),
-        st.builds(a_purchase, order_id=_ORDERS, amount=_AMOUNTS, currency=st.sampled_from(["EUR", "USD"]), **common),
+        st.builds(a_purchase, order_id=_ORDERS, amount=_AMOUNTS, currency=st.sampled_from(["EUR", "USD", "CHF"]), **common),
         st.builds(a_refund, order_id=_ORDERS, amount=_AMOUNTS, **common),
         st.builds(a_touch, human=st.booleans(), **common),
     )  # fmt: skip
@@ -199,10 +198,16 @@ def test_an_amount_is_converted_at_the_day_of_the_event() -> None:
     now = after(a_contact(), a_purchase(currency="USD"))
     before = after(a_contact(), a_purchase(currency="USD", at=NOW.replace(year=2021)))
     assert (now.customer, before.customer) == (3010, 3150)
-    for currency, year in (("CHF", 2026), ("USD", 2019)):
-        event, data = a_purchase(currency=currency, at=NOW.replace(year=year))
-        with pytest.raises(Permanent, match=f"no rate for {currency} on {year}-03-02"):
-            fold(a_contact(), event, data, MODEL)
+
+
+@pytest.mark.parametrize(("currency", "year"), [("CHF", 2026), ("ZZZ", 2026), ("USD", 2019)])
+def test_an_amount_without_a_rate_counts_as_nothing_and_the_rest_is_folded(currency: str, year: int) -> None:
+    at = NOW.replace(year=year)
+    bought = after(a_contact(), a_purchase(currency=currency, at=at))
+    assert (bought.customer, bought.stage, bought.get("unconverted")) == (0, "customer", currency)
+    asked = after(a_contact(), a_lead(name="Ada", estimated_value=Money("9.00", currency), at=at))
+    plain = after(a_contact(), a_lead(name="Ada", at=at))
+    assert (asked.lead, asked.get("name"), asked.get("unconverted")) == (plain.lead, "Ada", currency)
 
 
 def test_a_robots_lead_opens_none_and_changes_nothing_that_is_known() -> None:

@@ -26,9 +26,7 @@ def bench_stack(folder: Path) -> Iterator[BenchStack]:
     with ThreadPoolExecutor(1) as thread:
         parts = AsyncExitStack()
         try:
-            running = thread.submit(
-                runner.run, parts.enter_async_context(embedded.stack(folder / "stack"))
-            ).result()
+            running = thread.submit(runner.run, parts.enter_async_context(embedded.stack(folder / "stack"))).result()
             yield BenchStack(running.bootstrap, running.database_url)
         finally:
             thread.submit(runner.run, parts.aclose()).result()

@@ -21,6 +21,9 @@ _CONTACT: Final = tuple(name for name in ContactView.__struct_fields__ if name n
 _LONG_TEXT: Final = 1000
 _SHORT_TEXT: Final = 100
 _SOME: Final = 10
+_TINY: Final = 64  # characters: even if each takes six bytes, the last cut fits
+_LONGEST_ADDRESS: Final = 320
+_LARGEST_NUMBER: Final = 2**64
 
 
 def followup_payload(
@@ -104,7 +107,7 @@ def _fit(body: dict[str, Any]) -> bytes:
         encoded = _ENCODER.encode(body)
         if len(encoded) < LARGEST:
             return encoded
-    raise AssertionError("a body of short texts alone is below the limit")
+    return encoded  # `_cut_to_the_bone` leaves a fixed number of short values, whatever they were
 
 
 def _cut_event_texts(data: dict[str, Any]) -> None:
@@ -114,10 +117,10 @@ def _cut_event_texts(data: dict[str, Any]) -> None:
 def _cut_traits(data: dict[str, Any]) -> None:
     traits = data["contact"].get("traits") or {}
     data["contact"]["traits"] = {
-        key: value
-        for key, value in sorted(traits.items())[:_SOME]
-        if len(key) <= _SHORT_TEXT and not isinstance(value, dict | list) and len(str(value)) <= _SHORT_TEXT
+        key: value for key, value in sorted(traits.items())[:_SOME] if len(key) <= _SHORT_TEXT and _is_short(value)
     }
+    company = _shortened(data["contact"].get("company"), _SHORT_TEXT)
+    data["contact"]["company"] = company if _is_short(company) else None
 
 
 def _cut_reasons(data: dict[str, Any]) -> None:
@@ -135,6 +138,46 @@ def _cut_all(data: dict[str, Any]) -> None:
     data["contact"] = _shortened({**contact, "traits": {}, "consent": {}}, _SHORT_TEXT) | whole
     data["reasons"] = _shortened(data["reasons"][: _SOME // 2], _SHORT_TEXT)
     data["event"] = _shortened({**data["event"], "data": {}}, _SHORT_TEXT)
+
+
+def _cut_to_the_bone(data: dict[str, Any]) -> None:
+    contact, event = data["contact"], data["event"]
+    for key, value in data.items():
+        if key != "trimmed":
+            data[key] = _flat(value)
+    data["contact"] = {
+        "id": _tiny(contact["id"]),
+        **{name: _whole_or_none(contact[name]) for name in ("email", "phone")},
+        "name": _tiny(contact.get("name")),
+        "traits": {},
+        "consent": {},
+    }
+    data["reasons"] = []
+    data["event"] = {**{name: _tiny(event[name]) for name in ("id", "type", "time")}, "data": {}}
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tiny(each) for key, each in value.items() if len(key) <= _TINY}
+    return _tiny(value)
+
+
+def _tiny(value: Any) -> Any:
+    cut = _shortened(value, _TINY) if isinstance(value, str) else value
+    return cut if _is_short(cut) else None
+
+
+def _whole_or_none(address: Any) -> Any:
+    return address if isinstance(address, str) and len(address) <= _LONGEST_ADDRESS else None
+
+
+def _is_short(value: Any) -> bool:
+    match value:
+        case str():
+            return len(value) <= _SHORT_TEXT
+        case int():
+            return abs(value) < _LARGEST_NUMBER
+    return value is None or isinstance(value, float)
 
 
 def _shortened(value: Any, longest: int) -> Any:
@@ -155,4 +198,5 @@ _CUTS: Final[tuple[tuple[str, Callable[[dict[str, Any]], None]], ...]] = (
     ("reasons", _cut_reasons),
     ("event.data", _cut_event),
     ("texts", _cut_all),
+    ("all but names and addresses", _cut_to_the_bone),
 )

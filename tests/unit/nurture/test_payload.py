@@ -87,3 +87,33 @@ def test_always_below_the_limit_with_the_address_whole(data: dict[str, Any], tra
     fallback = fallback_of(delivery, text, NOW)
     assert fallback is not None
     assert len(fallback.payload) < LARGEST
+
+
+def test_a_company_that_is_a_long_list_is_dropped_and_said() -> None:
+    data = body_of(contact=a_contact(traits={"company": ["x" * 100] * 380}))["data"]
+    assert data["contact"]["company"] is None
+    assert data["contact"]["email"] == "ada@example.com"
+    assert "contact.traits" in data["trimmed"]
+
+
+@settings(max_examples=150)
+@given(json_values, st.dictionaries(st.text(max_size=20), json_values, max_size=10), st.integers(1, 400))
+def test_whatever_a_company_is_the_body_is_below_the_limit(company: Any, traits: dict[str, Any], times: int) -> None:
+    for value in (company, [company] * times, {str(number): company for number in range(times)}):
+        contact = a_contact(traits={**traits, "company": value})
+        [delivery] = begun(WORKFLOW, an_update(contact=contact)).deliveries
+        assert len(delivery.payload) < LARGEST
+        assert msgspec.json.decode(delivery.payload)["data"]["contact"]["email"] == contact.email
+        fallback = fallback_of(delivery, "answered 500", NOW)
+        assert fallback is not None
+        assert len(fallback.payload) < LARGEST
+
+
+def test_the_last_cut_alone_fits_whatever_the_texts() -> None:
+    nasty = "\x01" * 5000
+    contact = a_contact(name=nasty, phone=nasty, email="\x01" * 300, stage=nasty, country=nasty, time_zone=nasty)
+    [delivery] = begun(WORKFLOW, an_update(contact=contact, message=nasty)).deliveries
+    assert len(delivery.payload) < LARGEST
+    data = msgspec.json.decode(delivery.payload)["data"]
+    assert data["contact"]["phone"] is None, "a cut address is somebody else's"
+    assert "all but names and addresses" in data["trimmed"]

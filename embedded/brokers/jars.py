@@ -81,9 +81,12 @@ def missing(pins: Sequence[Pin], cache: Path) -> list[Pin]:
 def bytes_here(cache: Path) -> int:
     """How much is there, also of downloads under way."""
     total = 0
-    for path in _folder(cache).rglob("*.jar"):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size
+    # Not `rglob`: it raises when a folder vanishes while it walks, as those of finished downloads do.
+    for folder, _, names in os.walk(_folder(cache)):
+        for name in names:
+            if name.endswith(".jar"):
+                with suppress(OSError):
+                    total += Path(folder, name).stat().st_size
     return total
 
 

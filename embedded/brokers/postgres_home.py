@@ -108,12 +108,17 @@ def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
     if open_ways and _may(programs / "postgres", user, os.R_OK | os.X_OK):
         return programs
     status = (programs / "postgres").stat()
-    copy = outside / f"programs-{VERSION}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    copy = outside / f"wheel-{VERSION}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    package = install.parent
+    # The programs find the libraries beside the package by a path relative to themselves: both keep their places.
+    libraries = package.with_name(f"{package.name}.libs")
     if not copy.exists():
         _open_folder(outside)
         draft = outside / f".programs-{secrets.token_hex(8)}"
         for folder in ("bin", "lib", "share"):
-            shutil.copytree(install / folder, draft / folder, symlinks=True)
+            shutil.copytree(install / folder, draft / package.name / install.name / folder, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         for path in [draft, *draft.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
@@ -121,7 +126,7 @@ def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
             draft.rename(copy)
         except OSError:  # another process was quicker
             shutil.rmtree(draft)
-    return copy / "bin"
+    return copy / package.name / install.name / "bin"
 
 
 def _open_folder(folder: Path) -> None:

@@ -79,10 +79,9 @@ def missing(pins: Sequence[Pin], cache: Path) -> list[Pin]:
 
 
 def bytes_here(cache: Path) -> int:
-    """How much is there, also of downloads under way."""
+    """How much is there, also of downloads under way: files and folders may go while it counts."""
     total = 0
-    # Not `rglob`: it raises when a folder vanishes while it walks, as those of finished downloads do.
-    for folder, _, names in os.walk(_folder(cache)):
+    for folder, _folders, names in os.walk(_folder(cache)):  # passes over folders that it cannot list
         for name in names:
             if name.endswith(".jar"):
                 with suppress(OSError):

@@ -4,10 +4,12 @@ Postgres refuses to run as root. Then it runs as another account, which must be 
 programs; where the way to them is closed to it (a state folder below /root, say), they lie below /var/lib/firsthour.
 """
 
+import fcntl
 import os
 import pwd
 import secrets
 import shutil
+import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +21,7 @@ from embedded.brokers.state import StateUnusable
 VERSION: Final = "18"
 _ACCOUNTS: Final = ("postgres", "nobody")
 _OUTSIDE: Final = Path("/var/lib/firsthour")
+_VERSION_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +106,59 @@ def _programs() -> Path:
 
 def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
     install = programs.parent
-    kept = [programs, install / "share", install / "lib"]
+    libraries = install.parent.with_name(f"{install.parent.name}.libs")  # the wheel's own; found from the programs
+    kept = [programs, install / "share", install / "lib", *([libraries] if libraries.exists() else [])]
     open_ways = passable(programs, user) and all(_may(folder, user, os.R_OK | os.X_OK) for folder in kept)
     if open_ways and _may(programs / "postgres", user, os.R_OK | os.X_OK):
         return programs
     status = (programs / "postgres").stat()
-    copy = outside / f"wheel-{VERSION}-{status.st_size:x}-{status.st_mtime_ns:x}"
-    package = install.parent
-    # The programs find the libraries beside the package by a path relative to themselves: both keep their places.
-    libraries = package.with_name(f"{package.name}.libs")
-    if not copy.exists():
-        _open_folder(outside)
-        draft = outside / f".programs-{secrets.token_hex(8)}"
-        for folder in ("bin", "lib", "share"):
-            shutil.copytree(install / folder, draft / package.name / install.name / folder, symlinks=True)
-        if libraries.exists():
-            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-        for path in [draft, *draft.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    copy = outside / f"programs-{VERSION}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    inside = Path(install.parent.name, install.name)
+    _open_folder(outside)
+    with (outside / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for draft in outside.glob(".programs-*"):  # of a start that was killed: we hold the lock
+            shutil.rmtree(draft, ignore_errors=True)
+        if _why_not(copy / inside / "bin", user):
+            draft = outside / f".programs-{secrets.token_hex(8)}"
+            try:
+                _copy(install, libraries, draft / inside)
+                if reason := _why_not(draft / inside / "bin", user):
+                    raise StateUnusable(f"{user.name} cannot run the copy of Postgres' programs in {outside}: {reason}")
+                if copy.exists():  # one that does not run
+                    copy.rename(outside / f".programs-{secrets.token_hex(8)}")
+                draft.rename(copy)
+            finally:
+                for left in outside.glob(".programs-*"):
+                    shutil.rmtree(left, ignore_errors=True)
+    return copy / inside / "bin"
+
+
+def _copy(install: Path, libraries: Path, target: Path) -> None:
+    for folder in ("bin", "lib", "share"):
+        shutil.copytree(install / folder, target / folder, symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, target.parent.with_name(libraries.name), symlinks=True)
+    top = target.parent.parent
+    for path in [top, *top.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+
+
+def _why_not(programs: Path, user: User) -> str:
+    """Why the account cannot run them; empty when it can."""
+    for name in ("postgres", "initdb"):
         try:
-            draft.rename(copy)
-        except OSError:  # another process was quicker
-            shutil.rmtree(draft)
-    return copy / package.name / install.name / "bin"
+            done = subprocess.run(  # noqa: S603 - our own commands only
+                [programs / name, "--version"], user=user.uid, group=user.gid, extra_groups=[], cwd="/",
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", timeout=_VERSION_S, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{name}: {error}"
+        if done.returncode:
+            return f"{name}: {done.stderr.strip() or f'exit code {done.returncode}'}"
+    return ""
 
 
 def _open_folder(folder: Path) -> None:

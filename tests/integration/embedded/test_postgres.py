@@ -175,18 +175,59 @@ async def test_where_the_way_is_closed_root_s_data_lie_outside(state: Path, tmp_
 
 @ONLY_ROOT
 def test_programs_that_the_account_cannot_reach_are_copied_once(state: Path) -> None:
-    closed = state / "closed"
-    shutil.copytree(find_home(state).programs.parent, closed / "install", symlinks=True)
-    closed.chmod(0o700)
-    first = find_home(state, state / "outside", closed / "install" / "bin")
-    again = find_home(state, state / "outside", closed / "install" / "bin")
+    programs = closed_programs(state)
+    first = find_home(state, state / "outside", programs)
+    made = first.programs.stat().st_ino
+    again = find_home(state, state / "outside", programs)
     assert first.user
     assert first.programs == again.programs
+    assert again.programs.stat().st_ino == made, "the copy is made once"
+    for program in ("postgres", "initdb"):
+        assert f"PostgreSQL) {VERSION}." in version_of(first.programs / program, first.user)
+
+
+@ONLY_ROOT
+def test_a_copy_that_does_not_run_is_replaced_and_halves_are_swept(state: Path) -> None:
+    programs, outside = closed_programs(state), state / "outside"
+    home = find_home(state, outside, programs)
+    assert home.user
+    for library in home.programs.parent.parent.parent.glob("*.libs/*"):
+        library.unlink()
+    (home.programs / "initdb").write_bytes(b"broken")
+    half = outside / ".programs-killed"
+    half.mkdir()
+    again = find_home(state, outside, programs)
+    assert f"PostgreSQL) {VERSION}." in version_of(again.programs / "initdb", home.user)
+    assert not half.exists()
+
+
+@ONLY_ROOT
+def test_programs_that_do_not_run_are_not_kept(state: Path) -> None:
+    programs, outside = closed_programs(state), state / "outside"
+    (programs / "initdb").write_bytes(b"broken")
+    with pytest.raises(StateUnusable, match=r"cannot run the copy of Postgres' programs .* initdb"):
+        find_home(state, outside, programs)
+    assert [path.name for path in outside.iterdir()] == [".lock"]
+
+
+def closed_programs(state: Path) -> Path:
+    """The programs of a package that only root can reach, with the libraries that lie beside it."""
+    closed = state / "closed"
+    install = find_home(state).programs.parent
+    libraries = install.parent.with_name(f"{install.parent.name}.libs")
+    shutil.copytree(install, closed / install.parent.name / install.name, symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, closed / libraries.name, symlinks=True)
+    closed.chmod(0o700)
+    return closed / install.parent.name / install.name / "bin"
+
+
+def version_of(program: Path, user: User) -> str:
     done = subprocess.run(
-        [first.programs / "postgres", "--version"], user=first.user.uid, group=first.user.gid, extra_groups=[],
-        capture_output=True, text=True, check=True,
+        [program, "--version"], user=user.uid, group=user.gid, extra_groups=[], capture_output=True, text=True,
+        check=True,
     )  # fmt: skip
-    assert f"PostgreSQL) {VERSION}." in done.stdout
+    return done.stdout
 
 
 def test_who_may_pass_through_a_folder(tmp_path: Path) -> None:

@@ -177,9 +177,9 @@ class Postgres:
     async def _answers(self) -> bool:
         """Whether it takes connections; makes our database when it is not there yet."""
         try:
-            conn = await asyncpg.connect(self.url, timeout=5)
+            conn = await _connect(self.url)
         except asyncpg.InvalidCatalogNameError:
-            conn = await asyncpg.connect(self.url_of("postgres"), timeout=5)
+            conn = await _connect(self.url_of("postgres"))
             try:
                 with suppress(asyncpg.DuplicateDatabaseError):
                     await conn.execute(f"CREATE DATABASE {DATABASE}")
@@ -195,6 +195,13 @@ class Postgres:
             return False
         await conn.close()
         return True
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    """Everything is said here: what is left out, asyncpg takes from the PG* variables of the user's shell."""
+    return await asyncpg.connect(
+        url, timeout=5, ssl=False, direct_tls=False, target_session_attrs="any", gsslib="gssapi"
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -21,9 +21,12 @@ _POLL_S: Final = 0.05
 
 
 def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> dict[str, str]:
-    """This process's environment, with where everything is."""
+    """This process's environment, with where everything is.
+
+    Without libpq's variables: asyncpg reads them too, and they are about another database of the user.
+    """
     return {
-        **os.environ,
+        **{name: text for name, text in os.environ.items() if not name.startswith("PG")},
         "FIRSTHOUR_CONFIG": str(options.config.absolute()),
         "FIRSTHOUR_STATE": str(stack.state),
         "FIRSTHOUR_KAFKA": stack.bootstrap,

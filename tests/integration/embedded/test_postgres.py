@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -238,3 +239,35 @@ def test_who_may_pass_through_a_folder(tmp_path: Path) -> None:
     folder.chmod(0o700)
     assert not passable(folder, stranger)
     assert passable(folder, User(myself.pw_uid, myself.pw_gid, myself.pw_name))
+
+
+START = """
+import asyncio, sys
+from pathlib import Path
+from embedded.brokers.stack import Stack
+from embedded.supervisor.run_options import RunOptions
+from embedded.supervisor.service_children import environment
+async def main():
+    stack = Stack.of(Path(sys.argv[1]))
+    try:
+        await stack.postgres.start()
+        options = RunOptions(state=Path(sys.argv[1]))
+        print([name for name in environment(options, options.chosen_ports(), stack) if name.startswith("PG")])
+    finally:
+        await stack.postgres.stop()
+asyncio.run(main())
+"""
+
+
+def test_the_shell_s_own_postgres_variables_change_nothing(state: Path) -> None:
+    hostile = {
+        "PGHOST": "elsewhere.invalid", "PGPORT": "1", "PGUSER": "nobody", "PGPASSWORD": "wrong", "PGDATABASE": "none",
+        "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/nowhere", "PGSSLNEGOTIATION": "direct", "PGSERVICE": "other",
+        "PGTARGETSESSIONATTRS": "standby", "PGGSSLIB": "none", "PGDATA": "/nowhere",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", START, str(state)], env={**os.environ, **hostile}, cwd=Path(__file__).parents[3],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]", "nor does a service see them"

@@ -26,6 +26,19 @@ _PLAIN_PHONE: Final = re.compile(r"\+[1-9][\d ()./-]{5,30}", re.ASCII)
 _NO_DIGITS: Final = str.maketrans("", "", "+ ()./-")
 _PLUS: Final = re.compile("[+\uff0b]")
 
+# What programs and people write where they have nothing to write. It would join strangers into one contact.
+_NO_ID: Final = frozenset(
+    {
+        *("undefined", "null", "none", "nil", "nan", "n/a", "0", "guest", "anonymous", "[object object]"),
+        *(str(UUID(int=0)), UUID(int=0).hex),
+    }
+)
+_NO_MAILBOX: Final = frozenset({"noemail", "no-email", "no_email", "no.email"})  # wherever it is
+# An address only when its domain is called the same, as in none@none.com.
+_NO_ADDRESS: Final = frozenset(
+    {"none", "no", "na", "nil", "null", "undefined", "test", "example", "email", "fake", "guest", "anonymous"}
+)
+
 _NO_PHONE: Final = "not a phone number; write it with its country code, as in +44 1632 960961"
 
 
@@ -62,6 +75,38 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
             return f"contact:{self.contact_id}"
         keys = self.strong_keys(source) or self.weak_keys()
         return keys[0] if keys else None
+
+
+def identify(
+    *, email: str | None = None, phone: str | None = None, user_id: str | None = None, anonymous_id: str | None = None
+) -> Identity:
+    """Who it is, of what is normalised already. What stands there for nothing ("undefined", none@none.com) is absent.
+
+    Every way in makes its identities here; those that an event of the log holds are taken as they are.
+    """
+    return Identity(
+        email=None if email is None or _is_no_address(email) else email,
+        phone=None if phone is None or _is_no_number(phone) else phone,
+        user_id=None if user_id is None or _is_no_id(user_id) else user_id,
+        anonymous_id=None if anonymous_id is None or _is_no_id(anonymous_id) else anonymous_id,
+    )
+
+
+def _is_no_id(text: str) -> bool:
+    plain = text.strip().lower()
+    return not plain or plain in _NO_ID or ("@" in plain and _is_no_address(plain))
+
+
+def _is_no_address(address: str) -> bool:
+    local, _, domain = address.rpartition("@")
+    return local in _NO_MAILBOX or (local in _NO_ADDRESS and domain.partition(".")[0] == local)
+
+
+def _is_no_number(phone: str) -> bool:
+    """Whether it is one digit again and again after its country code, as in +1 555 555 5555."""
+    digits = phone.removeprefix("+")
+    national = next((digits[length:] for length in (1, 2, 3) if _country(digits[:length]) is not None), digits)
+    return len(set(national)) == 1
 
 
 @lru_cache(maxsize=8192)

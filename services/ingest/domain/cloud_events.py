@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.domain.checks import Fields, Wrong, free_form_problem
 from services.ingest.domain.fact import Fact, Refused
-from shared.events.identity import Identity
+from shared.events.identity import Identity, identify
 from shared.events.types import DATA_TYPES, Item
 from shared.money import Money, is_amount, is_currency
 
@@ -150,10 +150,10 @@ def _refusal(error: msgspec.ValidationError, at: str) -> Wrong:
 
 
 def _identity(fields: Fields) -> dict[str, str]:
-    found = {name: getattr(fields, _READER[name])(name) for name in _READER}
-    if not fields.wrong and not any(found.values()):
+    identity = identify(**{name: getattr(fields, _READER[name])(name) for name in _READER})
+    if not fields.wrong and identity == Identity():
         fields.wrong.append(Wrong(fields.at, "needs one of email, phone, user_id or anonymous_id"))
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name in _READER if (value := getattr(identity, name)) is not None}
 
 
 def _value_problems(content: msgspec.Struct, at: str) -> list[Wrong]:

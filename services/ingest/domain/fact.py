@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from services.ingest.domain.checks import Fields, Wrong
-from shared.events.identity import Identity
+from shared.events.identity import Identity, identify
 from shared.events.types import Campaign, Consent
 
 
@@ -48,7 +48,7 @@ class Refused(Exception):  # noqa: N818 - reads as what happened
 def read_identity(fields: Fields) -> Identity:
     """The identities of a plain JSON message: at least one of the four; notes it when there is none."""
     before = len(fields.wrong)
-    identity = Identity(
+    identity = identify(
         email=fields.email(),
         phone=fields.phone(),
         user_id=fields.opaque("user_id"),

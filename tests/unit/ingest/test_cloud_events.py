@@ -6,6 +6,7 @@ import pytest
 
 from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
+from shared.events.identity import Identity
 
 PURCHASE = {"identity": {"email": "Ada@Example.com"}, "order_id": "7", "amount": "12.00", "currency": "EUR"}
 
@@ -116,3 +117,9 @@ def test_a_period_has_a_zone() -> None:
     cost = {"amount": "5", "currency": "EUR", "source": "website", "period_start": "2026-01-01T00:00:00"}
     assert refused(type="cost.recorded", data=cost).keys() == {"/data/period_start"}
     assert read(type="cost.recorded", data=cost | {"period_start": "2026-01-01T00:00:00Z"}).type == "cost.recorded"
+
+
+def test_an_identity_that_stands_for_nothing_is_absent() -> None:
+    data = PURCHASE | {"identity": {"email": "none@none.com", "phone": "+44 7700 900201", "user_id": "undefined"}}
+    assert read(data=data).identity == Identity(phone="+447700900201")
+    assert refused(data=PURCHASE | {"identity": {"email": "none@none.com"}}).keys() == {"/data/identity"}

@@ -19,9 +19,9 @@ ANY_FIELD = st.sampled_from(
 PLAIN_FIELD = st.sampled_from([*TRAITS, LEFT_OUT, *targets("leads")])
 WORDS = st.text(max_size=6)
 CELLS = {
-    "email": ["ada@example.com", " Grace@Example.com ", "nobody", "müller@example.com", '"odd"@example.com'],
-    "phone": ["+44 1632 960961", "030 12345", "+1"],
-    "user_id": ["u-1", "u" * 256, "u" * 257],
+    "email": ["ada@example.com", "none@none.com", " Grace@Example.com ", "nobody", "müller@example.com", '"odd"@example.com'],
+    "phone": ["+44 1632 960961", "+1 555 555 5555", "030 12345", "+1"],
+    "user_id": ["u-1", "undefined", "u" * 256, "u" * 257],
     "occurred_at": ["2026-01-31", "2026-01-31T10:00:00Z", "31.01.2026 10:00", "01/02/2026", "1769853600", "0001-01-01", "soon"],
     "row_id": ["7", " 7 ", "i" * 600],
     "message_id": ["m-1", "m" * 256, "m" * 257],

@@ -5,6 +5,7 @@ import pytest
 
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.segment.messages import read_segment
+from shared.events.identity import Identity
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORDER = {
@@ -289,3 +290,17 @@ def test_a_group_s_traits_are_its_company_s_and_its_address_is_not_the_person_s(
 def test_an_id_of_a_message_has_at_most_100_characters() -> None:
     assert read(event="x", messageId="m" * 100).sender_id == "m" * 100
     assert refused(event="x", messageId="m" * 101).keys() == {"/messageId"}
+
+
+def test_who_is_called_undefined_is_known_by_the_address_and_is_nobody_without_one() -> None:
+    """Two people of one site whose script had no user: `/v1/identify` with "undefined" joined them."""
+    people = [
+        read("identify", userId="undefined", anonymousId="null", traits={"email": email}).identity
+        for email in ("m1a@example.com", "m1b@example.com")
+    ]
+    assert people == [Identity(email="m1a@example.com"), Identity(email="m1b@example.com")]
+    assert refused("identify", userId="undefined") == {"/userId": "needs one of userId or anonymousId"}
+
+
+def test_an_invitation_of_nobody_is_engagement() -> None:
+    assert track("Invite Sent", invitee_email="none@none.com").type == "engagement.recorded"

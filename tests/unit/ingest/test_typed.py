@@ -22,9 +22,9 @@ from tests.unit.ingest.any_json import ANY, CALM, NOW, NUMBERS, TEXTS, TIMES, UR
 IN_BYTES = msgspec.json.Encoder(order="sorted")
 FLAGS = st.none() | st.booleans()
 PADDED = st.sampled_from([" Ada ", "\tAda\n", "", "   ", "x" * 500, "x" * 501, " " + "x" * 500])
-SAID = WORDS | TEXTS | PADDED
-MAILS = st.sampled_from(["a@example.com", " B@Example.com ", "nobody", "ä@exämple.com", ""])
-PHONES = st.sampled_from(["+44 1632 960961", "+49 30 901820", "12", ""])
+SAID = WORDS | TEXTS | PADDED | st.sampled_from(["undefined", " Null "])
+MAILS = st.sampled_from(["a@example.com", "none@none.com", " B@Example.com ", "nobody", "ä@exämple.com", ""])
+PHONES = st.sampled_from(["+44 1632 960961", "+1 555 555 5555", "+49 30 901820", "12", ""])
 CAMPAIGNS = having(source=SAID, medium=SAID, name=SAID, gclid=SAID, referrer=SAID)
 LEADS = having(
     email=MAILS, phone=PHONES, user_id=SAID, anonymous_id=SAID, name=SAID, form=SAID, page=URLS, interest=SAID,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.events.identity import (
     Identity,
     derived_event_id,
+    identify,
     normalise_email,
     normalise_opaque,
     normalise_phone,
@@ -93,6 +94,52 @@ def test_the_quick_way_for_plain_numbers_is_the_library_s_way(country: str, digi
             normalise_phone(text)
     else:
         assert normalise_phone(text) == phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
+NO_IDS = [
+    *("undefined", "null", "None", "guest", "0", "N/A", "nil", "nan", "NaN", "anonymous", "[object Object]", "", " "),
+    *("00000000-0000-0000-0000-000000000000", "0" * 32, "none@none.com", "NoEmail@shop.example"),
+]
+NO_ADDRESSES = ["none@none.com", "noemail@shop.example", "no-email@x.example", "test@test.com", "test@test.co.uk"]
+NO_NUMBERS = ["+15555555555", "+491111111111", "+3530000000"]
+
+
+@pytest.mark.parametrize("text", NO_IDS)
+def test_what_stands_for_nothing_is_no_id(text: str) -> None:
+    assert identify(user_id=text, anonymous_id=text) == Identity()
+    assert identify(email="a@b.example", user_id=f" {text.upper()} ") == Identity(email="a@b.example")
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+def test_an_address_that_many_write_is_none(text: str) -> None:
+    assert identify(email=text, phone="+447700900201") == Identity(phone="+447700900201")
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_number_of_one_digit_is_none(text: str) -> None:
+    assert identify(phone=text, email="a@b.example") == Identity(email="a@b.example")
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        Identity(email="test@example.com", phone="+15555555556", user_id="00", anonymous_id="guest-1"),
+        Identity(email="none@shop.example", phone="+447777777778", user_id="nullable", anonymous_id="10"),
+        Identity(email="tests@test.com", phone="+441632960961", user_id="ada@test.com", anonymous_id="Nan Goldin"),
+    ],
+)
+def test_what_only_looks_like_it_is_kept(identity: Identity) -> None:
+    assert identify(**{name: getattr(identity, name) for name in NAMES}) == identity
+
+
+NAMES = ("email", "phone", "user_id", "anonymous_id")
+
+
+@given(st.emails(), st.text("23456789", min_size=4, max_size=12), st.text("abcdefgh-123456789", min_size=13))
+def test_any_other_identity_is_as_it_was(address: str, digits: str, own_id: str) -> None:
+    email = normalise_email(address)
+    found = identify(email=email, phone=f"+44{digits}1", user_id=own_id, anonymous_id=own_id)
+    assert found == Identity(email=email, phone=f"+44{digits}1", user_id=own_id, anonymous_id=own_id)
 
 
 def test_a_user_id_means_something_only_within_its_source() -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
-from shared.events.identity import Identity
+from shared.events.identity import Identity, identify
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _LONGEST_URL: Final = 2000
@@ -48,7 +48,7 @@ def read_form(
     phone = _phone(fields, theirs)
     user_id = fields.opaque(theirs["user_id"]) if "user_id" in theirs else None
     anonymous_id = fields.opaque(theirs["anonymous_id"]) if "anonymous_id" in theirs else None
-    identity = Identity(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
+    identity = identify(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
     if not fields.wrong and identity == Identity():
         fields.note(theirs.get("email", "email"), "is required: where shall we answer?")
 

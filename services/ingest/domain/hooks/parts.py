@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.domain.checks import SHORT, Wrong, amount_text
 from services.ingest.domain.fact import Refused
-from shared.events.identity import Identity, normalise_email, normalise_opaque, normalise_phone
+from shared.events.identity import Identity, identify, normalise_email, normalise_opaque, normalise_phone
 from shared.events.types import Item
 from shared.money import is_currency
 
@@ -72,7 +72,7 @@ def person(
 ) -> Identity | None:
     """Who it is: of each identity what can be one. `country` (ISO 3166) reads a local number. None: nobody is named."""
     region = country.upper() if isinstance(country, str) and len(country) == len("GB") else None
-    identity = Identity(
+    identity = identify(
         email=_normal(normalise_email, email),
         phone=_normal(lambda number: normalise_phone(number, region), phone),
         user_id=_normal(normalise_opaque, user_id),

@@ -13,7 +13,7 @@ from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
-from shared.events.identity import Identity, normalise_email, normalise_phone
+from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
@@ -30,6 +30,7 @@ _KNOWN: Final = {
 }
 _LONGEST_ID: Final = 256
 _MOST_TRAITS: Final = 100
+_NOBODY: Final = Identity()
 
 
 class PlainRows:
@@ -100,9 +101,10 @@ class PlainRows:
         if self._phone is not None and (written := row[self._phone].strip()):
             with suppress(ValueError):
                 phone = normalise_phone(written)
-        if email is None and phone is None and not user_id:
+        identity = identify(email=email, phone=phone, user_id=user_id or None)
+        if identity == _NOBODY or identity.phone != phone:  # nobody's number is not kept as a trait either
             return None
-        return Identity(email=email, phone=phone, user_id=user_id or None)
+        return identity
 
     def _said(self, row: Sequence[str]) -> dict[str, Any] | None:
         said: dict[str, Any] = {name: value for name, index in self._texts if (value := row[index].strip())}

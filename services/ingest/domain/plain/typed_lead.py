@@ -20,7 +20,7 @@ from services.ingest.domain.plain.typed import (
     may_hold_nul,
     trimmed,
 )
-from shared.events.identity import Identity, normalise_email, normalise_phone
+from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Consent, LeadCaptured
 from shared.money import Money, is_amount, is_currency
 
@@ -65,6 +65,7 @@ class _Lead(Struct, forbid_unknown_fields=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Lead)
+_NOBODY: Final = Identity()
 
 
 def read_typed_lead(body: bytes) -> Fact | None:
@@ -97,14 +98,15 @@ def _identity(said: _Lead) -> Identity:
     """Raises ValueError when there is none, or one that is not good."""
     email, phone = trimmed(said.email), trimmed(said.phone)
     user_id, anonymous_id = trimmed(said.user_id), trimmed(said.anonymous_id)
-    if email is None and phone is None and user_id is None and anonymous_id is None:
-        raise ValueError
-    return Identity(
+    identity = identify(
         email=None if email is None else normalise_email(email),
         phone=None if phone is None else normalise_phone(phone),
         user_id=user_id,
         anonymous_id=anonymous_id,
     )
+    if identity == _NOBODY:
+        raise ValueError
+    return identity
 
 
 def _money(said: _Money) -> Money:

@@ -12,7 +12,7 @@ from services.ingest.domain.fact import Fact, Refused, Told
 from services.ingest.domain.segment import names
 from services.ingest.domain.segment.orders import read_order_completed, read_order_refunded
 from services.ingest.domain.segment.visit import lead_campaign, page_url, visit_campaign
-from shared.events.identity import Identity, normalise_email, normalise_phone
+from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import (
     ConsentChanged,
     ContactIdentified,
@@ -110,7 +110,7 @@ def _identity(read: _Message, kind: str, *, of_others: bool) -> Identity:
         user_id, anonymous_id = fields.opaque("userId"), fields.opaque("anonymousId")
     email = first_email(traits.get("email"), properties.get("email"), user_id)
     phone = first(normalise_phone, traits.get("phone"), properties.get("phone"))
-    identity = Identity(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
+    identity = identify(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
     if identity == _NOBODY and len(fields.wrong) == before:
         fields.wrong.append(Wrong(f"{fields.at}/userId", "needs one of userId or anonymousId"))
     return identity
@@ -228,9 +228,10 @@ def _refund(read: _Message, name: names.Name) -> Struct | None:
 
 def _referral(read: _Message, _name: names.Name) -> Struct | None:
     referred = first_email(*(read.properties.get(name) for name in ("invitee_email", "inviteeEmail", "email")))
-    if referred is None or referred == read.identity.email:
+    other = identify(email=referred)
+    if other in (_NOBODY, identify(email=read.identity.email)):
         return None
-    return ReferralMade(identity=read.identity, referred=Identity(email=referred))
+    return ReferralMade(identity=read.identity, referred=other)
 
 
 def _feedback(read: _Message, _name: names.Name) -> Struct | None:

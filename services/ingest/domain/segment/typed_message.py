@@ -12,7 +12,7 @@ from services.ingest.domain.plain.typed import Id, Short, Values, Words, campaig
 from services.ingest.domain.segment import names
 from services.ingest.domain.segment.messages import LONGEST_ID, LONGEST_URL, corrected, first, first_email
 from services.ingest.domain.segment.visit import completed
-from shared.events.identity import Identity, normalise_phone
+from shared.events.identity import Identity, identify, normalise_phone
 from shared.events.types import EngagementRecorded
 
 _Moment = Annotated[datetime, Meta(tz=True)]
@@ -51,6 +51,7 @@ class TypedMessage(Struct):
 _DECODER: Final = msgspec.json.Decoder(TypedMessage)
 _NOTHING: Final = _Context()
 _NOWHERE: Final = _Page()
+_NOBODY: Final = Identity()
 
 
 def decode_typed(body: bytes | Raw) -> TypedMessage | None:
@@ -66,8 +67,6 @@ def read_typed(message: TypedMessage, kind: str | None, *, sent: datetime | None
     said, properties = message.context or _NOTHING, message.properties or {}
     page = said.page or _NOWHERE
     user_id, anonymous_id = trimmed(message.userId), trimmed(message.anonymousId)
-    if user_id is None and anonymous_id is None:
-        return None
     name = None
     if kind == "track":
         what = trimmed(message.event)
@@ -86,12 +85,14 @@ def read_typed(message: TypedMessage, kind: str | None, *, sent: datetime | None
     except OverflowError:
         return None
     theirs: Values = {} if name is not None and name.of_others else properties
-    identity = Identity(
+    identity = identify(
         email=first_email(theirs.get("email"), user_id),
         phone=first(normalise_phone, theirs.get("phone")),
         user_id=user_id,
         anonymous_id=anonymous_id,
     )
+    if identity == _NOBODY:
+        return None
     addresses = (page.search, page.url, properties.get("search"), properties.get("url"))
     campaign = completed(campaign_of(said.campaign), *addresses)
     done = EngagementRecorded(identity=identity, kind=kind_of_it, what=what, campaign=campaign, properties=properties)

@@ -6,8 +6,16 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from shared.http.problems import CONTENT_TYPE, Problem, encode_problem
+
 _FINAL: Final = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
 _READ_AT_ONCE: Final = 32_768  # uvloop would bring eight times that, for each connection that waits its turn
+_LONGEST_HEAD: Final = 32_768  # the parser itself would take headers until the memory is full
+_TOO_LONG: Final = encode_problem(Problem(431, "The address and the headers of the request are too long"))
+_REFUSAL: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+) % (CONTENT_TYPE.encode(), len(_TOO_LONG), _TOO_LONG)
 
 
 def http_protocol() -> Callable[..., asyncio.BufferedProtocol]:
@@ -44,12 +52,59 @@ class _Reader(asyncio.BufferedProtocol):
 
 
 class OneWrite(HttpToolsProtocol):
-    """On a transport that keeps the head of an answer until there is something to go with it."""
+    """On a transport that keeps the head of an answer until there is something to go with it.
+
+    What is read without a head, a piece of a body or a request having ended is kept by the parser: so much and no more.
+    """
+
+    _kept = 0  # bytes since one of them ended
+    _ended = False  # one of them, in what is being read
+    _too_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """The connection is there."""
         super().connection_made(transport)
         self.transport = _Gathering(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The next bytes of requests."""
+        if self._too_long:
+            return
+        self._ended = False
+        super().data_received(data)
+        self._kept = 0 if self._ended else self._kept + len(data)
+        if self._kept > _LONGEST_HEAD and not self._too_long:
+            self._refuse()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole. It may have come in one piece with what was before it or is after it."""
+        self._ended = True
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST_HEAD:
+            self._too_long = True
+            raise ValueError  # which ends the parsing, and comes back as `send_400_response`
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._ended = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._ended = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or too much of it."""
+        if self._too_long:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse(self) -> None:
+        self._too_long = True
+        self.transport.write(_REFUSAL)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """The answer is whole. One without a body (to HEAD) has its head still here."""

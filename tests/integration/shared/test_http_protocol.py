@@ -95,6 +95,34 @@ async def test_what_is_no_http_is_answered(port: int) -> None:
     assert (await answer(port, b"what?\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
+LONG = 32_768
+
+
+@pytest.mark.parametrize(
+    "too_long",
+    [
+        request("GET", "/", f"X: {'y' * LONG}\r\nConnection: close"),
+        request("GET", f"/{'y' * LONG}"),
+        request("GET", "/", "\r\n".join(f"X-{nth}: y" for nth in range(4000))),
+        f"GET / HTTP/1.1\r\nX: {'y' * LONG}".encode()[: LONG + 1],  # and nothing more comes
+        f"GET /{'y' * LONG}".encode()[: LONG + 1],
+    ],
+    ids=["header", "address", "headers", "unfinished header", "unfinished address"],
+)
+async def test_headers_without_end_are_refused(port: int, too_long: bytes) -> None:
+    found = await answer(port, too_long)
+    assert found.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\nconnection: close\r\n" in found
+    assert found.count(b"HTTP/1.1 ") == 1
+
+
+async def test_headers_may_be_long_and_bodies_longer(port: int) -> None:
+    head = f"X: {'y' * (LONG - 200)}\r\nContent-Length: {4 * LONG}"
+    long = request("POST", "/late", head) + b"b" * 4 * LONG
+    found = await answer(port, long + long + request("GET", "/"))
+    assert found.count(b"HTTP/1.1 200 ") == 3
+
+
 class Counted(asyncio.Transport):
     """A transport that counts what goes through it."""
 
@@ -124,4 +152,28 @@ async def test_the_head_goes_with_the_first_of_the_body(path: str, pieces: list[
     assert head.startswith(b"HTTP/1.1 2")
     assert head.endswith(b"\r\n\r\n" + pieces[0])
     assert rest == pieces[1:]
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET / HTTP/1.1\r\nX: ",
+        request("GET", "/") + b"GET / HTTP/1.1\r\nX: ",
+        request("POST", "/late", "Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\nX: ",
+        request("POST", "/late", "Transfer-Encoding: chunked") + b"1;",
+    ],
+    ids=["header", "header of the next", "trailer", "extension"],
+)
+async def test_little_is_read_of_what_has_no_end(beginning: bytes) -> None:
+    config = uvicorn.Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None)
+    config.load()
+    transport, protocol = Counted(), OneWrite(config, ServerState(), {})
+    protocol.connection_made(transport)
+    protocol.data_received(beginning)
+    read = 0
+    while not any(each.startswith(b"HTTP/1.1 431 ") for each in transport.written):
+        assert read <= LONG
+        protocol.data_received(b"y" * 1000)
+        read += 1000
     protocol.connection_lost(None)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,5 +20,18 @@ def decode_cursor(text: str) -> list[str | int]:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[str | int])
     except (binascii.Error, msgspec.MsgspecError, ValueError):
-        wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
-        raise Problem(400, "The cursor cannot be read", errors=[wrong]) from None
+        raise wrong_cursor() from None
+
+
+def cursor_time(part: str | int) -> datetime:
+    """A moment in a cursor, in UTC. Raises Problem 400 when it is none, or lies beyond the years 1 to 9999 there."""
+    try:
+        return datetime.fromisoformat(str(part)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong_cursor() from None
+
+
+def wrong_cursor() -> Problem:
+    """The answer to a cursor that is not one of ours."""
+    wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
+    return Problem(400, "The cursor cannot be read", errors=[wrong])

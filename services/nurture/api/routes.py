@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -30,8 +29,9 @@ from services.nurture.store import outbox as store_facts
 from services.nurture.store.lists import Page, Row
 from shared import clock
 from shared.http.auth import Tokens
-from shared.http.cursor import decode_cursor, encode_cursor
-from shared.http.problems import FieldError, Problem
+from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
+from shared.http.problems import Problem
+from shared.http.queries import without_nul
 
 _Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
 _Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=500)]
@@ -56,7 +56,7 @@ class Parts:
 
 def routes(parts: Parts) -> APIRouter:
     """Every path under /v1."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", dependencies=[Depends(without_nul)])
     _runs(router, parts)
     _deliveries(router, parts)
     _tasks(router, parts)
@@ -223,10 +223,9 @@ def _page(limit: int, cursor: str | None) -> Page:
         return Page(limit, None)
     try:
         at, identifier = decode_cursor(cursor)
-        return Page(limit, (datetime.fromisoformat(str(at)), UUID(str(identifier))))
+        return Page(limit, (cursor_time(at), UUID(str(identifier))))
     except ValueError:
-        wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
-        raise Problem(400, "The cursor cannot be read", errors=[wrong]) from None
+        raise wrong_cursor() from None
 
 
 def _next(rows: Sequence[Row], limit: int, key: str = "created_at") -> str | None:

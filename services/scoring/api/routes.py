@@ -20,8 +20,9 @@ from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
 from shared.events.identity import normalise_email, normalise_phone
 from shared.http.auth import Tokens
-from shared.http.cursor import decode_cursor, encode_cursor
+from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
 from shared.http.problems import FieldError, Problem
+from shared.http.queries import without_nul
 from shared.money import from_minor
 
 _FIRST: Final = UUID(int=0)
@@ -132,7 +133,7 @@ class Queue(BaseModel):
 
 def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
-    router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read)])
+    router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
 
     @router.get("/contacts")
     async def contacts(
@@ -166,7 +167,7 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         after = (_BEGINNING, _FIRST, -1)
         if cursor:
             time, event, line = _parts(cursor, 3)
-            after = (_time(time), _uuid(event), _line(line))
+            after = (cursor_time(time), _uuid(event), _line(line))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
             page = await reads.bookings(conn, found.state.id, after, limit)
@@ -193,7 +194,7 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         after = (_BEGINNING, _FIRST)
         if cursor:
             time, event = _parts(cursor, 2)
-            after = (_time(time), _uuid(event))
+            after = (cursor_time(time), _uuid(event))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
             page = await reads.events(conn, found.state.id, after, limit)
@@ -303,7 +304,7 @@ def _key(email: str | None, phone: str | None, user_id: str | None, source: str)
 def _parts(cursor: str, count: int) -> list[str | int]:
     parts = decode_cursor(cursor)
     if len(parts) != count:
-        raise _wrong_cursor()
+        raise wrong_cursor()
     return parts
 
 
@@ -311,22 +312,10 @@ def _uuid(part: str | int) -> UUID:
     try:
         return UUID(str(part))
     except ValueError:
-        raise _wrong_cursor() from None
-
-
-def _time(part: str | int) -> datetime:
-    try:
-        return datetime.fromisoformat(str(part))
-    except ValueError:
-        raise _wrong_cursor() from None
+        raise wrong_cursor() from None
 
 
 def _line(part: str | int) -> int:
     if not isinstance(part, int) or not 0 <= part <= _LAST_LINE:
-        raise _wrong_cursor()
+        raise wrong_cursor()
     return part
-
-
-def _wrong_cursor() -> Problem:
-    wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
-    return Problem(400, "The cursor cannot be read", errors=[wrong])

@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from shared.clock import utc_now
 from shared.events.envelope import decode
 from shared.events.types import ContactTouched
+from shared.http.cursor import encode_cursor
 from tests.support.nurture_service import ONE_WEBHOOK, Nurture, a_contact, a_nurture, endpoints
 from tests.support.processes import free_ports
 from tests.support.waiting import until
@@ -198,6 +199,11 @@ async def test_what_cannot_be_done_says_so(nurture: Nurture) -> None:
         nul = await nurture.request("POST", f"/v1/tasks/{nobody}/done", json={"who": "a\u0000b"})
         assert nul.status_code == 422
         assert (await nurture.request("GET", "/v1/deliveries", params={"cursor": "bm8"})).status_code == 400
+        for moment in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"):  # beyond all years, in UTC
+            beyond = {"cursor": encode_cursor([moment, nobody])}
+            assert (await nurture.request("GET", "/v1/deliveries", params=beyond)).status_code == 400
+        for path in ("enrolments", "deliveries", "tasks", "endpoints", "windows"):
+            assert (await nurture.request("GET", f"/v1/{path}", params={"any": "a\0b"})).status_code == 422
         async with httpx.AsyncClient() as stranger:
             for path in ("enrolments", "deliveries", "tasks", "endpoints", "windows"):
                 assert (await stranger.get(f"http://127.0.0.1:{nurture.port}/v1/{path}")).status_code == 401

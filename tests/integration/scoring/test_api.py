@@ -30,6 +30,9 @@ async def api(world: World) -> AsyncIterator[Api]:
         yield api
 
 
+BEFORE_ALL, AFTER_ALL = "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"  # beyond all years, in UTC
+
+
 def a_cursor(*parts: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
@@ -121,8 +124,10 @@ async def test_a_cursor_that_no_list_gave_out_is_refused(world: World, api: Api)
     others = {
         "/v1/contacts": [],
         f"/v1/contacts/{contact}/bookings": [a_cursor(now, str(contact), "x"),
-                                             a_cursor(now, str(contact), 10**30), a_cursor("x", str(contact), 1)],
-        f"/v1/contacts/{contact}/events": [a_cursor(now, "x"), a_cursor("x", str(contact))],
+                                             a_cursor(now, str(contact), 10**30), a_cursor("x", str(contact), 1),
+                                             a_cursor(BEFORE_ALL, str(contact), 1), a_cursor(AFTER_ALL, str(contact), 1)],
+        f"/v1/contacts/{contact}/events": [a_cursor(now, "x"), a_cursor("x", str(contact)),
+                                           a_cursor(BEFORE_ALL, str(contact)), a_cursor(AFTER_ALL, str(contact))],
     }  # fmt: skip
     answers = {
         (path.rpartition("/")[2], cursor): (await api.http.get(path, params={"cursor": cursor})).status_code
@@ -130,6 +135,12 @@ async def test_a_cursor_that_no_list_gave_out_is_refused(world: World, api: Api)
         for cursor in [*anywhere, *own]
     }
     assert {asked: status for asked, status in answers.items() if status != 400} == {}
+
+
+@pytest.mark.parametrize("name", ["user_id", "source", "email", "phone", "cursor", "unheard_of"])
+async def test_a_query_with_nul_is_refused_by_name(api: Api, name: str) -> None:
+    answer = await api.http.get("/v1/contacts", params={"user_id": "u-1", name: "a\0b"})
+    assert (answer.status_code, [each["at"] for each in answer.json()["errors"]]) == (422, [f"/query/{name}"])
 
 
 async def test_the_queue_is_ordered_by_what_a_delay_costs_and_leaves_out_who_was_touched(

@@ -26,7 +26,7 @@ _AUTHORIZATIONS: Final[dict[str, str | bytes]] = {
     "bearer-unknown": f"Bearer {MARKER}",
     "bearer-two": f"Bearer {MARKER} {MARKER}",
     "bearer-not-ascii": b"Bearer \xff\xfe" + MARKER.encode(),
-    "bearer-of-100000": f"Bearer {MARKER * 8000}",
+    "bearer-of-20000": f"Bearer {MARKER * 1600}",
     "basic": "Basic",
     "basic-no-base64": f"Basic !!{MARKER}",
     "basic-cut": "Basic YWJ",
@@ -57,7 +57,7 @@ _ODD_BUT_FINE: Final[dict[str, Headers]] = {
     "traceparent-not-ascii": {"traceparent": b"\xff\xfe"},
     "traceparent-of-10000": {"traceparent": "0" * 10_000},
     "idempotency-key-not-ascii": {"Idempotency-Key": b"\xff\xfe\xc3\xa4"},
-    "a-header-of-100000": {"X-Long": "x" * 100_000},
+    "a-header-of-20000": {"X-Long": "x" * 20_000},
     "1000-headers": {f"X-{number}": "x" for number in range(1000)},
     "odd-origin": {"Origin": b"\xff\xfe://x"},
     "odd-user-agent": {"User-Agent": b"\xff\xfe" + b"x" * 5000},
@@ -69,6 +69,12 @@ _ODD_BUT_FINE: Final[dict[str, Headers]] = {
     "upper-case-type": {"Content-Type": "APPLICATION/JSON"},
     "identity": {"Content-Encoding": "identity"},
     "upper-case-identity": {"Content-Encoding": "Identity"},
+}
+_BEYOND_32_KB: Final[dict[str, Headers]] = {
+    "a-bearer-of-100000": {"Authorization": f"Bearer {MARKER * 8000}"},
+    "a-header-of-40000": {"X-Long": "x" * 40_000},
+    "a-header-of-100000": {"X-Long": "x" * 100_000},
+    "4000-headers": {f"X-{number}": "x" * 10 for number in range(4000)},
 }
 _PATHS: Final = (
     "/", "//", "/v1", "/v1/", "/v1/leads/", "/v1//leads", "//v1/leads", "/v2/leads", "/V1/LEADS", "/v1/leads%00",
@@ -84,7 +90,7 @@ _METHODS: Final = ("GET", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "PROPFIND",
 
 def cases() -> list[Case]:
     """Every bad key, header, path and method."""
-    return [*_keys(), *_methods(), *_idempotency_keys(), *_paths(), *_taken()]
+    return [*_keys(), *_methods(), *_idempotency_keys(), *_paths(), *_beyond_32_kb(), *_taken()]
 
 
 def _keys() -> list[Case]:
@@ -120,6 +126,14 @@ def _paths() -> list[Case]:
         Case(f"path:{path[:40]}", path, {"email": EMAIL}, (400, 404, 405), (), "WEBSITE", JSON)
         for path in _PATHS
     ]  # fmt: skip
+
+
+def _beyond_32_kb() -> list[Case]:
+    return [
+        Case(f"{path}:too-large:{how}", path, body, (431,), (), "", {**JSON, **more})
+        for path, (_key, body) in _GOOD.items()
+        for how, more in _BEYOND_32_KB.items()
+    ]
 
 
 def _taken() -> list[Case]:

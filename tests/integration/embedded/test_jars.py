@@ -1,7 +1,6 @@
 """Kafka's jars: from a repository, each exactly the pinned file, whatever happens on the way."""
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import threading
@@ -143,24 +142,6 @@ def test_two_starts_at_once_do_not_disturb_each_other(repository: Repository, tm
     both = [subprocess.Popen([sys.executable, "-c", TOGETHER, repository.url, str(tmp_path), *words]) for _ in range(2)]
     assert [each.wait(60) for each in both] == [0, 0]
     assert len(repository.downloads()) == 10, "the second waited for the first"
-
-
-def test_watching_the_download_outlives_folders_that_vanish(tmp_path: Path) -> None:
-    done = threading.Event()
-
-    def churn() -> None:
-        for number in range(400):
-            folder = tmp_path / "kafka" / str(number) / "below"
-            folder.mkdir(parents=True)
-            (folder / "a.jar").write_bytes(b"x")
-            shutil.rmtree(folder.parent)
-        done.set()
-
-    thread = threading.Thread(target=churn)
-    thread.start()
-    while not done.is_set():
-        assert jars.bytes_here(tmp_path) >= 0
-    thread.join()
 
 
 def test_the_pins_are_whole() -> None:

@@ -42,6 +42,7 @@ def mixed(count: int, topic: str, *, secret: bytes = b"benchmark", seed: int = 7
         subject = identity.primary("/sources/website") or ""
         event = make_event(
             id=new_id(), source="/sources/website", type=kind, time=when, receivedtime=now, subject=subject, data=data,
+            trust="trusted",
             traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         )  # fmt: skip
         yield Outgoing(topic, partition_key(subject, secret), encode(event), KAFKA_HEADERS)

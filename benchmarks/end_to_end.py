@@ -121,7 +121,7 @@ async def fill(firsthour: Firsthour, events: int, topic: str, seed: str) -> None
             identity = Identity(anonymous_id=f"{seed}-{number % (events // 5)}")
             event = make_event(
                 id=new_id(), source="/sources/app", type="engagement.recorded", time=now, receivedtime=now,
-                subject=identity.primary("/sources/app"),
+                subject=identity.primary("/sources/app"), trust="trusted",
                 data=EngagementRecorded(identity=identity, kind="page_viewed", what="/pricing?" + "x" * 200),
             )  # fmt: skip
             key = partition_key(identity.primary("/sources/app") or "", key_secret)

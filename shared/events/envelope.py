@@ -1,7 +1,7 @@
 """The one envelope: CloudEvents 1.0 in JSON structured mode."""
 
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ KAFKA_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
 Data = TypeVar("Data")
+Trust: TypeAlias = Literal["trusted", "public"]
 
 
 class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=True):
@@ -31,12 +32,15 @@ class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=T
     datacontenttype: str = "application/json"
     traceparent: str | None = None
     claimedtime: datetime | None = None
+    trust: Trust = "trusted"
 
 
 class Event(Envelope[Raw], frozen=True, omit_defaults=True, kw_only=True):
     """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON.
 
     `claimedtime` is there only when the sender named a time in the future: `time` is then `receivedtime`.
+    `trust` says who speaks: a `public` sender is a form, a page's key or the snippet, and may be a stranger who claims
+    to be somebody else; every other one is `trusted`. An event older than this field is `trusted`.
     """
 
 
@@ -61,6 +65,7 @@ def make_event(
     receivedtime: datetime,
     subject: str | None,
     data: Struct,
+    trust: Trust,
     traceparent: str | None = None,
 ) -> Envelope[Struct]:
     """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type. A future time is marked."""
@@ -76,6 +81,7 @@ def make_event(
         data=data,
         traceparent=traceparent,
         claimedtime=time if future else None,
+        trust=trust,
     )
 
 

@@ -30,7 +30,10 @@ class Values(Struct, frozen=True):
 
 
 class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A contact as the rest of the world may see it, after the event. `version` grows by one with every event."""
+    """A contact as the rest of the world may see it, after the event. `version` grows by one with every event.
+
+    `proven`: a trusted source named `email`, or a click or a reply came from it. Until then anybody may have typed it.
+    """
 
     id: UUID
     version: int
@@ -49,6 +52,7 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     consent: dict[str, bool] = {}
     conversion: float = 0.0
     purchases: int = 0
+    proven: bool = False
 
 
 class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):

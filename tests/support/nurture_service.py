@@ -100,7 +100,7 @@ def an_update(
             struct = EngagementRecorded(identity=identity, kind="page_viewed", **data)
     event = make_event(
         id=identifier, source="/sources/website", type=kind, time=time or now, receivedtime=now, subject=None,
-        data=struct,
+        data=struct, trust="trusted",
     )  # fmt: skip
     update = Update(
         contact=contact,

@@ -22,6 +22,7 @@ def as_outgoing(
         receivedtime=now,
         subject=subject,
         data=fact.data,
+        trust="trusted",
         traceparent=trace,
     )
     return Outgoing(topic, partition_key(subject, key_secret), encode(event), KAFKA_HEADERS)

@@ -87,7 +87,14 @@ class FactMaker:
         subject = f"contact:{contact_id}"
         identifier = clock.new_id()
         event = make_event(
-            id=identifier, source=SOURCE, type=kind, time=now, receivedtime=now, subject=subject, data=data
+            id=identifier,
+            source=SOURCE,
+            type=kind,
+            time=now,
+            receivedtime=now,
+            subject=subject,
+            data=data,
+            trust="trusted",
         )
         return Fact(identifier, partition_key(subject, self.key_secret), encode(event))
 

@@ -76,7 +76,7 @@ def goes_on(fact: Fact) -> None:
     time = NOW if fact.time is None else fact.time
     event = make_event(
         id=UUID(int=1), source="/sources/x", type=fact.type, time=time, receivedtime=NOW,
-        subject=fact.identity.primary("/sources/x"), data=fact.data,
+        subject=fact.identity.primary("/sources/x"), data=fact.data, trust="trusted",
     )  # fmt: skip
     value = encode(event)
     decoded = decode(value)

@@ -11,7 +11,7 @@ from services.scoring.domain import bookings
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.fold import fold
 from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
-from shared.events.envelope import Decoded, make_event
+from shared.events.envelope import Decoded, Trust, make_event
 from shared.events.identity import Identity
 from shared.events.types import (
     DATA_TYPES,
@@ -70,7 +70,7 @@ def a_contact(name: object = "ada", **changes: Any) -> ContactState:
 
 def an_event(
     data: Any, *, name: object = None, at: datetime = NOW, received: datetime | None = None,
-    source: str = "/sources/website",
+    source: str = "/sources/website", trust: Trust = "trusted",
 ) -> Decoded:  # fmt: skip
     event = make_event(
         id=an_id(name if name is not None else (data, at)),
@@ -80,11 +80,12 @@ def an_event(
         receivedtime=received or at,
         subject=None,
         data=data,
+        trust=trust,
     )
     return Decoded(event, data)
 
 
-_WHERE = ("at", "received", "source")
+_WHERE = ("at", "received", "source", "trust")
 _WHO = ("email", "phone", "user_id", "anonymous_id", "contact_id")
 
 

@@ -28,7 +28,7 @@ def a_lead(**changes: Any) -> bytes:
     data = LeadCaptured(identity=Identity(email="ada@example.com"), estimated_value=Money("500.00", "EUR"))
     parts: dict[str, Any] = {
         "id": ID, "source": "/sources/website", "type": "lead.captured", "time": NOW, "receivedtime": NOW,
-        "subject": "email:ada@example.com", "data": data,
+        "subject": "email:ada@example.com", "data": data, "trust": "trusted",
     }  # fmt: skip
     return encode(make_event(**(parts | changes)))
 

@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test lint bench clean
+.PHONY: help install install-dev run demo test test-unit lint format migration schemas lock bench clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -27,11 +27,27 @@ demo: .venv/installed ## The same, with sample leads and a live view of their wa
 test: .venv/installed-dev ## All tests, on a real Kafka and Postgres (ARGS="-k words" …)
 	@exec $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
+test-unit: .venv/installed-dev ## The rules alone, without Kafka and Postgres: a minute
+	@exec $(BIN)/pytest tests/unit -n 2 $(ARGS)
+
 lint: .venv/installed-dev ## Style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## Put the code into the style that lint asks for
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+migration: .venv/installed-dev ## Draft a migration from the tables in code (SERVICE=nurture NAME="what changes")
+	@$(BIN)/python -m tests.support.new_migration "$(SERVICE)" "$(NAME)"
+
+schemas: .venv/installed-dev ## Write the events' JSON Schemas into docs/schemas/
+	$(BIN)/python -m shared.events.schemas
+
+lock: .venv/installed-dev ## Pin what pyproject.toml asks for, with hashes, in locks/
+	@exec locks/refresh.sh
 
 bench: .venv/installed-dev ## The figures of docs/benchmarks.md, measured here
 	@exec $(BIN)/python -m benchmarks $(ARGS)

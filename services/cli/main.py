@@ -32,6 +32,23 @@ State = Annotated[Path | None, typer.Option("--state", help="Folder of tokens an
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"firsthour {version('firsthour')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Which it is.")
+    ] = False,
+) -> None:
+    """Every lead followed up within its first hour: none lost, none contacted twice."""
+
+
 def _place(config: Path | None, state: Path | None) -> None:
     """Options go before the environment, for this process and for its children."""
     for name, value in (("FIRSTHOUR_CONFIG", config), ("FIRSTHOUR_STATE", state)):

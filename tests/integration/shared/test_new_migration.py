@@ -1,0 +1,35 @@
+"""`make migration` drafts what the code's tables have beyond the last migration, and nothing when they are equal."""
+
+import shutil
+from pathlib import Path
+
+from tests.support.new_migration import ROOT, draft
+
+SCORING = ROOT / "services" / "scoring" / "migrations"
+
+
+def copied(folder: Path) -> Path:
+    copy = folder / "migrations"
+    shutil.copytree(SCORING, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+async def test_equal_tables_draft_nothing_to_do(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    newest = max(int(path.name[:4]) for path in (folder / "versions").glob("[0-9]*.py"))
+    written = await draft("scoring", "nothing new", folder)
+    assert written.name == f"{newest + 1:04d}_nothing_new.py"
+    text = written.read_text()
+    assert f"down_revision = '{newest:04d}'" in text
+    assert "op." not in text
+
+
+async def test_a_column_that_no_migration_made_is_drafted(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    environment = (folder / "env.py").read_text()
+    more = 'metadata.tables["scoring.contacts"].append_column(Column("favourite_colour", Text))'
+    imports = "from sqlalchemy import Column, Text\n"
+    (folder / "env.py").write_text(environment.replace("\nrun_environment", f"\n{imports}\n{more}\nrun_environment"))
+    text = (await draft("scoring", "a colour", folder)).read_text()
+    assert "favourite_colour" in text.split("def downgrade")[0]
+    assert "drop_column" in text.split("def downgrade")[1]

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
+
+# How long an example takes says more of the machine than of the rule: speed is measured in benchmarks/.
+settings.register_profile("firsthour", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("firsthour")
 
 _WITHOUT_STACK = [Path(__file__).parent / folder for folder in ("unit", "docker")]
 _RUNNING = pytest.StashKey[ExitStack]()

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from shared.events.consent import channel_of, purpose_of
 from shared.events.identity import Identity
 from shared.money import Money
 
@@ -154,7 +156,10 @@ class FeedbackGiven(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A consent was given or withdrawn, with its proof."""
+    """A consent was given or withdrawn, with its proof. Without a purpose it is the general one.
+
+    Wherever it is read, `channel` and `purpose` get the one name that we compare ("E-Mail" is `email`).
+    """
 
     identity: Identity
     channel: str
@@ -164,6 +169,11 @@ class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
     proof: str | None = None
     human_likelihood: float = 1.0
     likelihood_reasons: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Name channel and purpose as everybody does."""
+        force_setattr(self, "channel", channel_of(self.channel))
+        force_setattr(self, "purpose", purpose_of(self.purpose))
 
 
 class CostRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from shared.errors import Permanent
+from shared.events.consent import ConsentWord
 
 UPDATE_TYPE: Final = "contact.updated"
 UPDATE_SOURCE: Final = "/scoring"
@@ -33,6 +34,7 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A contact as the rest of the world may see it, after the event. `version` grows by one with every event.
 
     `proven`: a trusted source named `email`, or a click or a reply came from it. Until then anybody may have typed it.
+    `consent` is by channel (`email`) for what is general, by channel and purpose (`email:newsletter`) for the rest.
     """
 
     id: UUID
@@ -58,7 +60,8 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The event, the contact, the values before and after, and the bookings that explain the change.
 
-    `merged` names the contacts that this event joined into `contact` (they no longer exist).
+    `merged` names the contacts that this event joined into `contact` (they no longer exist). `consents` are the words
+    on consent that count of what this event said; `contact.consent` is what all of them together come to.
     `event` is the CloudEvent as it came, byte for byte.
     """
 
@@ -68,6 +71,7 @@ class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
     bookings: list[Booking]
     event: Raw
     merged: list[UUID] = []
+    consents: list[ConsentWord] = []
 
 
 class UpdateEnvelope(Struct, frozen=True, omit_defaults=True, kw_only=True):

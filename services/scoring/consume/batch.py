@@ -8,23 +8,26 @@ from uuid import UUID
 import msgspec
 
 from services.scoring.domain import bookings, fold
+from services.scoring.domain.consent import heard
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import resolve
 from services.scoring.domain.model import Model
 from shared.clock import new_id
 from shared.errors import Permanent
+from shared.events.consent import ConsentWord
 from shared.events.envelope import Decoded
 from shared.events.updates import Booking, Values
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What one event did: the contact after it, the values before, the bookings, and whom it joined in."""
+    """What one event did: the contact after it, the values before, the bookings, whom it joined in, consents heard."""
 
     state: ContactState
     before: Values
     bookings: list[Booking]
     absorbed: tuple[UUID, ...]
+    consents: tuple[ConsentWord, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class Batch:
         self._absorb(absorbed, before.id)
         self._point(strong, before.id)
         self._point(weak, before.id)
-        return Folded(after, Values(before.lead, before.customer), booked, absorbed)
+        return Folded(after, Values(before.lead, before.customer), booked, absorbed, heard(before, event, data))
 
     def survivor(self, contact_id: UUID) -> UUID:
         """What the contact has become within this batch."""

@@ -125,6 +125,7 @@ class Scoring:
             bookings=folded.bookings,
             event=Raw(record.value),
             merged=list(folded.absorbed),
+            consents=list(folded.consents),
         )
         return encode_update(update, event_id=event.id, time=event.time, traceparent=event.traceparent)
 

@@ -110,10 +110,19 @@ def later(a: float | None, b: float | None) -> float | None:
 
 
 def tell(known: dict[str, Known], name: str, value: Any, at: float) -> None:
-    """Note a word on something in place, unless a later one is known. At the same moment, the larger text counts."""
+    """Note a word on something in place, unless a later one is known.
+
+    At the same moment a no to consent counts, of anything else the larger text.
+    """
     before = known.get(name)
-    if before is None or at > before[0] or (at == before[0] and repr(value) > repr(before[1])):
+    if before is None or at > before[0] or (at == before[0] and _outranks(name, value, before[1])):
         known[name] = (at, value)
+
+
+def _outranks(name: str, value: Any, other: Any) -> bool:
+    if name.startswith("consent:"):
+        return value is False
+    return repr(value) > repr(other)
 
 
 def bounded(orders: dict[str, Order], settled: int, settled_orders: int) -> tuple[dict[str, Order], int, int]:

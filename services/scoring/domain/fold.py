@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
+from services.scoring.domain.consent import heard, name_of
 from services.scoring.domain.contact import ContactState, Known, Order, bounded, later, tell
 from services.scoring.domain.model import Model
 from shared.events.envelope import Event
 from shared.events.types import (
     LIKELY_HUMAN,
-    Consent,
     ConsentChanged,
     ContactIdentified,
     ContactTouched,
@@ -65,13 +65,9 @@ def _traits(known: dict[str, Known], traits: Mapping[str, Any], at: float) -> No
         tell(known, f"trait:{name}", value, at)
 
 
-def _consent(known: dict[str, Known], consent: Consent | None, at: float) -> None:
-    if consent is None:
-        return
-    for channel in ("email", "phone", "sms"):
-        given = getattr(consent, channel)
-        if given is not None:
-            tell(known, f"consent:{channel}", given, at)
+def _consent(known: dict[str, Known], state: ContactState, event: Event, data: Any) -> None:
+    for word in heard(state, event, data):
+        tell(known, name_of(word), word.given, word.at.timestamp())
 
 
 def _lead(
@@ -87,7 +83,7 @@ def _lead(
         if value:
             tell(known, name, value, at)
     _traits(known, data.traits, at)
-    _consent(known, data.consent, at)
+    _consent(known, state, event, data)
     estimate = data.estimated_value
     if estimate is not None:
         expected = model.in_base(estimate.amount, estimate.currency, event.time)
@@ -162,10 +158,10 @@ def _touched(
 
 
 def _consented(
-    state: ContactState, _event: Event, data: ConsentChanged, _model: Model, at: float, changes: dict[str, Any]
+    state: ContactState, event: Event, data: ConsentChanged, _model: Model, _at: float, changes: dict[str, Any]
 ) -> None:
     known = dict(state.known)
-    tell(known, f"consent:{data.channel}", data.given, at)
+    _consent(known, state, event, data)
     changes["known"] = known
 
 

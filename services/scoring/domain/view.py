@@ -1,22 +1,17 @@
 """A contact as the rest of the world sees it."""
 
+from services.scoring.domain.consent import consent_of
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from shared.events.updates import ContactView
 
 _TRAIT = "trait:"
-_CONSENT = "consent:"
 
 
 def view(state: ContactState, model: Model) -> ContactView:
     """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
-    traits, consent = {}, {}
-    for name, (_at, value) in state.known.items():
-        if name.startswith(_TRAIT):
-            traits[name[len(_TRAIT) :]] = value
-        elif name.startswith(_CONSENT):
-            consent[name[len(_CONSENT) :]] = value
+    traits = {name[len(_TRAIT) :]: value for name, (_at, value) in state.known.items() if name.startswith(_TRAIT)}
     chance = 0.0
     if state.open_lead:
         chance = round(lead_value.conversion(lead_value.parts(state, model, state.clock)), 6)
@@ -35,7 +30,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         locale=_text(traits.get("locale")),
         traits=traits,
         interest=state.get("interest"),
-        consent=consent,
+        consent=consent_of(state.known),
         conversion=chance,
         purchases=state.purchases,
     )

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain import queue
 from services.scoring.domain.contact import moment
+from services.scoring.domain.identity import named
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from services.scoring.domain.view import view
 from services.scoring.store import reads
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
-from shared.events.identity import normalise_email, normalise_phone
+from shared.events.identity import Identity, normalise_email, normalise_phone
 from shared.http.auth import Tokens
 from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
 from shared.http.problems import FieldError, Problem
@@ -42,11 +43,12 @@ class Amount(BaseModel):
 
 
 class Contact(BaseModel):
-    """A contact and what it is worth."""
+    """A contact and what it is worth. `proven`: a trusted source named `email`, or an answer came from it."""
 
     id: UUID
     stage: str
     email: str | None
+    proven: bool
     phone: str | None
     name: str | None
     source: str | None
@@ -145,10 +147,10 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         limit: Limit = 50,
     ) -> Contacts:
         """Find a contact by an identity, or list all."""
-        key = _key(email, phone, user_id, source)
+        keys = _keys(email, phone, user_id, source)
         async with engine.connect() as conn:
-            if key is not None:
-                found = await reads.by_key(conn, key)
+            if keys:
+                found = await reads.by_keys(conn, keys)
                 return Contacts(items=[_shown(found, model)] if found is not None else [])
             after = _uuid(_parts(cursor, 1)[0]) if cursor else _FIRST
             page = await reads.page(conn, after, limit)
@@ -256,6 +258,7 @@ def _shown(stored: StoredContact, model: Model) -> Contact:
         id=seen.id,
         stage=seen.stage,
         email=seen.email,
+        proven=seen.proven,
         phone=seen.phone,
         name=seen.name,
         source=seen.source,
@@ -287,18 +290,19 @@ def _there(found: StoredContact | None) -> StoredContact:
     return found
 
 
-def _key(email: str | None, phone: str | None, user_id: str | None, source: str) -> str | None:
+def _keys(email: str | None, phone: str | None, user_id: str | None, source: str) -> list[str]:
+    """The keys of the identity that is asked for: what a trusted sender calls a user id before what a stranger does."""
     try:
-        if email is not None:
-            return f"email:{normalise_email(email)}"
-        if phone is not None:
-            return f"phone:{normalise_phone(phone)}"
+        who = Identity(
+            email=None if email is None else normalise_email(email),
+            phone=None if email is not None or phone is None else normalise_phone(phone),
+            user_id=user_id if email is None and phone is None else None,
+        )
     except ValueError as error:
         field = "/query/email" if email is not None else "/query/phone"
         raise Problem(422, "The request has wrong fields", errors=[FieldError(field, str(error))]) from None
-    if user_id is not None:
-        return f"user:/sources/{source.removeprefix('/sources/')}:{user_id}"
-    return None
+    of = f"/sources/{source.removeprefix('/sources/')}"
+    return [*named(who, of, "trusted").keys, *named(who, of, "public").keys]
 
 
 def _parts(cursor: str, count: int) -> list[str | int]:

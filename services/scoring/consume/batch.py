@@ -3,19 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from services.scoring.domain import bookings, fold
-from services.scoring.domain.consent import heard
+from services.scoring.domain.consent import heard, unsaid
 from services.scoring.domain.contact import ContactState
-from services.scoring.domain.identity import resolve
+from services.scoring.domain.identity import Plan, hold, named, resolve
 from services.scoring.domain.model import Model
+from services.scoring.domain.trust import robot
 from shared.clock import new_id
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
-from shared.events.envelope import Decoded
+from shared.events.envelope import Decoded, Event
+from shared.events.types import ContactTouched
 from shared.events.updates import Booking, Values
 
 
@@ -51,35 +54,42 @@ class Batch:
     def fold(self, decoded: Decoded) -> Folded:
         """Find the contact, join what belongs together, fold, book. Raises Permanent and then changes nothing."""
         event, data = decoded
-        identity = data.identity
-        strong, weak = identity.strong_keys(event.source), identity.weak_keys()
-        if identity.contact_id is not None:
-            strong, weak = [], []  # an event of our own names its contact and nothing else
-            contact_id: UUID | None = self.survivor(identity.contact_id)
-            if contact_id not in self.states:
-                raise Permanent("names a contact that does not exist")
-            absorbed: tuple[UUID, ...] = ()
-        else:
-            plan = resolve(strong, weak, self.keys, self.states.__getitem__)
-            contact_id, absorbed = plan.contact, plan.absorbed
-            if contact_id is None and not plan.keys:
-                raise Permanent("names nobody")
-        before = self.states[contact_id] if contact_id is not None else ContactState(id=new_id(), created=self.now)
-        for loser in absorbed:
-            before = fold.merge(before, self.states[loser], self.model)
-        if any(key not in before.keys for key in strong):
-            before = msgspec.structs.replace(before, keys=tuple(dict.fromkeys((*before.keys, *strong))))
+        plan = self._plan(event, data)
+        before = self.states[plan.contact] if plan.contact is not None else ContactState(id=new_id(), created=self.now)
+        for loser in plan.absorbed:
+            other = self.states[loser]
+            if event.trust == "public":
+                other = msgspec.structs.replace(other, known=unsaid(other.known))
+            before = fold.merge(before, other, self.model)
+        before = hold(before, plan.held, claimed=event.trust == "public" or robot(data))
         after = fold.fold(before, event, data, self.model)
-        after, booked = bookings.book(before, after, self.model, merged=bool(absorbed))
+        after, booked = bookings.book(before, after, self.model, merged=bool(plan.absorbed))
 
         # From here on nothing raises: the event is taken.
-        if contact_id is None:
+        if plan.contact is None:
             self.created.add(before.id)
         self.states[before.id] = after
-        self._absorb(absorbed, before.id)
-        self._point(strong, before.id)
-        self._point(weak, before.id)
-        return Folded(after, Values(before.lead, before.customer), booked, absorbed, heard(before, event, data))
+        self._absorb(plan.absorbed, before.id)
+        self._point((key for key in plan.keys if key in after.keys or key not in plan.held), before.id)
+        return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard(before, event, data))
+
+    def _plan(self, event: Event, data: Any) -> Plan:
+        if data.identity.contact_id is not None and event.trust == "trusted":
+            contact_id = self.survivor(data.identity.contact_id)  # an event of our own names this and nothing else
+            if contact_id not in self.states:
+                raise Permanent("names a contact that does not exist")
+            return Plan(contact_id)
+        of = named(data.identity, event.source, event.trust)
+        if not of.keys:
+            raise Permanent("names nobody")
+        return resolve(
+            of,
+            self.keys,
+            self.states.__getitem__,
+            trust=event.trust,
+            robot=robot(data),
+            touch=isinstance(data, ContactTouched),
+        )
 
     def survivor(self, contact_id: UUID) -> UUID:
         """What the contact has become within this batch."""

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
 from services.scoring.domain.fold import unconverted
+from services.scoring.domain.identity import named
 from services.scoring.domain.model import Model
+from services.scoring.domain.trust import happened
 from services.scoring.domain.view import view
 from services.scoring.store import batch as store
 from services.scoring.store.batch import BookingRow, EventRow
@@ -65,7 +67,7 @@ class Scoring:
             update = self._update(record, event, folded)
             rows.append(_event_row(record, event, contact_id, update))
             booked += [
-                BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, event.time)
+                BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
                 for line, b in enumerate(folded.bookings)
             ]
             outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
@@ -105,10 +107,10 @@ class Scoring:
             identity = getattr(data, "identity", None)
             if identity is None:
                 continue
-            if identity.contact_id is not None:
+            if identity.contact_id is not None and event.trust == "trusted":
                 direct.add(identity.contact_id)
             else:
-                keys.update(identity.strong_keys(event.source), identity.weak_keys())
+                keys.update(named(identity, event.source, event.trust).keys)
         known = await store.identities(conn, sorted(keys)) if keys else {}
         became = await store.survivors(conn, sorted(direct)) if direct else {}
         contacts = sorted({*known.values(), *became.values()})
@@ -127,7 +129,7 @@ class Scoring:
             merged=list(folded.absorbed),
             consents=list(folded.consents),
         )
-        return encode_update(update, event_id=event.id, time=event.time, traceparent=event.traceparent)
+        return encode_update(update, event_id=event.id, time=happened(event), traceparent=event.traceparent)
 
     def _target(self, topic: str) -> str:
         return self._topics.updates_bulk if topic == self._topics.events_bulk else self._topics.updates
@@ -138,7 +140,7 @@ def _event_row(record: Record, event: Event, contact_id: UUID | None, update: by
         event.id,
         contact_id,
         event.type,
-        event.time,
+        happened(event),
         record.topic,
         record.partition,
         record.offset,

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from services.scoring.domain.contact import ContactState, Known
+from services.scoring.domain.contact import ContactState, Word
+from services.scoring.domain.trust import happened, robot
 from shared.events.consent import ConsentWord
 from shared.events.envelope import Event
-from shared.events.types import LIKELY_HUMAN, ConsentChanged, LeadCaptured
+from shared.events.types import ConsentChanged, LeadCaptured
 
 PREFIX: Final = "consent:"
 _CHANNELS: Final = ("email", "phone", "sms")
@@ -16,13 +17,24 @@ _CHANNELS: Final = ("email", "phone", "sms")
 def heard(before: ContactState, event: Event, data: Any) -> tuple[ConsentWord, ...]:
     """The words on consent in this event that count for a contact that was `before` it.
 
-    A public event speaks for a contact that it makes and for nobody else; a robot's form speaks for nobody. Times are
-    cut to the second, so that a no and a yes of the same second meet: senders with days or seconds know no better.
+    A public event speaks for a contact that it makes, of which at most visits were known, and for nobody else; a robot
+    speaks for nobody. Times are cut to the second, so that a no and a yes of the same second meet: senders with days
+    or seconds know no better.
     """
-    if event.trust == "public" and before.version > 0:
+    if robot(data) or (event.trust == "public" and not _only_visits(before)):
         return ()
-    at = min(event.time, event.receivedtime).replace(microsecond=0)
+    at = happened(event).replace(microsecond=0)
     return tuple(_said(data, at, public=event.trust == "public"))
+
+
+def _only_visits(state: ContactState) -> bool:
+    spoken = state.captured is not None or any(name.startswith(PREFIX) for name in state.known)
+    return state.version == 0 or not (spoken or set(state.keys) - set(state.claimed))
+
+
+def unsaid(known: Mapping[str, Word]) -> dict[str, Word]:
+    """Without any word on consent: it was given for somebody else."""
+    return {name: word for name, word in known.items() if not name.startswith(PREFIX)}
 
 
 def _said(data: Any, at: datetime, *, public: bool) -> Iterator[ConsentWord]:
@@ -31,7 +43,7 @@ def _said(data: Any, at: datetime, *, public: bool) -> Iterator[ConsentWord]:
         yield ConsentWord(
             channel=data.channel, purpose=data.purpose, given=data.given, at=at, address=address, public=public
         )
-    elif isinstance(data, LeadCaptured) and data.consent is not None and data.human_likelihood >= LIKELY_HUMAN:
+    elif isinstance(data, LeadCaptured) and data.consent is not None:
         for channel in _CHANNELS:
             given = getattr(data.consent, channel)
             if given is not None:
@@ -43,12 +55,12 @@ def name_of(word: ConsentWord) -> str:
     return f"{PREFIX}{word.channel}" + (f":{word.purpose}" if word.purpose else "")
 
 
-def consent_of(known: Mapping[str, Known]) -> dict[str, bool]:
+def consent_of(known: Mapping[str, Word]) -> dict[str, bool]:
     """Who agreed to what: by channel, and by channel and purpose. A later general no ends what was agreed before."""
     words = {name[len(PREFIX) :]: said for name, said in known.items() if name.startswith(PREFIX)}
     found = {}
-    for name, (at, given) in words.items():
+    for name, word in words.items():
         general = words.get(name.partition(":")[0])
-        ended = general is not None and not general[1] and general[0] >= at
-        found[name] = bool(given) and not ended
+        ended = general is not None and not general.value and general.at >= word.at
+        found[name] = bool(word.value) and not ended
     return found

@@ -1,17 +1,24 @@
 """All that is known of a contact. Every part is a join: any order of events, and any merge, comes to the same."""
 
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 Stage: TypeAlias = Literal["visitor", "lead", "customer"]
-Known: TypeAlias = tuple[float, Any]  # (when it was said, in seconds since 1970; the value): the latest word counts
 
 _KEPT_ORDERS: Final = 500
 _NEVER: Final = float("-inf")
+
+
+class Word(NamedTuple):
+    """What was said of one thing, when (seconds since 1970), and whether only a stranger said so (`public`)."""
+
+    at: float
+    value: Any
+    public: bool = False
 
 
 class Order(Struct, frozen=True, array_like=True):
@@ -42,8 +49,9 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     customer: int = 0
     model: str = ""
     clock: float = 0.0  # the latest event's time
-    keys: tuple[str, ...] = ()  # its strong identities
-    known: dict[str, Known] = {}
+    keys: tuple[str, ...] = ()  # its identities, without the weak ones
+    claimed: tuple[str, ...] = ()  # those of them that only strangers named
+    known: dict[str, Word] = {}
     counters: tuple[tuple[float, float], ...] = ()  # per half-life: what is left of it, and as of when
     captured: float | None = None  # the latest capture
     first_source: tuple[float, str] | None = None  # the source that brought the contact
@@ -109,14 +117,17 @@ def later(a: float | None, b: float | None) -> float | None:
     return max(a, b)
 
 
-def tell(known: dict[str, Known], name: str, value: Any, at: float) -> None:
-    """Note a word on something in place, unless a later one is known.
+def tell(known: dict[str, Word], name: str, value: Any, at: float, *, public: bool) -> None:
+    """Note a word on something in place: a trusted one counts before a stranger's, then the later one.
 
     At the same moment a no to consent counts, of anything else the larger text.
     """
     before = known.get(name)
-    if before is None or at > before[0] or (at == before[0] and _outranks(name, value, before[1])):
-        known[name] = (at, value)
+    if before is not None:
+        rank, other = (not public, at), (not before.public, before.at)
+        if rank < other or (rank == other and not _outranks(name, value, before.value)):
+            return
+    known[name] = Word(at, value, public)
 
 
 def _outranks(name: str, value: Any, other: Any) -> bool:

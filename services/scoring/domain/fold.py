@@ -6,11 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from services.scoring.domain.consent import heard, name_of
-from services.scoring.domain.contact import ContactState, Known, Order, bounded, later, tell
+from services.scoring.domain.contact import ContactState, Order, Word, bounded, later, tell
 from services.scoring.domain.model import Model
+from services.scoring.domain.trust import happened, robot
 from shared.events.envelope import Event
 from shared.events.types import (
-    LIKELY_HUMAN,
     ConsentChanged,
     ContactIdentified,
     ContactTouched,
@@ -33,7 +33,7 @@ def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactS
     An amount without a rate counts as 0: `known` says of which currency the last such one was, and the rest is folded.
     Raises Permanent when the event can never be folded (an amount that is no number).
     """
-    at = min(event.time, event.receivedtime).timestamp()  # a sender's clock may be ahead; ours is not
+    at = happened(event).timestamp()
     changes: dict[str, Any] = {"version": state.version + 1}
     if at > state.clock:
         changes["clock"] = at
@@ -51,58 +51,70 @@ def unconverted(event: Event, data: Any, model: Model) -> str | None:
     return money.currency if model.in_base(money.amount, money.currency, event.time) is None else None
 
 
-def _identity(state: ContactState, data: Any, at: float) -> dict[str, Known]:
+def _identity(state: ContactState, data: Any, at: float, *, public: bool) -> dict[str, Word]:
     known = dict(state.known)
     if data.identity.email:
-        tell(known, "email", data.identity.email, at)
+        tell(known, "email", data.identity.email, at, public=public)
     if data.identity.phone:
-        tell(known, "phone", data.identity.phone, at)
+        tell(known, "phone", data.identity.phone, at, public=public)
     return known
 
 
-def _traits(known: dict[str, Known], traits: Mapping[str, Any], at: float) -> None:
+def _traits(known: dict[str, Word], traits: Mapping[str, Any], at: float, *, public: bool) -> None:
     for name, value in traits.items():
-        tell(known, f"trait:{name}", value, at)
+        tell(known, f"trait:{name}", value, at, public=public)
 
 
-def _consent(known: dict[str, Known], state: ContactState, event: Event, data: Any) -> None:
+def _consent(known: dict[str, Word], state: ContactState, event: Event, data: Any) -> None:
     for word in heard(state, event, data):
-        tell(known, name_of(word), word.given, word.at.timestamp())
+        tell(known, name_of(word), word.given, word.at.timestamp(), public=word.public)
 
 
 def _lead(
     state: ContactState, event: Event, data: LeadCaptured, model: Model, at: float, changes: dict[str, Any]
 ) -> None:
-    if data.human_likelihood < LIKELY_HUMAN:
-        # A robot's form: kept and shown by its address, but no lead to follow, and it changes nothing that is known.
-        changes["known"] = _identity(state, data, _BEFORE_ALL)
+    if robot(data):  # no lead to follow
+        _by_a_robot(state, data, changes)
         return
-    known = _identity(state, data, at)
+    public = event.trust == "public"
+    known = _identity(state, data, at, public=public)
     for name in ("name", "interest"):
         value = getattr(data, name)
         if value:
-            tell(known, name, value, at)
-    _traits(known, data.traits, at)
+            tell(known, name, value, at, public=public)
+    _traits(known, data.traits, at, public=public)
     _consent(known, state, event, data)
     estimate = data.estimated_value
     if estimate is not None:
         expected = model.in_base(estimate.amount, estimate.currency, event.time)
         if expected is None:
-            tell(known, UNCONVERTED, estimate.currency, at)  # no word on its worth: the mean of all leads counts
+            tell(
+                known, UNCONVERTED, estimate.currency, at, public=public
+            )  # no word on its worth: the mean of all leads counts
         else:
-            tell(known, "estimate", max(0, expected), at)
+            tell(known, "estimate", max(0, expected), at, public=public)
     changes["known"] = known
     changes["captured"] = later(state.captured, at)
     changes["first_source"] = min(filter(None, (state.first_source, (at, event.source))))
 
 
+def _by_a_robot(state: ContactState, data: Any, changes: dict[str, Any]) -> None:
+    """Kept and shown by its address; nothing that is known changes."""
+    if state.version == 0:
+        changes["known"] = _identity(state, data, _BEFORE_ALL, public=True)
+
+
 def _identified(
-    state: ContactState, _event: Event, data: ContactIdentified, _model: Model, at: float, changes: dict[str, Any]
+    state: ContactState, event: Event, data: ContactIdentified, _model: Model, at: float, changes: dict[str, Any]
 ) -> None:
-    known = _identity(state, data, at)
+    if robot(data):
+        _by_a_robot(state, data, changes)
+        return
+    public = event.trust == "public"
+    known = _identity(state, data, at, public=public)
     if data.name:
-        tell(known, "name", data.name, at)
-    _traits(known, data.traits, at)
+        tell(known, "name", data.name, at, public=public)
+    _traits(known, data.traits, at, public=public)
     changes["known"] = known
 
 
@@ -131,9 +143,9 @@ def _bought(
     changes["orders"], changes["settled"], changes["settled_orders"] = bounded(
         orders, state.settled, state.settled_orders
     )
-    changes["known"] = known = _identity(state, data, at)
+    changes["known"] = known = _identity(state, data, at, public=event.trust == "public")
     if converted is None:
-        tell(known, UNCONVERTED, data.currency, at)
+        tell(known, UNCONVERTED, data.currency, at, public=event.trust == "public")
     if paid > 0 or (converted is None and exactly(data.amount) > 0):
         changes["converted"] = later(state.converted, at)
 
@@ -144,7 +156,7 @@ def _refunded(
     converted = model.in_base(data.amount, data.currency, event.time)
     if converted is None:
         changes["known"] = known = dict(state.known)
-        tell(known, UNCONVERTED, data.currency, at)
+        tell(known, UNCONVERTED, data.currency, at, public=event.trust == "public")
     amount = abs(converted or 0)  # some senders write what went back as minus
     before = state.orders.get(data.order_id) or Order(0, 0, 0)
     changes["orders"] = {**state.orders, data.order_id: Order(before.paid, before.margin, before.refunded + amount)}
@@ -166,10 +178,10 @@ def _consented(
 
 
 def _said(
-    state: ContactState, _event: Event, data: FeedbackGiven, _model: Model, at: float, changes: dict[str, Any]
+    state: ContactState, event: Event, data: FeedbackGiven, _model: Model, at: float, changes: dict[str, Any]
 ) -> None:
     known = dict(state.known)
-    tell(known, data.kind, data.score, at)
+    tell(known, data.kind, data.score, at, public=event.trust == "public")
     changes["known"] = known
 
 
@@ -211,9 +223,10 @@ def _joined(
 
 def merge(survivor: ContactState, other: ContactState, model: Model) -> ContactState:
     """Both histories as one contact's. Its booked values are the sums of both; bookings.py books the difference."""
+    vouched = {key for each in (survivor, other) for key in each.keys if key not in each.claimed}
     known = dict(survivor.known)
-    for name, (at, value) in other.known.items():
-        tell(known, name, value, at)
+    for name, word in other.known.items():
+        tell(known, name, word.value, word.at, public=word.public)
     orders = dict(survivor.orders)
     for order_id, order in other.orders.items():
         orders[order_id] = _one_order(orders.get(order_id), order)
@@ -223,6 +236,7 @@ def merge(survivor: ContactState, other: ContactState, model: Model) -> ContactS
         survivor,
         version=survivor.version + other.version,
         keys=tuple(dict.fromkeys((*survivor.keys, *other.keys))),
+        claimed=tuple(key for key in dict.fromkeys((*survivor.claimed, *other.claimed)) if key not in vouched),
         created=min(survivor.created, other.created),
         lead=survivor.lead + other.lead,
         customer=survivor.customer + other.customer,

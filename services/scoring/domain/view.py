@@ -2,6 +2,7 @@
 
 from services.scoring.domain.consent import consent_of
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.identity import vouched
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from shared.events.updates import ContactView
@@ -11,7 +12,8 @@ _TRAIT = "trait:"
 
 def view(state: ContactState, model: Model) -> ContactView:
     """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
-    traits = {name[len(_TRAIT) :]: value for name, (_at, value) in state.known.items() if name.startswith(_TRAIT)}
+    traits = {name[len(_TRAIT) :]: word.value for name, word in state.known.items() if name.startswith(_TRAIT)}
+    email = state.get("email")
     chance = 0.0
     if state.open_lead:
         chance = round(lead_value.conversion(lead_value.parts(state, model, state.clock)), 6)
@@ -21,7 +23,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         currency=model.currency,
         stage=state.stage,
         created=state.created,
-        email=state.get("email"),
+        email=email,
         phone=state.get("phone"),
         name=state.get("name"),
         source=state.source,
@@ -33,6 +35,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         consent=consent_of(state.known),
         conversion=chance,
         purchases=state.purchases,
+        proven=email is not None and vouched(state, f"email:{email}"),
     )
 
 

@@ -13,7 +13,8 @@ from services.scoring.domain.contact import ContactState, decode_state
 from shared.events.updates import Booking
 
 _BY_KEY = sa.text("""
-    SELECT c.state, c.updated_at FROM identities i JOIN contacts c ON c.id = i.contact_id WHERE i.key = :key
+    SELECT c.state, c.updated_at FROM identities i JOIN contacts c ON c.id = i.contact_id
+    WHERE i.key = ANY(CAST(:keys AS text[])) ORDER BY array_position(CAST(:keys AS text[]), i.key) LIMIT 1
 """)
 _BY_ID = sa.text("""
     WITH RECURSIVE trail AS (
@@ -80,9 +81,9 @@ def _contact(row: Any) -> StoredContact:
     return StoredContact(decode_state(row.state), row.updated_at)
 
 
-async def by_key(conn: AsyncConnection, key: str) -> StoredContact | None:
-    """The contact that an identity names."""
-    row = (await conn.execute(_BY_KEY, {"key": key})).one_or_none()
+async def by_keys(conn: AsyncConnection, keys: Sequence[str]) -> StoredContact | None:
+    """The contact that the first of these keys names that names one."""
+    row = (await conn.execute(_BY_KEY, {"keys": keys})).one_or_none()
     return _contact(row) if row is not None else None
 
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -148,6 +149,56 @@ async def test_two_people_on_one_device_stay_two(world: World) -> None:
     assert await world.one("SELECT count(*) FROM contacts WHERE merged_into IS NULL") == 2
     seen = next(u for u in updates if u.data.contact.version == 2)
     assert seen.data.contact.email == "bea@example.com", "a device points to the newer"
+
+
+async def test_colleagues_behind_one_switchboard_are_two_leads_and_the_number_points_to_the_newest(
+    world: World,
+) -> None:
+    phone, people = "+49305550100", ("erika.m2@example.com", "frank.m2@example.com")
+    async with scoring(world) as api:
+        for n, email in enumerate(people):
+            await world.tell(a_lead(email=email, phone=phone, event=n, at=NOW + minutes(n)))
+        await world.settled()
+        erika, frank = await world.updates(2)
+        (found,) = (await api.get("/v1/contacts", phone=phone))["items"]
+    assert {update.data.contact.email for update in (erika, frank)} == set(people)
+    assert {update.data.contact.phone for update in (erika, frank)} == {phone}
+    assert erika.data.contact.id != frank.data.contact.id
+    assert not erika.data.merged
+    assert not frank.data.merged
+    assert found["email"] == people[1]
+    await world.books_balance()
+
+
+async def test_a_stranger_gets_nothing_of_a_customers_contact(world: World) -> None:
+    mine: dict[str, Any] = {"trust": "public", "email": "me@example.com"}
+    known = a_purchase(email="ada@example.com", phone="+441632960961", user_id="42", anonymous_id="x", event="known")
+    attacks = [
+        a_lead(**mine, phone="+441632960961", event=1),
+        a_lead(trust="public", email="ada@example.com", user_id="g", name="Mallory", event=2),
+        an_identification(**mine, user_id="g", event=3),
+        an_identification(**mine, user_id="42", anonymous_id="x", event=4),
+        a_lead(trust="public", email="me2@example.com", phone="+441632960961", user_id="42", event=5),
+    ]
+    later = a_purchase(phone="+441632960961", order_id="A-2", at=NOW + minutes(9))
+    async with scoring(world) as api:
+        await world.tell(known)
+        await world.settled()
+        for attack in attacks:
+            await world.tell(attack)
+        await world.tell(later)
+        await world.settled()
+        updates = await world.updates(7)
+        (ada,) = (await api.get("/v1/contacts", email="ada@example.com"))["items"]
+        strangers = [(await api.get("/v1/contacts", email=f"{name}@example.com"))["items"][0] for name in ("me", "me2")]
+        by_user = (await api.get("/v1/contacts", user_id="42", source="website"))["items"]
+    assert not any(update.data.merged for update in updates)
+    assert (ada["email"], ada["phone"], ada["proven"], ada["purchases"]) == (
+        "ada@example.com", "+441632960961", True, 2)  # fmt: skip
+    assert by_user == [ada]
+    for each in strangers:
+        assert (each["proven"], each["purchases"], each["name"]) == (False, 0, None)
+    await world.books_balance()
 
 
 async def test_what_can_never_be_folded_is_buried_and_the_rest_goes_on(world: World) -> None:

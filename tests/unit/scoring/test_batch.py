@@ -1,6 +1,8 @@
 """A whole batch in memory, whoever it is about: merges move bookings, and every contact's books balance."""
 
+import random
 from collections import defaultdict
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -9,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.consume.batch import Batch
+from services.scoring.domain.identity import named, vouched
+from services.scoring.domain.trust import robot
 from shared.errors import Permanent
 from shared.events.envelope import Decoded
+from shared.events.types import ContactIdentified, LeadCaptured
 from tests.unit.scoring.builders import (
     MODEL,
     NOW,
@@ -35,11 +40,17 @@ _WHO = st.fixed_dictionaries(
 
 
 @st.composite
-def _histories(draw: st.DrawFn) -> list[Decoded]:
+def _histories(draw: st.DrawFn, *, user_ids: bool = True) -> list[Decoded]:
     made = []
     for n in range(draw(st.integers(1, 15))):
         kind = draw(st.sampled_from([a_lead, a_purchase, a_refund, an_engagement, an_identification]))
         given = draw(_WHO) | {"event": n, "at": NOW + minutes(draw(st.integers(0, 10_000)))}
+        if not user_ids and given.pop("user_id", None) and not given.keys() & {"email", "phone", "anonymous_id"}:
+            given["phone"] = "+441632960961"
+        given["trust"] = draw(st.sampled_from(["trusted", "trusted", "public"]))
+        given["human_likelihood"] = draw(st.sampled_from([1.0, 1.0, 1.0, 0.1]))
+        if kind in (a_lead, an_identification):
+            given["name"] = draw(st.sampled_from([None, "Ada", "Bea"]))
         if kind is a_purchase:
             given["order_id"] = draw(st.sampled_from(["A-1", "A-2"]))
         made.append(kind(**given))
@@ -71,18 +82,80 @@ def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: li
             assert state.version == versions[contact_id]
     assert set(batch.keys.values()) <= set(batch.states)
     for key, contact_id in batch.keys.items():
-        assert key.startswith("anonymous:") or key in batch.states[contact_id].keys
+        assert key.startswith("anonymous:") or "#public" in key or key in batch.states[contact_id].keys
 
 
 @given(_histories())
 def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {})
+    for event, data in history:
+        of = named(data.identity, event.source, event.trust)
+        folded = batch.fold(Decoded(event, data))
+        if event.trust == "trusted" and not robot(data):
+            assert {batch.keys[key] for key in of.keys} == {folded.state.id}
+    strong = [key for state in batch.states.values() for key in state.keys if not key.startswith("phone:")]
+    assert len(strong) == len(set(strong)), "two contacts never hold the same strong key"
+
+
+@given(_histories(user_ids=False))
+def test_no_number_and_no_device_ever_makes_two_addresses_one_person(history: list[Decoded]) -> None:
+    batch = Batch(MODEL, NOW, {}, {})
     for decoded in history:
         batch.fold(decoded)
-        event, data = decoded
-        assert len({batch.keys[key] for key in data.identity.strong_keys(event.source)}) <= 1
-    strong = [key for state in batch.states.values() for key in state.keys]
-    assert len(strong) == len(set(strong)), "two contacts never hold the same strong key"
+    for state in batch.states.values():
+        assert sum(key.startswith("email:") for key in state.keys) <= 1
+
+
+@given(st.lists(_WHO.map(lambda who: {name: who[name] for name in ("email", "user_id") if name in who}).filter(bool)),
+       st.randoms(use_true_random=False))  # fmt: skip
+def test_who_is_one_person_by_strong_identities_does_not_depend_on_the_order(
+    people: list[dict[str, Any]], dice: random.Random
+) -> None:
+    def partition(order: list[dict[str, Any]]) -> set[frozenset[str]]:
+        batch = Batch(MODEL, NOW, {}, {})
+        for n, who in enumerate(order):
+            batch.fold(an_identification(**who, event=n))
+        return {frozenset(state.keys) for state in batch.states.values()}
+
+    assert partition(people) == partition(dice.sample(people, len(people)))
+
+
+@given(_histories())
+def test_a_stranger_joins_nobody_moves_nothing_and_overwrites_no_trusted_word(history: list[Decoded]) -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    for decoded in history:
+        keys, states = dict(batch.keys), dict(batch.states)
+        folded = batch.fold(decoded)
+        if decoded.event.trust == "trusted":
+            continue
+        assert all(not states[each].keys for each in folded.absorbed), "but somebody's visits"
+        for key, contact_id in keys.items():
+            assert batch.keys[key] == contact_id or contact_id in folded.absorbed
+        for contact_id, state in states.items():
+            now = batch.states[batch.survivor(contact_id)]
+            assert {key for key in state.keys if vouched(state, key)} <= {k for k in now.keys if vouched(now, k)}
+            for name, word in state.known.items():
+                assert word.public or now.known[name] == word
+            for key in now.keys:
+                assert key in state.keys or contact_id in folded.absorbed or not vouched(now, key)
+
+
+@given(_histories())
+def test_a_robot_joins_nobody_and_changes_nothing_that_is_known(history: list[Decoded]) -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    for decoded in history:
+        keys, states = dict(batch.keys), dict(batch.states)
+        folded = batch.fold(decoded)
+        if not robot(decoded.data):
+            continue
+        assert not folded.absorbed
+        assert keys.items() <= batch.keys.items()
+        assert len(batch.keys) <= len(keys) + 1
+        for contact_id, state in states.items():
+            now = batch.states[contact_id]
+            assert (now.keys, now.claimed, now.captured) == (state.keys, state.claimed, state.captured)
+            if isinstance(decoded.data, LeadCaptured | ContactIdentified):
+                assert now.known == state.known
 
 
 def test_an_event_that_cannot_be_folded_changes_nothing() -> None:

@@ -214,7 +214,7 @@ def test_a_robots_lead_opens_none_and_changes_nothing_that_is_known() -> None:
     person = after(a_contact(), a_lead(name="Ada", event=1))
     robot = after(a_contact(), a_lead(name="Spam", human_likelihood=0.02, event=2))
     assert robot.captured is None
-    assert {name: value for name, (_, value) in robot.known.items()} == {"email": "ada@example.com"}
+    assert {name: word.value for name, word in robot.known.items()} == {"email": "ada@example.com"}
     both = after(
         a_contact(), a_lead(name="Ada", event=1), a_lead(name="Spam", human_likelihood=0.02, at=NOW + minutes(9))
     )

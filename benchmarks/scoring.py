@@ -28,10 +28,10 @@ from benchmarks.backlog import mixed
 from benchmarks.stack import BenchStack, bench_stack
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
-from shared.db.offsets import offset_tables
+from shared.db.offset_tables import offset_tables
 from shared.kafka.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
-from shared.kafka.records import Handled, Outgoing, Record
+from shared.kafka.records import Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics, create_topics
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +60,9 @@ class OnlyStores:
 
     async def unpublished(self, *_asked: Any) -> Sequence[Outgoing]:
         return ()
+
+    def sender(self, _record: Record) -> Sender:
+        return Sender("unknown", trusted=False)
 
 
 async def fill(stack: BenchStack, prefix: str, events: int) -> None:
@@ -104,7 +107,7 @@ async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
     producer = Producer(stack.kafka, client_id="benchmark")
     loop = ConsumerLoop(
         engine=engine, bootstrap=stack.kafka, group="limit", instance="limit", live=[topics.events], bulk=[],
-        handler=OnlyStores(topics), producer=producer, dead_letters=topics.dead_letters,
+        handler=OnlyStores(topics), producer=producer, dead_letters=topics.dead_letters, service="limit",
     )  # fmt: skip
     tasks = [asyncio.create_task(producer.run(stopping)), asyncio.create_task(loop.run(stopping))]
     start = None

@@ -3,8 +3,9 @@
 FirsthourError
 ├── Transient        a dependency is down or busy: stop, wait, try the same thing again; never dead-letter
 ├── Permanent        this input can never work: dead-letter it with the reason and go on
-├── Halted           a person has to look before anything goes on (too many dead letters, lost offsets)
 └── ConfigurationError   what the operator wrote does not work; lists every problem with file, line and key
+
+Any other exception is unforeseen: the loop isolates it to its record, and many of them halt a lane (DESIGN section 5).
 """
 
 from dataclasses import dataclass
@@ -21,10 +22,6 @@ class Transient(FirsthourError):  # noqa: N818 - the word that every loop knows 
 
 class Permanent(FirsthourError):  # noqa: N818 - see above
     """This input can never work. The message is the reason a person reads; it names no personal data."""
-
-
-class Halted(FirsthourError):  # noqa: N818 - see above
-    """Going on would do harm; a person decides."""
 
 
 @dataclass(frozen=True, slots=True)

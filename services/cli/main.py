@@ -2,19 +2,17 @@
 
 import asyncio
 import json
-import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from services.cli.options import AsJson, Config, State, place, settings
+from services.cli.resume import resume
 from shared.errors import ConfigurationError, FirsthourError
-
-if TYPE_CHECKING:
-    from shared.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -27,9 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Config = Annotated[Path | None, typer.Option("--config", help="Folder of the configuration. [FIRSTHOUR_CONFIG]")]
-State = Annotated[Path | None, typer.Option("--state", help="Folder of tokens and data. [FIRSTHOUR_STATE]")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+app.command("resume")(resume)
 
 
 def _print_version(asked: bool) -> None:
@@ -49,19 +45,6 @@ def _program(
     """Every lead followed up within its first hour: none lost, none contacted twice."""
 
 
-def _place(config: Path | None, state: Path | None) -> None:
-    """Options go before the environment, for this process and for its children."""
-    for name, value in (("FIRSTHOUR_CONFIG", config), ("FIRSTHOUR_STATE", state)):
-        if value is not None:
-            os.environ[name] = str(value)
-
-
-def _settings() -> "Settings":
-    from shared.settings import Settings, load
-
-    return load(Settings)
-
-
 def _say(lines: list[str], *, as_json: bool) -> None:
     typer.echo(json.dumps({"done": lines}) if as_json else "\n".join(lines))
 
@@ -72,7 +55,7 @@ def run(config: Config = None, state: State = None, as_json: AsJson = False) -> 
 
     Example: firsthour run
     """
-    _place(config, state)
+    place(config, state)
     from embedded.supervisor.run import run as run_all
     from embedded.supervisor.run_options import RunOptions
     from shared.settings import load
@@ -94,7 +77,7 @@ def demo(
 
     Example: firsthour demo --leads 20 --pace 1
     """
-    _place(config, state)
+    place(config, state)
     from demo.stream import Options, Place, show
     from embedded.supervisor.run import run as run_all
     from embedded.supervisor.run_options import RunOptions
@@ -122,7 +105,7 @@ def ingest(
 
     Example: FIRSTHOUR_KAFKA=localhost:9092 firsthour ingest
     """
-    _place(config, state)
+    place(config, state)
     from services.ingest.app import main as serve
     from services.ingest.settings import IngestSettings
     from shared.settings import load
@@ -136,7 +119,7 @@ def scoring(config: Config = None, state: State = None) -> None:
 
     Example: FIRSTHOUR_DATABASE=postgresql://… firsthour scoring
     """
-    _place(config, state)
+    place(config, state)
     from services.scoring.app import main as serve
     from services.scoring.settings import ScoringSettings
     from shared.settings import load
@@ -150,7 +133,7 @@ def nurture(config: Config = None, state: State = None) -> None:
 
     Example: FIRSTHOUR_DATABASE=postgresql://… firsthour nurture
     """
-    _place(config, state)
+    place(config, state)
     from services.nurture.app import main as serve
     from services.nurture.settings import NurtureSettings
     from shared.settings import load
@@ -164,10 +147,10 @@ def setup(config: Config = None, state: State = None, as_json: AsJson = False) -
 
     Example: firsthour setup --state /var/lib/firsthour
     """
-    _place(config, state)
+    place(config, state)
     from services.cli.setup import set_up
 
-    _say(asyncio.run(set_up(_settings())), as_json=as_json)
+    _say(asyncio.run(set_up(settings())), as_json=as_json)
 
 
 @app.command()
@@ -176,10 +159,10 @@ def migrate(config: Config = None, state: State = None, as_json: AsJson = False)
 
     Example: firsthour migrate
     """
-    _place(config, state)
+    place(config, state)
     from services.cli.setup import migrate_all
 
-    _say(asyncio.run(migrate_all(_settings())), as_json=as_json)
+    _say(asyncio.run(migrate_all(settings())), as_json=as_json)
 
 
 @app.command()
@@ -188,10 +171,10 @@ def topics(config: Config = None, state: State = None, as_json: AsJson = False) 
 
     Example: FIRSTHOUR_TOPIC_REPLICATION=3 firsthour topics
     """
-    _place(config, state)
+    place(config, state)
     from services.cli.setup import make_topics
 
-    _say(asyncio.run(make_topics(_settings())), as_json=as_json)
+    _say(asyncio.run(make_topics(settings())), as_json=as_json)
 
 
 @app.command()
@@ -200,14 +183,14 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 
     Example: firsthour check --config config
     """
-    _place(config, state)
+    place(config, state)
     from services.cli.setup import check_configuration
 
-    settings = _settings()
+    given = settings()
     problems: list[Any] = []
     warnings: list[Any] = []
     try:
-        warnings = check_configuration(settings.config, settings.state)
+        warnings = check_configuration(given.config, given.state)
     except ConfigurationError as error:
         problems = error.problems
     if as_json:
@@ -222,7 +205,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
         for problem in problems:
             typer.echo(str(problem), err=True)
         if not problems:
-            typer.echo(f"{settings.config}: no problems")
+            typer.echo(f"{given.config}: no problems")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -264,7 +247,7 @@ def import_(
 
     Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
     """
-    _place(config, state)
+    place(config, state)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", source):
         raise typer.BadParameter("--source: a name of letters, digits, - and _ such as spring-fair")
     from services.ingest.importing.command import Asking, Order, import_file

@@ -86,6 +86,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
+            service="nurture",
             group=f"{settings.topic_prefix}nurture",
             instance=instance,
             live=[topics.updates],
@@ -96,7 +97,6 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             registry=registry,
             max_records=settings.nurture_batch,
             max_bulk_records=settings.nurture_bulk_batch,
-            on_commit=handler.committed,
         )
         versioned = asyncio.Event()
         tasks = in_stages(
@@ -119,7 +119,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
 
         app = FastAPI(title="Firsthour nurture", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
-        operations(app, missing=missing, registry=registry)
+        operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
         app.include_router(
             routes(Parts(engine, tokens, endpoints, facts, wake=deliverer.wake, on_facts=publisher.wake))

@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from shared.db.offsets import offset_tables
+from shared.db.offset_tables import offset_tables
 
 SCHEMA: Final = "nurture"
 MOST_TRIES: Final = 20  # between two replays; the plan in domain/retry.py has 16
@@ -17,7 +17,7 @@ MOST_ATTEMPTS: Final = 1000
 LONGEST_EXCERPT: Final = 20_000  # bytes
 
 metadata = sa.MetaData(schema=SCHEMA)
-consumer_offsets, dead_letters = offset_tables(metadata)
+offset_tables(metadata)
 
 
 def _id(name: str = "id", *, primary_key: bool = False) -> "sa.Column[object]":

@@ -35,6 +35,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
+            service="scoring",
             group=f"{settings.topic_prefix}scoring",
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],
@@ -48,7 +49,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         )
         app = FastAPI(title="Firsthour scoring", version="1", docs_url="/docs", redoc_url=None)
         install_problems(app)
-        operations(app, missing=loop.missing, registry=registry)
+        operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
         app.include_router(routes(engine, model, Tokens(settings.token())))
         yield Service(app, {"kafka": producer.run, "loop": loop.run, "loop-lag": runtime.loop_lag(registry)})
     finally:

@@ -10,12 +10,12 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from shared.db.offsets import offset_tables
+from shared.db.offset_tables import offset_tables
 
 SCHEMA: Final = "scoring"
 
 metadata = sa.MetaData(schema=SCHEMA)
-consumer_offsets, dead_letters = offset_tables(metadata)
+offset_tables(metadata)
 
 contacts = sa.Table(
     "contacts",

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from shared.errors import Permanent
+from shared.events.reasons import without_values
 from shared.events.types import DATA_TYPES
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -96,10 +97,10 @@ def decode(value: bytes) -> Decoded:
         event = _EVENT.decode(value)
         decoder = _DATA.get(event.type)
         if decoder is None:
-            raise Permanent(f"unknown event type {event.type[:60]!r}")
+            raise Permanent("unknown event type")
         data = decoder.decode(event.data)
     except msgspec.MsgspecError as error:
-        raise Permanent(f"undecodable event: {error}") from None
+        raise Permanent(f"undecodable event: {without_values(error)}") from None
     if event.time.tzinfo is None or event.receivedtime.tzinfo is None:
         raise Permanent("event time without a time zone")
     return Decoded(event, data)

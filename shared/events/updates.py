@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
+from shared.events.reasons import without_values
 
 UPDATE_TYPE: Final = "contact.updated"
 UPDATE_SOURCE: Final = "/scoring"
@@ -113,7 +114,7 @@ def decode_update(value: bytes) -> UpdateEnvelope:
     try:
         return _DECODER.decode(value)
     except msgspec.MsgspecError as error:
-        raise Permanent(f"undecodable update: {error}") from None
+        raise Permanent(f"undecodable update: {without_values(error)}") from None
 
 
 def update_key(contact_id: UUID) -> bytes:

@@ -1,53 +1,52 @@
-"""Dead letters: how they are written down, and how many are too many."""
+"""A dead letter on its way: from a record that cannot work to its row, and from there to its topic."""
 
-from collections import deque
+import traceback
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
-from shared.db.offsets import DeadLetterRow
-from shared.errors import Halted
-from shared.kafka.records import DeadLetter, Outgoing
+from shared.db.dead_letters import DeadLetterRow
+from shared.errors import Permanent
+from shared.kafka.records import DeadLetter, Headers, Outgoing, Record
 
-_WINDOW: Final = 1000
-
-
-class DeadLetterLimit:
-    """Halts instead of diverting a whole bad deploy: so many in a row, or too many of the last thousand records."""
-
-    def __init__(self, *, consecutive: int = 100, of_last_thousand: int = 200) -> None:
-        """Nothing is counted yet."""
-        self._consecutive = consecutive
-        self._of_window = of_last_thousand
-        self._row = 0
-        self._recent: deque[bool] = deque(maxlen=_WINDOW)
-
-    def check(self, *, records: int, dead: int, reason: str) -> None:
-        """Raises Halted when this batch would pass the limit: it is rolled back, and nothing is lost."""
-        row = self._row + dead if dead == records else dead
-        window = sum(self._recent) + dead
-        if row >= self._consecutive or window >= self._of_window:
-            raise Halted(
-                f"{max(row, window)} of the last events could not be processed (last reason: {reason}); "
-                "nothing more is consumed until a person has looked and restarted"
-            )
-
-    def count(self, *, records: int, dead: int) -> None:
-        """Count a batch once it is committed."""
-        self._row = self._row + dead if dead == records else 0
-        self._recent.extend([False] * min(records - dead, _WINDOW))
-        self._recent.extend([True] * min(dead, _WINDOW))
+ATTEMPT: Final = "firsthour-attempt"  # of a record that was sent again: how often it has failed before
+FIRST_FAILED: Final = "firsthour-first-failed"
+_ROOT: Final = Path(__file__).parents[2]
 
 
-def as_row(letter: DeadLetter) -> DeadLetterRow:
+def dead_letter(record: Record, error: Exception) -> DeadLetter:
+    """The dead letter of a record that raises on its own. Its reason quotes only what was raised on purpose."""
+    if isinstance(error, Permanent):
+        return DeadLetter(record, type(error).__name__, str(error))
+    return DeadLetter(record, type(error).__name__, f"{type(error).__name__} {_where(error)}", "unforeseen")
+
+
+def _where(error: Exception) -> str:
+    """The line of ours that raised: an exception's text may quote the event, the line does not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT) and ".venv" not in frame.filename]
+    if not ours:
+        return "(no line known)"
+    return f"at {Path(ours[-1].filename).relative_to(_ROOT)}:{ours[-1].lineno}"
+
+
+def as_row(letter: DeadLetter, source: str, now: datetime) -> DeadLetterRow:
     """The dead letter as it is stored with the offset that it ends."""
     record = letter.record
+    headers = dict(record.headers)
     return DeadLetterRow(
         record.topic,
         record.partition,
         record.offset,
         record.key,
         record.value,
+        letter.kind,
         letter.error_class,
-        letter.reason,
+        _printable(letter.reason),
+        _printable(source)[:60],
+        _attempt(headers.get(ATTEMPT)) + 1,
+        now,
+        _moment(headers.get(FIRST_FAILED)) or now,
     )
 
 
@@ -62,7 +61,34 @@ def as_message(row: DeadLetterRow, topic: str, consumer: str) -> Outgoing:
             ("origin-partition", str(row.partition).encode()),
             ("origin-offset", str(row.offset).encode()),
             ("consumer", consumer.encode()),
+            ("error-kind", row.kind.encode()),
             ("error-class", row.error_class.encode()),
             ("error-message", row.reason.encode()),
+            ("source", row.source.encode()),
+            ("attempt", str(row.attempt).encode()),
+            ("failed-at", row.failed_at.isoformat().encode()),
+            ("first-failed-at", row.first_failed_at.isoformat().encode()),
         ),
     )
+
+
+def again(attempt: int, first_failed: datetime) -> Headers:
+    """For a record that is sent again: what its next dead letter will have to say."""
+    return ((ATTEMPT, str(attempt).encode()), (FIRST_FAILED, first_failed.isoformat().encode()))
+
+
+def _printable(text: str) -> str:
+    """Without what Postgres or a terminal does not take."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _attempt(header: bytes | None) -> int:
+    return int(header) if header is not None and header.isdigit() and len(header) < 6 else 0  # noqa: PLR2004 - an int
+
+
+def _moment(header: bytes | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(header.decode()) if header else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None

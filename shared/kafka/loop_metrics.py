@@ -1,27 +1,46 @@
-"""What the loop counts: labels are topics only."""
+"""What the loop counts: topics, lanes, and sources, of which there are only so many."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final, get_args
 
-from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.db.dead_letters import DeadLetterRow
+from shared.db.halts import Lane
+from shared.db.offsets import TopicPartition
+from shared.kafka.records import Kind
+
+_SOURCES: Final = 50  # a further one is counted as `other`
 
 
 class LoopMetrics:
-    """Records, batches, dead letters and lag of one loop."""
+    """Records, batches, dead letters, lag and halts of one loop."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register under `firsthour_consumer_…`."""
         self._records = Counter("firsthour_consumer_records", "Records settled.", registry=registry)
-        self._dead = Counter("firsthour_consumer_dead_letters", "Records that can never work.", registry=registry)
+        self._dead = Counter(
+            "firsthour_consumer_dead_letters",
+            "Records that cannot work: foreseen (permanent) or not (unforeseen).",
+            ["kind", "source"],
+            registry=registry,
+        )
+        self._sources: set[str] = set()
         self._lag = Gauge("firsthour_consumer_lag", "Records not yet consumed.", ["topic"], registry=registry)
+        self._halted = Gauge(
+            "firsthour_consumer_halted", "1 while a person has to say go on.", ["lane"], registry=registry
+        )
         self._seconds = Histogram(
             "firsthour_consumer_batch_seconds",
             "From a batch read to its commit, in seconds.",
             registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
+        for kind in get_args(Kind):  # a counter that begins at its first dead letter hides that one from `increase`
+            self._dead.labels(kind, "other")
+        self.halted(())
 
     @contextmanager
     def batch(self, records: int) -> Iterator[None]:
@@ -30,15 +49,24 @@ class LoopMetrics:
             yield
         self._records.inc(records)
 
-    def dead(self, letters: int) -> None:
-        """Count dead letters."""
-        if letters:
-            self._dead.inc(letters)
+    def dead(self, letters: Iterable[DeadLetterRow]) -> None:
+        """Count dead letters that are committed."""
+        for letter in letters:
+            known = letter.source in self._sources or len(self._sources) < _SOURCES
+            if known:
+                self._sources.add(letter.source)
+            self._dead.labels(letter.kind, letter.source if known else "other").inc()
 
     def lag(self, lag: Mapping[TopicPartition, int]) -> None:
         """Set the lag of each topic."""
         topics: dict[str, int] = defaultdict(int)
-        for partition, behind in lag.items():
-            topics[partition.topic] += behind
+        for (topic, _), behind in lag.items():
+            topics[topic] += behind
         for topic, behind in topics.items():
             self._lag.labels(topic=topic).set(behind)
+
+    def halted(self, lanes: Iterable[Lane]) -> None:
+        """Which lanes are halted now."""
+        halted = set(lanes)
+        for lane in get_args(Lane):
+            self._halted.labels(lane).set(lane in halted)

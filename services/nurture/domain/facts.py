@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import Permanent
+from shared.events.reasons import without_values
 from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
 
@@ -75,7 +76,7 @@ def read_update(envelope: UpdateEnvelope) -> ContactUpdate:
     try:
         event = _EVENT.decode(update.event)
     except msgspec.MsgspecError as error:
-        raise Permanent(f"undecodable event in an update: {error}") from None
+        raise Permanent(f"undecodable event in an update: {without_values(error)}") from None
     if event.time.tzinfo is None:
         raise Permanent("event time without a time zone")
     happening = Happening(event.id, event.type, event.time, event.source, event.data)

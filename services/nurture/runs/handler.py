@@ -29,8 +29,10 @@ from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
 from shared import clock
 from shared.errors import Permanent, Transient
+from shared.events.origin import origin_of_update, sender_of
+from shared.events.reasons import without_values
 from shared.events.updates import UpdateEnvelope, decode_update
-from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
+from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 
 _OWN: Final = "followup."  # facts of our own: they say nothing that we do not know
 _TOUCH: Final = "contact.touched"
@@ -112,11 +114,8 @@ class UpdatesHandler:
         self._metrics = metrics
         self._on_sendable = on_sendable
         self._triggers = versions.live.by_trigger
-        self._outcome = _Outcome()
 
-    def committed(self) -> None:
-        """The batch that was handled last is durable."""
-        outcome, self._outcome = self._outcome, _Outcome()
+    def _committed(self, outcome: _Outcome) -> None:
         self._metrics.updates.inc(outcome.updates)
         for workflow, count in outcome.begun.items():
             self._metrics.enrolments.labels(workflow).inc(count)
@@ -126,23 +125,27 @@ class UpdatesHandler:
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         """Do one batch. Raises Transient when another process interfered: the same batch again will see it."""
-        self._outcome = _Outcome(updates=len(records))
+        outcome = _Outcome(updates=len(records))
         dead: list[DeadLetter] = []
         arrivals = await self._new(conn, self._decoded(records, dead))
         if arrivals:
             try:
-                await self._work_off(conn, arrivals, dead)
+                await self._work_off(conn, arrivals, dead, outcome)
             except IntegrityError as error:
                 if getattr(error.orig, "sqlstate", None) != _UNIQUE:
                     raise
                 raise Transient("another process has just begun a run for the same contact") from error
-        return Handled(dead=dead)
+        return Handled(dead=dead, after_commit=lambda: self._committed(outcome))
 
     async def unpublished(
         self, _conn: AsyncConnection, _topic: str, _partition: int, _first: int, _end: int
     ) -> Sequence[Outgoing]:
         """Nothing: facts are published from a table of their own."""
         return ()
+
+    def sender(self, record: Record) -> Sender:
+        """The sender of the update's event."""
+        return sender_of(origin_of_update(record.value))
 
     def _decoded(self, records: Sequence[Record], dead: list[DeadLetter]) -> list[_Arrival]:
         arrivals = []
@@ -153,7 +156,7 @@ class UpdatesHandler:
             except Permanent as error:
                 dead.append(DeadLetter(record, "Permanent", str(error)))
             except msgspec.MsgspecError as error:
-                dead.append(DeadLetter(record, "Permanent", f"undecodable event in an update: {error}"))
+                dead.append(DeadLetter(record, "Permanent", f"undecodable event in an update: {without_values(error)}"))
             else:
                 if not kind.startswith(_OWN) or self._matters(kind) or envelope.data.merged:
                     arrivals.append(_Arrival(record, envelope, kind))
@@ -182,10 +185,13 @@ class UpdatesHandler:
                 kept.append(each)
         return kept
 
-    async def _work_off(self, conn: AsyncConnection, arrivals: Sequence[_Arrival], dead: list[DeadLetter]) -> None:
+    async def _work_off(
+        self, conn: AsyncConnection, arrivals: Sequence[_Arrival], dead: list[DeadLetter], outcome: _Outcome
+    ) -> None:
         batch = _Batch(clock.utc_now())
         owner = await self._merge(conn, arrivals, batch)
         await self._look_back(conn, arrivals, owner, batch)
+        unreadable: list[UUID] = []
         for number, arrival in enumerate(arrivals, 1):
             contact_id = owner[arrival.envelope.data.contact.id]
             triggered = self._triggers.get(arrival.type, ())
@@ -196,19 +202,22 @@ class UpdatesHandler:
                 update = read_update(arrival.envelope)
             except Permanent as error:
                 dead.append(DeadLetter(arrival.record, "Permanent", str(error)))
+                unreadable.append(arrival.envelope.id)
                 continue
             if runs:
                 self._move(batch, list(runs.values()), update)
             if triggered:
                 if update.contact.id != contact_id:  # merged since
                     update = replace(update, contact=msgspec.structs.replace(update.contact, id=contact_id))
-                self._start(batch, update)
+                self._start(batch, update, outcome)
             if number % _BREATHE == 0:
                 await asyncio.sleep(0)
+        if unreadable:
+            await store.unseen(conn, unreadable)  # or a redriven one would pass for known
         if batch.changes:
             written = await write(conn, batch.changes, endpoints=self._endpoints, facts=self._facts, now=batch.now)
-            self._outcome.sendable = written.endpoints
-            self._outcome.begun.update(batch.changes.enrolled[each].workflow for each in written.begun)
+            outcome.sendable = written.endpoints
+            outcome.begun.update(batch.changes.enrolled[each].workflow for each in written.begun)
 
     async def _merge(self, conn: AsyncConnection, arrivals: Sequence[_Arrival], batch: _Batch) -> dict[UUID, UUID]:
         """Lock the runs that the batch may concern and join those of contacts that were merged.
@@ -268,14 +277,14 @@ class UpdatesHandler:
             if decision.changed or decision.close_tasks:
                 batch.take(decision, str(update.event.data.get("who") or "somebody"))
 
-    def _start(self, batch: _Batch, update: ContactUpdate) -> None:
+    def _start(self, batch: _Batch, update: ContactUpdate, outcome: _Outcome) -> None:
         for workflow in self._triggers[update.event.type]:
             history = batch.history(update.contact.id, workflow.name)
             refusal = may_enrol(workflow, update, history, batch.now)
             if refusal is None:
                 batch.begin(begin(workflow, update, batch.now))
             else:
-                self._outcome.refused[workflow.name, refusal] += 1
+                outcome.refused[workflow.name, refusal] += 1
 
 
 def _last(contact_id: UUID, merged: dict[UUID, UUID]) -> UUID:

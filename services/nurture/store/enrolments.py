@@ -33,6 +33,7 @@ class Version:
 _FIRST_TIME: Final = sa.text("""
     INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
 """)
+_UNSEEN: Final = sa.text("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
 _FORGET_SEEN: Final = sa.text("""
     DELETE FROM seen_updates WHERE seen_at < now() - make_interval(days => :days)
 """)
@@ -125,6 +126,11 @@ async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
     if not ids:
         return set()
     return set((await conn.execute(_FIRST_TIME, {"ids": ids})).scalars())
+
+
+async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Take back the marks of updates that came to nothing: they may be sent again."""
+    await conn.execute(_UNSEEN, {"ids": ids})
 
 
 async def forget_seen(conn: AsyncConnection, *, older_than_days: int) -> int:

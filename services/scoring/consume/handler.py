@@ -18,9 +18,10 @@ from services.scoring.store.batch import BookingRow, EventRow
 from shared import log
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, Decoded, Event, decode
+from shared.events.origin import origin_of_event, sender_of
 from shared.events.types import CostRecorded
 from shared.events.updates import Update, Values, decode_update, encode_update, update_key
-from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
+from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 
 _LOG = log.get(__name__)
@@ -83,6 +84,10 @@ class Scoring:
         # The key is in the update: the event's contact may have been merged since.
         keys = (update_key(decode_update(update).data.contact.id) for update in stored)
         return [Outgoing(target, key, update, KAFKA_HEADERS) for key, update in zip(keys, stored, strict=True)]
+
+    def sender(self, record: Record) -> Sender:
+        """The sender of the event."""
+        return sender_of(origin_of_event(record.value))
 
     async def _fresh(
         self, conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter]

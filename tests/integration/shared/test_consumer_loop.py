@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 import pytest
 import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db.engine import make_engine
-from shared.db.offsets import offset_tables
+from shared.db.halts import Lane, end
+from shared.db.offset_tables import offset_tables
 from shared.errors import Permanent, Transient
-from shared.kafka.consumer import ConsumerLoop, Stalled
-from shared.kafka.dead_letters import DeadLetterLimit
+from shared.kafka.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
-from shared.kafka.records import DeadLetter, Handled, Outgoing, Record
+from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics, create_topics
+from shared.kafka.watchdog import Stalled
 from tests.support.waiting import until
 
 
@@ -28,12 +30,13 @@ class Copying:
     topics: Topics
     fail_with: list[Exception] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
+    committed: int = 0
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         if self.fail_with:
             raise self.fail_with.pop()
-        if any(record.value == b"poison" for record in records):
-            raise ZeroDivisionError
+        if any(record.value.startswith(b"poison") for record in records):
+            raise KeyError("ada@example.com")
         dead = [DeadLetter(r, "Permanent", "it says so") for r in records if r.value.startswith(b"bad")]
         good = [r for r in records if not r.value.startswith(b"bad")]
         if good:
@@ -42,7 +45,11 @@ class Copying:
                 [{"t": r.topic, "p": r.partition, "o": r.offset, "v": r.value.decode()} for r in good],
             )
         self.batches.append([r.value.decode() for r in records])
-        return Handled([Outgoing(self.topics.updates, r.key, r.value) for r in good], dead)
+        outgoing = [Outgoing(self.topics.updates, r.key, r.value) for r in good]
+        return Handled(outgoing, dead, lambda: self._count(len(records)))
+
+    def _count(self, records: int) -> None:
+        self.committed += records
 
     async def unpublished(
         self, conn: AsyncConnection, topic: str, partition: int, first: int, end: int
@@ -55,6 +62,10 @@ class Copying:
             {"t": topic, "p": partition, "f": first, "e": end},
         )
         return [Outgoing(self.topics.updates, None, row.value.encode()) for row in rows]
+
+    def sender(self, record: Record) -> Sender:
+        name = record.value.decode().partition("-")[2]
+        return Sender(name or "unknown", trusted=bool(name))
 
 
 @pytest.fixture
@@ -104,11 +115,12 @@ async def producing(kafka: str) -> AsyncIterator[Producer]:
 @asynccontextmanager
 async def consuming(
     engine: AsyncEngine, kafka: str, topics: Topics, handler: Copying, producer: Producer, *,
-    instance: str = "one", limit: DeadLetterLimit | None = None,
+    instance: str = "one", registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[ConsumerLoop]:  # fmt: skip
     loop = ConsumerLoop(
         engine=engine,
         bootstrap=kafka,
+        service="loop",
         group=f"{topics.prefix}loop",
         instance=instance,
         live=[topics.events],
@@ -116,7 +128,7 @@ async def consuming(
         handler=handler,
         producer=producer,
         dead_letters=topics.dead_letters,
-        limit=limit,
+        registry=registry,
     )
     stopping = asyncio.Event()
     task = asyncio.create_task(loop.run(stopping))
@@ -145,6 +157,10 @@ async def everything(kafka: str, topic: str) -> list[tuple[bytes, dict[str, byte
         return found
     finally:
         await consumer.stop()
+
+
+async def dead_offsets(kafka: str, topics: Topics) -> set[bytes]:
+    return {headers["origin-offset"] for _, headers in await everything(kafka, topics.dead_letters)}
 
 
 def numbered(topic: str, count: int, name: str = "v") -> list[Outgoing]:
@@ -192,31 +208,112 @@ async def test_transient_trouble_repeats_the_batch(
     assert not await everything(kafka, topics.dead_letters)
 
 
-async def test_one_poisonous_record_is_found_and_buried(
+async def test_one_poisonous_record_is_found_and_those_beside_it_are_done(
     engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
 ) -> None:
     await producer.send_all([*numbered(topics.events, 40), Outgoing(topics.events, b"k", b"poison")])
-    await producer.send_all([*numbered(topics.events, 40, "after"), Outgoing(topics.events, b"k", b"bad one")])
-    handler = Copying(topics)
-    async with consuming(engine, kafka, topics, handler, producer):
+    await producer.send_all([*numbered(topics.events, 40, "after"), Outgoing(topics.events, b"k", b"bad one-shop")])
+    handler, registry = Copying(topics), CollectorRegistry()
+    async with consuming(engine, kafka, topics, handler, producer, registry=registry):
         await until(lambda: sum(map(len, handler.batches)) >= 81)
     assert len(await stored(engine)) == 80
     dead = dict(await everything(kafka, topics.dead_letters))
-    assert set(dead) == {b"poison", b"bad one"}
-    assert dead[b"poison"]["error-class"] == b"ZeroDivisionError"
-    assert dead[b"bad one"]["error-message"] == b"it says so"
+    assert set(dead) == {b"poison", b"bad one-shop"}
+    assert dead[b"poison"]["error-class"] == b"KeyError"
+    assert dead[b"poison"]["error-kind"] == b"unforeseen"
+    assert dead[b"poison"]["error-message"].startswith(b"KeyError at tests/integration/shared/test_consumer_loop.py:")
+    assert dead[b"bad one-shop"]["error-message"] == b"it says so"
+    assert dead[b"bad one-shop"]["attempt"] == b"1"
     assert dead[b"poison"]["origin-topic"] == topics.events.encode()
+    count = "firsthour_consumer_dead_letters_total"
+    assert registry.get_sample_value(count, {"kind": "unforeseen", "source": "unknown"}) == 1
+    assert registry.get_sample_value(count, {"kind": "permanent", "source": "shop"}) == 1
+    assert handler.committed == 81, "what was rolled back is not counted"
 
 
-async def test_too_many_dead_letters_halt_and_lose_nothing(
+async def halts(engine: AsyncEngine) -> dict[str, str]:
+    async with engine.begin() as conn:
+        return {row.lane: row.cause for row in await conn.execute(sa.text("SELECT lane, cause FROM consumer_halts"))}
+
+
+async def resume(engine: AsyncEngine, lane: Lane) -> None:
+    async with engine.begin() as conn:
+        await end(conn, [lane], "failures")
+
+
+def poisonous(topic: str, count: int, *senders: str) -> list[Outgoing]:
+    return [Outgoing(topic, b"k", f"poison{n}-{senders[n % len(senders)]}".encode()) for n in range(count)]
+
+
+async def test_what_is_foreseen_never_halts(
     engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
 ) -> None:
-    limit = DeadLetterLimit(consecutive=10, of_last_thousand=10)
-    async with consuming(engine, kafka, topics, Copying(topics), producer, limit=limit) as loop:
-        await producer.send_all(numbered(topics.events, 30, "bad"))
-        await until(lambda: any("could not be processed" in reason for reason in loop.missing()))
-    async with engine.begin() as conn:
-        assert (await conn.execute(sa.text("SELECT sum(next_offset) FROM consumer_offsets"))).scalar_one() == 0
+    await producer.send_all([Outgoing(topics.events, b"k", f"bad{n}-shop".encode()) for n in range(1500)])
+    await producer.send_all(numbered(topics.events, 1))
+    handler = Copying(topics)
+    async with consuming(engine, kafka, topics, handler, producer) as loop:
+        await until(lambda: handler.committed == 1501)
+        assert loop.missing() == []
+    assert len(await stored(engine)) == 1
+
+
+async def test_strangers_halt_nothing(engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer) -> None:
+    await producer.send_all([*poisonous(topics.events, 120, ""), Outgoing(topics.events, b"k", b"good")])
+    handler = Copying(topics)
+    async with consuming(engine, kafka, topics, handler, producer):
+        await until(lambda: ["good"] in handler.batches, 60)
+    assert await halts(engine) == {}
+
+
+async def test_a_bad_deploy_halts_its_lane_alone_until_a_person_says_go_on(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    await producer.send_all(poisonous(topics.events_bulk, 60, "shop", "crm"))
+    handler, registry = Copying(topics), CollectorRegistry()
+    async with consuming(engine, kafka, topics, handler, producer, registry=registry) as loop:
+        await until(lambda: bool(loop.attention()), 60)
+        (reason,) = loop.attention()
+        assert "the bulk lane is halted since" in reason
+        assert "`firsthour resume --service loop --lane bulk`" in reason
+        assert loop.missing() == [], "the live lane goes on"
+        await producer.send_all(numbered(topics.events, 30))
+        await until(lambda: handler.committed == 30)
+    assert registry.get_sample_value("firsthour_consumer_halted", {"lane": "bulk"}) == 1
+    assert registry.get_sample_value("firsthour_consumer_halted", {"lane": "live"}) == 0
+    assert len(await dead_offsets(kafka, topics)) == 19, "the one too many is not skipped"
+
+    async with consuming(engine, kafka, topics, handler, producer) as loop:  # a restart neither forgets nor repeats it
+        await producer.send_all(numbered(topics.events, 1, "later"))
+        await until(lambda: ["later0000"] in handler.batches)
+        assert loop.attention()
+    assert len(await dead_offsets(kafka, topics)) == 19
+
+    class Mended(Copying):
+        async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
+            return await super().handle(conn, [r._replace(value=r.value.replace(b"poison", b"p")) for r in records])
+
+    mended = Mended(topics)
+    async with consuming(engine, kafka, topics, mended, producer) as loop:
+        assert loop.attention()
+        await resume(engine, "bulk")
+        await until(lambda: mended.committed == 41)
+        assert loop.attention() == []
+    assert await halts(engine) == {}
+
+
+async def test_a_halted_live_lane_is_missing_and_bulk_goes_on(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    await producer.send_all(poisonous(topics.events, 60, "shop", "crm"))
+    handler = Copying(topics)
+    async with consuming(engine, kafka, topics, handler, producer) as loop:
+        await until(lambda: any("the live lane is halted" in reason for reason in loop.missing()), 60)
+        await producer.send_all(numbered(topics.events_bulk, 10))
+        await until(lambda: handler.committed == 10)
+        await resume(engine, "live")  # though nothing was mended: it halts again, and does not go through them all
+        await until(lambda: not any("halted" in reason for reason in loop.missing()))
+        await until(lambda: any("halted" in reason for reason in loop.missing()), 60)
+    assert len(await dead_offsets(kafka, topics)) == 2 * 19
 
 
 async def test_committed_but_untold_is_told_on_assignment(
@@ -304,6 +401,7 @@ async def test_with_lag_and_no_progress_it_ends_so_that_somebody_starts_it_anew(
     loop = ConsumerLoop(
         engine=engine,
         bootstrap=kafka,
+        service="loop",
         group=f"{topics.prefix}loop",
         instance="one",
         live=[topics.events],

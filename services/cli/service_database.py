@@ -1,0 +1,36 @@
+"""A service's schema, for a command that reads or sets what the service left for a person."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.cli.setup import Unreachable
+from shared import log
+from shared.db.engine import make_engine
+from shared.db.transient import is_transient
+
+_NO_SUCH_TABLE: Final = "42P01"
+
+
+@asynccontextmanager
+async def connected(database_url: str, service: str) -> AsyncIterator[AsyncConnection]:
+    """A transaction in the schema of a service. Raises Unreachable when Postgres does not answer."""
+    engine = make_engine(database_url, application="firsthour-command", schema=service, pool_size=1)
+    try:
+        async with engine.begin() as conn:
+            yield conn
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_SUCH_TABLE:
+            raise
+        raise Unreachable(
+            f"the schema {service} is not there, or is older than this command; see `firsthour migrate`"
+        ) from None
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        raise Unreachable(f"Postgres did not answer ({log.reason(error)}); see FIRSTHOUR_DATABASE") from None
+    finally:
+        await engine.dispose()

@@ -1,0 +1,20 @@
+"""Lanes halt apart, and stay halted over a restart; dead letters say whether they were foreseen, and whose they are.
+
+Revision ID: 0002
+Revises: 0001
+"""
+
+from shared.db.offset_tables import create_halts, drop_halts
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create_halts("scoring")
+
+
+def downgrade() -> None:
+    drop_halts("scoring")

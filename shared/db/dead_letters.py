@@ -1,0 +1,74 @@
+"""Dead letters as rows, stored with the offset that they end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db.offsets import TopicPartition
+
+
+class DeadLetterRow(NamedTuple):
+    """A dead letter as stored: the original bytes and all that is known of the failure."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    kind: str
+    error_class: str
+    reason: str
+    source: str
+    attempt: int
+    failed_at: datetime
+    first_failed_at: datetime
+
+
+_INSERT = sa.text("""
+    INSERT INTO dead_letters (topic, partition, "offset", key, value, kind, error_class, reason, source, attempt,
+        failed_at, first_failed_at)
+    SELECT * FROM unnest(
+        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]), CAST(:keys AS bytea[]),
+        CAST(:values AS bytea[]), CAST(:kinds AS text[]), CAST(:classes AS text[]), CAST(:reasons AS text[]),
+        CAST(:sources AS text[]), CAST(:attempts AS int[]), CAST(:failed AS timestamptz[]),
+        CAST(:first_failed AS timestamptz[])
+    )
+    ON CONFLICT DO NOTHING
+""")
+_READ = sa.text("""
+    SELECT topic, partition, "offset", key, value, kind, error_class, reason, source, attempt, failed_at,
+        first_failed_at
+    FROM dead_letters
+    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end
+    ORDER BY "offset"
+""")
+
+
+async def insert(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:
+    """Store dead letters in the transaction that moves the offset past them."""
+    await conn.execute(
+        _INSERT,
+        {
+            "topics": [row.topic for row in rows],
+            "partitions": [row.partition for row in rows],
+            "offsets": [row.offset for row in rows],
+            "keys": [row.key for row in rows],
+            "values": [row.value for row in rows],
+            "kinds": [row.kind for row in rows],
+            "classes": [row.error_class for row in rows],
+            "reasons": [row.reason for row in rows],
+            "sources": [row.source for row in rows],
+            "attempts": [row.attempt for row in rows],
+            "failed": [row.failed_at for row in rows],
+            "first_failed": [row.first_failed_at for row in rows],
+        },
+    )
+
+
+async def between(conn: AsyncConnection, partition: TopicPartition, first: int, end: int) -> list[DeadLetterRow]:
+    """The dead letters of offsets `first <= offset < end`, in order."""
+    rows = await conn.execute(_READ, {"topic": partition[0], "partition": partition[1], "first": first, "end": end})
+    return [DeadLetterRow(*row) for row in rows]

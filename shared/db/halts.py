@@ -1,0 +1,45 @@
+"""Halted lanes as rows: a restart finds them, and a person's word is to delete one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Lane: TypeAlias = Literal["live", "bulk"]
+Cause: TypeAlias = Literal["failures", "position"]
+
+
+class Halt(NamedTuple):
+    """A lane that consumes nothing, why, and since when."""
+
+    lane: Lane
+    cause: Cause
+    reason: str
+    halted_at: datetime
+
+
+_READ = sa.text("SELECT lane, cause, reason, halted_at FROM consumer_halts ORDER BY lane DESC")
+_INSERT = sa.text("""
+    INSERT INTO consumer_halts (lane, cause, reason) VALUES (:lane, :cause, :reason) ON CONFLICT (lane) DO NOTHING
+""")
+_END = sa.text("""
+    DELETE FROM consumer_halts WHERE lane = ANY(CAST(:lanes AS text[])) AND cause = :cause
+    RETURNING lane, cause, reason, halted_at
+""")
+
+
+async def read(conn: AsyncConnection) -> list[Halt]:
+    """The lanes that are halted, the live one first."""
+    return [Halt(*row) for row in await conn.execute(_READ)]
+
+
+async def begin(conn: AsyncConnection, lane: Lane, cause: Cause, reason: str) -> None:
+    """Halt a lane. Of several reasons the first stays."""
+    await conn.execute(_INSERT, {"lane": lane, "cause": cause, "reason": reason})
+
+
+async def end(conn: AsyncConnection, lanes: Sequence[Lane], cause: Cause) -> list[Halt]:
+    """Let lanes go on that are halted for this cause; returns what was ended."""
+    return [Halt(*row) for row in await conn.execute(_END, {"lanes": list(lanes), "cause": cause})]

@@ -1,0 +1,95 @@
+"""The tables of the Kafka loop, which stand in the schema of each service that consumes, and their migrations.
+
+The functions for migrations are history: they stay as they were, and a change is a new pair of them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.sql.schema import SchemaItem
+
+
+def _offsets() -> list[SchemaItem]:
+    return [
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.Column("published", sa.BigInteger, nullable=False),
+        sa.CheckConstraint("published >= 0 AND published <= next_offset", name="published_within_next"),
+    ]
+
+
+def _dead_letters() -> list[SchemaItem]:
+    return [
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("offset", sa.BigInteger, primary_key=True),
+        sa.Column("key", BYTEA),
+        sa.Column("value", BYTEA, nullable=False),
+        sa.Column("error_class", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.CheckConstraint('"offset" >= 0', name="offset_not_negative"),
+    ]
+
+
+def _of_a_failure() -> list[sa.Column[object]]:
+    return [
+        sa.Column("kind", sa.Text, nullable=False, server_default="permanent"),
+        sa.Column("source", sa.Text, nullable=False, server_default="unknown"),
+        sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("first_failed_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("redriven_at", sa.DateTime(timezone=True)),
+    ]
+
+
+_KINDS = "kind IN ('permanent', 'unforeseen')"
+
+
+def _halts() -> list[SchemaItem]:
+    return [
+        sa.Column("lane", sa.Text, primary_key=True),
+        sa.Column("cause", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("halted_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.CheckConstraint("lane IN ('live', 'bulk')", name="lane_known"),
+        sa.CheckConstraint("cause IN ('failures', 'position')", name="cause_known"),
+    ]
+
+
+def offset_tables(metadata: sa.MetaData) -> None:
+    """`consumer_offsets`, `dead_letters` and `consumer_halts` in the service's metadata."""
+    sa.Table("consumer_offsets", metadata, *_offsets())
+    known = sa.CheckConstraint(_KINDS, name="kind_known")
+    sa.Table("dead_letters", metadata, *_dead_letters(), *_of_a_failure(), known)
+    sa.Table("consumer_halts", metadata, *_halts())
+
+
+def create_offset_tables(schema: str) -> None:
+    """For a service's first migration: offsets and dead letters, in its schema."""
+    op.create_table("consumer_offsets", *_offsets(), schema=schema)
+    op.create_table("dead_letters", *_dead_letters(), schema=schema)
+
+
+def drop_offset_tables(schema: str) -> None:
+    """For the downgrade of a service's first migration."""
+    op.drop_table("dead_letters", schema=schema)
+    op.drop_table("consumer_offsets", schema=schema)
+
+
+def create_halts(schema: str) -> None:
+    """Lanes halt apart, and stay halted over a restart; a dead letter says whether it was foreseen, and whose it is."""
+    op.create_table("consumer_halts", *_halts(), schema=schema)
+    for column in _of_a_failure():
+        op.add_column("dead_letters", column, schema=schema)
+    op.execute(f"UPDATE {schema}.dead_letters SET first_failed_at = failed_at, "  # noqa: S608 - a name of ours
+               "kind = CASE error_class WHEN 'Permanent' THEN 'permanent' ELSE 'unforeseen' END")  # fmt: skip
+    op.create_check_constraint("kind_known", "dead_letters", _KINDS, schema=schema)
+
+
+def drop_halts(schema: str) -> None:
+    """The way back."""
+    op.drop_constraint("kind_known", "dead_letters", schema=schema)
+    for column in reversed(_of_a_failure()):
+        op.drop_column("dead_letters", column.name, schema=schema)
+    op.drop_table("consumer_halts", schema=schema)

@@ -1,0 +1,158 @@
+"""One batch, one transaction: what came of it, its dead letters and its offsets are committed together or not at all.
+
+The end of a batch is set only if nobody else moved it. A batch that one record makes impossible is halved until that
+record is alone, so that the good ones beside it are committed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import clock, log
+from shared.db import dead_letters, offsets
+from shared.db.dead_letters import DeadLetterRow
+from shared.db.halts import Cause, Lane
+from shared.db.offsets import Advance
+from shared.db.transient import is_transient
+from shared.errors import Permanent, Transient
+from shared.kafka.dead_letters import as_message, as_row, dead_letter
+from shared.kafka.lanes import Lanes
+from shared.kafka.loop_metrics import LoopMetrics
+from shared.kafka.publishing import Publishing
+from shared.kafka.records import DeadLetter, Handled, Handler, Record, Sender
+from shared.kafka.topics import MAX_MESSAGE_BYTES
+
+_LOG = log.get(__name__)
+_SLACK: Final = 2048  # bytes of a message that are not its value
+
+
+class GiveUp(Exception):  # noqa: N818 - the loop's own word, it never leaves it
+    """The partitions are not where this process believes: read the progress again."""
+
+
+class MustHalt(Exception):  # noqa: N818 - see above
+    """A lane must not go on."""
+
+    def __init__(self, lane: Lane, cause: Cause, reason: str) -> None:
+        super().__init__(reason)
+        self.lane: Lane = lane
+        self.cause: Cause = cause
+        self.reason = reason
+
+
+class Batches:
+    """Settles batches, and knows the next offset of every partition that is consumed."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        handler: Handler,
+        publishing: Publishing,
+        lanes: Lanes,
+        metrics: LoopMetrics,
+        *,
+        dead_letters: str,
+        group: str,
+    ) -> None:
+        """`dead_letters` is their topic, `group` the consumer that they name."""
+        self._engine = engine
+        self._handler = handler
+        self._publishing = publishing
+        self._lanes = lanes
+        self._metrics = metrics
+        self._dead_letters = dead_letters
+        self._group = group
+        self.next: dict[TopicPartition, int] = {}
+
+    async def settle(self, records: Sequence[Record]) -> None:
+        """Commit the batch, with dead letters for what cannot work.
+
+        Raises GiveUp when it has to be read again, and MustHalt when a lane has one dead letter too many: that record
+        and those behind it stay unread.
+        """
+        try:
+            await self._transact(records, None)
+        except (GiveUp, MustHalt):
+            raise
+        except Exception as error:
+            if passes(error):
+                raise GiveUp(f"to be repeated: {type(error).__name__}: {log.reason(error)}") from error
+            if len(records) > 1:
+                middle = len(records) // 2
+                await self.settle(records[:middle])
+                await self.settle(records[middle:])
+            else:
+                await self._transact(records, dead_letter(records[0], error))
+
+    async def _transact(self, records: Sequence[Record], dead: DeadLetter | None) -> None:
+        steps = self._steps(records)
+        async with self._engine.begin() as conn:
+            handled = await self._handler.handle(conn, records) if dead is None else Handled(dead=(dead,))
+            if any(len(out.value) > MAX_MESSAGE_BYTES - _SLACK for out in handled.outgoing):
+                raise Permanent("what comes of it is larger than a Kafka message may be")
+            rows = self._rows(handled.dead)
+            if rows:
+                await dead_letters.insert(conn, rows)
+            if not await offsets.advance(conn, steps):
+                raise GiveUp("another process moved the offset")
+        ends = {TopicPartition(step.topic, step.partition): step.next_offset for step in steps}
+        self.next.update(ends)
+        self._count(records, handled.dead, rows)
+        if handled.after_commit is not None:
+            handled.after_commit()
+        try:
+            messages = [as_message(row, self._dead_letters, self._group) for row in rows]
+            await self._publishing.publish([*handled.outgoing, *messages], ends)
+        except Transient as error:
+            raise GiveUp(str(error)) from error
+
+    def _rows(self, letters: Sequence[DeadLetter]) -> list[DeadLetterRow]:
+        """The letters as they are stored. Raises MustHalt when they are too many for their lane."""
+        senders: dict[Lane, list[Sender]] = defaultdict(list)
+        for letter in letters:
+            if letter.kind != "unforeseen":
+                continue
+            record = letter.record
+            _LOG.error("record_failed", topic=record.topic, partition=record.partition, offset=record.offset,
+                       reason=letter.reason)  # fmt: skip
+            lane = self._lanes.of(record.topic)
+            senders[lane].append(self._handler.sender(record))
+            if reason := self._lanes.verdict(lane, senders[lane]):
+                raise MustHalt(lane, "failures", f"{reason}; the last one: {letter.reason}")
+        now = clock.utc_now()
+        return [as_row(letter, self._handler.sender(letter.record).name, now) for letter in letters]
+
+    def _count(self, records: Sequence[Record], letters: Sequence[DeadLetter], rows: Sequence[DeadLetterRow]) -> None:
+        """Count what is durable, and only that."""
+        failed = [letter.record for letter in letters if letter.kind == "unforeseen"]
+        worked = Counter(record.topic for record in records)
+        worked.subtract(record.topic for record in failed)
+        for topic, count in worked.items():
+            self._lanes.worked(self._lanes.of(topic), count)
+        for record in failed:
+            self._lanes.failed(self._lanes.of(record.topic), self._handler.sender(record))
+        self._metrics.dead(rows)
+
+    def _steps(self, records: Sequence[Record]) -> list[Advance]:
+        ends: dict[TopicPartition, tuple[int, int]] = {}
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            known = self.next.get(partition, -1)
+            first, expected = ends.get(partition) or (known, known)
+            if record.offset != expected:
+                where = f"{record.topic}/{record.partition}"
+                raise GiveUp(f"read offset {record.offset} of {where} where {expected} was due")
+            ends[partition] = (first, expected + 1)
+        return [
+            Advance(each.topic, each.partition, first, end, self._publishing.published(each))
+            for each, (first, end) in ends.items()
+        ]
+
+
+def passes(error: BaseException) -> bool:
+    """Whether waiting and trying again may help."""
+    return isinstance(error, Transient | KafkaError) or is_transient(error)

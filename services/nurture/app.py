@@ -15,7 +15,7 @@ from services.nurture.channels.email.smtp import Mail
 from services.nurture.channels.webhook.http_client import Line, Names, tls_context
 from services.nurture.channels.webhook.send import webhook_sender
 from services.nurture.deliveries.deliverer import Deliverer
-from services.nurture.deliveries.queue import Send
+from services.nurture.deliveries.sending import Send
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics

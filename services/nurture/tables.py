@@ -120,6 +120,7 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),  # ever
     sa.Column("tries", sa.Integer, nullable=False, server_default=sa.text("0")),  # since made or replayed
     _at("claimed_at"),
+    _at("began_at"),  # when the sending under way began: from then on something may have left
     _at("lease_until"),
     sa.Column("lease_token", UUID(as_uuid=True)),
     _text("leased_by", nullable=True),
@@ -139,6 +140,8 @@ deliveries = sa.Table(
         "AND (state = 'claimed') = (leased_by IS NOT NULL) AND (state <> 'claimed' OR claimed_at IS NOT NULL)",
         name="deliveries_lease",
     ),
+    sa.CheckConstraint("began_at IS NULL OR state = 'claimed'", name="deliveries_began"),
+    sa.CheckConstraint("NOT withdrawn OR state <> 'pending'", name="deliveries_withdrawn"),
     sa.CheckConstraint("(state IN ('pending', 'claimed')) = (finished_at IS NULL)", name="deliveries_finished"),
     sa.CheckConstraint("state <> 'delivered' OR attempts > 0", name="deliveries_attempted"),
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="deliveries_fallback"),

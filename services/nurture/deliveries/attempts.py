@@ -1,13 +1,14 @@
 """What came of attempts, by the rules of domain/retry.py: recorded together, with fallbacks and facts, in one go."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
+from services.nurture.domain.delivery import Delivery
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import (
     STANDARD_PLAN,
@@ -38,8 +39,9 @@ class Attempted:
     """One attempt that has ended. `status` and `excerpt` as the receiver answered, for people to read."""
 
     given: Given
-    outcome: Outcome
+    started_at: datetime
     ended_at: datetime
+    outcome: Outcome
     status: int | None = None
     excerpt: str | None = None
 
@@ -62,17 +64,16 @@ async def record(
 ) -> Recorded:
     """Record attempts. Those whose lease has ended meanwhile are somebody else's by now, and change nothing."""
     verdicts = [
-        (each, after_attempt(each.outcome, each.given.rule(), STANDARD_PLAN, now=each.ended_at, jitter=dice()))
+        (each, after_attempt(each.outcome, _counted(each.given), STANDARD_PLAN, now=each.ended_at, jitter=dice()))
         for each in attempted
     ]
-    doubtful = [each.given for each, verdict in verdicts if not isinstance(verdict, Delivered)]
-    withdrawn = await store_claims.withdrawn(conn, doubtful) if doubtful else {}
-    records = {
-        each.given.id: (_record(each, verdict, withdrawn=withdrawn.get(each.given.id, False)), verdict)
-        for each, verdict in verdicts
-    }
-    ours = await store_claims.record(conn, [one for one, _ in records.values()])
-    settled = [records[identifier] for identifier in records if identifier in ours]
+    records = {each.given.id: (_record(each, verdict), verdict) for each, verdict in verdicts}
+    states = await store_claims.record(conn, [one for one, _ in records.values()])
+    settled = [
+        (replace(one, state=states[identifier]), verdict)
+        for identifier, (one, verdict) in records.items()
+        if identifier in states
+    ]
     changes = Changes()
     told = []
     for one, verdict in settled:
@@ -80,7 +81,7 @@ async def record(
         given = one.given
         kind = _KINDS.get(one.state)
         if kind is not None and given.rep is None:
-            told.append(facts.followup(kind, given, one.finished_at, attempt=given.attempts, reason=one.reason))
+            told.append(facts.followup(kind, given, one.finished_at, attempt=given.attempts + 1, reason=one.reason))
         if ended is not None and ended.fall_back and one.state != "cancelled":
             fallback = fallback_of(given.as_new(), ended.reason, one.finished_at)
             if fallback is not None:
@@ -98,7 +99,12 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def _record(each: Attempted, verdict: AfterAttempt, *, withdrawn: bool) -> Record:
+def _counted(given: Given) -> Delivery:
+    """As the rules see it: with the attempt that has just ended."""
+    return replace(given.rule(), attempts=given.tries + 1)
+
+
+def _record(each: Attempted, verdict: AfterAttempt) -> Record:
     state, wait_s, reason = "delivered", 0.0, None
     ended = _ended(verdict)
     if isinstance(verdict, RetryAt):
@@ -109,10 +115,9 @@ def _record(each: Attempted, verdict: AfterAttempt, *, withdrawn: bool) -> Recor
     outcome = "retry" if state == "pending" else state
     if isinstance(each.outcome, MaybeSent):
         outcome = "unknown"
-    if withdrawn:
-        state = "cancelled"
     return Record(
         each.given,
+        each.started_at,
         each.ended_at,
         state,
         outcome,

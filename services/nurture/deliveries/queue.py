@@ -5,18 +5,13 @@ Nothing here is shared with another endpoint, so one that is dead or slow delays
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.nurture.deliveries.attempts import Attempted
-from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
-from services.nurture.store.claims import LEASE_S
+from services.nurture.deliveries.sending import Begin, Result, Send
+from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent, Outcome
 from services.nurture.store.deliveries import Given
-from shared import clock
 from shared.backoff import exponential
-
-Send = Callable[[Given], Awaitable[Attempted]]
 
 _BREAK_AFTER: Final = 5  # connections in a row that failed; then one probe at a time
 _LONGEST_PAUSE_S: Final = 30.0
@@ -24,7 +19,7 @@ _FAST_S: Final = 0.25  # an endpoint that answers within this may have a few del
 _HOLD: Final = frozenset({410, 429, 502, 503, 504})
 _HOLD_S: Final = 2.0
 _AHEAD: Final = 8  # times its concurrency
-_MARGIN_S: Final = 17.0  # what an attempt may take, with recording it; a lease with less left is put back
+_STALE_S: Final = 5.0  # what was claimed ahead and could not be sent for so long goes back: others may be more urgent
 
 
 @dataclass(slots=True)
@@ -64,32 +59,32 @@ class Lane:
         return max(0, self.concurrency + ahead - self.busy - len(self.queue))
 
     def next(self, now: float) -> tuple[Given | None, list[Given]]:
-        """What to send next, if anything, and what has waited too long in the queue to be sent under its lease."""
+        """What to send next, if anything, and what is to be put back instead of being sent."""
         late: list[Given] = []
         while self.queue:
             given, claimed_at = self.queue.popleft()
-            if now < self.pause_until or now - claimed_at > LEASE_S - _MARGIN_S:
+            if now < self.pause_until or now - claimed_at > _STALE_S:
                 late.append(given)
             else:
                 return given, late
         return None, late
 
-    def learn(self, attempted: Attempted, seconds: float, now: float, *, jitter: float) -> None:
+    def learn(self, outcome: Outcome, seconds: float, now: float, *, jitter: float) -> None:
         """Remember how it went."""
         self.typical_s += (seconds - self.typical_s) / 8
-        if isinstance(attempted.outcome, NotSent | MaybeSent):
+        if isinstance(outcome, NotSent | MaybeSent):
             self.failures += 1
             if self.broken:
                 pause = exponential(self.failures - _BREAK_AFTER, jitter=jitter, first=0.5, longest=_LONGEST_PAUSE_S)
                 self.pause_until = now + pause
             return
-        if not isinstance(attempted.outcome, Impossible):
+        if not isinstance(outcome, Impossible):
             self.failures = 0
-        if isinstance(attempted.outcome, Answered) and attempted.outcome.status in _HOLD:
+        if isinstance(outcome, Answered) and outcome.status in _HOLD:
             # What is to hold for all processes is being recorded; until then this one stops by itself.
             self.pause_until = now + _HOLD_S
 
 
-async def nowhere(given: Given) -> Attempted:
+async def nowhere(_given: Given, _begin: Begin) -> Result:
     """What is sent to an endpoint that the configuration no longer names."""
-    return Attempted(given, Impossible("the configuration names no such endpoint"), clock.utc_now())
+    return Result(Impossible("the configuration names no such endpoint"))

@@ -4,7 +4,7 @@ pending ─► claimed ─► delivered
    ▲          ├─────► failed     no attempt is left, or none can work
    └──────────┤                  (a retry: pending again, later)
               └─────► expired    its time is over; also straight from pending
-pending ─► cancelled             the goal was reached, or a person got in touch
+pending ─► cancelled             the goal was reached; also from claimed, when it did not arrive
 """
 
 from dataclasses import dataclass

@@ -27,7 +27,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It certainly did not arrive: no connection, or refused for now (SMTP 4xx)."""
+    """It certainly did not arrive, and that is no fault of its own: no connection, or the server refuses us."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """It certainly did not arrive: this one is refused for now (SMTP 4xx to the recipient or the message)."""
 
     reason: str
 
@@ -41,12 +48,12 @@ class MaybeSent:
 
 @dataclass(frozen=True, slots=True)
 class Impossible:
-    """It can never work: SMTP 5xx, no address to send to, a forbidden address, a broken template."""
+    """It can never work: refused for good (SMTP 5xx to the recipient or the message), no address, a broken template."""
 
     reason: str
 
 
-Outcome: TypeAlias = Answered | Accepted | NotSent | MaybeSent | Impossible
+Outcome: TypeAlias = Answered | Accepted | NotSent | Deferred | MaybeSent | Impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
         case Answered(status, retry_after):
             quiet_until = _asked(status, retry_after, now)
             return _again(f"answered {status}", delivery, plan, now=now, jitter=jitter, quiet_until=quiet_until)
-        case NotSent(reason) | MaybeSent(reason):
+        case NotSent(reason) | Deferred(reason) | MaybeSent(reason):
             return _again(reason, delivery, plan, now=now, jitter=jitter, quiet_until=None)
 
 

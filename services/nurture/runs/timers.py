@@ -1,10 +1,9 @@
-"""What time alone brings about: waits that end, deadlines that pass, clocks that run out, leases that were let go.
+"""What time alone brings about: waits that end, deadlines that pass, clocks that run out.
 
 One look each 100 ms, by the indexes of what waits; the row is the truth, so any process may do any of it.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -12,8 +11,6 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
-from services.nurture.deliveries.attempts import record
-from services.nurture.deliveries.deliverer import lost, observe
 from services.nurture.domain.advance import advance
 from services.nurture.domain.enrolment import Due
 from services.nurture.domain.fallback import fallback_of
@@ -61,7 +58,6 @@ class Timers:
         self._facts = facts
         self._metrics = metrics
         self._on_sendable = on_sendable
-        self._dice = random.Random()  # noqa: S311 - dice, not a secret
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look each 100 ms until `stopping`; at once again while there is more than one look takes."""
@@ -96,7 +92,6 @@ class Timers:
             (overdue.enrolments, self._wake),
             (overdue.deliveries, self._expire),
             (overdue.tasks, self._expire_tasks),
-            (overdue.leases, self._reclaim),
             (overdue.windows, self._close_windows),
         ]
 
@@ -145,22 +140,6 @@ class Timers:
             return set()
         written = await write(conn, changes, endpoints=self._endpoints, facts=self._facts, now=ended[0][1], more=told)
         return written.endpoints
-
-    async def _reclaim(self, conn: AsyncConnection) -> tuple[int, set[str]]:
-        """Attempts of which nothing was heard: they count, and the rules decide what is next."""
-        givens = await store_overdue.expired_leases(conn, most=_AT_ONCE)
-        if not givens:
-            return 0, set()
-        recorded = await record(
-            conn,
-            [lost(given) for given in givens],
-            endpoints=self._endpoints,
-            facts=self._facts,
-            dice=self._dice.random,
-        )
-        observe(recorded, self._metrics)
-        _LOG.warning("leases_ended", attempts=len(givens))
-        return len(givens), recorded.written.endpoints
 
     async def _close_windows(self, conn: AsyncConnection) -> tuple[int, set[str]]:
         """First-hour clocks that ran out are noted, once."""

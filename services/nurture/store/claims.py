@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.store.deliveries import COLUMNS, Given, given_of
-
-LEASE_S: Final = 30
+from services.nurture.store.leases import LEASE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,7 @@ class Record:
     """What came of one attempt. `state` pending: again after `wait_s` seconds."""
 
     given: Given
+    started_at: datetime
     finished_at: datetime
     state: str
     outcome: str
@@ -54,48 +54,45 @@ _CLAIM: Final = sa.text(f"""
     )
     UPDATE deliveries AS d
     SET state = 'claimed', claimed_at = statement_timestamp(), lease_token = :token, leased_by = :instance,
-        lease_until = statement_timestamp() + make_interval(secs => {LEASE_S}),
-        attempts = d.attempts + 1, tries = d.tries + 1
+        lease_until = statement_timestamp() + make_interval(secs => CAST(:lease_s AS float8))
     FROM due JOIN enrolments AS e ON e.id = due.enrolment_id
     WHERE d.id = due.id
     RETURNING {COLUMNS}
 """)  # noqa: S608 - column names of this module, no input
-_RELEASE: Final = sa.text("""
-    UPDATE deliveries
-    SET state = 'pending', attempts = attempts - 1, tries = tries - 1, lease_until = NULL, lease_token = NULL,
-        leased_by = NULL
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'claimed' AND lease_token = :token
-""")
-_WITHDRAWN: Final = sa.text("""
-    SELECT d.id, d.withdrawn FROM deliveries AS d
-    JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token) ON d.id = u.id
-    WHERE d.state = 'claimed' AND d.lease_token = u.token
-    ORDER BY d.id FOR NO KEY UPDATE OF d
-""")
-# The token fences: whoever let its lease expire changes nothing any more.
+# The token fences: whoever let its lease expire changes nothing any more. An attempt counts when it is recorded, and
+# what was withdrawn while under way is not tried again.
 _RECORD: Final = sa.text("""
-    WITH recorded AS (
+    WITH ours AS (
+        SELECT d.id, d.withdrawn FROM deliveries AS d
+        JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token) ON d.id = u.id
+        WHERE d.state = 'claimed' AND d.lease_token = u.token
+        ORDER BY d.id FOR NO KEY UPDATE OF d
+    ), recorded AS (
         UPDATE deliveries AS d
-        SET state = u.state, reason = u.reason, lease_until = NULL, lease_token = NULL, leased_by = NULL,
-            due_at = CASE WHEN u.state = 'pending' THEN statement_timestamp() + make_interval(secs => u.wait_s)
+        SET state = v.state, reason = v.reason, lease_until = NULL, lease_token = NULL, leased_by = NULL,
+            began_at = NULL, attempts = d.attempts + 1, tries = d.tries + 1,
+            due_at = CASE WHEN v.state = 'pending' THEN statement_timestamp() + make_interval(secs => v.wait_s)
                           ELSE d.due_at END,
-            finished_at = CASE WHEN u.state = 'pending' THEN NULL ELSE statement_timestamp() END
+            finished_at = CASE WHEN v.state = 'pending' THEN NULL ELSE statement_timestamp() END
+        FROM (
+            SELECT u.id, u.wait_s, u.reason,
+                CASE WHEN ours.withdrawn AND u.state <> 'delivered' THEN 'cancelled' ELSE u.state END AS state
+            FROM unnest(
+                CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:waits AS float8[]), CAST(:reasons AS text[])
+            ) AS u (id, state, wait_s, reason) JOIN ours USING (id)
+        ) AS v
+        WHERE d.id = v.id
+        RETURNING d.id, d.state, d.attempts
+    ), kept AS (
+        INSERT INTO attempts (delivery_id, number, started_at, finished_at, status, outcome, reason, excerpt)
+        SELECT u.id, r.attempts, u.started_at, u.finished_at, u.status, u.outcome, u.reason, u.excerpt
         FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:waits AS float8[]),
-            CAST(:reasons AS text[])
-        ) AS u (id, token, state, wait_s, reason)
-        WHERE d.id = u.id AND d.state = 'claimed' AND d.lease_token = u.token
-        RETURNING d.id
+            CAST(:ids AS uuid[]), CAST(:starts AS timestamptz[]), CAST(:finishes AS timestamptz[]),
+            CAST(:statuses AS int[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:excerpts AS text[])
+        ) AS u (id, started_at, finished_at, status, outcome, reason, excerpt)
+        JOIN recorded AS r ON r.id = u.id
     )
-    INSERT INTO attempts (delivery_id, number, started_at, finished_at, status, outcome, reason, excerpt)
-    SELECT u.id, u.number, u.started_at, u.finished_at, u.status, u.outcome, u.reason, u.excerpt
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:numbers AS int[]), CAST(:starts AS timestamptz[]),
-        CAST(:finishes AS timestamptz[]), CAST(:statuses AS int[]), CAST(:outcomes AS text[]),
-        CAST(:reasons AS text[]), CAST(:excerpts AS text[])
-    ) AS u (id, number, started_at, finished_at, status, outcome, reason, excerpt)
-    JOIN recorded AS r ON r.id = u.id
-    RETURNING delivery_id
+    SELECT id, state FROM recorded
 """)
 
 
@@ -109,25 +106,20 @@ async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -
     return list((await conn.execute(_STRANGE, {"endpoints": list(endpoints)})).scalars())
 
 
-async def claim(conn: AsyncConnection, endpoint: str, *, most: int, token: UUID, instance: str) -> list[Given]:
-    """Claim the deliveries of this queue that have been due longest. None while it is disabled or slowed."""
-    rows = await conn.execute(_CLAIM, {"endpoint": endpoint, "most": most, "token": token, "instance": instance})
+async def claim(
+    conn: AsyncConnection, endpoint: str, *, most: int, token: UUID, instance: str, lease_s: float = LEASE_S
+) -> list[Given]:
+    """Claim the deliveries of this queue that have been due longest. None while it is disabled or slowed.
+
+    `token` is new for each claim, so that what was put back and claimed again is no longer what it was.
+    """
+    arguments = {"endpoint": endpoint, "most": most, "token": token, "instance": instance, "lease_s": lease_s}
+    rows = await conn.execute(_CLAIM, arguments)
     return sorted((given_of(row) for row in rows), key=lambda given: given.created_at)
 
 
-async def release(conn: AsyncConnection, ids: Collection[UUID], token: UUID) -> None:
-    """Put back what was claimed and not tried."""
-    await conn.execute(_RELEASE, {"ids": list(ids), "token": token})
-
-
-async def withdrawn(conn: AsyncConnection, givens: Sequence[Given]) -> dict[UUID, bool]:
-    """Lock those of these deliveries that are still ours; whether each was cancelled while under way."""
-    arrays = {"ids": [given.id for given in givens], "tokens": [given.lease_token for given in givens]}
-    return {row.id: row.withdrawn for row in await conn.execute(_WITHDRAWN, arrays)}
-
-
-async def record(conn: AsyncConnection, records: Sequence[Record]) -> set[UUID]:
-    """Write what came of attempts; return the deliveries that were still ours to write."""
+async def record(conn: AsyncConnection, records: Sequence[Record]) -> dict[UUID, str]:
+    """Write what came of attempts; return the deliveries that were still ours to write, with the state of each now."""
     rows = await conn.execute(
         _RECORD,
         {
@@ -136,12 +128,11 @@ async def record(conn: AsyncConnection, records: Sequence[Record]) -> set[UUID]:
             "states": [each.state for each in records],
             "waits": [each.wait_s for each in records],
             "reasons": [each.reason for each in records],
-            "numbers": [each.given.attempts for each in records],
-            "starts": [each.given.started_at for each in records],
-            "finishes": [max(each.finished_at, each.given.started_at or each.finished_at) for each in records],
+            "starts": [each.started_at for each in records],
+            "finishes": [max(each.finished_at, each.started_at) for each in records],
             "statuses": [each.status for each in records],
             "outcomes": [each.outcome for each in records],
             "excerpts": [each.excerpt for each in records],
         },
     )
-    return set(rows.scalars())
+    return {row.id: row.state for row in rows}

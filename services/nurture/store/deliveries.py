@@ -37,9 +37,9 @@ class Given:
     deadline: datetime | None
     expires_at: datetime | None
     fallback: Target | None
-    attempts: int
-    tries: int
-    started_at: datetime | None  # of the attempt under way
+    attempts: int  # recorded so far
+    tries: int  # of them since it was made or replayed
+    began_at: datetime | None  # when the sending under way began
     lease_token: UUID | None
     payload: bytes
 
@@ -111,13 +111,15 @@ _INSERT_TASKS: Final = sa.text("""
     )
     ON CONFLICT DO NOTHING RETURNING id
 """)
-_CANCEL: Final = sa.text("""
+# What is claimed is marked: it is not begun any more, and whoever holds it ends it.
+_WITHDRAW: Final = """
     UPDATE deliveries
     SET withdrawn = (state = 'claimed'),
         finished_at = CASE WHEN state = 'pending' THEN statement_timestamp() END,
         state = CASE WHEN state = 'pending' THEN 'cancelled' ELSE state END
     WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state IN ('pending', 'claimed')
-""")
+"""
+_CANCEL: Final = sa.text(_WITHDRAW)
 _CANCEL_TASKS: Final = sa.text("""
     UPDATE tasks SET state = 'cancelled', finished_at = statement_timestamp()
     WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state = 'open'
@@ -127,14 +129,11 @@ _CLOSE_TASKS: Final = sa.text("""
     FROM unnest(CAST(:enrolments AS uuid[]), CAST(:whos AS text[])) AS u (enrolment_id, who)
     WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
 """)
-_CANCEL_NOTICES: Final = sa.text("""
-    UPDATE deliveries SET state = 'cancelled', finished_at = statement_timestamp()
-    WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND rep IS NOT NULL AND state = 'pending'
-""")
+_CANCEL_NOTICES: Final = sa.text(f"{_WITHDRAW} AND rep IS NOT NULL")
 OF_RUN: Final = "e.contact_id, e.workflow, e.version, e.triggered_at"
 COLUMNS: Final = f"""
     d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.rep, d.is_first, d.created_at,
-    d.deadline_at, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.claimed_at,
+    d.deadline_at, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.began_at,
     d.lease_token, d.payload
 """
 
@@ -212,11 +211,11 @@ def given_of(row: "sa.Row[Any]") -> Given:
     """The delivery in a row of COLUMNS (further columns are ignored)."""
     (
         identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
-        is_first, created_at, deadline, expires_at, fallback_channel, fallback_target, attempts, tries, claimed_at,
+        is_first, created_at, deadline, expires_at, fallback_channel, fallback_target, attempts, tries, began_at,
         lease_token, payload,
     ) = tuple(row)[:22]  # fmt: skip
     fallback = Target(fallback_channel, fallback_target) if fallback_channel is not None else None
     return Given(
         identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
-        is_first, created_at, deadline, expires_at, fallback, attempts, tries, claimed_at, lease_token, payload,
+        is_first, created_at, deadline, expires_at, fallback, attempts, tries, began_at, lease_token, payload,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""SQL on what is late: leases, deadlines of deliveries and tasks; and on endpoints that must not be sent to."""
+"""SQL on what is late: waits, deadlines of deliveries and tasks, clocks; and on endpoints that must not be sent to."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ class Overdue:
     enrolments: bool
     deliveries: bool
     tasks: bool
-    leases: bool
     windows: bool
 
 
@@ -32,17 +31,8 @@ _LOOK: Final = sa.text("""
                     AND expires_at <= statement_timestamp()),
         EXISTS (SELECT FROM tasks WHERE state = 'open' AND expires_at IS NOT NULL
                     AND expires_at <= statement_timestamp()),
-        EXISTS (SELECT FROM deliveries WHERE state = 'claimed' AND lease_until <= statement_timestamp()),
         EXISTS (SELECT FROM enrolments WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL
                     AND window_missed_at IS NULL AND window_closes_at <= statement_timestamp())
-""")
-_EXPIRED_LEASES: Final = sa.text(f"""
-    SELECT {COLUMNS} FROM deliveries AS d JOIN enrolments AS e ON e.id = d.enrolment_id
-    WHERE d.state = 'claimed' AND d.lease_until <= statement_timestamp()
-    ORDER BY d.lease_until LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
-""")  # noqa: S608 - see above
-_END_LEASES: Final = sa.text("""
-    UPDATE deliveries SET lease_until = statement_timestamp() WHERE state = 'claimed' AND leased_by = :instance
 """)
 _EXPIRED: Final = sa.text(f"""
     SELECT {COLUMNS}, statement_timestamp() AS now
@@ -53,7 +43,7 @@ _EXPIRED: Final = sa.text(f"""
 _EXPIRED_TASKS: Final = sa.text(f"""
     SELECT t.id, t.enrolment_id, {OF_RUN}, t.step, 'task' AS channel, t.name AS target, '' AS endpoint, t.rep,
         false AS is_first, t.created_at, t.deadline_at, t.expires_at, t.fallback_channel, t.fallback_target,
-        0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS claimed_at, CAST(NULL AS uuid) AS lease_token,
+        0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS began_at, CAST(NULL AS uuid) AS lease_token,
         t.payload, statement_timestamp() AS now
     FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
     WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.expires_at <= statement_timestamp()
@@ -84,16 +74,6 @@ _SLOW: Final = sa.text("""
 async def look(conn: AsyncConnection) -> Overdue:
     """What is overdue."""
     return Overdue(*(await conn.execute(_LOOK)).one())
-
-
-async def expired_leases(conn: AsyncConnection, *, most: int) -> list[Given]:
-    """Lock claimed deliveries whose process did not say in time what came of them."""
-    return [given_of(row) for row in await conn.execute(_EXPIRED_LEASES, {"most": most})]
-
-
-async def end_leases(conn: AsyncConnection, instance: str) -> int:
-    """End the leases of an earlier life of this instance; return how many."""
-    return (await conn.execute(_END_LEASES, {"instance": instance})).rowcount
 
 
 async def expired(conn: AsyncConnection, *, most: int) -> list[tuple[Given, datetime]]:

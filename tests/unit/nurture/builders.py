@@ -9,6 +9,7 @@ from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate, Happening
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
+from services.nurture.store.deliveries import Given
 from shared.events.updates import Booking, ContactView, Values
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -90,3 +91,31 @@ def a_run(workflow: Workflow, **changes: Any) -> Enrolment:
 
 def sent(decision: Decision) -> list[tuple[str, str]]:
     return [(delivery.channel, delivery.target) for delivery in decision.deliveries]
+
+
+def a_given(**changes: Any) -> Given:
+    """A delivery as it was claimed."""
+    fields: dict[str, Any] = {
+        "id": an_id("delivery"),
+        "enrolment_id": an_id("run"),
+        "contact_id": CONTACT,
+        "workflow": "sample",
+        "version": "1",
+        "triggered_at": NOW,
+        "step": "0",
+        "channel": "email",
+        "target": "thanks",
+        "endpoint": "email:smtp",
+        "rep": None,
+        "is_first": True,
+        "created_at": NOW,
+        "deadline": None,
+        "expires_at": None,
+        "fallback": None,
+        "attempts": 0,
+        "tries": 0,
+        "began_at": None,
+        "lease_token": an_id("lease"),
+        "payload": b"{}",
+    }
+    return Given(**fields | changes)

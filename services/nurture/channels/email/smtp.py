@@ -1,100 +1,173 @@
 """Sends a delivery as an e-mail: a real SMTP conversation over a connection that is used again.
 
-Until the message has been handed over, a failure means "not sent"; after that, with no answer, it may have been
-accepted, and is not repeated blindly.
+What the server says of us (its greeting, the password, the sender, a quota) is no fault of the message: that is tried
+again, and the whole queue waits. Only what it says of the recipient or of the message ends a delivery. Until the server
+asks for the message (354) nothing is handed over; after that, with no answer, it may have been accepted.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import parseaddr
-from enum import Enum
 from typing import Final
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPHeloError,
+    SMTPRecipientRefused,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
 from services.nurture.config import MailServer
-from services.nurture.deliveries.attempts import Attempted
-from services.nurture.domain.retry import Accepted, Impossible, MaybeSent, NotSent, Outcome
+from services.nurture.deliveries.sending import Begin, Result
+from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from services.nurture.store.deliveries import Given
-from shared import clock
 from shared.errors import Permanent
 
-DEADLINE_S: Final = 12.0
+DEADLINE_S: Final = 30.0  # for everything until the server asks for the message
+ANSWER_S: Final = 600.0  # for its answer to the message: RFC 5321, 4.5.3.2.6
+_GOODBYE_S: Final = 2.0
 _OK: Final = 250
+_GO_AHEAD: Final = 354
 _FOR_GOOD: Final = 500
+# Whenever they come, they are about us: closing down, no such command now, authentication.
+_ABOUT_US: Final = frozenset({421, 454, 502, 503, 530, 534, 535, 538})
+_NOT_ASCII: Final = "5.6.7"  # RFC 6531: the address is not ASCII, and somebody on the way takes no other
 _LONGEST: Final = 200  # characters of a server's answer that are kept
 
 Compose = Callable[[Given], EmailMessage]
 """Makes the message of a delivery. Raises Permanent when there can be none."""
 
 
-class _Phase(Enum):
-    BEFORE = "before"  # nothing of the message has gone out
-    HANDED_OVER = "handed over"
+class _AboutTheMail(Exception):  # noqa: N818 - reads as what happened
+    """The server refuses this recipient or this message, and says so by a code."""
+
+    def __init__(self, code: int, said: str) -> None:
+        self.code = code
+        self.said = said
+
+
+class _NoAnswer(Exception):  # noqa: N818 - reads as what happened
+    """The message was handed over and no answer came."""
 
 
 class Mail:
     """The connections to the mail server; `send` is the lane's."""
 
-    def __init__(self, server: MailServer, password: str | None, compose: Compose) -> None:
+    def __init__(
+        self,
+        server: MailServer,
+        password: str | None,
+        compose: Compose,
+        *,
+        deadline_s: float = DEADLINE_S,
+        answer_s: float = ANSWER_S,
+    ) -> None:
         """Nothing connects before the first message."""
         self._server = server
         self._password = password
         self._compose = compose
+        self._deadline_s = deadline_s
+        self._answer_s = answer_s
         self._idle: list[SMTP] = []
 
-    async def send(self, given: Given) -> Attempted:
-        """One attempt. Raises nothing of the mail server's."""
+    async def send(self, given: Given, begin: Begin) -> Result:
+        """One attempt. Raises nothing of the mail server's; NotBegun as `begin` does."""
         try:
             message = self._compose(given)
         except Permanent as error:
-            return Attempted(given, Impossible(str(error)), clock.utc_now())
-        outcome, status, said = await self._hand_over(message)
-        return Attempted(given, outcome, clock.utc_now(), status, said)
-
-    async def _hand_over(self, message: EmailMessage) -> tuple[Outcome, int | None, str | None]:
-        phase = _Phase.BEFORE
-        smtp: SMTP | None = None
+            return Result(Impossible(str(error)))
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 smtp = await self._connected()
-                body = message.as_bytes()
-                utf8 = bool(getattr(message.policy, "utf8", False))
-                encoding = "utf-8" if utf8 else "ascii"
-                await smtp.mail(self._server.sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
-                await smtp.rcpt(parseaddr(str(message["To"]))[1], encoding=encoding)
-                phase = _Phase.HANDED_OVER
-                answer = await smtp.data(body)
         except SMTPResponseException as error:
-            said = _readable(error.message)
-            if smtp is not None:
-                await self._again(smtp)
-            kind = Impossible if error.code >= _FOR_GOOD else NotSent
-            return kind(f"the mail server answered {error.code}"), error.code, said
-        except (SMTPException, OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
-            if smtp is not None:
+            return _refused_us(error)
+        except (SMTPException, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+            return Result(NotSent(f"no connection to the mail server ({type(error).__name__})"))
+        kept = False
+        try:
+            result = await self._hand_over(smtp, message, begin)
+            kept = smtp.is_connected and not isinstance(result.outcome, NotSent | MaybeSent)
+        finally:
+            if not kept:
                 smtp.close()
-            reason = f"no answer from the mail server ({type(error).__name__})"
-            return (MaybeSent if phase is _Phase.HANDED_OVER else NotSent)(reason), None, None
-        except BaseException:
-            if smtp is not None:
-                smtp.close()
+        if isinstance(result.outcome, Accepted) or await _starts_over(smtp):
+            self._idle.append(smtp)
+        return result
+
+    async def _hand_over(self, smtp: SMTP, message: EmailMessage, begin: Begin) -> Result:
+        """The conversation about one message; the connection is the caller's to close."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                refused = await self._address(smtp, message)
+                if refused is not None:
+                    return refused
+                ready = await smtp.execute_command(b"DATA")
+                if ready.code != _GO_AHEAD:
+                    raise _about(ready)
+            await begin()
+            answer = await self._answer(smtp, message.as_bytes())
+            if answer.code != _OK:
+                raise _about(answer)
+        except _NoAnswer as error:
+            return Result(MaybeSent(f"no answer from the mail server ({error})"))
+        except SMTPResponseException as error:
+            return _refused_us(error)
+        except _AboutTheMail as refusal:
+            kind = Impossible if refusal.code >= _FOR_GOOD else Deferred
+            return Result(kind(f"the mail server answered {refusal.code}"), refusal.code, _readable(refusal.said))
+        except (SMTPException, OSError) as error:
+            return Result(NotSent(f"no answer from the mail server ({type(error).__name__})"))
+        return Result(Accepted(), answer.code, _readable(answer.message))
+
+    async def _address(self, smtp: SMTP, message: EmailMessage) -> Result | None:
+        """Say who it is from and for; a result when this server cannot take such an address."""
+        utf8 = bool(getattr(message.policy, "utf8", False))
+        if utf8 and not await _takes_utf8(smtp):
+            return Result(Impossible("the mail server takes no address that is not ASCII (SMTPUTF8)"))
+        encoding = "utf-8" if utf8 else "ascii"
+        try:
+            await smtp.mail(self._server.sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
+        except SMTPSenderRefused as error:
+            if utf8 and _NOT_ASCII in error.message:
+                raise _AboutTheMail(error.code, error.message) from error
             raise
-        self._idle.append(smtp)
-        return Accepted(), answer.code, _readable(answer.message)
+        try:
+            await smtp.rcpt(parseaddr(str(message["To"]))[1], encoding=encoding)
+        except SMTPRecipientRefused as error:
+            raise _about(SMTPResponse(error.code, error.message)) from error
+        return None
+
+    async def _answer(self, smtp: SMTP, body: bytes) -> SMTPResponse:
+        """Hand the message over and wait for what the server says. Raises _NoAnswer when it says nothing."""
+        protocol = smtp.protocol
+        if protocol is None:
+            raise ConnectionResetError  # it hung up before anything was handed over
+        protocol.write(_dotted(body))
+        try:
+            return await protocol.read_response(timeout=self._answer_s)
+        except SMTPResponseException:
+            raise _NoAnswer("unreadable") from None
+        except (SMTPException, OSError) as error:
+            raise _NoAnswer(type(error).__name__) from error
 
     async def _connected(self) -> SMTP:
         """A connection that answers: one that was used before may have been closed by the server meanwhile."""
         while self._idle:
             smtp = self._idle.pop()
+            answers = False
             try:
-                if smtp.is_connected and (await smtp.noop()).code == _OK:
-                    return smtp
+                answers = smtp.is_connected and (await smtp.noop()).code == _OK
             except (SMTPException, OSError):
                 pass
-            smtp.close()
+            finally:
+                if not answers:
+                    smtp.close()
+            if answers:
+                return smtp
         server = self._server
         smtp = SMTP(
             hostname=server.host,
@@ -103,20 +176,14 @@ class Mail:
             start_tls=server.tls == "starttls",
             username=server.user,
             password=self._password,
-            timeout=DEADLINE_S,
+            timeout=self._deadline_s,
         )
-        await smtp.connect()
-        return smtp
-
-    async def _again(self, smtp: SMTP) -> None:
-        """Keep the connection after a refusal, if the server lets us start over."""
         try:
-            async with asyncio.timeout(2):
-                await smtp.rset()
-        except (SMTPException, OSError):
+            await smtp.connect()
+        except BaseException:
             smtp.close()
-        else:
-            self._idle.append(smtp)
+            raise
+        return smtp
 
     async def aclose(self) -> None:
         """Say goodbye on the idle connections."""
@@ -129,5 +196,51 @@ class Mail:
                 smtp.close()
 
 
+async def _takes_utf8(smtp: SMTP) -> bool:
+    if smtp.is_ehlo_or_helo_needed:
+        try:
+            await smtp.ehlo()
+        except SMTPHeloError:  # a server that knows no extensions
+            return False
+    return smtp.supports_extension("smtputf8")
+
+
+async def _starts_over(smtp: SMTP) -> bool:
+    """Whether the connection can be used again after a refusal; else it is closed."""
+    over = False
+    try:
+        async with asyncio.timeout(_GOODBYE_S):
+            over = (await smtp.rset()).code == _OK
+    except (SMTPException, OSError):
+        pass
+    finally:
+        if not over:
+            smtp.close()
+    return over
+
+
+def _about(answer: SMTPResponse) -> Exception:
+    """What a refusal of the recipient or the message means."""
+    if answer.code in _ABOUT_US:
+        return SMTPResponseException(answer.code, answer.message)
+    return _AboutTheMail(answer.code, answer.message)
+
+
+def _refused_us(error: SMTPResponseException) -> Result:
+    return Result(
+        NotSent(f"the mail server refuses us: it answered {error.code}"), _status(error), _readable(error.message)
+    )
+
+
+def _status(error: SMTPResponseException) -> int | None:
+    return error.code if error.code > 0 else None
+
+
+def _dotted(body: bytes) -> bytes:
+    """The message as it goes over the wire: lines that begin with a dot get another, and a lone dot ends it."""
+    lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
+    return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b"\r\n.\r\n"
+
+
 def _readable(text: str) -> str:
-    return text.replace("\x00", "\ufffd")[:_LONGEST]
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:_LONGEST]

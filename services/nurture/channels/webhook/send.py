@@ -7,8 +7,7 @@ from email.utils import parsedate_to_datetime
 from services.nurture.channels.webhook import http_client
 from services.nurture.channels.webhook.http_client import Line
 from services.nurture.channels.webhook.signature import signed_headers
-from services.nurture.deliveries.attempts import Attempted
-from services.nurture.deliveries.queue import Send
+from services.nurture.deliveries.sending import Begin, Result, Send
 from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
 from services.nurture.store.deliveries import Given
 from shared import clock
@@ -19,20 +18,19 @@ _FIXED = (("content-type", "application/json"), ("user-agent", "Firsthour"), ("a
 def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
     """A `send` for the endpoint behind this line; `keys` are its secrets, the newest first."""
 
-    async def send(given: Given) -> Attempted:
-        started = clock.utc_now()
-        signed = signed_headers(keys, str(given.id), int(started.timestamp()), given.payload)
+    async def send(given: Given, begin: Begin) -> Result:
+        await begin()
+        signed = signed_headers(keys, str(given.id), int(clock.utc_now().timestamp()), given.payload)
         reply = await line.post(given.payload, (*_FIXED, *signed.items()))
-        ended = clock.utc_now()
         match reply:
             case http_client.Answered(status, retry_after, excerpt):
-                return Attempted(given, Answered(status, seconds_of(retry_after, ended)), ended, status, excerpt)
+                return Result(Answered(status, seconds_of(retry_after, clock.utc_now())), status, excerpt)
             case http_client.NotSent(reason):
-                return Attempted(given, NotSent(reason), ended)
+                return Result(NotSent(reason))
             case http_client.NoAnswer(reason):
-                return Attempted(given, MaybeSent(reason), ended)
+                return Result(MaybeSent(reason))
             case http_client.Refused(reason):
-                return Attempted(given, Impossible(reason), ended)
+                return Result(Impossible(reason))
 
     return send
 

@@ -1,0 +1,104 @@
+"""Writes down what came of attempts, in groups, until the database takes it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.nurture.config import Endpoints
+from services.nurture.deliveries.attempts import Attempted, Recorded, record
+from services.nurture.metrics import Metrics
+from services.nurture.outbox.publisher import FactMaker
+from shared import log
+from shared.backoff import exponential
+from shared.db.transient import is_transient
+
+_LOG = log.get(__name__)
+_AT_ONCE: Final = 500
+
+
+class Recorder:
+    """Takes what came of attempts by `put`; `run` writes it. `waiting` is how much is not written yet."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        endpoints: Endpoints,
+        facts: FactMaker,
+        metrics: Metrics,
+        dice: Callable[[], float],
+        on_recorded: Callable[[Sequence[Attempted], Iterable[str]], None],
+    ) -> None:
+        """`on_recorded` is called with attempts that are dealt with, and the queues in which something new stands."""
+        self._engine = engine
+        self._endpoints = endpoints
+        self._facts = facts
+        self._metrics = metrics
+        self._dice = dice
+        self._on_recorded = on_recorded
+        self._done: asyncio.Queue[Attempted | None] = asyncio.Queue()
+
+    @property
+    def waiting(self) -> int:
+        """Attempts that nobody has begun to write down."""
+        return self._done.qsize()
+
+    def put(self, attempted: Attempted) -> None:
+        """One attempt has ended."""
+        self._done.put_nowait(attempted)
+
+    def close(self) -> None:
+        """Nothing more comes: `run` returns once all is written."""
+        self._done.put_nowait(None)
+
+    async def run(self) -> None:
+        """Write until `close`."""
+        while True:
+            attempted = await self._done.get()
+            batch = [attempted] if attempted is not None else []
+            while attempted is not None and not self._done.empty() and len(batch) < _AT_ONCE:
+                attempted = self._done.get_nowait()
+                if attempted is not None:
+                    batch.append(attempted)
+            if batch:
+                await self._record(batch)
+            if attempted is None:
+                return
+
+    async def _record(self, batch: list[Attempted]) -> None:
+        """Record until the database takes it: a webhook that was sent must not be sent again for want of a row."""
+        for trial in itertools.count():
+            try:
+                async with self._engine.begin() as conn:
+                    recorded = await record(conn, batch, endpoints=self._endpoints, facts=self._facts, dice=self._dice)
+            except Exception as error:  # noqa: BLE001 - see below; nothing is swallowed
+                if is_transient(error):
+                    if trial == 0:
+                        _LOG.warning("recording_waits", attempts=len(batch), reason=type(error).__name__)
+                    await asyncio.sleep(exponential(trial, jitter=self._dice(), longest=1.0))
+                elif len(batch) > 1:
+                    for each in batch:
+                        await self._record([each])
+                    return
+                else:  # one that cannot be recorded must not keep the others from it; its lease will end
+                    _LOG.error("attempt_not_recordable", delivery=str(batch[0].given.id), exc_info=error)
+                    self._on_recorded(batch, ())
+                    return
+            else:
+                observe(recorded, self._metrics)
+                if len(recorded.settled) < len(batch):
+                    _LOG.warning("leases_lost", attempts=len(batch) - len(recorded.settled))
+                self._on_recorded(batch, recorded.written.endpoints)
+                return
+
+
+def observe(recorded: Recorded, metrics: Metrics) -> None:
+    """Count what came of attempts."""
+    for one, _ in recorded.settled:
+        metrics.deliveries.labels(one.given.endpoint, one.outcome).inc()
+        if one.given.is_first and one.state == "delivered":
+            seconds = (one.finished_at - one.given.triggered_at).total_seconds()
+            metrics.first_followup_seconds.labels(one.given.workflow).observe(max(0.0, seconds))

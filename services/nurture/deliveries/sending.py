@@ -1,0 +1,31 @@
+"""What a channel does for a delivery: it sends, and says what came of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from services.nurture.domain.retry import Outcome
+from services.nurture.store.deliveries import Given
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one attempt. `status` and `excerpt` as the receiver answered, for people to read."""
+
+    outcome: Outcome
+    status: int | None = None
+    excerpt: str | None = None
+
+
+class NotBegun(Exception):  # noqa: N818 - reads as what happened
+    """This delivery must not be sent now: it was withdrawn, somebody else holds it, or nobody could be asked."""
+
+
+Begin: TypeAlias = Callable[[], Awaitable[None]]
+"""Notes that sending begins. Awaited once, right before the first byte that a receiver may act on.
+
+Raises NotBegun: then nothing may leave.
+"""
+
+Send: TypeAlias = Callable[[Given, Begin], Awaitable[Result]]
+"""One attempt. Raises NotBegun from `Begin` and nothing of the receiver's."""

@@ -3,6 +3,10 @@
 .PHONY: help install install-dev run demo test test-unit lint format migration schemas lock bench clean
 .DELETE_ON_ERROR:
 
+# What a shell sets for other programs; here it would change what is installed, or how it runs.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONINSPECT
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIREMENT PIP_CONSTRAINT PIP_NO_DEPS PIP_DRY_RUN PIP_PYTHON
+
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 BIN := .venv/bin

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 import time
@@ -17,10 +18,11 @@ from rich.live import Live
 from demo import view
 from demo.people import Person, people
 from demo.view import Row
-from shared.secrets import ensure_admin_token, read_state_secrets
+from shared.secrets import ensure_admin_token, resolve
 
 _LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 60.0
+_KEYS: Final = ("WEBSITE_KEY", "SHOP_KEY", "APP_KEY")  # of the sources that come with Firsthour
 _TALK: Final = {"first-hour": "left the first hour by its goal", "thank-customer": "thanked as a customer"}
 
 
@@ -71,10 +73,10 @@ class _Demo:
     mails: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        keys = read_state_secrets(self.place.state)
-        self.website = {"Authorization": f"Bearer {keys['WEBSITE_KEY']}"}
-        self.shop = {"Authorization": f"Bearer {keys['SHOP_KEY']}"}
-        self.app = (keys["APP_KEY"], "")
+        website, shop, app = (resolve(f"env:{name}", os.environ, self.place.state) for name in _KEYS)
+        self.website = {"Authorization": f"Bearer {website}"}
+        self.shop = {"Authorization": f"Bearer {shop}"}
+        self.app = (app, "")
         self.token = {"Authorization": f"Bearer {ensure_admin_token(self.place.state)}"}
 
     async def come(self, person: Person) -> None:
@@ -193,7 +195,7 @@ class _Demo:
 async def show(place: Place, options: Options) -> None:
     """Run the demo against running services, and show it, until it is over (`leave`) or cancelled."""
     console = Console(stderr=options.as_json)
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:  # no proxy: all of it is on this machine
         demo = _Demo(place, options, http, console)
         with Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else _Quiet() as live:
             coming = asyncio.create_task(_come_one_by_one(demo))

@@ -1,7 +1,7 @@
 """Runs a service: its HTTP server and its tasks start together, and a dead task ends the process.
 
 Stopping: SIGTERM or Ctrl-C sets `stopping`; the server finishes its requests, tasks finish their batch. What is not
-done after the deadline is cancelled; a second signal ends it at once.
+done after the deadline is cancelled; the third Ctrl-C ends it at once.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from shared.http.protocol import http_protocol
 from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
 from shared.pause import pause
 from shared.settings import Settings
+from shared.stop_signals import StopSignals
 
 _LOG = log.get(__name__)
 _DRAIN_S: Final = 15.0
@@ -88,14 +89,15 @@ async def _until_signalled(
     stopping = asyncio.Event()
     task = asyncio.current_task()
     assert task is not None
+    signals = StopSignals()
 
-    def stop() -> None:
-        if stopping.is_set():
-            task.cancel()
+    def stop(number: signal.Signals) -> None:
         stopping.set()
+        if signals.came(number) == "hurry":
+            task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
     if worker:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
     async with (

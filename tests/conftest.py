@@ -4,6 +4,7 @@ Tests ask for `kafka`, `topic_prefix`, `database` (or `stack` and what tests/sup
 Kafka or Postgres ask for `own_stack`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from shared.db.database_url import forget_libpq
 from tests.support.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
 
 # How long an example takes says more of the machine than of the rule: speed is measured in benchmarks/.
 settings.register_profile("firsthour", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("firsthour")
+
+forget_libpq(os.environ)  # of a developer's shell
 
 _WITHOUT_STACK = [Path(__file__).parent / folder for folder in ("unit", "docker")]
 _RUNNING = pytest.StashKey[ExitStack]()

@@ -49,11 +49,11 @@ def trial(archive: Path) -> Iterator[Path | None]:
         except BlockingIOError:
             yield None
             return
+        for old in archive.parent.glob(".trial-*"):  # of a run that was killed: we hold the lock
+            shutil.rmtree(old, ignore_errors=True)
         if archive.exists():
             yield None
             return
-        for old in archive.parent.glob(".trial-*"):  # of a run that was killed: we hold the lock
-            shutil.rmtree(old, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(dir=archive.parent, prefix=".trial-"))
         try:
             yield folder

@@ -107,6 +107,20 @@ def ensure_jars(pins: Sequence[Pin], cache: Path, repositories: Mapping[str, str
         ) from None
 
 
+def sweep(cache: Path) -> None:
+    """Remove the halves of downloads that were killed, unless somebody downloads now."""
+    folder = _folder(cache)
+    with suppress(OSError), (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove_halves(folder)
+
+
+def _remove_halves(folder: Path) -> None:
+    """Only under the lock: nobody else writes."""
+    for old in folder.glob(".partial-*"):
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def _folder(cache: Path) -> Path:
     return cache / "kafka"
 
@@ -124,8 +138,7 @@ def _sha256(path: Path) -> str:
 
 
 def _download(wanted: Sequence[Pin], folder: Path, repositories: Mapping[str, str] | None) -> None:
-    for old in folder.glob(".partial-*"):  # of a run that was killed: we hold the lock, nobody else writes
-        shutil.rmtree(old, ignore_errors=True)
+    _remove_halves(folder)
 
     def fetch(pin: Pin) -> None:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:

@@ -70,6 +70,8 @@ class Kafka:
         cache, pins = jars.cache_folder(), jars.read_pins()
         if await asyncio.to_thread(jars.missing, pins, cache):
             await self._download(pins, cache, say)
+        else:
+            await asyncio.to_thread(jars.sweep, cache)
         classpath = jars.class_path(pins, cache)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "tmp").mkdir(exist_ok=True)

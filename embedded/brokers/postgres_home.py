@@ -51,7 +51,8 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
         if not data.exists() and not passable(data.parent, user):
             data = outside / f"state-{secrets.token_hex(8)}" / "postgres"
             _open_folder(outside)
-            data.parent.mkdir(mode=0o711)
+            data.parent.mkdir()
+            data.parent.chmod(0o711)  # whatever the umask
             note.write_text(f"{data}\n", encoding="utf-8")
         return Home(data, _reachable_programs(programs.resolve(), user, outside), user)
     except OSError as error:

@@ -87,8 +87,9 @@ class Child:
     def start(self) -> None:
         """Start it. Raises ProcessDied when it cannot be executed."""
         assert not self.alive
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._pid_path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.log_path.parent, self._pid_path.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # of our user alone, also where an older version made it
         if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         try:

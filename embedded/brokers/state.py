@@ -37,8 +37,10 @@ def locked(state: Path) -> Iterator[Path]:
     """
     folder = state.absolute()
     try:
-        # Root's Postgres runs as another user, who has to pass through; what is private in here has its own mode.
-        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            # Root's Postgres runs as another user, who has to pass through; what is private in here has its own mode.
+            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StateUnusable(f"cannot use the state folder {state}: {error.strerror}; name another by --state") from None

@@ -1,6 +1,7 @@
 """What to do once everything runs: words for a person, one object for a program."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +9,6 @@ from embedded.supervisor.running import Running
 from embedded.supervisor.service_children import SERVICES, SINKS
 from shared.secrets import read_state_secrets
 
-_KEY: Final = "WEBSITE_KEY"
 _LEAD: Final = (
     '{"email": "ada@example.com", "name": "Ada", "company": "Engines Ltd", "interest": "pricing", '
     '"estimated_value": {"amount": "500.00", "currency": "EUR"}}'
@@ -30,10 +30,9 @@ def as_object(running: Running) -> dict[str, Any]:
     }
 
 
-def as_text(running: Running) -> str:
-    """Where everything is, a `curl` to paste, and how to stop."""
+def as_text(running: Running, lead_key: str | None) -> str:
+    """Where everything is, a `curl` to paste, and how to stop. `lead_key`: the reference to a key that opens it."""
     state = _short(running.stack.state)
-    key = os.environ.get(_KEY) or read_state_secrets(running.stack.state).get(_KEY, "")
     lines = [
         "",
         f"Firsthour is ready ({running.seconds:.1f} s).",
@@ -44,10 +43,7 @@ def as_text(running: Running) -> str:
         f"  demo      {running.url(SINKS)}/   where the webhooks and e-mails of the demo arrive: open it",
         f"  logs      {state / 'logs'}",
         "",
-        "Post a lead:",
-        "",
-        f"  curl -sS {running.url('ingest')}/v1/leads -H 'Authorization: Bearer {key}' \\",
-        f"    -H 'Content-Type: application/json' -d '{_LEAD}'",
+        *_post_a_lead(running, lead_key),
         "",
         "See what it is worth, and why:",
         "",
@@ -58,6 +54,24 @@ def as_text(running: Running) -> str:
         "Ctrl-C stops everything; the next start finds its data again.",
     ]
     return "\n".join(lines)
+
+
+def _post_a_lead(running: Running, lead_key: str | None) -> list[str]:
+    """A key that we made is shown; one that the user gave is only named."""
+    if lead_key is None:
+        return ["Post a lead: no source of sources.yaml has a key for it yet (`keys: [env:WEBSITE_KEY]`)."]
+    kind, _, name = lead_key.partition(":")
+    how, key = "Post a lead:", read_state_secrets(running.stack.state).get(name, "")
+    if kind == "file":
+        how, key = f"Post a lead, with the key in {name}:", f"$(cat {shlex.quote(name)})"
+    elif os.environ.get(name):
+        how, key = f"Post a lead, in a shell that has your {name}:", f"${name}"
+    return [
+        how,
+        "",
+        f'  curl -sS {running.url("ingest")}/v1/leads -H "Authorization: Bearer {key}" \\',
+        f"    -H 'Content-Type: application/json' -d '{_LEAD}'",
+    ]
 
 
 def _short(path: Path) -> Path:

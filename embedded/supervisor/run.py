@@ -28,10 +28,10 @@ from embedded.supervisor.service_children import SERVICES, SINKS, environment, s
 from embedded.supervisor.start_display import StartDisplay
 from embedded.supervisor.supervision import keep_running
 from shared.errors import FirsthourError
+from shared.stop_signals import STOPPING, StopSignals
 
 _DRAIN_S: Final = 25.0
 _ARCHIVE_AFTER_S: Final = 20.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 WhenReady = Callable[[Running], Coroutine[Any, Any, None]]
 
@@ -61,50 +61,53 @@ class _Supervisor:
                 child.kill()
 
 
-async def run(options: RunOptions, *, as_json: bool = False, when_ready: WhenReady | None = None) -> int:
+async def run(
+    options: RunOptions, *, as_json: bool = False, when_ready: WhenReady | None = None, lead_key: str | None = None
+) -> int:
     """Run everything until Ctrl-C, SIGTERM or the end of `when_ready`. Returns the exit code.
 
     When all is ready: prints what to do next, or one JSON object, or calls `when_ready` and stops when that returns.
-    A second Ctrl-C kills instead of stopping; the exit code is then 1.
+    The third Ctrl-C kills instead of stopping; the exit code is then 1. `lead_key`: see next_steps.
     """
     logging.getLogger("aiokafka").setLevel(
         logging.CRITICAL
     )  # the trial run's clients complain of a broker at its start
     supervisor = _Supervisor(options)
-    work = asyncio.create_task(_run(supervisor, as_json=as_json, when_ready=when_ready))
-    asked = 0
+    work = asyncio.create_task(_run(supervisor, as_json=as_json, when_ready=when_ready, lead_key=lead_key))
+    signals = StopSignals()
 
-    def stop() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            supervisor.say("stopping; once more to abort")
+    def stop(number: signal.Signals) -> None:
+        answer = signals.came(number)
+        if answer == "stop":
+            supervisor.say("stopping; Ctrl-C twice more to abort")
             work.cancel()
-        else:
+        elif answer == "hurry":
             supervisor.say("aborting")
             supervisor.kill_all()
 
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop)
+    for number in STOPPING:
+        loop.add_signal_handler(number, stop, number)
     try:
         await work
     except asyncio.CancelledError:
-        if not asked:
+        if not signals.asked:
             raise
-        supervisor.say("stopped" if asked == 1 else "aborted")
+        supervisor.say("aborted" if signals.hurried else "stopped")
     except FirsthourError as error:
         supervisor.say_error(error)
         return 1
     finally:
-        for number in _SIGNALS:
+        for number in STOPPING:
             loop.remove_signal_handler(number)
-    return 0 if asked <= 1 else 1
+            if signals.asked:  # one that comes now, on the last steps to the end, is late, not news
+                signal.signal(number, signal.SIG_IGN)
+    return 1 if signals.hurried else 0
 
 
-async def _run(supervisor: _Supervisor, *, as_json: bool, when_ready: WhenReady | None) -> None:
+async def _run(supervisor: _Supervisor, *, as_json: bool, when_ready: WhenReady | None, lead_key: str | None) -> None:
     async def print_and_wait(running: Running) -> None:
-        text = json.dumps(next_steps.as_object(running)) if as_json else next_steps.as_text(running)
+        text = json.dumps(next_steps.as_object(running)) if as_json else next_steps.as_text(running, lead_key)
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

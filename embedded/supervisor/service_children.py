@@ -15,18 +15,21 @@ from embedded.supervisor.run_options import RunOptions
 
 SERVICES: Final = ("ingest", "scoring", "nurture")
 SINKS: Final = "sinks"
+_OTHERS: Final = ("PG", "PYTHON")
 _READY_S: Final = 60.0
 _SETUP_S: Final = 120.0
 _POLL_S: Final = 0.05
 
 
 def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> dict[str, str]:
-    """This process's environment, with where everything is.
+    """This process's environment, with where everything is, and without what a shell sets for other programs.
 
-    Without libpq's variables: asyncpg reads them too, and they are about another database of the user.
+    That is libpq's variables, which asyncpg reads too, and Python's. Nor does a folder that happens to be the current
+    one lend them its modules.
     """
     return {
-        **{name: text for name, text in os.environ.items() if not name.startswith("PG")},
+        **{name: text for name, text in os.environ.items() if name == "PYTHONPATH" or not name.startswith(_OTHERS)},
+        "PYTHONSAFEPATH": "1",
         "FIRSTHOUR_CONFIG": str(options.config.absolute()),
         "FIRSTHOUR_STATE": str(stack.state),
         "FIRSTHOUR_KAFKA": stack.bootstrap,

@@ -1,7 +1,9 @@
 """The command `firsthour`. Each command imports what it needs when it runs, so that `--help` is quick."""
 
 import asyncio
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
+from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
 _T = TypeVar("_T")
@@ -58,9 +61,11 @@ def run(config: Config = None, state: State = None, as_json: AsJson = False) -> 
     place(config, state)
     from embedded.supervisor.run import run as run_all
     from embedded.supervisor.run_options import RunOptions
+    from services.ingest.config.sources import lead_key
     from shared.settings import load
 
-    raise typer.Exit(asyncio.run(run_all(load(RunOptions), as_json=as_json)))
+    options = load(RunOptions)
+    raise typer.Exit(asyncio.run(run_all(options, as_json=as_json, lead_key=lead_key(options.config))))
 
 
 @app.command()
@@ -291,6 +296,10 @@ def _heard(ask: Callable[[], _T]) -> _T | None:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong use."""
+    forget_libpq(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding ends nothing
     try:
         app()
     except ConfigurationError as error:

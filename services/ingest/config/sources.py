@@ -229,6 +229,14 @@ def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
     )
 
 
+def lead_key(config: Path) -> str | None:
+    """The reference to the first key that opens `POST /v1/leads`; None without one. Raises ConfigurationError."""
+    for each in validate(read(config / FILE), _File).sources.values():
+        if "lead" in _ALLOWED[each.kind] and each.keys:
+            return each.keys[0]
+    return None
+
+
 def secret_names(config: Path) -> frozenset[str]:
     """The environment variables that hold what is ours to choose: `firsthour setup` makes those that are not set.
 

@@ -1,5 +1,6 @@
 """Kafka's jars: from a repository, each exactly the pinned file, whatever happens on the way."""
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.brokers import jars
+from embedded.brokers import archive, jars
 from embedded.brokers.jars import JarProblem, Pin, ensure_jars, missing, read_pins
 
 
@@ -105,6 +106,30 @@ def test_what_was_fetched_before_the_trouble_stays_and_halves_are_swept(reposito
     fetch([here, there], tmp_path, repository)
     assert repository.downloads() == ["there-1.0.jar"]
     assert not half.exists()
+
+
+def test_halves_are_swept_also_when_no_jar_is_missing(repository: Repository, tmp_path: Path) -> None:
+    pins = [repository.put("here", b"here")]
+    fetch(pins, tmp_path, repository)
+    half = tmp_path / "kafka" / ".partial-killed"
+    half.mkdir()
+    (half / "here-1.0.jar").write_bytes(b"her")
+    with (tmp_path / "kafka" / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        jars.sweep(tmp_path)
+        assert half.exists(), "somebody downloads"
+    jars.sweep(tmp_path)
+    assert not half.exists()
+    assert missing(pins, tmp_path) == []
+    jars.sweep(tmp_path / "nothing here yet")
+
+
+def test_trial_runs_that_were_killed_are_swept_also_when_the_archive_is_there(tmp_path: Path) -> None:
+    (tmp_path / ".trial-killed" / "kafka").mkdir(parents=True)
+    (tmp_path / "kafka-1.aot").touch()
+    with archive.trial(tmp_path / "kafka-1.aot") as folder:
+        assert folder is None
+    assert not list(tmp_path.glob(".trial-*"))
 
 
 def test_offline_is_said_in_one_line(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ class Place:
         )  # fmt: skip
 
     @asynccontextmanager
-    async def running(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def running(self, *arguments: str, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
-            *self.command(*arguments), env=self.environment(), cwd=ROOT, start_new_session=True,
+            *self.command(*arguments), env={**self.environment(), **environment}, cwd=ROOT, start_new_session=True,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -175,15 +175,79 @@ async def test_everything_starts_is_kept_running_stops_and_starts_again_with_its
 
 
 @pytest.mark.timeout(120)
-async def test_a_second_ctrl_c_ends_it_at_once_and_leaves_nothing(place: Place) -> None:
+async def test_the_third_ctrl_c_ends_it_at_once_and_leaves_nothing(place: Place) -> None:
     async with place.running("--json") as process:
         ready = await ready_object(process)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        _out, errors = await asyncio.wait_for(process.communicate(), 20)
-        if "aborting" in errors.decode():  # two signals in the same moment are one
-            assert process.returncode == 1
+        os.kill(ready["pids"]["ingest"], signal.SIGSTOP)  # it does not stop: the stop would take its whole deadline
+        said = b""
+        for words in (b"stopping", b"", b"aborting"):
+            process.send_signal(signal.SIGINT)
+            assert process.stderr
+            while words not in said:
+                said += await asyncio.wait_for(process.stderr.readline(), 10)
+            await asyncio.sleep(0.2)  # two signals in the same moment are one
+        await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 1
     await until(lambda: gone(list(ready["pids"].values())))
+
+
+@pytest.mark.timeout(120)
+async def test_signals_that_come_while_it_stops_change_nothing(place: Place) -> None:
+    async with place.running("--json") as process:
+        ready = await ready_object(process)
+
+        async def again_and_again() -> None:
+            with contextlib.suppress(ProcessLookupError):
+                while process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                    await asyncio.sleep(0.003)
+
+        process.send_signal(signal.SIGINT)
+        signals = asyncio.create_task(again_and_again())
+        _out, errors = await asyncio.wait_for(process.communicate(), 60)
+        await signals
+        assert process.returncode == 0, errors.decode()
+        assert "aborting" not in errors.decode()
+        assert errors.decode().endswith("firsthour: stopped\n")
+    assert gone(list(ready["pids"].values()))
+    assert not list((place.state / "run").iterdir())
+    assert all(is_free(port) for port in place.ports.values())
+
+
+@pytest.mark.timeout(120)
+async def test_a_key_of_the_user_s_own_is_named_and_the_shell_s_other_variables_change_nothing(place: Place) -> None:
+    sources = place.config / "sources.yaml"
+    sources.write_text(sources.read_text().replace("env:WEBSITE_KEY", "env:MY_OWN_KEY"))
+    mine = {"MY_OWN_KEY": "fh_a-key-that-nobody-else-has"}
+    hostile = {
+        "PGSSLMODE": "verify-full", "PGTARGETSESSIONATTRS": "read-only", "http_proxy": "http://nonsense.invalid:1",
+        "ALL_PROXY": "http://nonsense.invalid:1", "JAVA_TOOL_OPTIONS": "-Xmx1k", "JDK_JAVA_OPTIONS": "-version",
+        "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "Mars/Olympus",
+        "KAFKA_OPTS": "-Dno=such", "KAFKA_HEAP_OPTS": "-Xmx1k", "CLASSPATH": "/nowhere",
+    }  # fmt: skip
+    async with place.running(**mine, **hostile) as process:
+        assert process.stdout
+        text = ""
+        while "Ctrl-C" not in text:
+            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+            if not line:
+                assert process.stderr
+                pytest.fail((await process.stderr.read()).decode())
+            text += line.decode()
+        assert "in a shell that has your MY_OWN_KEY" in text
+        assert "Bearer $MY_OWN_KEY" in text
+        assert mine["MY_OWN_KEY"] not in text
+        curl = re.search(r"^  (curl .*\\\n.*)$", text, re.MULTILINE)
+        assert curl
+        if shutil.which("curl"):
+            shell = {**os.environ, **mine}
+            pasted = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", curl[1]], env=shell)
+            assert json.loads(pasted)["status"] == "accepted"
+            async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+                await until(lambda: known(client, place, "ada@example.com"))
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 0
 
 
 @pytest.mark.timeout(120)

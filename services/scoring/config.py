@@ -74,6 +74,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class _Source(ConfigModel):
     conversion: Share
     cost: Amount = "0.00"
+    estimate_limit: Amount = "10000.00"
 
 
 class _Fit(ConfigModel):
@@ -144,7 +145,9 @@ def compile_model(raw: _File) -> Model:
         currency=currency,
         rates={code: _rates(table) for code, table in raw.rates.items()},
         sources={
-            name: SourceModel(_log_odds(each.conversion), to_minor(each.cost, currency))
+            name: SourceModel(
+                _log_odds(each.conversion), to_minor(each.cost, currency), to_minor(each.estimate_limit, currency)
+            )
             for name, each in raw.sources.items()
         },
         fit=tuple(_fit(rule) for rule in raw.fit),

@@ -46,6 +46,7 @@ class Batch:
     new_keys: set[str] = field(default_factory=set)
     moved_keys: set[str] = field(default_factory=set)
     merges: dict[UUID, UUID] = field(default_factory=dict)
+    tombstones: dict[UUID, ContactState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin with what is stored."""
@@ -99,8 +100,10 @@ class Batch:
 
     def _absorb(self, absorbed: tuple[UUID, ...], survivor: UUID) -> None:
         for loser in absorbed:
-            del self.states[loser]
+            gone = self.states.pop(loser)
             self.merges[loser] = survivor
+            if loser in self.created:
+                self.tombstones[loser] = gone
         if absorbed:
             for key, contact_id in self.keys.items():
                 if contact_id in absorbed:
@@ -116,8 +119,9 @@ class Batch:
             self.keys[key] = contact_id
 
     def to_insert(self) -> list[ContactState]:
-        """New contacts that still stand at the end of the batch, and those that were joined into another at once."""
-        return [self.states[i] for i in sorted(self.created) if i in self.states]
+        """New contacts, also those that were joined into another at once: their ids are published already."""
+        made = self.states | self.tombstones
+        return [made[i] for i in sorted(self.created)]
 
     def to_update(self) -> list[ContactState]:
         """Stored contacts that changed, in the order in which they were locked."""
@@ -127,6 +131,6 @@ class Batch:
             if i not in self.created and state is not self.stored.get(i)
         ]
 
-    def stored_merges(self) -> dict[UUID, UUID]:
-        """Stored contacts that are now part of another; one made in this very batch never reaches the database."""
-        return {loser: self.survivor(loser) for loser in self.merges if loser in self.stored}
+    def merged(self) -> dict[UUID, UUID]:
+        """Contacts of the database, as it is with the new ones in it, that are now part of another."""
+        return {loser: self.survivor(loser) for loser in self.merges if loser in self.stored or loser in self.created}

@@ -155,7 +155,7 @@ def _event_row(record: Record, event: Event, contact_id: UUID | None, update: by
 
 
 async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], booked: Sequence[BookingRow]) -> None:
-    """Write what the batch came to. A contact both made and joined into another within it is never written."""
+    """Write what the batch came to."""
     if batch.merges:
         rows = [
             row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
@@ -173,5 +173,5 @@ async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], 
         await store.insert_events(conn, rows)
     if booked:
         await store.insert_bookings(conn, booked)
-    if merges := batch.stored_merges():
+    if merges := batch.merged():
         await store.merge(conn, merges)

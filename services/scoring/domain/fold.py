@@ -8,7 +8,7 @@ import msgspec
 from services.scoring.domain.consent import heard, name_of
 from services.scoring.domain.contact import ContactState, Order, Word, bounded, later, tell
 from services.scoring.domain.model import Model
-from services.scoring.domain.trust import happened, robot
+from services.scoring.domain.trust import believed, happened, proves_address, robot
 from shared.events.envelope import Event
 from shared.events.types import (
     ConsentChanged,
@@ -38,8 +38,11 @@ def fold(state: ContactState, event: Event, data: Any, model: Model) -> ContactS
     if at > state.clock:
         changes["clock"] = at
     rule = _RULES.get(type(data))
-    if rule is not None:
+    if rule is not None and believed(event, data):
         rule(state, event, data, model, at, changes)
+    if state.claimed and proves_address(event, data):
+        proven = f"email:{data.identity.email or state.get('email')}"
+        changes["claimed"] = tuple(key for key in state.claimed if key != proven)
     return _replace(state, **changes)
 
 
@@ -92,7 +95,8 @@ def _lead(
                 known, UNCONVERTED, estimate.currency, at, public=public
             )  # no word on its worth: the mean of all leads counts
         else:
-            tell(known, "estimate", max(0, expected), at, public=public)
+            most = model.source(event.source).estimate_limit if public else expected
+            tell(known, "estimate", max(0, min(expected, most)), at, public=public)
     changes["known"] = known
     changes["captured"] = later(state.captured, at)
     changes["first_source"] = min(filter(None, (state.first_source, (at, event.source))))

@@ -10,10 +10,14 @@ from shared.money import MAX_MINOR, decimals, exactly, round_minor
 
 @dataclass(frozen=True, slots=True)
 class SourceModel:
-    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units."""
+    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units.
+
+    `estimate_limit`: up to what a stranger's word on a lead's worth counts, in base minor units.
+    """
 
     log_odds: float
     cost: int
+    estimate_limit: int = MAX_MINOR
 
 
 @dataclass(frozen=True, slots=True)

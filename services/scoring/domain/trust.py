@@ -1,10 +1,19 @@
 """What may be believed of an event, whoever sent it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.events.envelope import Event
-from shared.events.types import LIKELY_HUMAN
+from shared.events.types import (
+    LIKELY_HUMAN,
+    ContactTouched,
+    EngagementRecorded,
+    Followup,
+    PurchaseCompleted,
+    PurchaseRefunded,
+)
+
+_ANSWERS: Final = frozenset({"email_clicked", "email_replied"})
 
 
 def happened(event: Event) -> datetime:
@@ -15,3 +24,17 @@ def happened(event: Event) -> datetime:
 def robot(data: Any) -> bool:
     """Whether it was probably no person's doing."""
     return getattr(data, "human_likelihood", 1.0) < LIKELY_HUMAN
+
+
+def believed(event: Event, data: Any) -> bool:
+    """Whether it counts as what it says: no stranger's word is a payment or stops the clock of a lead."""
+    return event.trust == "trusted" or not isinstance(data, PurchaseCompleted | PurchaseRefunded | ContactTouched)
+
+
+def proves_address(event: Event, data: Any) -> bool:
+    """Whether it is a fact of our own that somebody clicked or replied in a mail to the contact."""
+    if event.trust != "trusted" or data.identity.contact_id is None or robot(data):
+        return False
+    if isinstance(data, EngagementRecorded):
+        return data.kind in _ANSWERS
+    return isinstance(data, Followup) and event.type == "followup.answered" and data.channel == "email"

@@ -100,6 +100,32 @@ async def test_a_purchase_raises_customer_value_and_closes_the_lead(world: World
 
 
 @pytest.mark.parametrize("at_once", [True, False])
+async def test_every_id_that_was_ever_published_leads_to_whom_it_became(world: World, *, at_once: bool) -> None:
+    emails = [f"p{n}@example.com" for n in range(4)]
+    chain = [a_lead(email=email, at=NOW + minutes(n)) for n, email in reversed(list(enumerate(emails)))]
+    for n, pair in enumerate(itertools.pairwise(reversed(emails))):  # each joins one that is joined next
+        at = NOW + minutes(10 + n)
+        chain += [an_identification(email=email, user_id=f"u{n}", at=at, event=(n, email)) for email in pair]
+    async with scoring(world) as api:
+        for event in chain:
+            await world.tell(event)
+            if not at_once:
+                await world.settled()
+        updates = await world.updates(len(chain))
+        published = {update.data.contact.id for update in updates}
+        for n, contact_id in enumerate(sorted(published)):
+            await world.tell(an_engagement(contact_id=contact_id, at=NOW + minutes(60), event=n))
+        await world.settled()
+        became = {(await api.get(f"/v1/contacts/{each}"))["id"] for each in published}
+        (one,) = await api.pages("/v1/contacts")
+    assert became == {one["id"]}
+    assert one["version"] == len(chain) + len(published)
+    assert not await world.messages(world.topics.dead_letters, 0)
+    assert await world.one("SELECT count(*) FROM contacts") == len(published)
+    await world.books_balance()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_two_contacts_that_turn_out_to_be_one_are_merged(world: World, *, at_once: bool) -> None:
     first = a_lead(email="ada@example.com", traits={"country": "DE"})
     second = a_purchase(phone="+441632960961", at=NOW + minutes(1))
@@ -112,7 +138,9 @@ async def test_two_contacts_that_turn_out_to_be_one_are_merged(world: World, *, 
         *_, joined = updates = await world.updates(3)
         whose = {update.id: update.data.contact.id for update in updates}
         older, younger = whose[first.event.id], whose[second.event.id]
-        by_id = [(await api.get(f"/v1/contacts/{each}"))["id"] for each in ([older] if at_once else [older, younger])]
+        await world.tell(an_engagement(contact_id=younger, kind="email_clicked", at=NOW + minutes(3)))
+        await world.settled()
+        by_id = [(await api.get(f"/v1/contacts/{each}"))["id"] for each in (older, younger)]
         booked = await api.pages(f"/v1/contacts/{older}/bookings", limit=2)
         events = await api.pages(f"/v1/contacts/{older}/events", limit=1)
     data = joined.data
@@ -121,8 +149,11 @@ async def test_two_contacts_that_turn_out_to_be_one_are_merged(world: World, *, 
     assert (data.before.lead > 0, data.after.lead, data.after.customer) == (True, 0, 3500)
     assert set(by_id) == {str(data.contact.id)}
     assert data.contact.id == older
-    assert [each["id"] for each in events] == [str(each.event.id) for each in (first, second, joining)]
-    assert {each["event_id"] for each in booked} == {each["id"] for each in events}
+    assert [each["id"] for each in events[:3]] == [str(each.event.id) for each in (first, second, joining)]
+    assert [each["type"] for each in events[3:]] == ["engagement.recorded"], (
+        "a fact about the old id finds the survivor"
+    )
+    assert {each["event_id"] for each in booked} == {each["id"] for each in events[:3]}
     assert await world.one("SELECT count(*) FROM contacts WHERE merged_into IS NULL") == 1
     assert await world.one("SELECT count(DISTINCT contact_id) FROM identities") == 1
     await world.books_balance()

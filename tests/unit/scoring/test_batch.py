@@ -173,6 +173,15 @@ def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
         assert (batch.states, batch.keys, batch.merges, batch.new_keys) == before
 
 
+@given(_histories())
+def test_every_contact_that_was_published_is_written_or_was(history: list[Decoded]) -> None:
+    batch = Batch(MODEL, NOW, {}, {})
+    published = {batch.fold(decoded).state.id for decoded in history}
+    assert published == {state.id for state in batch.to_insert()}
+    assert published == batch.merged().keys() | batch.states.keys()
+    assert set(batch.merged().values()) <= batch.states.keys()
+
+
 def test_an_event_that_names_its_contact_finds_it_after_a_merge() -> None:
     batch = Batch(MODEL, NOW, {}, {})
     younger = [batch.fold(a_lead(**who)).state.id for who in ({"email": "a@example.com"}, {"phone": "+441632960961"})]

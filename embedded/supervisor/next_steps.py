@@ -21,7 +21,7 @@ def as_object(running: Running) -> dict[str, Any]:
     parts = {"kafka": kafka.child, "postgres": postgres.child, **running.children}
     return {
         "seconds": round(running.seconds, 2),
-        "urls": {name: running.url(name) for name in (*SERVICES, SINKS)},
+        "urls": {name: running.url(name) for name in (*SERVICES, SINKS, "run")},
         "ports": {"kafka": kafka.port, "postgres": postgres.port, **running.ports},
         "pids": {"run": os.getpid(), **{name: child.pid for name, child in parts.items() if child}},
         "kafka": kafka.bootstrap,
@@ -41,6 +41,7 @@ def as_text(running: Running, lead_key: str | None) -> str:
         f"  scoring   {running.url('scoring')}    contacts, their values and why, the queue",
         f"  nurture   {running.url('nurture')}    enrolments, deliveries, tasks",
         f"  demo      {running.url(SINKS)}/   where the webhooks and e-mails of the demo arrive: open it",
+        f"  run       {running.url('run')}/metrics    how each part is, also while one keeps dying",
         f"  logs      {state / 'logs'}",
         "",
         *_post_a_lead(running, lead_key),

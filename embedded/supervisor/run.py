@@ -22,11 +22,12 @@ from embedded.brokers.process import Child, ProcessDied, stop_leftovers
 from embedded.brokers.stack import READY, Report, Stack, check_ports, first_error, stopped_at_the_end
 from embedded.brokers.state import locked
 from embedded.supervisor import next_steps
+from embedded.supervisor.part_metrics import served
 from embedded.supervisor.run_options import RunOptions
 from embedded.supervisor.running import Running
 from embedded.supervisor.service_children import SERVICES, SINKS, environment, service_child, set_up, until_ready
 from embedded.supervisor.start_display import StartDisplay
-from embedded.supervisor.supervision import keep_running
+from embedded.supervisor.supervision import Part, keep_running
 from shared.errors import FirsthourError
 from shared.stop_signals import STOPPING, StopSignals
 
@@ -185,7 +186,7 @@ async def _start_services(
 
 
 async def _watched(supervisor: _Supervisor, running: Running, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; meanwhile whatever dies is started again. Raises KeepsDying."""
+    """Do the work; meanwhile whatever dies is started again, and `/metrics` says how each part is."""
 
     async def again(child: Child) -> None:
         child.start()
@@ -195,23 +196,23 @@ async def _watched(supervisor: _Supervisor, running: Running, work: Coroutine[An
         await make_archive()
 
     kafka, postgres = running.stack.kafka, running.stack.postgres
-    watches = [
-        keep_running("kafka", lambda: kafka.child, kafka.start, supervisor.say),
-        keep_running("postgres", lambda: postgres.child, postgres.start, supervisor.say),
+    parts = [
+        Part("kafka", lambda: kafka.child, kafka.start),
+        Part("postgres", lambda: postgres.child, postgres.start),
         *(
-            keep_running(
-                name, functools.partial(running.children.get, name), functools.partial(again, child), supervisor.say
-            )
+            Part(name, functools.partial(running.children.get, name), functools.partial(again, child))
             for name, child in running.children.items()
         ),
     ]
-    aside = asyncio.create_task(archive_later())
-    tasks: list[asyncio.Task[None]] = [asyncio.create_task(each) for each in [work, *watches]]
-    try:
-        done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in [*tasks, aside]:
-            task.cancel()
-        await asyncio.gather(*tasks, aside, return_exceptions=True)
+    with served(parts, running.options.host, running.ports["run"]):
+        aside = asyncio.create_task(archive_later())
+        watches = [keep_running(part, supervisor.say) for part in parts]
+        tasks: list[asyncio.Task[None]] = [asyncio.create_task(each) for each in [work, *watches]]
+        try:
+            done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in [*tasks, aside]:
+                task.cancel()
+            await asyncio.gather(*tasks, aside, return_exceptions=True)

@@ -10,7 +10,7 @@ from shared.settings import Settings
 _ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
 _PORTS: Final = (
     "embedded_kafka_port", "embedded_postgres_port", "ingest_port", "scoring_port", "nurture_port", "demo_port",
-    "demo_smtp_port",
+    "demo_smtp_port", "run_port",
 )  # fmt: skip
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -25,6 +25,7 @@ class RunOptions(Settings):
     embedded_kafka_port: Annotated[Port, Field(description="The port of the embedded Kafka.")] = 19092
     embedded_postgres_port: Annotated[Port, Field(description="The port of the embedded Postgres.")] = 15432
     demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = 8090
+    run_port: Annotated[Port, Field(description="The port of its own `/metrics`: how each part is.")] = 8089
     demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = 1025
 
     def wanted_ports(self) -> dict[str, int]:
@@ -39,6 +40,7 @@ class RunOptions(Settings):
             "nurture": self.nurture_port,
             "sinks": self.demo_port,
             "smtp": self.demo_smtp_port,
+            "run": self.run_port,
         }
         chosen: dict[str, int] = {}
         for name, port in wanted.items():

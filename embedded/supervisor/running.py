@@ -9,7 +9,7 @@ from embedded.supervisor.run_options import RunOptions
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Everything is up. `children` and `ports` by name: ingest, scoring, nurture, sinks (and the port of `smtp`)."""
+    """Everything is up. `children` and `ports` by name: ingest, scoring, nurture, sinks; also `smtp` and `run`."""
 
     stack: Stack
     options: RunOptions

@@ -1,58 +1,115 @@
-"""Keeps a child running: started again when it dies, given up when it dies too often."""
+"""Keeps the parts running: what dies is started again, after pauses that grow to a minute, and takes nothing else down.
+
+ingest goes on answering 202 while scoring cannot start: what it accepts waits in Kafka, or in the spool without Kafka.
+"""
 
 import asyncio
+import json
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from embedded.brokers.process import Child, ProcessDied
 from shared.backoff import exponential
 
-DEATHS: Final = 5
-WITHIN_S: Final = 60.0
+WELL_AFTER_S: Final = 60.0
+LONGEST_PAUSE_S: Final = 60.0
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_REASON: Final = 300
 
 
-class KeepsDying(ProcessDied):
-    """A child died more than DEATHS times within WITHIN_S seconds; `log` is the end of what it wrote."""
+@dataclass(slots=True)
+class Part:
+    """One thing that is kept running, and how it is.
+
+    `child`: the process of its last start. `in_a_row`: deaths since it last ran for a while; `pause_s`: how long until
+    it is started again, 0 while it runs.
+    """
+
+    name: str
+    child: Callable[[], Child | None]
+    start: Callable[[], Awaitable[None]]
+    deaths: int = 0
+    in_a_row: int = field(default=0)
+    pause_s: float = 0.0
+
+    @property
+    def up(self) -> bool:
+        """Whether its process runs now."""
+        child = self.child()
+        return child is not None and child.alive
 
 
 async def keep_running(
-    name: str,
-    child: Callable[[], Child | None],
-    start: Callable[[], Awaitable[None]],
+    part: Part,
     say: Callable[[str], None],
     *,
-    first_wait_s: float = 0.5,
+    first_pause_s: float = _FIRST_PAUSE_S,
+    well_after_s: float = WELL_AFTER_S,
 ) -> NoReturn:
-    """Start it again whenever it has ended, after a wait that doubles with each death of the last minute.
+    """Start it again whenever it has ended, for ever. The pause doubles with each death until it has run for a while.
 
-    Raises KeepsDying.
     A service may end on purpose: its watchdog prefers a new process to one that does nothing.
     """
-    loop = asyncio.get_running_loop()
-    deaths: deque[float] = deque(maxlen=DEATHS + 1)
+    why_not = ""
     while True:
-        running = child()
-        assert running
-        code = await running.ended()
-        deaths.append(loop.time())
-        recent = sum(1 for at in deaths if at > loop.time() - WITHIN_S)
-        if recent > DEATHS:
-            raise KeepsDying(
-                f"{name} died {recent} times within a minute ({_how(code)}); its log is {running.log_path}",
-                running.tail(),
-            )
-        wait = exponential(recent - 1, jitter=random.random(), first=first_wait_s)  # noqa: S311 - spreads, hides nothing
-        say(f"{name} ended ({_how(code)}); starting it again in {wait:.1f} s. Its log: {running.log_path}")
-        await asyncio.sleep(wait)
+        if not why_not:
+            why_not = await _ended(part, say, well_after_s)
+        part.deaths += 1
+        part.in_a_row += 1
+        part.pause_s = exponential(
+            part.in_a_row - 1,
+            jitter=random.random(),  # noqa: S311 - spreads, hides nothing
+            first=first_pause_s,
+            longest=LONGEST_PAUSE_S,
+        )
+        again = f" {part.in_a_row} times in a row" if part.in_a_row > 1 else ""
+        child = part.child()
+        log = f" Its log: {child.log_path}" if child else ""
+        say(f"{part.name} ended{again} ({why_not}); starting it again in {part.pause_s:.1f} s.{log}")
+        await asyncio.sleep(part.pause_s)
+        part.pause_s, why_not = 0.0, ""
         try:
-            await start()
+            await part.start()
         except ProcessDied as death:
-            say(f"{name}: {death}")
+            why_not = _with_reason(str(death), death.log)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting, the others go on
+            why_not = f"{type(error).__name__}: {error}"
         else:
-            say(f"{name} is started again")
+            say(f"{part.name} is started again")
 
 
-def _how(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+async def _ended(part: Part, say: Callable[[str], None], well_after_s: float) -> str:
+    """Wait until its process has ended; how it ended, and why as far as its log knows."""
+    child = part.child()
+    assert child
+    if part.in_a_row:
+        try:
+            code = await asyncio.wait_for(child.ended(), well_after_s)
+        except TimeoutError:
+            part.in_a_row = 0
+            say(f"{part.name} is well again")
+            code = await child.ended()
+    else:
+        code = await child.ended()
+    return _with_reason(f"killed by signal {-code}" if code < 0 else f"exit code {code}", child.tail())
+
+
+def _with_reason(how: str, log: str) -> str:
+    reason = last_words(log)
+    return f"{how}: {reason}" if reason else how
+
+
+def last_words(log: str) -> str:
+    """What a log says last of why its process ended, in one line: of our own services the last error's reason."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line[0].isspace()]
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
+            said = entry.get("problem") or entry.get("reason") or entry.get("event") or ""
+            return " ".join(str(said).split())[:_LONGEST_REASON]
+    return lines[-1][:_LONGEST_REASON] if lines else ""

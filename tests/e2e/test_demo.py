@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.timeout(180)
 def test_the_demo_follows_up_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    ports = ("INGEST", "SCORING", "NURTURE", "EMBEDDED_KAFKA", "EMBEDDED_POSTGRES")
+    ports = ("INGEST", "SCORING", "NURTURE", "EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "RUN")
     config = tmp_path / "config"
     subprocess.run(["cp", "-r", ROOT / "config", config], check=True)
     sinks, smtp = free_ports(2)

@@ -1,17 +1,20 @@
 """Children end when they should, also when their parent could not end them; strangers are left alone."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from embedded.brokers.process import Child, Command, ProcessDied, stop_leftovers
-from embedded.supervisor.supervision import KeepsDying, keep_running
+from embedded.brokers.state import StateUnusable
+from embedded.supervisor.supervision import Part, keep_running
 from tests.support.waiting import until
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -140,18 +143,69 @@ async def test_a_broken_pid_file_is_no_obstacle(tmp_path: Path, text: str) -> No
     assert await stop_leftovers(tmp_path) == []
 
 
-async def test_who_keeps_dying_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
-    one = child(tmp_path, sys.executable, "-c", "print('no bread'); exit(4)")
+async def kept(part: Part, said: list[str], over: Callable[[], bool], **how: float) -> None:
+    keeping = asyncio.create_task(keep_running(part, said.append, **how))
+    try:
+        await until(lambda: over() or keeping.done())
+        assert not keeping.done(), keeping.exception()
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_who_keeps_dying_is_never_given_up_and_the_pauses_grow(tmp_path: Path) -> None:
+    one = child(tmp_path, sys.executable, "-c", "print('no bread'); exit(4)", name="baker")
     one.start()
-    starts: list[str] = []
     said: list[str] = []
 
     async def start() -> None:
-        starts.append("again")
         one.start()
 
-    with pytest.raises(KeepsDying, match="died 6 times within a minute") as death:
-        await keep_running("baker", lambda: one, start, said.append, first_wait_s=0.01)
-    assert len(starts) == 5
-    assert death.value.log == "no bread"
-    assert "baker ended (exit code 4); starting it again in" in said[0]
+    part = Part("baker", lambda: one, start)
+    await kept(part, said, lambda: part.deaths >= 8, first_pause_s=0.001)
+    assert said[0].startswith("baker ended (exit code 4: no bread); starting it again in 0.0 s. Its log: ")
+    assert said[2].startswith("baker ended 2 times in a row (exit code 4: no bread); starting")
+    assert part.in_a_row == part.deaths
+    assert 0.06 < part.pause_s <= 0.128 or part.deaths > 8, "half to all of 0.001 s doubled seven times"
+
+
+async def test_who_cannot_even_be_started_is_tried_again(tmp_path: Path) -> None:
+    one = child(tmp_path, sys.executable, "-c", "exit(4)")
+    one.start()
+    troubles = [ProcessDied("the baker is ill", "Address in use"), OSError("no room"), StateUnusable("gone")]
+    said: list[str] = []
+
+    async def start() -> None:
+        if troubles:
+            raise troubles.pop(0)
+        one.command = Command("part", SLEEP, dict(os.environ))
+        one.start()
+
+    part = Part("baker", lambda: one, start)
+    try:
+        await kept(part, said, lambda: part.up and part.deaths >= 4, first_pause_s=0.001)
+    finally:
+        one.kill()
+    assert [line.partition(";")[0] for line in said[:4]] == [
+        "baker ended (exit code 4)",
+        "baker ended 2 times in a row (the baker is ill: Address in use)",
+        "baker ended 3 times in a row (OSError: no room)",
+        "baker ended 4 times in a row (StateUnusable: gone)",
+    ]
+
+
+async def test_who_runs_for_a_while_is_well_again(tmp_path: Path) -> None:
+    one = child(tmp_path, *SLEEP)
+    one.start()
+    said: list[str] = []
+
+    async def start() -> None:
+        one.start()
+
+    part = Part("baker", lambda: one, start)
+    one.kill()
+    try:
+        await kept(part, said, lambda: "baker is well again" in said, first_pause_s=0.001, well_after_s=0.1)
+    finally:
+        one.kill()
+    assert (part.deaths, part.in_a_row, part.pause_s) == (1, 0, 0.0)

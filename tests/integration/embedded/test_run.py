@@ -78,7 +78,7 @@ def place() -> Iterator[Place]:
 
 def _place(folder: Path) -> Place:
     shutil.copytree(ROOT / "config", folder / "config")
-    names = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP")
+    names = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP", "RUN")
     ports: dict[str, int] = {}
     for name in names:
         ports[name] = free_port(ports.values())
@@ -248,6 +248,55 @@ async def test_a_key_of_the_user_s_own_is_named_and_the_shell_s_other_variables_
         process.terminate()
         await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0
+
+
+@pytest.mark.timeout(240)
+async def test_what_keeps_dying_closes_nobody_s_door_and_comes_back_once_mended(place: Place) -> None:
+    template = next((place.config / "templates").glob("*.txt*"))
+    whole = template.read_text()
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client, place.running("--json") as process:
+        ready = await ready_object(process)
+        key = read_state_secrets(place.state)["WEBSITE_KEY"]
+        said: list[str] = []
+
+        async def listen() -> None:
+            assert process.stderr
+            while line := await process.stderr.readline():
+                said.append(line.decode())
+
+        listening = asyncio.create_task(listen())
+
+        async def metrics() -> str:
+            return (await client.get(f"{ready['urls']['run']}/metrics")).text
+
+        async def it_has_died_often() -> bool:
+            lead = {"email": f"grace{len(said)}@example.com"}
+            answer = await client.post(
+                f"{ready['urls']['ingest']}/v1/leads", json=lead, headers={"Authorization": f"Bearer {key}"}
+            )
+            assert answer.status_code == 202
+            await asyncio.sleep(0.1)
+            found = re.search(r'firsthour_part_deaths_in_a_row{part="nurture"} (\d)', await metrics())
+            assert found
+            return int(found[1]) >= 7
+
+        template.write_text(whole + "{% if %}")
+        os.kill(ready["pids"]["nurture"], signal.SIGKILL)
+        await until(it_has_died_often, 120)
+        assert 'firsthour_part_up{part="ingest"} 1.0' in await metrics()
+        loud = [line for line in said if line.startswith("firsthour: nurture ended 6 times in a row")]
+        assert template.name in loud[0], "the reason's last line"
+        template.write_text(whole)
+
+        async def it_is_back() -> bool:
+            with contextlib.suppress(httpx.HTTPError):
+                return (await client.get(f"{ready['urls']['nurture']}/readyz")).status_code == 200
+            return False
+
+        await until(it_is_back, 70)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+        await listening
 
 
 @pytest.mark.timeout(120)

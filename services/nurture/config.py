@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from services.nurture.domain.mail_caps import MailCaps
 from shared.config import ConfigModel, load
 from shared.events.identity import normalise_email
 from shared.secrets import is_reference
@@ -21,6 +22,7 @@ _SCHEMES: Final[dict[str, tuple[Tls, int]]] = {
     "smtp+starttls": ("starttls", 587),
     "smtps": ("smtps", 465),
 }
+_CAPS: Final = MailCaps()
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -40,7 +42,10 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """How mail leaves. `password` is a reference. `sender` is the address alone, `sender_name` what is shown."""
+    """How mail leaves. `password` is a reference. `sender` is the address alone, `sender_name` what is shown.
+
+    `caps` hold for mails that forms and pages cause.
+    """
 
     host: str
     port: int
@@ -50,6 +55,7 @@ class MailServer:
     sender: str
     sender_name: str
     concurrency: int
+    caps: MailCaps = _CAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,7 @@ def _mail_server(raw: "_Email") -> MailServer:
         sender=normalise_email(address),
         sender_name=name,
         concurrency=raw.concurrency,
+        caps=MailCaps(raw.caps.recipient, raw.caps.domain, raw.caps.source),
     )
 
 
@@ -177,11 +184,20 @@ class _Webhook(ConfigModel):
         return self
 
 
+class _Caps(ConfigModel):
+    """Mails a day that public events may cause."""
+
+    recipient: int = Field(default=_CAPS.recipient, ge=0, le=1_000_000)
+    domain: int = Field(default=_CAPS.domain, ge=0, le=1_000_000)
+    source: int = Field(default=_CAPS.source, ge=0, le=1_000_000)
+
+
 class _Email(ConfigModel):
     smtp: Annotated[str, AfterValidator(_smtp)]
     sender: Annotated[str, AfterValidator(_sender)] = Field(alias="from")
     password: _Reference | None = None
     concurrency: int = Field(default=4, ge=1, le=64)
+    caps: _Caps = _Caps()
 
     @model_validator(mode="after")
     def _credentials(self) -> "_Email":

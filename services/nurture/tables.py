@@ -128,10 +128,18 @@ deliveries = sa.Table(
     _at("finished_at"),
     _text("reason", nullable=True),  # of the last failure
     sa.Column("payload", BYTEA, nullable=False),
+    _text("recipient", nullable=True),  # the address of a mail that goes outside
+    _text("purpose", nullable=True),  # of that mail: what its recipient is asked to agree to
+    _text("public_source", nullable=True),  # of that mail: the source of the public event that caused it
     sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="deliveries_enrolment"),
     sa.UniqueConstraint("enrolment_id", "step", "channel", name="deliveries_once"),
     sa.CheckConstraint("channel IN ('webhook', 'email')", name="deliveries_channel"),
     sa.CheckConstraint("rep IS NULL OR channel = 'email'", name="deliveries_rep"),
+    sa.CheckConstraint("recipient IS NULL OR (channel = 'email' AND rep IS NULL)", name="deliveries_recipient"),
+    sa.CheckConstraint(
+        "(recipient IS NULL) = (purpose IS NULL) AND (recipient IS NOT NULL OR public_source IS NULL)",
+        name="deliveries_purpose",
+    ),
     sa.CheckConstraint(
         "state IN ('pending', 'claimed', 'delivered', 'failed', 'expired', 'cancelled')", name="deliveries_state"
     ),
@@ -238,6 +246,27 @@ contact_merges = sa.Table(
     _id("survivor"),
     sa.CheckConstraint("loser <> survivor", name="contact_merges_apart"),
     sa.Index("contact_merges_survivor", "survivor"),
+)
+
+consents = sa.Table(  # the last word of each matter
+    "consents",
+    metadata,
+    _text("subject", primary_key=True),  # an address, or `contact:` and the id of a contact as a whole
+    _text("channel", primary_key=True),
+    _text("purpose", primary_key=True),  # empty: the general one
+    sa.Column("given", sa.Boolean, nullable=False),
+    _at("said_at", nullable=False),
+)
+
+mail_counts = sa.Table(  # mails that public events caused, by day (UTC)
+    "mail_counts",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    _text("kind", primary_key=True),
+    _text("name", primary_key=True),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.CheckConstraint("kind IN ('recipient', 'domain', 'source')", name="mail_counts_kind"),
+    sa.CheckConstraint("sent >= 0", name="mail_counts_sent"),
 )
 
 endpoint_state = sa.Table(  # no row: never anything special

@@ -1,11 +1,17 @@
-"""Notes that deliveries are about to be sent: those of one moment in one statement, so that each costs little."""
+"""Notes that deliveries are about to be sent: those of one moment in one transaction, so that each costs little.
+
+In it, too, their recipients are asked whether they still want them: what is withdrawn before it is not sent.
+"""
 
 import asyncio
-from typing import Final
+from typing import Final, TypeAlias
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.nurture.deliveries.sending import NotBegun
+from services.nurture.deliveries.permission import refusals
+from services.nurture.deliveries.sending import NotBegun, Refused
+from services.nurture.domain.mail_caps import MailCaps
 from services.nurture.store import leases as store_leases
 from services.nurture.store.deliveries import Given
 from shared import log
@@ -13,43 +19,49 @@ from shared.db.transient import is_transient
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500
+_Answer: TypeAlias = NotBegun | Refused | None
 
 
 class Beginnings:
-    """Gathers what begins while a statement is under way, and notes it with the next."""
+    """Gathers what begins while a transaction is under way, and notes it with the next."""
 
-    def __init__(self, engine: AsyncEngine, *, lease_s: float) -> None:
-        """`engine` commits each statement."""
+    def __init__(self, engine: AsyncEngine, *, lease_s: float, caps: MailCaps) -> None:
+        """Nothing happens before `begin`."""
         self._engine = engine
         self._lease_s = lease_s
-        self._waiting: list[tuple[Given, asyncio.Future[bool]]] = []
+        self._caps = caps
+        self._waiting: list[tuple[Given, asyncio.Future[_Answer]]] = []
         self._noting: asyncio.Task[None] | None = None
 
     async def begin(self, given: Given) -> None:
-        """Return once it is noted that the sending begins. Raises NotBegun: it must not be sent."""
-        noted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Return once it is noted that the sending begins. Raises NotBegun, or Refused: it must not be sent."""
+        noted: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((given, noted))
         if self._noting is None:
             self._noting = asyncio.create_task(self._note())
-        if not await noted:
-            raise NotBegun
+        refusal = await noted
+        if refusal is not None:
+            raise refusal
 
     async def _note(self) -> None:
         try:
             while self._waiting:
                 some, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-                begun = await self._begun([given for given, _ in some])
+                answers = await self._answers([given for given, _ in some])
                 for given, noted in some:
                     if not noted.done():  # else its attempt was cancelled
-                        noted.set_result(given.id in begun)
+                        noted.set_result(answers.get(given.id, NotBegun()))
         finally:
             self._noting = None
 
-    async def _begun(self, givens: list[Given]) -> set[object]:
+    async def _answers(self, givens: list[Given]) -> dict[UUID, _Answer]:
         try:
-            async with self._engine.connect() as conn:
-                return set(await store_leases.begin(conn, givens, lease_s=self._lease_s))
+            async with self._engine.begin() as conn:
+                refused = await refusals(conn, givens, self._caps)
+                allowed = [given for given in givens if given.id not in refused]
+                begun = await store_leases.begin(conn, allowed, lease_s=self._lease_s)
+            return dict.fromkeys(begun) | {each: Refused(reason) for each, reason in refused.items()}
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
             if not is_transient(error):
                 _LOG.error("sending_not_begun", deliveries=len(givens), exc_info=error)
-            return set()
+            return {}

@@ -17,7 +17,8 @@ from services.nurture.deliveries.beginning import Beginnings
 from services.nurture.deliveries.leases import Leases
 from services.nurture.deliveries.queue import Lane, nowhere
 from services.nurture.deliveries.recorder import Recorder
-from services.nurture.deliveries.sending import NotBegun, Result, Send
+from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
+from services.nurture.domain.mail_caps import MailCaps
 from services.nurture.domain.retry import Impossible, MaybeSent
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
@@ -68,7 +69,9 @@ class Deliverer:
         self._claims = asyncio.Semaphore(_CLAIMS_AT_ONCE)
         self._workers: set[asyncio.Task[None]] = set()
         self._dice = random.Random()  # noqa: S311 - dice, not a secret
-        self._beginnings = Beginnings(self._single, lease_s=lease_s)
+        self._beginnings = Beginnings(
+            engine, lease_s=lease_s, caps=endpoints.email.caps if endpoints.email is not None else MailCaps()
+        )
         self._recorder = Recorder(
             engine,
             endpoints=endpoints,
@@ -198,6 +201,8 @@ class Deliverer:
         except NotBegun:
             await self._give_back(given)
             return
+        except Refused as refusal:
+            result = Result(Impossible(str(refusal)))
         except asyncio.CancelledError:
             if begun:
                 result = Result(MaybeSent("the process stopped before an answer came"))

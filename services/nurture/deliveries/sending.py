@@ -21,11 +21,15 @@ class NotBegun(Exception):  # noqa: N818 - reads as what happened
     """This delivery must not be sent now: it was withdrawn, somebody else holds it, or nobody could be asked."""
 
 
+class Refused(Exception):  # noqa: N818 - reads as what happened
+    """This delivery must not be sent at all, for the reason that this says."""
+
+
 Begin: TypeAlias = Callable[[], Awaitable[None]]
 """Notes that sending begins. Awaited once, right before the first byte that a receiver may act on.
 
-Raises NotBegun: then nothing may leave.
+Raises NotBegun or Refused: then nothing may leave.
 """
 
 Send: TypeAlias = Callable[[Given, Begin], Awaitable[Result]]
-"""One attempt. Raises NotBegun from `Begin` and nothing of the receiver's."""
+"""One attempt. Raises NotBegun and Refused from `Begin` and nothing of the receiver's."""

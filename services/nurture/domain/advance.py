@@ -20,6 +20,7 @@ from services.nurture.domain.enrolment import (
 from services.nurture.domain.facts import ContactUpdate, Facts, Happening
 from services.nurture.domain.payload import followup_payload
 from services.nurture.domain.quiet_hours import after_quiet_hours
+from services.nurture.domain.recipient import recipient_of
 from services.nurture.domain.workflow import Branch, Exit, Send, Wait, WaitFor, Workflow
 
 _REMEMBERED: Final = 32  # events kept per run; more than any sequence waits for
@@ -169,6 +170,8 @@ def _delivery(run: _Run, step: Send) -> NewDelivery:
     if step.deadline is not None:
         deadline = plus(run.now, step.deadline, zone_of(enrolment.contact.time_zone))
     identifier = delivery_id(enrolment.id, step.id, target.channel)
+    trigger = enrolment.trigger
+    recipient = recipient_of(trigger, enrolment.contact)
     return NewDelivery(
         id=identifier,
         enrolment_id=enrolment.id,
@@ -183,7 +186,12 @@ def _delivery(run: _Run, step: Send) -> NewDelivery:
         deadline=deadline,
         expires_at=expiry(run.now, deadline, target.channel, step.fallback),
         fallback=step.fallback,
-        payload=followup_payload(identifier, enrolment, step.id, target, now=run.now, deadline=deadline),
+        payload=followup_payload(
+            identifier, enrolment, step.id, target, recipient, purpose=step.purpose, now=run.now, deadline=deadline
+        ),
+        recipient=recipient.address,
+        purpose=step.purpose,
+        public_source=trigger.source if trigger.trust == "public" else None,
     )
 
 

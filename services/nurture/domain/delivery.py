@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
-from services.nurture.domain.workflow import Channel, Target
+from services.nurture.domain.workflow import FOLLOW_UP, Channel, Target
 
 State: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
 
@@ -28,7 +28,8 @@ class NewDelivery:
 
     `payload` is the JSON of `payload.py`: the very body of a webhook, the context of an e-mail's template, the
     details of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in
-    time); without a fallback it is the deadline; None: no deadline.
+    time); without a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what
+    it is for; `public_source` is the source of the public event that caused it, if it was one.
     """
 
     id: UUID
@@ -45,6 +46,9 @@ class NewDelivery:
     expires_at: datetime | None
     fallback: Target | None
     payload: bytes
+    recipient: str | None = None
+    purpose: str = FOLLOW_UP
+    public_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,21 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import Permanent
+from shared.events.envelope import Trust
 from shared.events.reasons import without_values
 from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An event, with its data as plain JSON values. `time` is when it happened."""
+    """An event, with its data as plain JSON values. `time` is when it happened, `trust` says who speaks."""
 
     id: UUID
     type: str
     time: datetime
     source: str
     data: dict[str, Any]
+    trust: Trust = "trusted"
 
     @property
     def human_touch(self) -> bool:
@@ -65,6 +67,7 @@ class _Event(Struct, frozen=True):
     time: datetime
     source: str
     data: dict[str, Any]
+    trust: Trust = "trusted"
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
@@ -79,5 +82,5 @@ def read_update(envelope: UpdateEnvelope) -> ContactUpdate:
         raise Permanent(f"undecodable event in an update: {without_values(error)}") from None
     if event.time.tzinfo is None:
         raise Permanent("event time without a time zone")
-    happening = Happening(event.id, event.type, event.time, event.source, event.data)
+    happening = Happening(event.id, event.type, event.time, event.source, event.data, event.trust)
     return ContactUpdate(happening, update.contact, update.after, tuple(update.bookings))

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.nurture.domain.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
-from services.nurture.domain.payload import fallback_payload
+from services.nurture.domain.payload import addressed, fallback_payload
 
 
 def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDelivery | None:
@@ -15,6 +15,7 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
     if target is None:
         return None
     step = delivery.step + FALLBACK_SUFFIX
+    recipient, purpose, public_source = addressed(delivery.payload)
     identifier = delivery_id(delivery.enrolment_id, step, target.channel)
     return NewDelivery(
         id=identifier,
@@ -31,4 +32,7 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         expires_at=None,
         fallback=None,
         payload=fallback_payload(delivery.payload, identifier, step, target, reason=reason, now=now),
+        recipient=recipient,
+        purpose=purpose,
+        public_source=public_source,
     )

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.workflow import Target
+from services.nurture.domain.recipient import Recipient
+from services.nurture.domain.workflow import FOLLOW_UP, Target
 from shared.events.updates import ContactView
 from shared.money import from_minor
 
@@ -31,14 +32,17 @@ def followup_payload(
     enrolment: Enrolment,
     step: str,
     target: Target,
+    recipient: Recipient,
     *,
+    purpose: str,
     now: datetime,
     deadline: datetime | None,
 ) -> bytes:
     """The body of a webhook, which is also a template's context and a task's details.
 
     `data` holds the contact, both values as money, the bookings that explain them, the event that started the
-    run, and the names of workflow, step and target. What had to be cut to fit is named in `trimmed`.
+    run, the names of workflow, step and target, and the address that it is about with whether that is proven. What
+    had to be cut to fit is named in `trimmed`.
     """
     contact, window, trigger = enrolment.contact, enrolment.window, enrolment.trigger
     data: dict[str, Any] = {
@@ -50,6 +54,8 @@ def followup_payload(
         "channel": target.channel,
         "target": target.name,
         "deadline": deadline,
+        "purpose": purpose,
+        "recipient": {"email": recipient.address, "named": recipient.named, "proven": recipient.proven},
         "contact": {
             **{name: getattr(contact, name) for name in _CONTACT},
             "company": contact.traits.get("company"),
@@ -68,6 +74,8 @@ def followup_payload(
             "id": trigger.id,
             "type": trigger.type,
             "time": trigger.time,
+            "source": trigger.source,
+            "trust": trigger.trust,
             "data": {key: value for key, value in trigger.data.items() if key != "identity"},
         },
         "window": window
@@ -92,6 +100,15 @@ def fallback_payload(
         "instead_of": {**instead, "reason": reason[:_SHORT_TEXT]},
     }
     return _fit({"type": FALLBACK, "timestamp": now.astimezone(UTC), "data": data})
+
+
+def addressed(payload: bytes) -> tuple[str | None, str, str | None]:
+    """Where a mail with this body goes, its purpose, and the source of the public event that caused it, if any."""
+    data = msgspec.json.decode(payload)["data"]
+    event = data["event"]
+    recipient = data.get("recipient") or data["contact"]  # a body made before it named one
+    source = event.get("source") if event.get("trust") == "public" else None
+    return recipient.get("email"), data.get("purpose") or FOLLOW_UP, source
 
 
 def _fit(body: dict[str, Any]) -> bytes:
@@ -141,19 +158,21 @@ def _cut_all(data: dict[str, Any]) -> None:
 
 
 def _cut_to_the_bone(data: dict[str, Any]) -> None:
-    contact, event = data["contact"], data["event"]
+    contact, event, recipient = data["contact"], data["event"], data["recipient"]
     for key, value in data.items():
         if key != "trimmed":
             data[key] = _flat(value)
     data["contact"] = {
         "id": _tiny(contact["id"]),
         **{name: _whole_or_none(contact[name]) for name in ("email", "phone")},
+        "proven": contact.get("proven") is True,
         "name": _tiny(contact.get("name")),
         "traits": {},
         "consent": {},
     }
     data["reasons"] = []
-    data["event"] = {**{name: _tiny(event[name]) for name in ("id", "type", "time")}, "data": {}}
+    data["recipient"] = {**recipient, "email": _whole_or_none(recipient["email"])}
+    data["event"] = {**{name: _tiny(event[name]) for name in ("id", "type", "time", "source", "trust")}, "data": {}}
 
 
 def _flat(value: Any) -> Any:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from services.nurture.domain.duration import Duration
 from services.nurture.domain.facts import Condition
 from shared.events.types import LIKELY_HUMAN
 
+FOLLOW_UP: Final = "follow-up"  # the purpose of a mail that names none
 Channel: TypeAlias = Literal["email", "webhook", "task"]
 
 
@@ -58,7 +59,10 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one thing by one channel. `deadline` counts from the moment the step is reached."""
+    """Send one thing by one channel. `deadline` counts from the moment the step is reached.
+
+    `purpose`: of a mail, so that whoever agreed to one thing or wants it no more is not asked about another.
+    """
 
     id: str
     target: Target
@@ -66,6 +70,7 @@ class Send:
     deadline: Duration | None
     fallback: Target | None
     next: str | None
+    purpose: str = FOLLOW_UP
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.nurture.config import FILE as ENDPOINTS
 from services.nurture.config import Endpoints, load_endpoints
 from services.nurture.domain.facts import Condition
 from services.nurture.domain.workflow import (
+    FOLLOW_UP,
     Arm,
     Branch,
     Channel,
@@ -210,7 +211,7 @@ class _Build:
         if fallback is not None:
             self.targets.append(((*path, "fallback", fallback.channel), fallback))
         self.reps += [((*path, "assign", "round_robin", index), name) for index, name in enumerate(assign)]
-        return Send(identifier, target, assign, send.deadline, fallback, after)
+        return Send(identifier, target, assign, send.deadline, fallback, after, send.purpose or FOLLOW_UP)
 
     def branch(self, arms: Sequence[ArmModel], path: _Path, identifier: str, place: str, after: str | None) -> Branch:
         built: list[Arm] = []

@@ -124,16 +124,22 @@ class SendModel(TargetModel):
     assign: AssignModel | None = None
     deadline: Length | None = None
     fallback: TargetModel | None = None
+    purpose: Name | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> "SendModel":
         if self.assign is not None and self.task is None:
             raise ValueError("assign is for tasks: only a person can be assigned")
+        if self.purpose is not None and "email" not in self._channels():
+            raise ValueError("a purpose is for e-mail: who agreed to what is asked before one is sent")
         if self.fallback is not None and self.fallback.target() == self.target():
             raise ValueError("the fallback is the same as what it stands in for")
         if self.fallback is not None and self.task is not None and self.deadline is None:
             raise ValueError("a task's fallback needs a deadline, or it would never be used")
         return self
+
+    def _channels(self) -> set[str]:
+        return {each.target().channel for each in (self, self.fallback) if each is not None}
 
 
 class WaitModel(ConfigModel):

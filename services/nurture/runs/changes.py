@@ -29,6 +29,11 @@ class NewRow:
         """In whose queue it stands."""
         return MAIL if self.new.channel == "email" else self.new.target
 
+    @property
+    def recipient(self) -> str | None:
+        """Whom of the outside the mail goes to; None for what is no mail, or one to a rep."""
+        return self.new.recipient if self.new.channel == "email" and self.rep is None else None
+
 
 @dataclass(slots=True)
 class Changes:

@@ -6,7 +6,7 @@ place in one array.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
+from services.nurture.domain.consent import Word, last_words, said
 from services.nurture.domain.enrolment import Arrived, Decision, Enrolment
 from services.nurture.domain.entry import Past, after_merge, begin, may_enrol
 from services.nurture.domain.facts import ContactUpdate, read_update
@@ -26,6 +27,7 @@ from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
+from services.nurture.store import consents as store_consents
 from services.nurture.store import enrolments as store
 from shared import clock
 from shared.errors import Permanent, Transient
@@ -190,6 +192,7 @@ class UpdatesHandler:
     ) -> None:
         batch = _Batch(clock.utc_now())
         owner = await self._merge(conn, arrivals, batch)
+        await store_consents.keep(conn, last_words(_consents(arrivals, owner)))
         await self._look_back(conn, arrivals, owner, batch)
         unreadable: list[UUID] = []
         for number, arrival in enumerate(arrivals, 1):
@@ -250,6 +253,7 @@ class UpdatesHandler:
         if losers:
             await store.remember_merges(conn, losers)
             await store.adopt_ended(conn, losers)
+            await store_consents.adopt(conn, losers)
         return owner
 
     async def _look_back(
@@ -285,6 +289,13 @@ class UpdatesHandler:
                 batch.begin(begin(workflow, update, batch.now))
             else:
                 outcome.refused[workflow.name, refusal] += 1
+
+
+def _consents(arrivals: Iterable[_Arrival], owner: Mapping[UUID, UUID]) -> Iterator[Word]:
+    for each in arrivals:
+        contact = each.envelope.data.contact
+        for word in each.envelope.data.consents:
+            yield from said(word, contact_id=owner[contact.id], newest_address=contact.email)
 
 
 def _last(contact_id: UUID, merged: dict[UUID, UUID]) -> UUID:

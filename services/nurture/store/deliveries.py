@@ -42,6 +42,9 @@ class Given:
     began_at: datetime | None  # when the sending under way began
     lease_token: UUID | None
     payload: bytes
+    recipient: str | None = None  # of a mail that goes outside
+    purpose: str | None = None
+    public_source: str | None = None  # of the public event that caused it
 
     def rule(self) -> Delivery:
         """What the rules on retries need to know of it."""
@@ -76,20 +79,21 @@ _TURNS: Final = sa.text("""
 _INSERT: Final = sa.text("""
     INSERT INTO deliveries (
         id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, due_at, deadline_at,
-        expires_at, fallback_channel, fallback_target, finished_at, payload
+        expires_at, fallback_channel, fallback_target, finished_at, payload, recipient, purpose, public_source
     )
     SELECT id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, statement_timestamp(),
         deadline_at, expires_at, fallback_channel, fallback_target,
-        CASE WHEN state = 'pending' THEN NULL ELSE created_at END, payload
+        CASE WHEN state = 'pending' THEN NULL ELSE created_at END, payload, recipient, purpose, public_source
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:enrolments AS uuid[]), CAST(:steps AS text[]), CAST(:channels AS text[]),
         CAST(:targets AS text[]), CAST(:endpoints AS text[]), CAST(:reps AS text[]), CAST(:firsts AS bool[]),
         CAST(:states AS text[]), CAST(:created AS timestamptz[]), CAST(:deadlines AS timestamptz[]),
         CAST(:expiries AS timestamptz[]), CAST(:fallback_channels AS text[]), CAST(:fallback_targets AS text[]),
-        CAST(:payloads AS bytea[])
+        CAST(:payloads AS bytea[]), CAST(:recipients AS text[]), CAST(:purposes AS text[]),
+        CAST(:public_sources AS text[])
     ) AS u (
         id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, deadline_at, expires_at,
-        fallback_channel, fallback_target, payload
+        fallback_channel, fallback_target, payload, recipient, purpose, public_source
     )
     ON CONFLICT DO NOTHING RETURNING id
 """)
@@ -134,7 +138,7 @@ OF_RUN: Final = "e.contact_id, e.workflow, e.version, e.triggered_at"
 COLUMNS: Final = f"""
     d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.rep, d.is_first, d.created_at,
     d.deadline_at, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.began_at,
-    d.lease_token, d.payload
+    d.lease_token, d.payload, d.recipient, d.purpose, d.public_source
 """
 
 
@@ -161,6 +165,9 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow]) -> se
         "endpoints": [row.endpoint for row in rows],
         "firsts": [row.is_first for row in rows],
         "states": ["pending" if row.state == "waiting" else "cancelled" for row in rows],
+        "recipients": [row.recipient for row in rows],
+        "purposes": [row.new.purpose if row.recipient else None for row in rows],
+        "public_sources": [row.new.public_source if row.recipient else None for row in rows],
     }
     return set((await conn.execute(_INSERT, arrays)).scalars())
 
@@ -212,10 +219,11 @@ def given_of(row: "sa.Row[Any]") -> Given:
     (
         identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
         is_first, created_at, deadline, expires_at, fallback_channel, fallback_target, attempts, tries, began_at,
-        lease_token, payload,
-    ) = tuple(row)[:22]  # fmt: skip
+        lease_token, payload, recipient, purpose, public_source,
+    ) = tuple(row)[:25]  # fmt: skip
     fallback = Target(fallback_channel, fallback_target) if fallback_channel is not None else None
     return Given(
         identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
         is_first, created_at, deadline, expires_at, fallback, attempts, tries, began_at, lease_token, payload,
+        recipient, purpose, public_source,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.nurture.channels.email.content import LARGEST, load_templates, render, template_names
 from services.nurture.config import MailServer
+from services.nurture.domain.payload import addressed
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 
@@ -46,7 +47,8 @@ def part(message: EmailMessage, kind: str) -> str:
 
 
 def rendered(template: Any, body: bytes) -> EmailMessage:
-    return as_received(render(template, body, delivery_id=an_id("mail"), server=SERVER, now=NOW))
+    address, _purpose, _source = addressed(body)
+    return as_received(render(template, body, address, delivery_id=an_id("mail"), server=SERVER, now=NOW))
 
 
 def test_the_shipped_thanks() -> None:
@@ -83,8 +85,9 @@ def test_every_shipped_template_does_without_anything_known() -> None:
 @given(st.text(max_size=300))
 def test_no_text_breaks_out_of_the_headers(name: str) -> None:
     template = load_templates(SHIPPED)["thanks"]
-    body = msgspec.json.encode({"data": {"contact": {"email": "ada@example.com", "name": name}, "event": {}}})
-    message = render(template, body, delivery_id=an_id("mail"), server=SERVER, now=NOW)
+    told = {"recipient": {"proven": True}, "contact": {"name": name}, "event": {"trust": "trusted"}}
+    body = msgspec.json.encode({"data": told})
+    message = render(template, body, "ada@example.com", delivery_id=an_id("mail"), server=SERVER, now=NOW)
     received = as_received(message)
     assert set(received.keys()) == set(message.keys())
     assert received["To"] == "ada@example.com"
@@ -93,13 +96,14 @@ def test_no_text_breaks_out_of_the_headers(name: str) -> None:
 
 def test_no_address_no_mail() -> None:
     with pytest.raises(Permanent, match="no e-mail address"):
-        rendered(load_templates(SHIPPED)["thanks"], payload(contact=a_contact(email=None)))
+        rendered(load_templates(SHIPPED)["thanks"], payload(contact=a_contact(email=None), identity={}))
 
 
 def test_an_address_beyond_ascii() -> None:
     message = render(
         load_templates(SHIPPED)["thanks"],
-        payload(contact=a_contact(email="jürgen@xn--mller-kva.example")),
+        payload(),
+        "jürgen@xn--mller-kva.example",
         delivery_id=an_id("mail"),
         server=SERVER,
         now=NOW,

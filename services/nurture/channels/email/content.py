@@ -1,7 +1,8 @@
 """E-mail from templates: plain text always, HTML beside it when there is one. Pure but for `load_templates`.
 
 A template is `templates/NAME.txt`, whose first line is `Subject: …`, and optionally `NAME.html`. It sees what the
-webhook's `data` holds (`contact`, `lead_value`, `customer_value`, `reasons`, `event`, `window`, …) as plain values.
+webhook's `data` holds (`contact`, `lead_value`, `customer_value`, `reasons`, `event`, `window`, …) as plain values;
+to an unproven address, or because of a public event, only what that event said (domain/stranger.py).
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.config import MailServer
+from services.nurture.domain.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 
 FOLDER: Final = "templates"
@@ -76,16 +78,19 @@ def load_templates(config: Path) -> Mapping[str, Template]:
     return MappingProxyType(loaded)
 
 
-def render(template: Template, payload: bytes, *, delivery_id: UUID, server: MailServer, now: datetime) -> EmailMessage:
-    """The message of one delivery. `payload` is the delivery's; `now` becomes the Date header.
+def render(
+    template: Template, payload: bytes, address: str | None, *, delivery_id: UUID, server: MailServer, now: datetime
+) -> EmailMessage:
+    """The message of one delivery, to `address`. `payload` is the delivery's; `now` becomes the Date header.
 
     Every attempt of a delivery has the same Message-ID. Raises Permanent when the contact has no address, or the
     template fails on this contact or writes too much.
     """
     data: dict[str, Any] = msgspec.json.decode(payload)["data"]
-    address = data["contact"].get("email")
     if not address:
         raise Permanent("the contact has no e-mail address")
+    if not may_be_told(data):
+        data = as_said(data)
     subject = _one_line(_filled(template, template.subject, data))[:_LONGEST_SUBJECT]
     text = _filled(template, template.text, data)
     message = EmailMessage(SMTP.clone(utf8=not (address + server.sender).isascii()))

@@ -32,10 +32,7 @@ def composer(
         template = templates.get(given.target)
         if template is None:
             raise Permanent("there is no template of this name")
-        consent = msgspec.json.decode(given.payload)["data"]["contact"].get("consent") or {}
-        if consent.get("email") is False:
-            raise Permanent("the contact does not want e-mail")
-        return render(template, given.payload, delivery_id=given.id, server=server, now=clock())
+        return render(template, given.payload, given.recipient, delivery_id=given.id, server=server, now=clock())
 
     return compose
 

@@ -1,0 +1,60 @@
+"""Whether a mail may leave: asked of its recipient as they are then, in the transaction that begins to send it.
+
+Those that public events caused are counted in it, too.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.consent import Word, about, permits
+from services.nurture.domain.mail_caps import MailCaps, PublicMail, admit
+from services.nurture.store import consents as store
+from services.nurture.store import mail_counts as store_counts
+from services.nurture.store.deliveries import Given
+
+UNWANTED: Final = "the recipient does not want such e-mail"
+
+
+async def refusals(conn: AsyncConnection, givens: Sequence[Given], caps: MailCaps) -> dict[UUID, str]:
+    """Those of these deliveries that must not be sent, each with the reason; the others count as sent."""
+    mails = [given for given in givens if given.recipient is not None]
+    if not mails:
+        return {}
+    refused = await _unwanted(conn, mails)
+    public = [
+        PublicMail(mail.id, mail.recipient, mail.public_source)
+        for mail in mails
+        if mail.id not in refused and mail.recipient is not None and mail.public_source is not None
+    ]
+    if public:
+        sent = await store_counts.lock(conn, {counted for mail in public for counted in mail.counted})
+        too_many, added = admit(public, sent, caps)
+        await store_counts.add(conn, added)
+        refused |= too_many
+    return refused
+
+
+async def _unwanted(conn: AsyncConnection, mails: Sequence[Given]) -> dict[UUID, str]:
+    subjects = {subject for mail in mails for subject in _subjects(mail)}
+    words: dict[str, list[Word]] = defaultdict(list)
+    for word in await store.words(conn, subjects, "email"):
+        words[word.matter.subject].append(word)
+    return {mail.id: UNWANTED for mail in mails if not _wanted(mail, words)}
+
+
+def _subjects(mail: Given) -> tuple[str, str]:
+    return mail.recipient or "", about(mail.contact_id)
+
+
+def _wanted(mail: Given, words: Mapping[str, Sequence[Word]]) -> bool:
+    heard = [word for subject in _subjects(mail) for word in words.get(subject, ())]
+    if heard:
+        return permits(heard, mail.purpose or "") is not False
+    # Nothing has been heard since consent is kept here: what the contact's state said when the mail was made.
+    contact: dict[str, Any] = msgspec.json.decode(mail.payload)["data"]["contact"]
+    return (contact.get("consent") or {}).get("email") is not False

@@ -1,0 +1,81 @@
+"""Whether somebody may be written to: what was said of an address and of its contact, and what it comes to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.events.consent import ConsentWord
+
+
+class Matter(NamedTuple):
+    """What a word is about. `subject`: an address, or `contact:` and an id; `purpose`: "" is the general one."""
+
+    subject: str
+    channel: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The last that was said of a matter, and when. At the same moment a no outranks a yes."""
+
+    matter: Matter
+    given: bool
+    at: datetime
+
+    @property
+    def rank(self) -> tuple[datetime, bool]:
+        """What is said with the higher rank counts."""
+        return self.at, not self.given
+
+
+def said(word: ConsentWord, *, contact_id: UUID, newest_address: str | None) -> tuple[Word, ...]:
+    """What is noted of a word. One that names no address is about the contact and the address that it has then.
+
+    A yes that anybody may have said is no yes, while a no of that kind costs nobody anything but a mail.
+    """
+    if word.given and word.public:
+        return ()
+    subjects = [word.address] if word.address else [about(contact_id), newest_address]
+    return tuple(
+        Word(Matter(subject, word.channel, word.purpose or ""), word.given, word.at) for subject in subjects if subject
+    )
+
+
+def about(contact_id: UUID) -> str:
+    """The subject of what was said of a contact as a whole. No address looks like it: it has no @."""
+    return f"contact:{contact_id}"
+
+
+def last_words(words: Iterable[Word]) -> tuple[Word, ...]:
+    """Of each matter the one that counts, in the order of the matters; the order in which they came says nothing."""
+    last: dict[Matter, Word] = {}
+    for word in words:
+        known = last.get(word.matter)
+        if known is None or word.rank > known.rank:
+            last[word.matter] = word
+    return tuple(last[matter] for matter in sorted(last))
+
+
+def permits(words: Sequence[Word], purpose: str) -> bool | None:
+    """Whether the last words of an address and its contact, of one channel, allow this purpose; None: nothing is said.
+
+    A no is lifted only by a later yes that is at least as narrow: agreeing to order updates does not revive the
+    newsletter, and agreeing with a new address does not revive the old one.
+    """
+    heard = [word for word in words if word.matter.purpose in ("", purpose)]
+    if any(not word.given and not _lifted(word, heard) for word in heard):
+        return False
+    return True if any(word.given for word in heard) else None
+
+
+def _lifted(no: Word, words: Iterable[Word]) -> bool:
+    return any(
+        yes.given
+        and yes.at > no.at
+        and (not no.matter.purpose or yes.matter.purpose == no.matter.purpose)
+        and ("@" in yes.matter.subject or "@" not in no.matter.subject)
+        for yes in words
+    )

@@ -1,0 +1,74 @@
+"""How many mails a day forms and pages may cause: to one recipient, to one domain, by one source.
+
+Whoever fills forms with other people's addresses is not to send them mail by our server without end.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, TypeAlias
+from uuid import UUID
+
+Kind: TypeAlias = Literal["recipient", "domain", "source"]
+
+_WITHOUT_DOTS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}  # their dots mean nothing
+
+
+@dataclass(frozen=True, slots=True)
+class MailCaps:
+    """Mails a day that public events may cause."""
+
+    recipient: int = 5
+    domain: int = 200
+    source: int = 2000
+
+
+class Counted(NamedTuple):
+    """What is counted."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicMail:
+    """A mail that a public event of `source` caused."""
+
+    id: UUID
+    address: str
+    source: str
+
+    @property
+    def counted(self) -> tuple[Counted, ...]:
+        """As what it counts."""
+        address = folded(self.address)
+        domain = address.rpartition("@")[2]
+        return Counted("recipient", address), Counted("domain", domain), Counted("source", self.source)
+
+
+def folded(address: str) -> str:
+    """The mailbox behind an address: `ada+1@` is `ada@`, and for some providers dots are nothing, too."""
+    local, _, domain = address.casefold().rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _WITHOUT_DOTS:
+        return f"{local.replace('.', '')}@{_WITHOUT_DOTS[domain]}"
+    return f"{local}@{domain}"
+
+
+def admit(
+    mails: Sequence[PublicMail], sent: Mapping[Counted, int], caps: MailCaps
+) -> tuple[dict[UUID, str], Counter[Counted]]:
+    """Which of these mails are too many, each with the reason, and what the others add to what was `sent` today."""
+    refused: dict[UUID, str] = {}
+    added: Counter[Counted] = Counter()
+    for mail in mails:
+        full = next((each for each in mail.counted if sent.get(each, 0) + added[each] >= _cap(caps, each)), None)
+        if full is not None:
+            refused[mail.id] = f"no more than {_cap(caps, full)} mails a day to or by one {full.kind} for public events"
+        else:
+            added.update(mail.counted)
+    return refused, added
+
+
+def _cap(caps: MailCaps, counted: Counted) -> int:
+    return int(getattr(caps, counted.kind))

@@ -1,0 +1,61 @@
+"""SQL on what people agreed to and withdrew: one row for each address (or contact), channel and purpose."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.consent import Matter, Word, about
+
+_LATER: Final = "(excluded.said_at, NOT excluded.given) > (c.said_at, NOT c.given)"
+_KEEP: Final = sa.text(f"""
+    INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
+    SELECT * FROM unnest(
+        CAST(:subjects AS text[]), CAST(:channels AS text[]), CAST(:purposes AS text[]), CAST(:given AS bool[]),
+        CAST(:times AS timestamptz[])
+    )
+    ON CONFLICT (subject, channel, purpose) DO UPDATE SET given = excluded.given, said_at = excluded.said_at
+    WHERE {_LATER}
+""")  # noqa: S608 - no input
+_ADOPT: Final = sa.text(f"""
+    INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
+    SELECT DISTINCT ON (u.survivor, l.channel, l.purpose) u.survivor, l.channel, l.purpose, l.given, l.said_at
+    FROM unnest(CAST(:losers AS text[]), CAST(:survivors AS text[])) AS u (loser, survivor)
+    JOIN consents AS l ON l.subject = u.loser
+    ORDER BY u.survivor, l.channel, l.purpose, l.said_at DESC, l.given
+    ON CONFLICT (subject, channel, purpose) DO UPDATE SET given = excluded.given, said_at = excluded.said_at
+    WHERE {_LATER}
+""")  # noqa: S608 - no input
+_WORDS: Final = sa.text("""
+    SELECT subject, channel, purpose, given, said_at FROM consents
+    WHERE subject = ANY(CAST(:subjects AS text[])) AND channel = :channel
+""")
+
+
+async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
+    """Note these words, one for each matter and in their order (`last_words`); what was said later stays."""
+    if words:
+        await conn.execute(
+            _KEEP,
+            {
+                "subjects": [word.matter.subject for word in words],
+                "channels": [word.matter.channel for word in words],
+                "purposes": [word.matter.purpose for word in words],
+                "given": [word.given for word in words],
+                "times": [word.at for word in words],
+            },
+        )
+
+
+async def adopt(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
+    """What was said of these contacts as a whole holds for those that they were merged into."""
+    pairs = [(about(loser), about(survivor)) for loser, survivor in sorted(merges.items())]
+    await conn.execute(_ADOPT, {"losers": [pair[0] for pair in pairs], "survivors": [pair[1] for pair in pairs]})
+
+
+async def words(conn: AsyncConnection, subjects: Collection[str], channel: str) -> list[Word]:
+    """The last words of these subjects on this channel, as they are now."""
+    rows = await conn.execute(_WORDS, {"subjects": sorted(subjects), "channel": channel})
+    return [Word(Matter(row.subject, row.channel, row.purpose), row.given, row.said_at) for row in rows]

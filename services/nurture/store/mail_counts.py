@@ -1,0 +1,49 @@
+"""SQL on how many mails public events have caused today, by the database's day (UTC).
+
+The rows are locked until the sending of these mails is noted, so that two processes never pass one cap.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.mail_caps import Counted
+
+_TODAY: Final = "CAST(statement_timestamp() AT TIME ZONE 'UTC' AS date)"
+_MAKE: Final = sa.text(f"""
+    INSERT INTO mail_counts (day, kind, name, sent)
+    SELECT {_TODAY}, kind, name, 0
+    FROM unnest(CAST(:kinds AS text[]), CAST(:names AS text[])) AS u (kind, name)
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608 - no input
+_LOCK: Final = sa.text(f"""
+    SELECT c.kind, c.name, c.sent FROM mail_counts AS c
+    JOIN unnest(CAST(:kinds AS text[]), CAST(:names AS text[])) AS u (kind, name) USING (kind, name)
+    WHERE c.day = {_TODAY}
+    ORDER BY c.kind, c.name FOR NO KEY UPDATE OF c
+""")  # noqa: S608 - no input
+_ADD: Final = sa.text(f"""
+    UPDATE mail_counts AS c SET sent = c.sent + u.more
+    FROM unnest(CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:more AS int[])) AS u (kind, name, more)
+    WHERE c.day = {_TODAY} AND c.kind = u.kind AND c.name = u.name
+""")  # noqa: S608 - no input
+
+
+async def lock(conn: AsyncConnection, counted: Collection[Counted]) -> dict[Counted, int]:
+    """How many there were today of each of these, which nobody else may count until the transaction ends."""
+    arrays = _arrays(counted)
+    await conn.execute(_MAKE, arrays)
+    return {Counted(row.kind, row.name): row.sent for row in await conn.execute(_LOCK, arrays)}
+
+
+async def add(conn: AsyncConnection, more: Mapping[Counted, int]) -> None:
+    """Count so many more of each."""
+    if more:
+        await conn.execute(_ADD, _arrays(more) | {"more": [more[each] for each in sorted(more)]})
+
+
+def _arrays(counted: Collection[Counted]) -> dict[str, Any]:
+    ordered = sorted(counted)  # one lock order for all
+    return {"kinds": [each.kind for each in ordered], "names": [each.name for each in ordered]}

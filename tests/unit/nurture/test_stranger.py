@@ -1,0 +1,153 @@
+"""A mail that a stranger may read, or has caused, holds nothing that is stored and no message of his own."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.nurture.channels.email.content import Template, load_templates, render
+from services.nurture.config import MailServer
+from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.fallback import fallback_of
+from services.nurture.domain.recipient import Recipient, recipient_of
+from services.nurture.domain.stranger import as_said, may_be_told, name_like
+from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_event, an_id, an_update, begun
+
+SERVER = MailServer("localhost", 25, "none", None, None, "hello@example.com", "Ada", 4)
+STORED = a_contact(name="Stored Secret", interest="hoarded", email="victim@example.com", traits={"company": "Vault"})
+
+
+def a_mail(*, trust: str = "public", **data: Any) -> NewDelivery:
+    update = an_update(contact=STORED, lead=77_777)
+    said = {"identity": {"email": "victim@example.com"}} | data
+    happening = replace(update.event, trust=trust, data=said)  # type: ignore[arg-type]
+    workflow = a_workflow({"send": {"email": "t", "fallback": {"webhook": "crm"}}})
+    return begun(workflow, replace(update, event=happening)).deliveries[0]
+
+
+def everything(folder: Path) -> Template:
+    (folder / "templates").mkdir()
+    whole = "{{ contact }} {{ event }} {{ reasons }} {{ lead_value }} {{ customer_value }} {{ recipient }} {{ window }}"
+    (folder / "templates" / "t.txt").write_text(f"Subject: {{{{ contact.name }}}}\n{whole}", encoding="utf-8")
+    return load_templates(folder)["t"]
+
+
+def written(template: Template, mail: NewDelivery) -> str:
+    message = render(template, mail.payload, mail.recipient, delivery_id=an_id("m"), server=SERVER, now=NOW)
+    return f"{message['Subject']}\n{message.get_content()}"
+
+
+def test_who_caused_a_mail_by_a_public_form_learns_nothing(tmp_path: Path) -> None:
+    template = everything(tmp_path)
+    text = written(template, a_mail(name="Mallory", order_id="A-1", interest="pricing"))
+    assert "Mallory" in text
+    assert "pricing" in text
+    for stored in ("Stored", "hoarded", "Vault", "777", "A-1", str(STORED.id)):
+        assert stored not in text
+    assert "Stored Secret" in written(template, a_mail(trust="trusted"))
+
+
+@given(st.text(max_size=100) | st.from_regex(r"[a-z]{1,5}[.:/ ]{1,3}[a-z0-9]{1,9}", fullmatch=True))
+def test_a_name_is_no_message_and_no_link(text: str) -> None:
+    name = name_like(text)
+    if name is not None:
+        assert len(name) <= 60
+        assert re.search(r"[\d:/@\\#?&<>\x00-\x1f\x7f]|\w\.\w\w", name) is None
+        assert name_like(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["Ada Lovelace", "O'Brien", "D\u2019Angelo", "J.R. Smith-Jones", "Łukasz", "李小龍", "José"]
+)
+def test_names_stay_as_they_are(name: str) -> None:
+    assert name_like(name) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://evil.example", "evil.example", "Win at evil.com", "a@b", "Ada\nBcc: x", "Ada\u202e", "call 0190 123", "",
+        "  ", "<b>", "evil.кom", "x\u200b",
+    ],
+)  # fmt: skip
+def test_what_is_no_name_is_left_out(text: str) -> None:
+    assert name_like(text) is None
+
+
+def test_a_long_name_is_cut() -> None:
+    assert name_like("x" * 1000) == "x" * 60
+
+
+@pytest.mark.parametrize(
+    ("event", "trust", "contact", "expected"),
+    [
+        ("a@x.example", "trusted", {"email": "a@x.example"}, Recipient("a@x.example", named=True, proven=True)),
+        ("a@x.example", "public", {"email": "a@x.example"}, Recipient("a@x.example", named=True, proven=False)),
+        (
+            "a@x.example",
+            "public",
+            {"email": "a@x.example", "proven": True},
+            Recipient("a@x.example", named=True, proven=True),
+        ),
+        (
+            "b@x.example",
+            "public",
+            {"email": "a@x.example", "proven": True},
+            Recipient("b@x.example", named=True, proven=False),
+        ),
+        (None, "trusted", {"email": "a@x.example"}, Recipient("a@x.example", named=False, proven=False)),
+        (None, "trusted", {"email": "a@x.example", "proven": True}, Recipient("a@x.example", named=False, proven=True)),
+        (None, "trusted", {"email": None}, Recipient(None, named=False, proven=False)),
+    ],
+)
+def test_whose_address_it_is(event: str | None, trust: Any, contact: dict[str, Any], expected: Recipient) -> None:
+    happening = replace(an_event(identity={"email": event} if event else {}), trust=trust)
+    assert recipient_of(happening, a_contact(**contact)) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipient", "trust", "told"),
+    [
+        ({"proven": True}, "trusted", True),
+        ({"proven": True}, "public", False),
+        ({"proven": False}, "trusted", False),
+        ({}, "trusted", False),
+    ],
+)
+def test_who_may_be_told_what_is_stored(recipient: dict[str, bool], trust: str, told: bool) -> None:
+    assert may_be_told({"recipient": recipient, "event": {"trust": trust}}) is told
+
+
+def test_an_event_that_names_another_says_nothing_to_this_address() -> None:
+    data = msgspec.json.decode(a_mail(name="Mallory").payload)["data"]
+    assert as_said(data)["contact"]["name"] == "Mallory"
+    data["recipient"]["named"] = False
+    assert as_said(data)["contact"]["name"] is None
+    assert as_said(data)["event"]["data"] == {}
+
+
+def test_webhooks_say_whether_the_address_is_proven() -> None:
+    mail = a_mail(name="Mallory")
+    fallback = fallback_of(mail, "capped", NOW)
+    assert fallback is not None
+    for payload in (mail.payload, fallback.payload):
+        data = msgspec.json.decode(payload)["data"]
+        assert data["recipient"] == {"email": "victim@example.com", "named": True, "proven": False}
+        assert data["contact"].get("proven") is False
+        assert data["event"]["trust"] == "public"
+        assert data["contact"]["name"] == "Stored Secret"  # a receiver is ours: it may know, and is warned
+
+
+def test_a_mail_instead_of_a_webhook_goes_where_the_mail_would_have_gone() -> None:
+    workflow = a_workflow({"send": {"webhook": "crm", "purpose": "orders", "fallback": {"email": "t"}}})
+    update = an_update(identity={"email": "form@example.com"})
+    public = replace(update, event=replace(update.event, trust="public"))
+    fallback = fallback_of(begun(workflow, public).deliveries[0], "answered 500", NOW)
+    assert fallback is not None
+    assert (fallback.recipient, fallback.purpose) == ("form@example.com", "orders")
+    assert fallback.public_source == "/sources/website"

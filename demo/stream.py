@@ -22,7 +22,7 @@ from shared.secrets import ensure_admin_token, resolve
 
 _LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 60.0
-_KEYS: Final = ("WEBSITE_KEY", "SHOP_KEY", "APP_KEY")  # of the sources that come with Firsthour
+_KEYS: Final = ("WEBSITE_KEY", "SHOP_KEY")  # of the sources that come with Firsthour
 _TALK: Final = {"first-hour": "left the first hour by its goal", "thank-customer": "thanked as a customer"}
 
 
@@ -73,10 +73,9 @@ class _Demo:
     mails: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        website, shop, app = (resolve(f"env:{name}", os.environ, self.place.state) for name in _KEYS)
+        website, shop = (resolve(f"env:{name}", os.environ, self.place.state) for name in _KEYS)
         self.website = {"Authorization": f"Bearer {website}"}
         self.shop = {"Authorization": f"Bearer {shop}"}
-        self.app = (app, "")
         self.token = {"Authorization": f"Bearer {ensure_admin_token(self.place.state)}"}
 
     async def come(self, person: Person) -> None:
@@ -84,7 +83,7 @@ class _Demo:
         device = secrets.token_hex(8)
         for _ in range(person.views):
             view_of = {"anonymousId": device, "properties": {"url": "https://example.com/pricing"}}
-            await self._post("/v1/page", json=view_of, auth=self.app)
+            await self._post("/v1/page", json=view_of, headers=self.website)
         lead = _Lead(person, Row(person.name, "form" if person.by_form else "API"))
         self.leads.append(lead)
         lead.posted = time.time()  # noqa: TID251 - compared with the receipts of another process

@@ -67,7 +67,9 @@ def check_configuration(config: Path, state: Path) -> list[ConfigProblem]:
             problems.extend(problem for problem in error.problems if problem not in problems)
             return None
 
-    attempt(lambda: sources.load_sources(config, environment=os.environ, state=state))
+    known = attempt(lambda: sources.load_sources(config, environment=os.environ, state=state))
+    if known is not None:
+        warnings.extend(known.warnings)
     attempt(lambda: load_scoring(config))
     attempt(lambda: load_outlets(config, environment=os.environ, state=state))
     workflows = attempt(lambda: load_workflows(config))

@@ -28,13 +28,14 @@ from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from shared import runtime, secrets
+from shared import log, runtime, secrets
 from shared.http.operations import operations
 from shared.http.problems import install_problems
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
 
+_LOG = log.get(__name__)
 _BATCH_BYTES = 65_536  # mostly one event at a time: memory for a larger batch would cost more than to send it
 
 
@@ -45,6 +46,8 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     proxies = Proxies(settings.ingest_trusted_proxies)
     data_centres = load_data_centres(settings.config)
     sources = load_sources(settings.config, environment=os.environ, state=settings.state)
+    for warning in sources.warnings:
+        _LOG.warning("configuration", problem=str(warning))
     given = settings.key_secret
     key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
     producer = Producer(

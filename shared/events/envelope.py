@@ -1,13 +1,14 @@
 """The one envelope: CloudEvents 1.0 in JSON structured mode."""
 
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
 
 from shared.errors import Permanent
+from shared.events.identity import Trust as Trust  # noqa: PLC0414 - a part of the envelope
 from shared.events.reasons import without_values
 from shared.events.types import DATA_TYPES
 
@@ -16,7 +17,6 @@ KAFKA_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
 Data = TypeVar("Data")
-Trust: TypeAlias = Literal["trusted", "public"]
 
 
 class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=True):
@@ -39,7 +39,8 @@ class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=T
 class Event(Envelope[Raw], frozen=True, omit_defaults=True, kw_only=True):
     """One fact. `time` is when it happened, `receivedtime` when we took it; both UTC. `data` is still JSON.
 
-    `claimedtime` is there only when the sender named a time in the future: `time` is then `receivedtime`.
+    `claimedtime` is there only when the sender named a time in the future, or is public and named one: `time` is then
+    `receivedtime`.
     `trust` says who speaks: a `public` sender is a form, a page's key or the snippet, and may be a stranger who claims
     to be somebody else; every other one is `trusted`. An event older than this field is `trusted`.
     """
@@ -69,19 +70,22 @@ def make_event(
     trust: Trust,
     traceparent: str | None = None,
 ) -> Envelope[Struct]:
-    """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type. A future time is marked."""
-    future = time > receivedtime
+    """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type.
+
+    A time in the future, and any that a public sender names, is a claim and no more: it counts as it was received.
+    """
+    claimed = time > receivedtime or (trust == "public" and time != receivedtime)
     return Envelope(
         specversion="1.0",
         id=id,
         source=source,
         type=type,
-        time=receivedtime if future else time,
+        time=receivedtime if claimed else time,
         receivedtime=receivedtime,
         subject=subject,
         data=data,
         traceparent=traceparent,
-        claimedtime=time if future else None,
+        claimedtime=time if claimed else None,
         trust=trust,
     )
 

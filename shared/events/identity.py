@@ -4,12 +4,15 @@ import hmac
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from msgspec import Struct
+
+# Whether who speaks is known, or may be anybody who claims to be somebody else.
+Trust: TypeAlias = Literal["trusted", "public"]
 
 # What must never change: ids derived with this namespace make a resend the same event for ever.
 _EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
@@ -42,9 +45,10 @@ _NO_PHONE: Final = "not a phone number; write it with its country code, as in +4
 
 
 class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The identities one event names. Strong ones join contacts; `anonymous_id` is weak.
+    """The identities one event names. Strong ones join contacts; `order` and `anonymous_id` are weak.
 
-    `contact_id` is ours: only events that Firsthour itself makes (follow-up facts, a rep's touch) carry it.
+    `order` is an order of the source, which leads a refund that names nobody to who bought: only a verified webhook
+    tells it. `contact_id` is ours: only events that Firsthour itself makes (follow-up facts, a rep's touch) carry it.
     """
 
     email: str | None = None
@@ -52,6 +56,7 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
     user_id: str | None = None
     anonymous_id: str | None = None
     contact_id: UUID | None = None
+    order: str | None = None
 
     def strong_keys(self, source: str) -> list[str]:
         """Keys that join, strongest first. A user id only means something within its source (`/sources/x`)."""
@@ -64,20 +69,33 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
             keys.append(f"user:{source}:{self.user_id}")
         return keys
 
-    def weak_keys(self) -> list[str]:
-        """Keys that point to a contact but never merge two that have different e-mail addresses."""
-        return [f"anonymous:{self.anonymous_id}"] if self.anonymous_id else []
+    def weak_keys(self, source: str, trust: Trust) -> list[str]:
+        """Keys that point to a contact but never merge two that have different e-mail addresses.
 
-    def primary(self, source: str) -> str | None:
+        Each source has its own, and what anybody may say of it another: nobody guesses a key of somebody else's.
+        """
+        keys = []
+        if self.order:
+            keys.append(f"order:{source}:{self.order}")
+        if self.anonymous_id:
+            keys.append(f"anonymous:{source}{'#public' if trust == 'public' else ''}:{self.anonymous_id}")
+        return keys
+
+    def primary(self, source: str, trust: Trust = "trusted") -> str | None:
         """The one key that decides the partition and the CloudEvents subject; None if nothing is named."""
         if self.contact_id is not None:
             return f"contact:{self.contact_id}"
-        keys = self.strong_keys(source) or self.weak_keys()
+        keys = self.strong_keys(source if trust == "trusted" else f"{source}#public") or self.weak_keys(source, trust)
         return keys[0] if keys else None
 
 
 def identify(
-    *, email: str | None = None, phone: str | None = None, user_id: str | None = None, anonymous_id: str | None = None
+    *,
+    email: str | None = None,
+    phone: str | None = None,
+    user_id: str | None = None,
+    anonymous_id: str | None = None,
+    order: str | None = None,
 ) -> Identity:
     """Who it is, of what is normalised already. What stands there for nothing ("undefined", none@none.com) is absent.
 
@@ -88,6 +106,7 @@ def identify(
         phone=None if phone is None or _is_no_number(phone) else phone,
         user_id=None if user_id is None or _is_no_id(user_id) else user_id,
         anonymous_id=None if anonymous_id is None or _is_no_id(anonymous_id) else anonymous_id,
+        order=order,
     )
 
 

@@ -32,9 +32,9 @@ sources:
   website: {kind: form, keys: [env:MALFORMED_WEBSITE_KEY], fields: {email: your-email}}
   fenced: {kind: form, origins: ["https://example.com"], redirect: "https://example.com/thanks"}
   shop: {kind: api, keys: [env:MALFORMED_SHOP_KEY]}
-  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk}
+  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk, trust: trusted}
 """
-KEYS = ("WEBSITE", "SHOP", "APP")
+KEYS = ("WEBSITE", "SHOP", "APP", "PAGE")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tests.support.waiting import until
 NOWHERE = "127.0.0.1:1"
 SOURCES = """
 sources:
-  app: {kind: segment, keys: [env:SDK_TEST_APP_KEY]}
+  app: {kind: segment, keys: [env:SDK_TEST_APP_KEY], trust: trusted}
   page: {kind: form, keys: [env:SDK_TEST_PAGE_KEY], origins: [ORIGIN]}
   erp: {kind: api, keys: [env:SDK_TEST_ERP_KEY]}
 """

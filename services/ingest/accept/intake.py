@@ -9,16 +9,15 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.ingest.accept.outgoing import as_outgoing
+from services.ingest.accept.outgoing import as_outgoing, event_id
 from services.ingest.accept.spool import Spool, SpoolFull
 from services.ingest.config.data_centres import DataCentres
 from services.ingest.config.sources import Source
-from services.ingest.domain.fact import Fact
+from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.likelihood import Visitor, judged, undoubted
 from shared import log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
-from shared.events.identity import derived_event_id
 from shared.http.problems import FieldError, Problem
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
@@ -101,9 +100,11 @@ class Intake:
         outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
         for said in facts:
             fact, told = said, said.told
-            if visitor is not None or (told is not None and not undoubted(told)):
-                fact = judged(said, self._seen(said, visitor, now))
-            identifier = derived_event_id(path, fact.sender_id) if fact.sender_id else new_id()
+            if visitor is not None:  # whoever may be anybody is taken for what the request shows, whatever it tells
+                fact = judged(said, visitor)
+            elif told is not None and not undoubted(told):
+                fact = judged(said, self._told(said, told, now))
+            identifier = event_id(fact, source) or new_id()
             trace = trace or _trace_of(identifier)
             ids.append(identifier)
             outgoing.append(
@@ -111,6 +112,7 @@ class Intake:
                     fact,
                     topic=topic,
                     source=path,
+                    trust=source.trust,
                     identifier=identifier,
                     now=now,
                     trace=trace,
@@ -129,16 +131,15 @@ class Intake:
         counter.inc(len(ids))
         return ids
 
-    def _seen(self, fact: Fact, visitor: Visitor | None, now: datetime) -> Visitor:
-        """Who did it, by the request and by what a server-side sender tells of the person."""
-        seen, told = visitor or Visitor(), fact.told
-        if told is None:
-            return seen
-        address = told.address or seen.address
-        return seen._replace(
-            agent=told.agent or seen.agent,
+    def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
+        """Who did it, by what a server-side sender tells of the person."""
+        return Visitor(
+            told.agent,
+            told.address,
             after_mail_s=None if told.mail_sent is None else ((fact.time or now) - told.mail_sent).total_seconds(),
-            data_centre=told.mail_sent is not None and address is not None and self._data_centres.holds(address),
+            data_centre=told.mail_sent is not None
+            and told.address is not None
+            and self._data_centres.holds(told.address),
         )
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:

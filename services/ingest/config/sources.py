@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -17,18 +17,21 @@ from services.ingest.domain.rate import Rate, parse_rate
 from shared import secrets
 from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
+from shared.events.envelope import Trust
 
 FILE: Final = "sources.yaml"
 Kind: TypeAlias = Literal["form", "segment", "api", HookKind]
 Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event", "hook"]
 
-# What each kind of source may send. A form's key is visible in a page: what comes with it never makes a purchase.
+# What each kind of source may send. A form's key is visible in a page.
 _ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
     "form": frozenset({"form", "lead", "segment"}),
     "segment": frozenset({"segment", "lead"}),
     "api": frozenset({"lead", "purchase", "segment", "event"}),
     **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
 }
+# What nobody may send who may be anybody: it would be money, or a fact of any kind, in another's name.
+_TRUSTED_ONLY: Final = frozenset({"purchase", "event"})
 _OF_FORMS: Final = ("form", "consent", "redirect", "least_fill_seconds")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # Of one public address; generous enough for an office behind one address.
@@ -48,12 +51,16 @@ class SourceLimits:
 class Source:
     """One source, ready to use. `fields` maps our field name to the name it has in the form.
 
+    `trust`: public when anybody can send as this source, because it takes no key or its key stands in a page;
+    `keyless`: this is the source as it is without its key.
     `form` is the page that ingest shows itself; `consent` the wording that its visitors see; `least_fill_s` the
     seconds that a person needs at least to fill the form in; `hook` what a webhook of another service is checked with.
     """
 
     name: str
     kind: Kind
+    trust: Trust
+    keyless: bool = False
     lane: Literal["live", "bulk"] = "live"
     origins: frozenset[str] = frozenset()
     redirect: str | None = None
@@ -69,23 +76,29 @@ class Source:
         """The CloudEvents source: `/sources/<name>`. Never changes for a source: event ids are derived from it."""
         return f"/sources/{self.name}"
 
+    @property
+    def public(self) -> bool:
+        """Whether it may be anybody who sends."""
+        return self.trust == "public"
+
+    def in_public(self, *, keyless: bool = False) -> "Source":
+        """The same source, for what may come from anybody."""
+        if self.public and self.keyless == keyless:
+            return self
+        return replace(self, trust="public", keyless=keyless, limits=_public(self.limits))
+
     def allows(self, origin: str) -> bool:
         """Whether a page of this origin may post and read the answer: with no origins named, any may."""
         return not self.origins or origin.lower() in self.origins
 
     def may(self, intake: Intake) -> bool:
         """Whether this kind of source may send that."""
-        return intake in _ALLOWED[self.kind]
+        return intake in _ALLOWED[self.kind] and not (self.public and intake in _TRUSTED_ONLY)
 
     @property
     def frames(self) -> Sequence[str]:
         """The origins that may show the hosted form within a page of theirs; empty: any."""
         return () if self.form is None else self.form.frames or sorted(self.origins)
-
-    @property
-    def public(self) -> bool:
-        """Whether anybody can send as this source, because its key, if it has one, stands in a page."""
-        return self.kind == "form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,7 @@ class Sources:
     by_name: Mapping[str, Source]
     origins: frozenset[str]
     _by_key: Mapping[bytes, Source] = field(repr=False)
+    warnings: Sequence[ConfigProblem] = ()
 
     def by_key(self, key: bytes) -> Source | None:
         """The source that this write key opens. Looked up by its SHA-256, so that time tells nothing about keys."""
@@ -138,6 +152,7 @@ class _Limits(ConfigModel):
 
 class _Source(RawHook):
     kind: Kind
+    trust: Trust | None = None
     keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
     lane: Literal["live", "bulk"] = "live"
     origins: tuple[Origin, ...] = ()
@@ -167,12 +182,14 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
     document = read(config / FILE)
     raw = validate(document, _File)
     problems: list[ConfigProblem] = []
+    warnings: list[ConfigProblem] = []
     by_key: dict[bytes, Source] = {}
     by_name: dict[str, Source] = {}
     for name, each in raw.sources.items():
         hook, wrong = each.settings(environment, state)
         problems += [document.problem(("sources", name, *key), text) for key, text in wrong]
         problems += [document.problem(("sources", name, key), text) for key, text in _misplaced(each)]
+        warnings += [document.problem(("sources", name), text) for text in _doubtful(each)]
         source = _source(name, each, hook)
         by_name[name] = source
         if each.kind in ("segment", "api") and not each.keys:
@@ -189,7 +206,7 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
             by_key[digest] = source
     if problems:
         raise ConfigurationError(problems)
-    return Sources(by_name, _origins(by_name.values()), by_key)
+    return Sources(by_name, _origins(by_name.values()), by_key, warnings)
 
 
 def _origins(sources: Iterable[Source]) -> frozenset[str]:
@@ -207,25 +224,45 @@ def _misplaced(raw: _Source) -> Iterator[tuple[str, str]]:
         yield "keys", "opens nothing: webhooks are signed, with what stands in `secrets`"
     if raw.fields and raw.kind in ("segment", "api"):
         yield "fields", "is only for forms"
+    if raw.trust is not None and raw.kind != "segment":
+        known = "public: anybody can fill in a form" if raw.kind == "form" else "trusted: its key or secret is nobody's"
+        yield "trust", f"is only for sources of kind segment; kind {raw.kind} is {known}"
+
+
+def _doubtful(raw: _Source) -> Iterator[str]:
+    """What may be meant otherwise."""
+    if raw.kind == "segment" and raw.trust is None:
+        yield (
+            "counts as `trust: public`, as if its key stood in a page: its orders book no money, and it changes "
+            "nothing that others said. If only servers have the key, say `trust: trusted`; else `trust: public`"
+        )
+    if raw.kind == "segment" and raw.trust == "trusted" and raw.origins:
+        yield "is trusted and has `origins`: what a browser sends is taken as public all the same"
+
+
+def _public(given: SourceLimits) -> SourceLimits:
+    """The limits with those that the public has where none are given."""
+    address, forms = _PUBLIC_LIMITS["address"], _PUBLIC_LIMITS["forms"]
+    return SourceLimits(given.source, given.address or address, given.forms or forms)
 
 
 def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
-    given = {
-        limit: rate for limit in ("source", "address", "forms") if (rate := getattr(raw.limits, limit)) is not None
-    }
-    defaults = _PUBLIC_LIMITS if raw.kind == "form" else {}
+    trust: Trust = raw.trust or ("public" if raw.kind in ("form", "segment") else "trusted")
+    limits = SourceLimits(raw.limits.source, raw.limits.address, raw.limits.forms)
     return Source(
         name,
         raw.kind,
-        raw.lane,
-        frozenset(raw.origins),
-        raw.redirect,
-        {_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
-        SourceLimits(**{**defaults, **given}),
-        None if raw.form is None else raw.form.hosted(raw.consent, raw.redirect),
-        None if raw.consent is None else raw.consent.wording,
-        raw.least_fill_seconds,
-        hook,
+        trust,
+        keyless=False,
+        lane=raw.lane,
+        origins=frozenset(raw.origins),
+        redirect=raw.redirect,
+        fields={_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
+        limits=_public(limits) if trust == "public" else limits,
+        form=None if raw.form is None else raw.form.hosted(raw.consent, raw.redirect),
+        consent=None if raw.consent is None else raw.consent.wording,
+        least_fill_s=raw.least_fill_seconds,
+        hook=hook,
     )
 
 

@@ -38,8 +38,10 @@ class Door:
         if source is None:
             self._limits.guessed_wrong(request.address)
             raise Problem(401, "This write key is not known", headers=_CHALLENGE)
+        if _from_a_page(request.headers):  # then everybody can read the key there
+            source = source.in_public()
         if not source.may(intake):
-            raise Problem(403, f"A source of kind {source.kind} may not send this", "See the kinds in sources.yaml.")
+            raise _forbidden(source)
         request.source = source
         self._limits.admit(source, request.address, form=False)
         return source
@@ -49,6 +51,8 @@ class Door:
         source = self._sources.by_name.get(request.name)
         if source is None or not source.may(intake):
             return None
+        if intake != "hook":
+            source = source.in_public(keyless=True)
         request.source = source
         self._limits.admit(source, request.address, form=intake == "form")
         return source
@@ -56,6 +60,18 @@ class Door:
     def origins_for(self, request: Request) -> frozenset[str]:
         """The pages that may read the answer; empty: any page."""
         return request.source.origins if request.source is not None else self._sources.origins
+
+
+def _from_a_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a page of a site sent this: a browser says so, and a page cannot take the word from it."""
+    return b"origin" in headers or b"sec-fetch-site" in headers
+
+
+def _forbidden(source: Source) -> Problem:
+    if source.kind == "api":
+        text = "Send it from a server: whoever sees the page has the key."
+        return Problem(403, "A page may not send this", text)
+    return Problem(403, f"A source of kind {source.kind} may not send this", "See the kinds in sources.yaml.")
 
 
 def write_key(authorization: bytes | None) -> bytes | None:

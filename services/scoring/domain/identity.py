@@ -63,11 +63,12 @@ def named(identity: Identity, source: str, trust: Trust) -> Named:
         user = (f"user:{source}{_PUBLIC}:{identity.user_id}",) if identity.user_id else ()
         return Named(email, phone, (*user, stranger) if identity.anonymous_id else user)
     user = (f"user:{source}:{identity.user_id}",) if identity.user_id else ()
-    known = Named((*email, *user), phone)
+    order = (f"order:{source}:{identity.order}",) if identity.order else ()  # only a verified webhook tells it
+    known = Named((*email, *user), phone, order)
     if not identity.anonymous_id:
         return known
     return known._replace(
-        weak=(f"anonymous:{source}:{identity.anonymous_id}",), visits=(stranger,) if known.held else ()
+        weak=(*order, f"anonymous:{source}:{identity.anonymous_id}"), visits=(stranger,) if known.held else ()
     )
 
 

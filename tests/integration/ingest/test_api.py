@@ -28,7 +28,7 @@ sources:
     {kind: form, keys: [env:INGEST_TEST_WEBSITE_KEY], origins: ["https://example.com"], fields: {email: your-email}}
   plain: {kind: form, redirect: "https://example.com/thanks"}
   shop: {kind: api, keys: [env:INGEST_TEST_SHOP_KEY, env:INGEST_TEST_SHOP_NEXT_KEY]}
-  app: {kind: segment, keys: [env:INGEST_TEST_APP_KEY], lane: bulk}
+  app: {kind: segment, keys: [env:INGEST_TEST_APP_KEY], lane: bulk, trust: trusted}
 """
 
 

@@ -42,7 +42,7 @@ SOURCES: Final = """
 sources:
   website: {kind: form, keys: [env:MALFORMED_WEBSITE_KEY], form: {title: Talk, inputs: [{name: email, label: E-mail, type: email}]}}
   shop: {kind: api, keys: [env:MALFORMED_SHOP_KEY]}
-  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk}
+  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk, trust: trusted}
   meta:
     kind: meta
     secrets: [env:CONTRACT_SECRET]

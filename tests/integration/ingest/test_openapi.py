@@ -36,7 +36,7 @@ SOURCES: Final = """
 sources:
   website: {kind: form, keys: [env:MALFORMED_WEBSITE_KEY], form: {title: Talk to us, inputs: [{name: email, label: Your e-mail, type: email}]}}
   shop: {kind: api, keys: [env:MALFORMED_SHOP_KEY]}
-  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk}
+  app: {kind: segment, keys: [env:MALFORMED_APP_KEY], lane: bulk, trust: trusted}
   stripe: {kind: stripe, secrets: [env:MALFORMED_SHOP_KEY]}
   google: {kind: google, secrets: [env:MALFORMED_SHOP_KEY]}
   crm:

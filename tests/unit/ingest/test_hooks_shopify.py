@@ -91,8 +91,8 @@ def test_a_refund_finds_who_bought_by_the_order() -> None:
     data: Any = refund.data
     assert (data.order_id, data.amount, data.currency) == ("820982911946154508", "50.00", "EUR")
     assert refund.sender_id == "refund:890088186047892319"
-    assert refund.identity.anonymous_id is not None
-    assert refund.identity.anonymous_id == read("orders/paid", ORDER).facts[0].identity.anonymous_id
+    assert refund.identity.order is not None
+    assert refund.identity.order == read("orders/paid", ORDER).facts[0].identity.order
 
 
 def test_goods_sent_back_without_money_are_no_refund() -> None:

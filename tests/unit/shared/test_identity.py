@@ -150,7 +150,7 @@ def test_a_user_id_means_something_only_within_its_source() -> None:
 
 def test_the_strongest_identity_decides_the_partition() -> None:
     assert Identity(email="a@b.example", phone="+1", anonymous_id="x").primary("/s") == "email:a@b.example"
-    assert Identity(anonymous_id="x").primary("/s") == "anonymous:x"
+    assert Identity(anonymous_id="x").primary("/s") == "anonymous:/s:x"
     assert Identity().primary("/s") is None
 
 

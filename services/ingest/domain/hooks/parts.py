@@ -68,7 +68,13 @@ def moment(value: Any, per_second: int = 1) -> datetime | None:
 
 
 def person(
-    *, email: Any = None, phone: Any = None, user_id: Any = None, country: Any = None, anonymous_id: Any = None
+    *,
+    email: Any = None,
+    phone: Any = None,
+    user_id: Any = None,
+    country: Any = None,
+    anonymous_id: Any = None,
+    order: str | None = None,
 ) -> Identity | None:
     """Who it is: of each identity what can be one. `country` (ISO 3166) reads a local number. None: nobody is named."""
     region = country.upper() if isinstance(country, str) and len(country) == len("GB") else None
@@ -77,6 +83,7 @@ def person(
         phone=_normal(lambda number: normalise_phone(number, region), phone),
         user_id=_normal(normalise_opaque, user_id),
         anonymous_id=_normal(normalise_opaque, anonymous_id),
+        order=order,
     )
     return None if identity == Identity() else identity
 

@@ -4,7 +4,7 @@ The signature covers the body alone, so nothing of the headers makes an event's 
 webhook that is sent again, or under another `X-Shopify-Webhook-Id`, is the same event. `orders/create` and
 `orders/paid` of one order are one purchase.
 
-A refund names its order and no person. The purchase therefore carries the order as a weak identity, which leads the
+A refund names its order and no person. The purchase therefore carries the order as an identity, which leads the
 refund to whoever bought.
 """
 
@@ -56,12 +56,8 @@ def _who(resource: _Resource, order_id: str | None = None) -> Identity | None:
         or part(resource, "billing_address", "phone"),
         country=part(resource, "billing_address", "country_code"),
         user_id=part(resource, "customer", "id"),
-        anonymous_id=None if order_id is None else _order_key(order_id),
+        order=order_id,
     )
-
-
-def _order_key(order_id: str) -> str:
-    return f"shopify-order:{order_id}"
 
 
 def _known(customer: Any, address: Any) -> tuple[str | None, dict[str, Any]]:
@@ -119,8 +115,7 @@ def _refund(refund: _Resource) -> list[Fact]:
         total += Decimal(went)
     if currency is None:  # goods went back, but no money did
         return []
-    who = person(anonymous_id=_order_key(order_id))
-    assert who is not None
+    who = Identity(order=order_id)
     data = PurchaseRefunded(identity=who, order_id=order_id, amount=f"{total:f}", currency=currency)
     time = moment(refund.get("processed_at")) or moment(refund.get("created_at"))
     return [Fact("purchase.refunded", who, data, time, f"refund:{refund_id}")]

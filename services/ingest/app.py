@@ -12,7 +12,7 @@ from services.ingest import workers
 from services.ingest.accept.intake import Intake
 from services.ingest.accept.spool import Spool
 from services.ingest.config.data_centres import load_data_centres
-from services.ingest.config.sources import Sources, load_sources
+from services.ingest.config.sources import load_sources
 from services.ingest.graph import Graph
 from services.ingest.http.access import Door
 from services.ingest.http.byte_budget import Room
@@ -75,14 +75,15 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None, redirect_slashes=False)
         install_problems(app)
         operations(app, missing=intake.missing, attention=intake.attention, registry=registry)
-        sdk_settings.install(app, sources, proxies, settings.ingest_public_url)
+        door = Door(sources, Limits(time.monotonic, registry))
+        sdk_settings.install(app, door, proxies, settings.ingest_public_url)
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())
-        challenge.install(app, sources)
+        challenge.install(app, sources, door, proxies)
         hot = _hot_paths(
             app,
-            sources=sources,
+            door=door,
             intake=intake,
             settings=settings,
             proxies=proxies,
@@ -101,7 +102,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
 def _hot_paths(
     app: FastAPI,
     *,
-    sources: Sources,
+    door: Door,
     intake: Intake,
     settings: IngestSettings,
     proxies: Proxies,
@@ -109,7 +110,6 @@ def _hot_paths(
     graph: Graph | None,
     registry: CollectorRegistry,
 ) -> HotPaths:
-    door = Door(sources, Limits(time.monotonic, registry))
     one, many = settings.ingest_max_body, settings.ingest_max_batch
     plain = Plain(door, intake, largest=one)
     segment = Segment(door, intake, largest=one, largest_batch=many)
@@ -134,8 +134,7 @@ def _hot_paths(
         by_source={"/f": forms.take, "/hooks": hooks.take},
         door=door,
         proxies=proxies,
-        max_in_flight=settings.ingest_max_in_flight,
-        room=Room(settings.ingest_max_bytes_in_flight),
+        room=Room(settings.ingest_max_bytes_in_flight, requests=settings.ingest_max_in_flight),
         registry=registry,
     )
 

@@ -18,6 +18,9 @@ Trust: TypeAlias = Literal["trusted", "public"]
 _EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
 _LONGEST_ID: Final = 256
 _LONGEST_PLAIN: Final = 64
+_LONGEST_ADDRESS: Final = 320  # RFC 3696: 64 before the @ and 255 after it
+_LONGEST_PHONE: Final = 64  # characters, with all that people put around the digits
+_LONGEST_PADDED: Final = 512
 # Nothing that the library would look at twice: no quotes, no other alphabets, no punycode.
 _PLAIN_ADDRESS: Final = re.compile(
     r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9]|-(?!-))*(?<!-)\.)+([a-z]{2,24})", re.ASCII
@@ -41,6 +44,7 @@ _NO_ADDRESS: Final = frozenset(
     {"none", "no", "na", "nil", "null", "undefined", "test", "example", "email", "fake", "guest", "anonymous"}
 )
 
+_NO_ADDRESS_SO_LONG: Final = "The email address is too long"
 _NO_PHONE: Final = "not a phone number; write it with its country code, as in +44 1632 960961"
 
 
@@ -127,9 +131,17 @@ def _is_no_number(phone: str) -> bool:
     return len(set(national)) == 1
 
 
-@lru_cache(maxsize=8192)
 def normalise_email(text: str) -> str:
     """The address in the one form we compare: NFC, lower case, IDNA domain. Raises ValueError with the reason."""
+    if len(text) > _LONGEST_ADDRESS:  # the time that it takes grows with it
+        text = text.strip()
+        if len(text) > _LONGEST_ADDRESS:
+            raise ValueError(_NO_ADDRESS_SO_LONG)
+    return _normalised_email(text)
+
+
+@lru_cache(maxsize=8192)
+def _normalised_email(text: str) -> str:
     plain = text.strip().lower()
     if len(plain) <= _LONGEST_PLAIN and (match := _PLAIN_ADDRESS.fullmatch(plain)) and match[1] not in _SPECIAL:
         return plain  # as the library would have it, in a twentieth of its time
@@ -140,9 +152,17 @@ def normalise_email(text: str) -> str:
     return unicodedata.normalize("NFC", f"{found.local_part}@{found.ascii_domain}").lower()
 
 
-@lru_cache(maxsize=8192)
 def normalise_phone(text: str, region: str | None = None) -> str:
     """The number in E.164 (`+441632960961`). Raises ValueError when it cannot be one."""
+    if len(text) > _LONGEST_PHONE:  # the time that it takes grows with it
+        text = " ".join(text[:_LONGEST_PADDED].split())
+        if len(text) > _LONGEST_PHONE:
+            raise ValueError(_NO_PHONE)
+    return _normalised_phone(text, region)
+
+
+@lru_cache(maxsize=8192)
+def _normalised_phone(text: str, region: str | None) -> str:
     plain = _plain_phone(text)
     if plain is not None:
         return plain

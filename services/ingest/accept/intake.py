@@ -14,7 +14,7 @@ from services.ingest.accept.spool import Spool, SpoolFull
 from services.ingest.config.data_centres import DataCentres
 from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact, Told
-from services.ingest.domain.likelihood import Visitor, judged, undoubted
+from services.ingest.domain.likelihood import Agents, Visitor, judged, undoubted
 from shared import log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
@@ -31,6 +31,7 @@ _ADOPT_EVERY_S: Final = 10.0
 _PROBE_EVERY_S: Final = 1.0
 _FEW: Final = 2000  # events that are drained while newer ones are held back
 _HELD_S: Final = 1.0
+_AT_A_STRETCH_S: Final = 0.01  # of the event loop, for one request of many events
 
 
 class Intake:
@@ -97,13 +98,17 @@ class Intake:
         trace = _given(traceparent)
         topic, path = self._topics[source.lane], source.path
         ids: list[UUID] = []
+        agents, loop = Agents(), asyncio.get_running_loop()
+        rest_at = loop.time() + _AT_A_STRETCH_S
         outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
         for said in facts:
             fact, told = said, said.told
             if visitor is not None:  # whoever may be anybody is taken for what the request shows, whatever it tells
                 fact = judged(said, visitor)
-            elif told is not None and not undoubted(told):
-                fact = judged(said, self._told(said, told, now))
+            elif told is not None:
+                told = told._replace(agent=agents.one(told.agent))
+                if not undoubted(told):
+                    fact = judged(said, self._told(said, told, now))
             identifier = event_id(fact, source) or new_id()
             trace = trace or _trace_of(identifier)
             ids.append(identifier)
@@ -119,6 +124,9 @@ class Intake:
                     key_secret=self._key_secret,
                 )
             )
+            if loop.time() > rest_at:  # others go on meanwhile
+                await asyncio.sleep(0)
+                rest_at = loop.time() + _AT_A_STRETCH_S
         if not outgoing:
             return ids
         await self._safe(outgoing)

@@ -40,7 +40,7 @@ _PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """How often: everything of the source; of one public address everything, and forms alone. None: unlimited."""
+    """How often: everything of the source; of one public address everything, and leads alone. None: unlimited."""
 
     source: Rate | None = None
     address: Rate | None = None

@@ -1,12 +1,11 @@
 """How likely it is that a person did it, and why not. Nothing is dropped for it: what follows decides what to do."""
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
-from crawlerdetect import CrawlerDetect
 
+from services.ingest.domain.crawlers import is_crawler
 from services.ingest.domain.fact import Fact, Told
 
 # Programs that post for a person: a site's server that hands its form on. No sign of a robot by themselves.
@@ -17,6 +16,10 @@ _LIBRARY: Final = re.compile(
 )
 _SCANNED_WITHIN_S: Final = 30.0  # mail scanners follow each link as the mail comes in
 _AT_ONCE_S: Final = 1.0
+_LONGEST_AGENT: Final = 256  # judging takes milliseconds, and more for a longer one
+_MOST_REMEMBERED: Final = 10_000
+_MOST_NEW: Final = 8
+_judged: dict[str, bool] = {}
 
 
 class Visitor(NamedTuple):
@@ -67,13 +70,31 @@ def _doubts(visitor: Visitor) -> list[tuple[float, str]]:
     return doubts
 
 
-@lru_cache(maxsize=10_000)
 def is_robot(agent: str) -> bool:
     """Whether a user agent is a known crawler's, preview's or monitor's; a programming library's is not."""
-    agent = agent[:500]
-    if not agent or _LIBRARY.match(agent):
-        return False
-    return bool(CrawlerDetect().isCrawler(agent))
+    agent = agent[:_LONGEST_AGENT]
+    known = _judged.get(agent)
+    if known is None:
+        known = bool(agent) and not _LIBRARY.match(agent) and is_crawler(agent)
+        if len(_judged) >= _MOST_REMEMBERED:
+            del _judged[next(iter(_judged))]
+        _judged[agent] = known
+    return known
+
+
+class Agents:
+    """The user agents of one request: a few that are new are judged, and each that is remembered."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.new = 0
+
+    def one(self, agent: str | None) -> str | None:
+        """The agent; None when it would be one too many to judge."""
+        if agent is None or agent[:_LONGEST_AGENT] in _judged:
+            return agent
+        self.new += 1
+        return agent if self.new <= _MOST_NEW else None
 
 
 def undoubted(told: Told) -> bool:

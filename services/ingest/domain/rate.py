@@ -10,17 +10,17 @@ class Rate(NamedTuple):
     burst: int
 
 
-def take(due: float, rate: Rate, now: float) -> tuple[float, float]:
-    """The sender's new `due` and 0.0 when one more may pass, else its old `due` and the seconds to wait.
+def take(due: float, rate: Rate, now: float, count: int = 1) -> tuple[float, float]:
+    """The sender's new `due` and 0.0 when so many more may pass, else its old `due` and the seconds to wait.
 
-    `due` is the theoretical arrival time (ITU-T I.371, annex A); 0.0 for a sender not seen before. `now` in the same
-    seconds, of a clock that never goes back.
+    More than the burst never pass at once. `due` is the theoretical arrival time (ITU-T I.371, annex A); 0.0 for a
+    sender not seen before. `now` in the same seconds, of a clock that never goes back.
     """
     each = 1.0 / rate.per_second
-    wait = due - now - each * (rate.burst - 1)
+    wait = max(due - now, 0.0) - each * (rate.burst - count)
     if wait > 0:
         return due, wait
-    return max(due, now) + each, 0.0
+    return max(due, now) + each * count, 0.0
 
 
 def parse_rate(text: str) -> Rate:

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from services.ingest.config.sources import Intake, Source, Sources
+from services.ingest.domain.fact import Fact
+from services.ingest.domain.segment.names import LEAD
 from services.ingest.http.exchange import Request
 from services.ingest.http.limits import Limits
 from shared.http.problems import Problem
@@ -25,7 +27,7 @@ class Door:
         """The source whose write key came along. Raises Problem 401, 403 or 429."""
         key = write_key(request.headers.get(b"authorization"))
         if key is None and isinstance(in_body, str):
-            key = in_body.encode()
+            key = in_body.encode("utf-8", "replace")
         if key is None:
             raise Problem(
                 401,
@@ -33,18 +35,47 @@ class Door:
                 "Send it as `Authorization: Bearer <key>`, or as the user name of HTTP Basic.",
                 headers=_CHALLENGE,
             )
-        self._limits.guessing(request.address)
-        source = self._sources.by_key(key)
+        source = self.opened_by(key, request.address)
         if source is None:
-            self._limits.guessed_wrong(request.address)
             raise Problem(401, "This write key is not known", headers=_CHALLENGE)
         if _from_a_page(request.headers):  # then everybody can read the key there
             source = source.in_public()
         if not source.may(intake):
             raise _forbidden(source)
-        request.source = source
-        self._limits.admit(source, request.address, form=False)
+        request.admitted(source)
+        self._limits.admit(source, request.address)
         return source
+
+    def by_header(self, request: Request, intake: Intake) -> Source | None:
+        """As `by_key`, before the body is read; None when only the body can have the key."""
+        if write_key(request.headers.get(b"authorization")) is None:
+            self._limits.guessing(request.address)
+            return None
+        return self.by_key(request, intake)
+
+    def opened_by(self, key: bytes, address: str) -> Source | None:
+        """The source of a write key; a wrong one is counted. Raises Problem 429 when there were too many."""
+        self._limits.guessing(address)
+        source = self._sources.by_key(key)
+        if source is None:
+            self._limits.guessed_wrong(address)
+        return source
+
+    def guessing(self, address: str) -> None:
+        """Raises Problem 429 before a secret is looked at, when the address has sent too many wrong ones."""
+        self._limits.guessing(address)
+
+    def guessed_wrong(self, address: str) -> None:
+        """Count a wrong secret. Raises Problem 429 when there were too many."""
+        self._limits.guessed_wrong(address)
+
+    def counted(self, request: Request, source: Source, facts: Iterable[Fact]) -> Iterator[Fact]:
+        """The facts; at their end, before any of them is safe, their leads are counted. Raises Problem 429."""
+        leads = 0
+        for fact in facts:
+            leads += fact.type == LEAD
+            yield fact
+        self._limits.leads(source, request.address, leads)
 
     def by_name(self, request: Request, intake: Intake) -> Source | None:
         """The source that the path names, when it may send this. Raises Problem 429."""
@@ -54,12 +85,14 @@ class Door:
         if intake != "hook":
             source = source.in_public(keyless=True)
         request.source = source
-        self._limits.admit(source, request.address, form=intake == "form")
+        self._limits.admit(source, request.address)
+        if intake == "form":
+            self._limits.leads(source, request.address, 1)
         return source
 
-    def origins_for(self, request: Request) -> frozenset[str]:
+    def origins_for(self, source: Source | None) -> frozenset[str]:
         """The pages that may read the answer; empty: any page."""
-        return request.source.origins if request.source is not None else self._sources.origins
+        return source.origins if source is not None else self._sources.origins
 
 
 def _from_a_page(headers: Mapping[bytes, bytes]) -> bool:

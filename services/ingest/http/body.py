@@ -42,14 +42,20 @@ def decode_object(body: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises Problem 400 with the place, or when it is no object."""
     decoded = decode_json(body)
     if not isinstance(decoded, dict):
-        raise Problem(400, "The body is not a JSON object", errors=[FieldError("/", "must be an object")])
+        raise _no_object()
     return decoded
 
 
-def decode_json(body: bytes) -> Any:
+def _no_object() -> Problem:
+    return Problem(400, "The body is not a JSON object", errors=[FieldError("/", "must be an object")])
+
+
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON) -> Any:
     """The body as JSON. Raises Problem 400 with the place."""
     try:
-        return _JSON.decode(body)
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise _no_object() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "The body is not valid JSON", str(error)) from None
     except RecursionError:

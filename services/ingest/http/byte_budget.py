@@ -1,13 +1,19 @@
-"""How many bytes of bodies may be at work at once: memory is bounded whatever is sent, and however many send it."""
+"""How much may be at work at once, in bytes of bodies and in requests: memory is bounded whatever is sent.
+
+Bytes are counted as they come, never as they are promised. A body that is still coming makes way for those that are
+whole: who sends slowly, or nothing, keeps nobody else out. And one public address has a quarter, however it comes.
+"""
 
 import asyncio
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from typing import Final, NamedTuple
 
 from shared.http.problems import Problem
 
 _PATIENCE_S: Final = 2.0
+_GRACE_S: Final = 1.0
 _WAITING: Final = 4
+_SHARE: Final = 4
 
 
 def busy() -> Problem:
@@ -15,7 +21,22 @@ def busy() -> Problem:
     return Problem(503, "Too many requests at once", "Send it again in a moment.", headers={"Retry-After": "1"})
 
 
+class Place:
+    """What one request has of the room. `who`: the address that shares a quarter; None: it has no share to keep to."""
+
+    __slots__ = ("begun", "leaving", "limit", "size", "who")
+
+    def __init__(self, who: str | None) -> None:
+        """Nothing yet."""
+        self.who = who
+        self.size = 0
+        self.begun = 0.0
+        self.leaving = False  # it was told to make way
+        self.limit: asyncio.Timeout | None = None  # of what is still coming
+
+
 class _Turn(NamedTuple):
+    place: Place
     size: int
     come: asyncio.Future[None]
 
@@ -23,49 +44,98 @@ class _Turn(NamedTuple):
 class Room:
     """What all requests of one process share. Who finds no room waits a little for its turn."""
 
-    def __init__(self, most: int, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self, most: int, *, requests: int = 2000, patience_s: float = _PATIENCE_S, grace_s: float = _GRACE_S
+    ) -> None:
         """`most`: bytes at work, and four times as many that wait; a body that is larger has it for itself.
 
-        `patience_s`: how long one waits.
+        `patience_s`: how long one waits; `grace_s`: how long a body may take before it makes way.
         """
         self._most = most
+        self._requests = requests
         self._patience_s = patience_s
+        self._grace_s = grace_s
         self._taken = 0
+        self._leaving = 0  # bytes of those that were told to make way
+        self._inside = 0
         self._turns: deque[_Turn] = deque()
         self._waiting = 0
+        self._coming: OrderedDict[Place, None] = OrderedDict()  # bodies that are not whole, the oldest first
+        self._bytes_of: Counter[str] = Counter()
+        self._requests_of: Counter[str] = Counter()
 
-    def take(self, size: int) -> bool:
-        """Whether there was room for so many bytes; then they are counted."""
-        if self._turns or not self._fits(size):
-            return False
-        self._taken += size
-        return True
+    def enter(self, who: str | None) -> Place:
+        """A place for one request. Raises Problem 503 when there are too many, or too many of `who`."""
+        if who is not None and self._requests_of[who] >= max(1, self._requests // _SHARE):
+            raise busy()
+        if self._inside >= self._requests and not self._send_away():
+            raise busy()
+        self._inside += 1
+        if who is not None:
+            self._requests_of[who] += 1
+        return Place(who)
 
-    async def wait_for(self, size: int) -> None:
-        """Return once they are counted, each in its turn. Raises Problem 503 when too many wait, or one too long."""
+    def trust(self, place: Place) -> None:
+        """The request is of a sender who is known: it keeps to no share."""
+        who = place.who
+        if who is not None:
+            place.who = None
+            self._less(self._bytes_of, who, place.size)
+            self._less(self._requests_of, who, 1)
+
+    def coming(self, place: Place, limit: asyncio.Timeout) -> None:
+        """Its body is awaited from now on, until `whole`: `limit` ends that when others need the room."""
+        place.limit = limit
+        place.begun = asyncio.get_running_loop().time()
+        self._coming[place] = None
+
+    def whole(self, place: Place) -> None:
+        """Nothing more is awaited."""
+        place.limit = None
+        self._coming.pop(place, None)
+
+    async def take(self, place: Place, size: int) -> None:
+        """Count so many bytes more, each in its turn. Raises Problem 503 when too many wait, or one too long."""
+        if place.who is not None and self._is_beyond_share(place, place.who, size):
+            raise busy()
+        if (self._turns and not place.size) or not self._fits(place, size):
+            await self._wait(place, size)
+        else:
+            self._count(place, size)
+
+    async def _wait(self, place: Place, size: int) -> None:
         if self._waiting + size > _WAITING * self._most:  # some of each is in memory while it waits
             raise busy()
-        turn = _Turn(size, asyncio.get_running_loop().create_future())
+        turn = _Turn(place, size, asyncio.get_running_loop().create_future())
         self._turns.append(turn)
         self._waiting += size
         self._next()
         try:
             async with asyncio.timeout(self._patience_s):
-                await turn.come
+                while not turn.come.done():
+                    if self._taken - self._leaving + size > self._most:
+                        self._send_away(but=place)
+                    await asyncio.wait((turn.come,), timeout=self._grace_s / 4)
         except BaseException as error:
-            if turn.come.cancelled():
+            if not turn.come.done():
+                turn.come.cancel()
                 self._next()  # perhaps it alone was in the way
-            else:  # it came at the last moment
-                self.leave(size)
             if isinstance(error, TimeoutError):
                 raise busy() from None
             raise
         finally:
             self._waiting -= size
 
-    def leave(self, size: int) -> None:
-        """Give back what one request has taken, once it is answered."""
-        self._taken -= size
+    def leave(self, place: Place) -> None:
+        """Give back all that one request has, once it is answered."""
+        self.whole(place)
+        self._inside -= 1
+        self._taken -= place.size
+        self._leaving -= place.size if place.leaving else 0
+        if place.who is not None:
+            self._less(self._bytes_of, place.who, place.size)
+            self._less(self._requests_of, place.who, 1)
+        place.size = 0
         if self._turns:
             self._next()
 
@@ -73,11 +143,42 @@ class Room:
         while self._turns:
             turn = self._turns[0]
             if not turn.come.cancelled():
-                if not self._fits(turn.size):
+                if not self._fits(turn.place, turn.size):
                     return
-                self._taken += turn.size
+                self._count(turn.place, turn.size)
                 turn.come.set_result(None)
             self._turns.popleft()
 
-    def _fits(self, size: int) -> bool:
-        return self._taken + size <= self._most or not self._taken
+    def _send_away(self, but: Place | None = None) -> bool:
+        """Whether a body that has been coming for too long was told to make way: the oldest."""
+        now = asyncio.get_running_loop().time()
+        for place in self._coming:
+            if now - place.begun < self._grace_s:
+                return False
+            if place is not but and place.limit is not None:
+                place.limit.reschedule(now)
+                place.leaving = True
+                self._leaving += place.size
+                self.whole(place)
+                return True
+        return False
+
+    def _is_beyond_share(self, place: Place, who: str, size: int) -> bool:
+        """A single body may be larger than a share."""
+        taken = self._bytes_of[who]
+        return taken > place.size and taken + size > self._most // _SHARE
+
+    def _fits(self, place: Place, size: int) -> bool:
+        return self._taken + size <= self._most or self._taken == place.size
+
+    def _count(self, place: Place, size: int) -> None:
+        self._taken += size
+        place.size += size
+        if place.who is not None:
+            self._bytes_of[place.who] += size
+
+    @staticmethod
+    def _less(of: Counter[str], who: str, count: int) -> None:
+        of[who] -= count
+        if of[who] <= 0:
+            del of[who]

@@ -1,11 +1,40 @@
 """Whose request it is, and how it came: proxies tell, but only those that the settings trust are believed."""
 
+import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 Network = IPv4Network | IPv6Network
 _UNKNOWN: Final = ""
+# As proxies write an address: with a port, in brackets (RFC 7239), in quotes.
+_WRITTEN: Final = re.compile(r'"?(?:\[([0-9a-f:.]+)(?:%[^\]]*)?\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?"?', re.IGNORECASE)
+_LONGEST: Final = 60
+_OF_ONE: Final = 64  # bits of an IPv6 address that one customer of a network has in common
+
+
+@lru_cache(maxsize=10_000)
+def sender(address: str) -> str | None:
+    """Whom a public address counts as: itself, of IPv6 its /64, which is what one line is given.
+
+    None for one of a private network: it is our own server, or a proxy that nobody told us of, and all its visitors
+    would be counted as one.
+    """
+    parsed = _parsed(address)
+    if parsed is None or not parsed.is_global:
+        return None
+    return str(parsed if parsed.version == 4 else IPv6Network((int(parsed), _OF_ONE), strict=False))  # noqa: PLR2004 - IP
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, however it is written; an IPv4 address within IPv6 as the former."""
+    written = _WRITTEN.fullmatch(text.strip()[:_LONGEST])
+    try:
+        found = ip_address((written[1] or written[2]) if written else text.strip()[:_LONGEST])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
 class Proxies:
@@ -21,12 +50,14 @@ class Proxies:
         if not self._trusted or not self._trusts(peer):
             return peer
         for each in reversed(headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
-            address = each.strip()
-            if not address:
+            if not each.strip():
                 continue
-            if not self._trusts(address):
-                return address if _is_address(address) else peer
-            peer = address
+            address = _parsed(each)
+            if address is None:
+                return peer
+            peer = str(address)
+            if not self._trusts(peer):
+                return peer
         return peer
 
     def scheme(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
@@ -37,21 +68,10 @@ class Proxies:
         return str(scope.get("scheme", "http"))
 
     def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._trusted)
 
 
 def _peer(scope: Mapping[str, Any]) -> str:
     client = scope.get("client")
     return str(client[0]) if client else _UNKNOWN
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

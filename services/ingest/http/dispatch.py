@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter
 
+from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Refused
 from services.ingest.http.access import Door
 from services.ingest.http.body import ClientGone, Receive
-from services.ingest.http.byte_budget import Room, busy
-from services.ingest.http.client_address import Proxies
+from services.ingest.http.byte_budget import Room
+from services.ingest.http.client_address import Proxies, sender
 from services.ingest.http.exchange import Answer, Headers, Request, Route, problem_answer, refusal
 from shared import log
 from shared.http.problems import Problem
@@ -40,7 +41,6 @@ class HotPaths:
         by_source: Mapping[str, Route],
         door: Door,
         proxies: Proxies,
-        max_in_flight: int,
         room: Room,
         registry: CollectorRegistry,
     ) -> None:
@@ -50,8 +50,6 @@ class HotPaths:
         self._by_source = by_source
         self._door = door
         self._proxies = proxies
-        self._max_in_flight = max_in_flight
-        self._in_flight = 0
         self._room = room
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
@@ -75,33 +73,50 @@ class HotPaths:
                 return
             route = handle, name
         headers = dict(scope["headers"])
-        request = Request(scope, receive, headers, route[1], self._proxies.client(scope, headers), self._room)
         if method == "OPTIONS":
             answer = _preflight(headers)
-        elif self._in_flight >= self._max_in_flight:
-            answer = problem_answer(busy())
+            await _respond(send, answer, self._cors(headers, None))
         else:
-            self._in_flight += 1
             try:
-                answer = await route[0](request)
+                answer = await self._answer(scope, receive, send, headers, route)
             except ClientGone:
                 return
-            except Exception as error:  # noqa: BLE001 - the last line of defence
-                answer = _answer_to(error)
-            finally:
-                self._in_flight -= 1
-                self._room.leave(request.size)
-        await _respond(send, answer, self._cors(request))
         counter = self._counters.get((label, answer.status))
         if counter is None:
             counter = self._counters[label, answer.status] = self._answers.labels(path=label, status=str(answer.status))
         counter.inc()
 
-    def _cors(self, request: Request) -> Headers:
-        origin = request.headers.get(b"origin")
+    async def _answer(
+        self,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        headers: Mapping[bytes, bytes],
+        route: tuple[Route, str],
+    ) -> Answer:
+        """Take the request and answer it. Raises ClientGone."""
+        address = self._proxies.client(scope, headers)
+        source = None
+        try:
+            place = self._room.enter(sender(address))
+            try:
+                request = Request(scope, receive, headers, route[1], address, self._room, place)
+                answer = await route[0](request)
+            finally:
+                self._room.leave(place)
+                source = request.source
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence
+            answer = _answer_to(error)
+        await _respond(send, answer, self._cors(headers, source))
+        return answer
+
+    def _cors(self, headers: Mapping[bytes, bytes], source: Source | None) -> Headers:
+        origin = headers.get(b"origin")
         if origin is None:
             return ()
-        allowed = self._door.origins_for(request)
+        allowed = self._door.origins_for(source)
         if allowed and origin.decode("latin-1").lower() not in allowed:
             return ()
         return ((b"access-control-allow-origin", origin), (b"vary", b"origin"), _EXPOSED)

@@ -1,5 +1,6 @@
 """One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.likelihood import Visitor
 from services.ingest.http.body import ClientGone, Receive, inflate, too_large
-from services.ingest.http.byte_budget import Room
+from services.ingest.http.byte_budget import Place, Room, busy
 from shared import log
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
@@ -38,7 +39,7 @@ class Answer(msgspec.Struct):
 class Request:
     """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
 
-    __slots__ = ("address", "headers", "name", "receive", "room", "scope", "size", "source")
+    __slots__ = ("address", "headers", "name", "place", "receive", "room", "scope", "source")
 
     def __init__(
         self,
@@ -48,16 +49,23 @@ class Request:
         name: str,
         address: str,
         room: Room,
+        place: Place,
     ) -> None:
-        """`address` is the client's, as far as the trusted proxies tell it."""
+        """`address` is the client's, as far as the trusted proxies tell it; `place` is what it has of the room."""
         self.scope = scope
         self.receive = receive
         self.headers = headers
         self.name = name
         self.address = address
         self.room = room
-        self.size = 0  # bytes that it has taken of the room
+        self.place = place
         self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
+
+    def admitted(self, source: "Source") -> None:
+        """It is authorised as this source's."""
+        self.source = source
+        if not source.public:
+            self.room.trust(self.place)
 
     async def body(self, largest: int, *, packed: int | None = None) -> bytes:
         """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 413, 415 or 503, and ClientGone."""
@@ -67,38 +75,38 @@ class Request:
         size = int(declared) if declared is not None and declared.isdigit() else limit
         if size > limit:
             raise too_large(limit)
-        # All of it before the first byte is read: two bodies that each have half of what they need would wait for ever.
-        await self._make_room(size)
-        message = await self.receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", message["type"] == "http.disconnect"):
-            body = await self._rest(message, body, limit)
-        if len(body) > limit:
-            raise too_large(limit)
+        room, place = self.room, self.place
+        try:
+            async with asyncio.timeout(None) as coming:
+                room.coming(place, coming)
+                body = await self._whole(limit)
+        except TimeoutError:  # it came so slowly that others needed the room
+            raise busy() from None
+        finally:
+            room.whole(place)
         encoding = headers.get(b"content-encoding")
         if encoding is None:
             return body
         plain = inflate(body, encoding, largest=largest)
-        await self._make_room(len(plain))
+        await room.take(place, len(plain))
         return plain
 
-    async def _rest(self, message: dict[str, Any], body: bytes, limit: int) -> bytes:
-        """The body from its first part on. Raises as `body`, as soon as it is known to be too large."""
-        parts, size = [body], len(body)
-        while message.get("more_body") or message["type"] == "http.disconnect":
+    async def _whole(self, limit: int) -> bytes:
+        """The body as it was sent. Raises as `body`, as soon as it is known to be too large."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            message = await self.receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            part: bytes = message.get("body", b"")
+            size += len(part)
             if size > limit:
                 raise too_large(limit)
-        return b"".join(parts)
-
-    async def _make_room(self, size: int) -> None:
-        if not self.room.take(size):
-            await self.room.wait_for(size)
-        self.size += size
+            await self.room.take(self.place, len(part))
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property
     def content_type(self) -> bytes:

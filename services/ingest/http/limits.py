@@ -3,26 +3,17 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest.config.sources import Source
 from services.ingest.domain.rate import Rate, take
+from services.ingest.http.client_address import sender
 from shared.http.problems import Problem
 
 _MOST: Final = 100_000  # senders remembered; beyond it the one that was idle longest is forgotten
 _GUESSES: Final = Rate(1 / 6, 20)  # wrong keys of one address: 20 at once, then 10 a minute
-
-
-@lru_cache(maxsize=10_000)
-def _is_public(address: str) -> bool:
-    try:
-        return ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 class Limits:
@@ -34,37 +25,42 @@ class Limits:
         self._due: OrderedDict[Hashable, float] = OrderedDict()
         self._limited = Counter("firsthour_ingest_limited", "Requests answered 429.", ["limit"], registry=registry)
 
-    def admit(self, source: Source, address: str, *, form: bool) -> None:
+    def admit(self, source: Source, address: str) -> None:
         """Count one request of the source. Raises Problem 429 when it, or the address, comes too often.
 
-        An address of a private network is not counted: it is our own server, or a proxy that nobody told us of, and
-        all its visitors would be counted as one.
+        An address of a private network is not counted (see `sender`).
         """
         limits = source.limits
-        if (limits.address is not None or limits.forms is not None) and _is_public(address):
-            if limits.address is not None:
-                self._count((source.name, address), limits.address, "address")
-            if form and limits.forms is not None:
-                self._count((source.name, address, "form"), limits.forms, "forms")
+        who = sender(address) if limits.address is not None else None
+        if limits.address is not None and who is not None:
+            self._count((source.name, who), limits.address, "address")
         if limits.source is not None:
             self._count(source.name, limits.source, "source")
+
+    def leads(self, source: Source, address: str, count: int) -> None:
+        """Count leads, in however many requests they come. Raises Problem 429."""
+        limit = source.limits.forms
+        who = sender(address) if count and limit is not None else None
+        if limit is not None and who is not None:
+            self._count((source.name, who, "form"), limit, "forms", count)
 
     def guessing(self, address: str) -> None:
         """Raises Problem 429 before a key is looked at, when the address has sent too many wrong ones.
 
         Not for one of a private network: behind a proxy that nobody told us of, one who guesses would lock out all.
         """
-        if self._due and address in self._due and _is_public(address):
-            _, wait = take(self._due[address], _GUESSES, self._clock())
+        who = sender(address) if self._due else None
+        if who is not None and who in self._due:
+            _, wait = take(self._due[who], _GUESSES, self._clock())
             if wait:
                 raise self._too_many("keys", wait)
 
     def guessed_wrong(self, address: str) -> None:
         """Count one wrong key of the address. Raises Problem 429 when there were too many."""
-        self._count(address, _GUESSES, "keys")
+        self._count(sender(address) or address, _GUESSES, "keys")
 
-    def _count(self, who: Hashable, rate: Rate, limit: str) -> None:
-        due, wait = take(self._due.get(who, 0.0), rate, self._clock())
+    def _count(self, who: Hashable, rate: Rate, limit: str, count: int = 1) -> None:
+        due, wait = take(self._due.get(who, 0.0), rate, self._clock(), count)
         if wait:
             raise self._too_many(limit, wait)
         self._remember(who, due)

@@ -36,7 +36,8 @@ class Plain:
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
             raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
         fact = request.named(read(await request.body(self._largest)))
-        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
+        facts = self._door.counted(request, source, (fact,))
+        (identifier,) = await self._intake.accept(source, facts, request.traceparent, request.visitor)
         return accepted(identifier)
 
 

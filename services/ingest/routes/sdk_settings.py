@@ -6,7 +6,8 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from services.ingest.config.sources import Source, Sources
+from services.ingest.config.sources import Source
+from services.ingest.http.access import Door
 from services.ingest.http.client_address import Proxies
 from shared.http.problems import Problem
 
@@ -14,7 +15,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 _CACHED: Final = "private, max-age=300"
 
 
-def install(app: FastAPI, sources: Sources, proxies: Proxies, public_url: str | None) -> None:
+def install(app: FastAPI, door: Door, proxies: Proxies, public_url: str | None) -> None:
     """Serve `GET /v1/projects/<write key>/settings`, with the SDK's `cdnURL` pointing at ingest.
 
     `public_url`: where the world reaches ingest; None: as each request says.
@@ -22,8 +23,9 @@ def install(app: FastAPI, sources: Sources, proxies: Proxies, public_url: str | 
 
     @app.get("/v1/projects/{write_key}/settings", tags=["events"], summary="Settings of Segment's browser SDK")
     async def settings(write_key: str, request: Request) -> JSONResponse:
-        """Raises Problem 404 when the key is not one for a page."""
-        source = sources.by_key(write_key.encode())
+        """Raises Problem 404 when the key is not one for a page, and 429 when too many were none."""
+        address = proxies.client(request.scope, dict(request.headers.raw))
+        source = door.opened_by(write_key.encode("utf-8", "replace"), address)
         if source is None or not _for_pages(source):
             raise Problem(404, "There is no such write key for a page")
         headers = {"Cache-Control": _CACHED, "Vary": "Origin, X-Forwarded-Proto", **_cors(source, request)}

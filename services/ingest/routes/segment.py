@@ -1,6 +1,7 @@
 """Segment's HTTP API: its six calls, alone and in batches."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,22 +45,25 @@ class Segment:
         return await (self._batch(request) if request.name in _BATCHES else self._one(request))
 
     async def _one(self, request: Request) -> Answer:
+        source = self._door.by_header(request, "segment")
         body = await request.body(self._largest)
         typed = None if may_hold_nul(body) else decode_typed(body)
         data = decode_object(body) if typed is None else {"writeKey": typed.writeKey}
-        source = self._door.by_key(request, "segment", data.get("writeKey"))
+        source = source or self._door.by_key(request, "segment", data.get("writeKey"))
         now = utc_now()
         fact = None if typed is None else read_typed(typed, request.name, now=now)
         if fact is None:
             data = data if typed is None else decode_object(body)
             fact = read_segment(data, request.name, now=now, public=source.public)
-        await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
+        facts = self._door.counted(request, source, (fact,))
+        await self._intake.accept(source, facts, request.traceparent, request.visitor)
         return Answer(200, _DONE)
 
     async def _batch(self, request: Request) -> Answer:
+        source = self._door.by_header(request, "segment")
         body = await request.body(self._largest_batch)
         said = _batch_of(body)
-        source = self._door.by_key(request, "segment", said.writeKey)
+        source = source or self._door.by_key(request, "segment", said.writeKey)
         if said.batch is None:
             raise Refused([Wrong("/batch", "must be a list of messages")])
         if len(said.batch) > _MOST_MESSAGES:
@@ -68,7 +72,8 @@ class Segment:
         wrong, sent = fields.wrong, fields.time("sentAt")
         facts = self._facts(said.batch, sent=sent, public=source.public, nul=may_hold_nul(body), wrong=wrong)
         del body, said  # while Kafka has the events, nothing else of them is kept
-        taken = await self._intake.accept(source, facts, request.traceparent, request.visitor)
+        counted = self._door.counted(request, source, facts)
+        taken = await self._intake.accept(source, counted, request.traceparent, request.visitor)
         if not wrong:
             return Answer(200, _DONE)
         # Their SDKs drop the whole batch on a 400, the good with the bad: so 200, and the bad ones named.
@@ -123,7 +128,12 @@ class _Batch(Struct):
     writeKey: Any = None  # noqa: N815 - Segment's own name
 
 
+class _Keyed(Struct):
+    writeKey: Raw = Raw(b"null")  # noqa: N815 - Segment's own name; nothing changes it
+
+
 _BATCH: Final = msgspec.json.Decoder(_Batch)
+_KEYED: Final = msgspec.json.Decoder(_Keyed)
 
 
 def _batch_of(body: bytes) -> _Batch:
@@ -132,7 +142,12 @@ def _batch_of(body: bytes) -> _Batch:
         said = _BATCH.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         said = _Batch()
-    return said if said.batch is not None else _Batch(writeKey=decode_object(body).get("writeKey"))
+    if said.batch is not None:
+        return said
+    key = decode_json(body, _KEYED).writeKey  # nothing else of it is made
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        return _Batch(writeKey=msgspec.json.decode(key, type=str))
+    return _Batch()
 
 
 def _index(at: str) -> int | None:

@@ -5,7 +5,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 import pytest
@@ -21,7 +21,7 @@ from services.ingest.domain.plain.leads import read_lead
 from services.ingest.http.access import write_key
 from services.ingest.http.body import Receive, decode_json, decode_object, inflate
 from services.ingest.http.byte_budget import Room
-from services.ingest.http.client_address import Proxies
+from services.ingest.http.client_address import Proxies, sender
 from services.ingest.http.exchange import Request
 from shared.clock import new_id
 from shared.http.problems import Problem
@@ -42,7 +42,8 @@ SIGNATURES = st.text(max_size=80) | st.from_regex(
 
 
 def a_request(headers: dict[bytes, bytes], receive: Receive) -> Request:
-    return Request({}, receive, headers, "", "", Room(10**9))
+    room = Room(10**9)
+    return Request({}, receive, headers, "", "", room, room.enter(None))
 
 
 def outcome(read: Callable[[], T]) -> tuple[T | None, int]:
@@ -149,7 +150,28 @@ def test_behind_trusted_proxies_it_is_whom_the_first_of_them_saw(client: str, fo
     inside = [f"10.0.0.{hop}" for hop in range(hops)]
     headers = {b"x-forwarded-for": ", ".join([*forged, client, *inside]).encode("latin-1")}
     found = Proxies([ip_network("10.0.0.0/8")]).client({"client": ("10.9.9.9", 1)}, headers)
-    assert found == client or client.startswith("10.")
+    parsed = ip_address(client)
+    plain = str(getattr(parsed, "ipv4_mapped", None) or parsed)
+    assert found == plain or plain.startswith("10.")
+
+
+@given(address=st.ip_addresses(), port=st.integers(0, 65535))
+def test_however_a_proxy_writes_an_address_it_is_the_same(address: IPv4Address | IPv6Address, port: int) -> None:
+    within = f"[{address}]" if address.version == 6 else str(address)
+    proxies = Proxies([ip_network("127.0.0.1/32")])
+    spellings = [str(address), f"{within}:{port}", within, f'"{within}:{port}"', f" {address} "]
+    found = {
+        proxies.client({"client": ("127.0.0.1", 1)}, {b"x-forwarded-for": f"8.8.8.8, {each}".encode()})
+        for each in spellings
+    }
+    assert len(found) == 1 or str(address) == "127.0.0.1"
+
+
+def test_an_ipv6_line_is_one_sender_and_a_private_network_none() -> None:
+    assert sender("2a00:1450:4001:82a::1") == sender("2a00:1450:4001:82a:ffff::9") == "2a00:1450:4001:82a::/64"
+    assert sender("2a00:1450:4001:82b::1") != sender("2a00:1450:4001:82a::1")
+    assert sender("::ffff:93.184.216.34") == sender("93.184.216.34") == "93.184.216.34"
+    assert {sender(each) for each in ("10.1.2.3", "::1", "fd00::1", "unknown", "")} == {None}
 
 
 @given(given_=st.binary())

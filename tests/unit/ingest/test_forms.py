@@ -1,18 +1,22 @@
 """What makes a lead of a form: its body, its names, its signs of a robot, and where its visitor goes next."""
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from crawlerdetect import CrawlerDetect
+from crawlerdetect.providers.crawlers import data as crawlers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.crawlers import is_crawler
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.body import FormFields, parse_form, parse_multipart
 from services.ingest.domain.forms.names import usual_field
 from services.ingest.domain.forms.read import campaign_in, read_form
 from services.ingest.domain.forms.redirect import redirect_of
-from services.ingest.domain.likelihood import Visitor, human_likelihood, is_robot
+from services.ingest.domain.likelihood import Agents, Visitor, human_likelihood, is_robot
 from services.ingest.domain.rate import Rate, parse_rate, take
 from services.ingest.domain.stamp import fill_seconds, make_stamp
 
@@ -297,3 +301,23 @@ def test_a_form_sends_nobody_to_a_page_that_is_not_listed(asked: object, goes: b
 def test_whatever_a_form_asks_for_it_stays_on_the_listed_origins(asked: str) -> None:
     goes = redirect_of({"_redirect": asked}, ORIGINS, None)
     assert goes is None or goes.lower().startswith(tuple(ORIGINS))
+
+
+@given(
+    word=st.sampled_from(crawlers), before=st.sampled_from(["", "Mozilla/5.0 (X11; Linux) ", "x"]),
+    after=st.sampled_from(["", " (KHTML, like Gecko) Chrome/1.0 Safari/1"]), cut=st.integers(0, 2), loud=st.booleans(),
+)  # fmt: skip
+def test_a_crawler_is_told_as_the_library_tells_it(word: str, before: str, after: str, cut: int, loud: bool) -> None:
+    plain = re.sub(r"\\(.)", r"\1", word).replace("[0-9]", "7").strip("^$")[cut:]
+    agent = f"{before}{plain.upper() if loud else plain}{after}"
+    assert is_crawler(agent) == CrawlerDetect().isCrawler(agent)
+
+
+def test_of_one_request_only_a_few_new_agents_are_judged() -> None:
+    agents = Agents()
+    told = [agents.one(f"Browser of visitor {number} {'x' * 650}") for number in range(150)]
+    assert len([each for each in told if each is not None]) == 8
+    human_likelihood(Visitor(told[0]))
+    assert Agents().one(told[0]) is not None
+    again = Agents()
+    assert all(again.one(told[0]) for _ in range(150)), "what is remembered costs nothing"

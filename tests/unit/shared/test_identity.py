@@ -165,3 +165,23 @@ def test_a_key_shows_nothing_of_the_address(address: str, secret: bytes) -> None
     key = partition_key(f"email:{address}", secret)
     assert address.encode() not in key
     assert len(key) == 32
+
+
+def test_what_is_too_long_to_be_one_is_not_looked_at() -> None:
+    """The time that it takes to read them grows with their length, and strangers write them."""
+    assert normalise_phone("+44" + " " * 300 + "1632" + " " * 100 + "960961") == "+441632960961"
+    for phone in ("+44 " + "1 " * 200, "+44" + " " * 600 + "1632960961", "x" * 65):
+        with pytest.raises(ValueError, match="phone"):
+            normalise_phone(phone)
+    with pytest.raises(ValueError, match="too long"):
+        normalise_email("a" * 400 + "@example.com")
+    assert normalise_email(" " * 400 + "ada@example.com") == "ada@example.com"
+
+
+def test_an_order_and_a_device_are_known_within_their_source_and_trust() -> None:
+    device = Identity(anonymous_id="x")
+    keys = {
+        device.primary(source, trust) for source in ("/sources/a", "/sources/b") for trust in ("trusted", "public")
+    }
+    assert len(keys) == 4
+    assert Identity(order="x").weak_keys("/sources/a", "trusted") == ["order:/sources/a:x"]

@@ -106,4 +106,6 @@ def _last_part(uri: Any) -> str | None:
     return None if said is None else said.rstrip("/").rpartition("/")[2] or None
 
 
-HOOK: Final = Hook(kind="calendly", verify=_verify, read=_read, options=frozenset({"fields"}))
+HOOK: Final = Hook(
+    kind="calendly", verify=_verify, read=_read, options=frozenset({"fields"}), header="calendly-webhook-signature"
+)

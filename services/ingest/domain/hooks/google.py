@@ -69,4 +69,4 @@ def _answers(body: Any) -> Iterator[Answer]:
         )
 
 
-HOOK: Final = Hook(kind="google", verify=_verify, read=_read, options=frozenset({"fields"}))
+HOOK: Final = Hook(kind="google", verify=_verify, read=_read, options=frozenset({"fields"}), told=True)

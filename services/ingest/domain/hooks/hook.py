@@ -51,6 +51,9 @@ class Reading:
 class Hook:
     """One sender. `verify` raises Unverified; `read` raises Refused; `options` are those of sources.yaml.
 
+    `header` proves the sender; None: the body does, or (kind generic) a header of the options. Without it at most
+    `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed.
+
     Every fact has the sender's own id as `sender_id`, so that a repeated webhook is the same event.
     """
 
@@ -60,6 +63,9 @@ class Hook:
     status: int = 200
     body: bytes = b"{}"
     options: frozenset[str] = field(default_factory=frozenset)
+    header: str | None = None
+    unsigned: int = 0
+    told: bool = False
 
 
 def same(given: str, expected: str) -> bool:

@@ -123,4 +123,4 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
     return Reading([Fact("lead.captured", who, lead, None, hashlib.sha256(incoming.body).hexdigest())])
 
 
-HOOK: Final = Hook("hubspot", _verify, _read)
+HOOK: Final = Hook("hubspot", _verify, _read, header="x-hubspot-signature-v3")

@@ -113,5 +113,9 @@ def _time(value: Any) -> datetime | None:
 
 
 HOOK: Final = Hook(
-    kind="meta", verify=_verify, read=_read, options=frozenset({"fields", "verify_token", "access_token"})
+    kind="meta",
+    verify=_verify,
+    read=_read,
+    options=frozenset({"fields", "verify_token", "access_token"}),
+    header="x-hub-signature-256",
 )

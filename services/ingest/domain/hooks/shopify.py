@@ -193,4 +193,4 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
     return Reading(facts) if facts else Reading(ignored=(topic,))
 
 
-HOOK: Final = Hook("shopify", _verify, _read)
+HOOK: Final = Hook("shopify", _verify, _read, header="x-shopify-hmac-sha256")

@@ -177,4 +177,4 @@ def _read(_incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Readin
     return Reading(facts) if facts else Reading(ignored=(event.type,))
 
 
-HOOK: Final = Hook("stripe", _verify, _read)
+HOOK: Final = Hook("stripe", _verify, _read, header="stripe-signature")

@@ -75,4 +75,4 @@ def _said(field: Mapping[str, Any]) -> str | None:
     return words([options.get(words(each)) or words(each) for each in value])
 
 
-HOOK: Final = Hook(kind="tally", verify=_verify, read=_read, options=frozenset({"fields"}))
+HOOK: Final = Hook(kind="tally", verify=_verify, read=_read, options=frozenset({"fields"}), header="tally-signature")

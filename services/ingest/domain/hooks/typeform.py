@@ -92,4 +92,6 @@ def _said(answer: Mapping[str, Any]) -> str | None:
     return words(value.get("amount")) if kind == "payment" else None
 
 
-HOOK: Final = Hook(kind="typeform", verify=_verify, read=_read, options=frozenset({"fields"}))
+HOOK: Final = Hook(
+    kind="typeform", verify=_verify, read=_read, options=frozenset({"fields"}), header="typeform-signature"
+)

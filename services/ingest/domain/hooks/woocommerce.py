@@ -31,6 +31,7 @@ from shared.events.identity import Identity
 from shared.events.types import ContactIdentified, PurchaseCompleted, PurchaseRefunded
 
 _PING: Final = re.compile(rb"webhook_id=\d{1,20}")
+_LONGEST_PING: Final = 40
 _PAID: Final = ("processing", "completed")
 _MOST_REFUNDS: Final = 100
 
@@ -148,4 +149,4 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
     return Reading(facts) if facts else Reading(ignored=(topic,))
 
 
-HOOK: Final = Hook("woocommerce", _verify, _read)
+HOOK: Final = Hook("woocommerce", _verify, _read, header="x-wc-webhook-signature", unsigned=_LONGEST_PING)

@@ -1,0 +1,83 @@
+"""Which user agents are crawlers': the list of `crawlerdetect`, asked in a way that costs a stranger's agent little.
+
+The library tries its fifteen hundred patterns at each character, which takes a tenth of a millisecond for each of them.
+Nearly all are plain words, or begin with one: they are looked for as such, and only what is found is looked at again.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from crawlerdetect.providers.crawlers import data as crawlers
+from crawlerdetect.providers.exclusions import data as exclusions
+
+_SPECIAL: Final = frozenset("[](){}|*+?^$.")
+# `[a-z]*bot` is found wherever `bot` is, and takes the square of the time.
+_BEFORE_IT: Final = re.compile(r"^\[[^\]]*\]\*")
+_LEAST: Final = 3  # letters of a word that is worth looking for
+
+
+class _Patterns(NamedTuple):
+    words: tuple[str, ...]
+    begun_by: tuple[tuple[str, re.Pattern[str]], ...]
+    others: re.Pattern[str]
+    at_the_start: re.Pattern[str]
+    left_out: re.Pattern[str]
+
+
+def is_crawler(agent: str) -> bool:
+    """Whether the agent names a crawler, a preview or a monitor."""
+    known = _patterns()
+    named = known.left_out.sub("", agent).strip()
+    if not named:
+        return False
+    lower = named.lower()
+    return (
+        any(word in lower for word in known.words)
+        or known.at_the_start.match(named) is not None
+        or any(word in lower and pattern.search(named) for word, pattern in known.begun_by)
+        or known.others.search(named) is not None
+    )
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> _Patterns:
+    words: list[str] = []
+    begun_by: list[tuple[str, re.Pattern[str]]] = []
+    others: list[str] = []
+    at_the_start: list[str] = []
+    for pattern in (_BEFORE_IT.sub("", each) for each in crawlers):
+        word, whole = _beginning(pattern)
+        if whole:
+            words.append(word.lower())
+        elif "|" in pattern or len(word) < _LEAST:
+            (at_the_start if pattern.startswith("^") and "|" not in pattern else others).append(pattern)
+        else:
+            begun_by.append((word.lower(), re.compile(pattern, re.IGNORECASE)))
+    return _Patterns(
+        tuple(words), tuple(begun_by), _any_of(others), _any_of(at_the_start), _any_of(exclusions)
+    )  # fmt: skip
+
+
+def _any_of(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
+
+
+def _beginning(pattern: str) -> tuple[str, bool]:
+    """The plain text that a pattern begins with, and whether that is all of it."""
+    found: list[str] = []
+    at = 0
+    while at < len(pattern):
+        letter = pattern[at]
+        if letter == "\\":
+            at += 1
+            letter = pattern[at]
+            if letter.isalnum():  # a class such as \d
+                return "".join(found), False
+        elif letter in _SPECIAL:
+            if letter in "*?{" and found:  # of the letter before it there may be none
+                found.pop()
+            return "".join(found), False
+        found.append(letter)
+        at += 1
+    return "".join(found), True

@@ -97,7 +97,7 @@ class Ingest:
 
     def id_of(self, message: dict[str, Any]) -> UUID:
         """The event's id that a message of the snippet has to become."""
-        who = f"user:/sources/website:{message['userId']}" if message.get("userId") else None
+        who = f"user:/sources/website#public:{message['userId']}" if message.get("userId") else None
         who = who or f"anonymous:/sources/website#public:{message['anonymousId']}"
         return derived_event_id("/sources/website#page", f"{who}\n{message['messageId']}")
 

@@ -180,8 +180,6 @@ def test_what_is_too_long_to_be_one_is_not_looked_at() -> None:
 
 def test_an_order_and_a_device_are_known_within_their_source_and_trust() -> None:
     device = Identity(anonymous_id="x")
-    keys = {
-        device.primary(source, trust) for source in ("/sources/a", "/sources/b") for trust in ("trusted", "public")
-    }
+    keys = {device.primary(source, trust) for source in ("/sources/a", "/sources/b") for trust in ("trusted", "public")}
     assert len(keys) == 4
     assert Identity(order="x").weak_keys("/sources/a", "trusted") == ["order:/sources/a:x"]

@@ -21,6 +21,7 @@ from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker, FactPublisher
 from services.nurture.outlets import Outlets, load_outlets
+from services.nurture.retention import keep_to, kept_days
 from services.nurture.runs.changes import MAIL
 from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.timers import Timers
@@ -106,6 +107,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
                     "timers": _after(versioned, timers.run),
                     "deliverer": deliverer.run,
                     "versions": lambda stopping: _keep_versions(engine, versions, versioned, stopping),
+                    "retention": lambda stopping: keep_to(engine, kept_days(settings), stopping),
                     "loop-lag": runtime.loop_lag(registry),
                 },
                 {"facts": publisher.run},

@@ -18,6 +18,17 @@ class NurtureSettings(Settings):
         int, Field(ge=1, le=5000, description="The same of the bulk lane: a live update waits for at most one.")
     ] = 500
     nurture_pool: Annotated[int, Field(ge=6, le=100, description="Connections to Postgres.")] = 10
+    nurture_keep_attempts_days: Annotated[
+        int, Field(ge=1, le=3650, description="How long what receivers answered is kept.")
+    ] = 30
+    nurture_keep_runs_days: Annotated[
+        int,
+        Field(
+            ge=30,
+            le=3650,
+            description="How long an ended run is kept, with all that it sent; `reentry: once` knows no longer.",
+        ),
+    ] = 400
     key_secret: Annotated[
         SecretStr | None,
         Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),

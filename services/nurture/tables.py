@@ -14,7 +14,7 @@ from shared.db.offset_tables import offset_tables
 SCHEMA: Final = "nurture"
 MOST_TRIES: Final = 20  # between two replays; the plan in domain/retry.py has 16
 MOST_ATTEMPTS: Final = 1000
-LONGEST_EXCERPT: Final = 20_000  # bytes
+LONGEST_EXCERPT: Final = 400  # bytes
 
 metadata = sa.MetaData(schema=SCHEMA)
 offset_tables(metadata)
@@ -97,6 +97,13 @@ enrolments = sa.Table(
         ),
     ),
     sa.Index("enrolments_newest", "started_at", "id"),
+    sa.Index("enrolments_ended", "ended_at", postgresql_where=sa.text("ended_at IS NOT NULL")),
+    sa.Index(
+        "enrolments_missed",
+        "started_at",
+        "id",
+        postgresql_where=sa.text("window_missed_at IS NOT NULL AND window_stopped_at IS NULL"),
+    ),
 )
 
 deliveries = sa.Table(
@@ -164,6 +171,7 @@ deliveries = sa.Table(
         postgresql_where=sa.text("state = 'pending' AND expires_at IS NOT NULL"),
     ),
     sa.Index("deliveries_newest", "created_at", "id"),
+    sa.Index("deliveries_failed", "created_at", "id", postgresql_where=sa.text("state = 'failed'")),
 )
 
 attempts = sa.Table(
@@ -181,6 +189,7 @@ attempts = sa.Table(
     sa.CheckConstraint("outcome IN ('delivered', 'retry', 'failed', 'expired', 'unknown')", name="attempts_outcome"),
     sa.CheckConstraint(f"octet_length(excerpt) <= {LONGEST_EXCERPT}", name="attempts_excerpt"),
     sa.CheckConstraint("number > 0", name="attempts_number"),
+    sa.Index("attempts_age", "finished_at", postgresql_using="brin"),
 )
 
 tasks = sa.Table(
@@ -212,6 +221,7 @@ tasks = sa.Table(
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="tasks_fallback"),
     sa.Index("tasks_expiring", "expires_at", postgresql_where=sa.text("state = 'open' AND expires_at IS NOT NULL")),
     sa.Index("tasks_newest", "created_at", "id"),
+    sa.Index("tasks_open", "created_at", "id", postgresql_where=sa.text("state = 'open'")),
 )
 
 turns = sa.Table(  # round robin: how many tasks of this step there have been

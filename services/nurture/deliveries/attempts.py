@@ -28,6 +28,7 @@ from services.nurture.store import claims as store_claims
 from services.nurture.store import overdue as store_overdue
 from services.nurture.store.claims import Record
 from services.nurture.store.deliveries import Given
+from services.nurture.tables import LONGEST_EXCERPT
 from shared import log
 
 _LOG = log.get(__name__)
@@ -124,8 +125,13 @@ def _record(each: Attempted, verdict: AfterAttempt) -> Record:
         wait_s,
         each.status,
         reason[:_LONGEST_REASON] if reason else None,
-        each.excerpt,
+        _start_of(each.excerpt),
     )
+
+
+def _start_of(answer: str | None) -> str | None:
+    """So much of what a receiver answered as is kept, in whole characters."""
+    return None if answer is None else answer.encode()[:LONGEST_EXCERPT].decode(errors="ignore")
 
 
 def _ended(verdict: AfterAttempt) -> GiveUp | None:

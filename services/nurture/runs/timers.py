@@ -34,8 +34,6 @@ _Work = Callable[[AsyncConnection], Awaitable[tuple[int, set[str]]]]
 _LOG = log.get(__name__)
 _TICK_S: Final = 0.1
 _AT_ONCE: Final = 500
-_FORGET_EVERY_S: Final = 3600.0
-_REMEMBER_DAYS: Final = 60  # longer than any topic's retention, so that no copy of an update can still come
 
 
 class Timers:
@@ -61,7 +59,6 @@ class Timers:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look each 100 ms until `stopping`; at once again while there is more than one look takes."""
-        forget = 0.0
         troubled = False
         while not stopping.is_set():
             more = False
@@ -73,10 +70,6 @@ class Timers:
                 for due, work in self._work(overdue):
                     if due:
                         more |= await self._transact(work)
-                if forget <= asyncio.get_running_loop().time():
-                    async with self._engine.begin() as conn:
-                        await store.forget_seen(conn, older_than_days=_REMEMBER_DAYS)
-                    forget = asyncio.get_running_loop().time() + _FORGET_EVERY_S
                 troubled = False
             except Exception as error:
                 if not is_transient(error):

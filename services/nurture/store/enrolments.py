@@ -34,9 +34,6 @@ _FIRST_TIME: Final = sa.text("""
     INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
 """)
 _UNSEEN: Final = sa.text("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
-_FORGET_SEEN: Final = sa.text("""
-    DELETE FROM seen_updates WHERE seen_at < now() - make_interval(days => :days)
-""")
 _SURVIVORS: Final = sa.text("""
     SELECT loser, survivor FROM contact_merges WHERE loser = ANY(CAST(:ids AS uuid[]))
 """)
@@ -131,11 +128,6 @@ async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
 async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Take back the marks of updates that came to nothing: they may be sent again."""
     await conn.execute(_UNSEEN, {"ids": ids})
-
-
-async def forget_seen(conn: AsyncConnection, *, older_than_days: int) -> int:
-    """Drop marks that no copy of an update can need any more; return how many."""
-    return (await conn.execute(_FORGET_SEEN, {"days": older_than_days})).rowcount
 
 
 async def survivors(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:

@@ -45,6 +45,7 @@ _WINDOWS: Final = {
     "missed": "e.window_missed_at IS NOT NULL AND e.window_stopped_at IS NULL",
     "stopped": "e.window_stopped_at IS NOT NULL",
 }
+_INDEXED: Final = {"state": ("open", "failed")}
 # A replay has no deadline any more: it is sent because a person wants it now.
 _REPLAY: Final = sa.text("""
     UPDATE deliveries
@@ -141,7 +142,13 @@ async def enable_endpoint(conn: AsyncConnection, name: str) -> None:
 
 
 def _where(table: str, equal: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(f"{table}.{column} = :{column}", {column: value}) for column, value in equal.items() if value is not None]
+    return [_equals(table, column, value) for column, value in equal.items() if value is not None]
+
+
+def _equals(table: str, column: str, value: Any) -> tuple[str, dict[str, Any]]:
+    if value in _INDEXED.get(column, ()):  # as the partial index says it, or no plan may use it
+        return f"{table}.{column} = '{value}'", {}
+    return f"{table}.{column} = :{column}", {column: value}
 
 
 async def _paged(

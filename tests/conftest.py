@@ -2,9 +2,14 @@
 
 Tests ask for `kafka`, `topic_prefix`, `database` (or `stack` and what tests/support/stack.py makes of it); those that kill
 Kafka or Postgres ask for `own_stack`.
+
+Whatever a run and its processes put into the temporary folder lies below one folder, which is gone at the end; that of a
+killed run is swept by the next. `--shuffle NUMBER` runs the tests in another order, the same one for the same number.
 """
 
 import os
+import random
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +19,15 @@ import pytest
 from hypothesis import settings
 
 from shared.db.database_url import forget_libpq
-from tests.support.stack import OwnStack, Stack, fresh_database, fresh_prefix, running_own_stack, running_stack
+from tests.support.stack import (
+    OwnStack,
+    Stack,
+    fresh_database,
+    fresh_prefix,
+    reachable_folder,
+    running_own_stack,
+    running_stack,
+)
 
 # How long an example takes says more of the machine than of the rule: speed is measured in benchmarks/.
 settings.register_profile("firsthour", deadline=None)
@@ -26,6 +39,23 @@ forget_libpq(os.environ)  # of a developer's shell
 _WITHOUT_STACK = [Path(__file__).parent / folder for folder in ("unit", "docker")]
 _RUNNING = pytest.StashKey[ExitStack]()
 _STACK = pytest.StashKey[Stack]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="NUMBER", help="run the tests in an order of chance")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # xdist's workers inherit it
+        config.stash[_RUNNING] = parts = ExitStack()
+        os.environ["TMPDIR"] = str(parts.enter_context(reachable_folder()))
+        tempfile.tempdir = None  # it is looked up again
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    number = config.getoption("--shuffle")
+    if number is not None:
+        random.Random(number).shuffle(items)
 
 
 def _is_controller(config: pytest.Config) -> bool:
@@ -41,8 +71,7 @@ def _needs_stack(config: pytest.Config) -> bool:
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if _is_controller(config) and not config.option.collectonly and _needs_stack(config):
-        config.stash[_RUNNING] = parts = ExitStack()
-        config.stash[_STACK] = parts.enter_context(running_stack())
+        config.stash[_STACK] = config.stash[_RUNNING].enter_context(running_stack())
 
 
 @pytest.hookimpl(optionalhook=True)

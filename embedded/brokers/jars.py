@@ -31,6 +31,9 @@ _NOT_NEEDED: Final = {
     "commons-digester": "the same",
     "commons-collections": "the same",
 }
+# Fixes that Kafka's own list does not have yet: group → version (annotations have no third number).
+_NEWER: Final = {"com.fasterxml.jackson": "2.22.4"}
+_NO_PATCHES: Final = ("jackson-annotations",)
 _AT_ONCE: Final = 8
 _ATTEMPTS: Final = 3
 _TIMEOUT_S: Final = 30
@@ -196,11 +199,19 @@ def resolve_pins() -> tuple[Pin, ...]:
         inputs, needed = context.resolver.resolve([kafka])
         chosen = [each for each in [*inputs, *needed] if each.artifactId not in _NOT_NEEDED]
         pins = []
-        for each in [*chosen, context.create_dependency(LOGGING)]:
-            path = each.artifact.resolve()
-            coordinate = f"{each.groupId}:{each.artifactId}:{each.version}"
+        for found in [*chosen, context.create_dependency(LOGGING)]:
+            coordinate = _with_fixes(f"{found.groupId}:{found.artifactId}:{found.version}")
+            path = context.create_dependency(coordinate).artifact.resolve()
             pins.append(Pin(coordinate, _sha256(path), path.stat().st_size))
         return tuple(pins)
+
+
+def _with_fixes(coordinate: str) -> str:
+    group, artifact, version = coordinate.split(":")
+    for prefix, newer in _NEWER.items():
+        if group.startswith(prefix):
+            version = newer.rpartition(".")[0] if artifact in _NO_PATCHES else newer
+    return f"{group}:{artifact}:{version}"
 
 
 def write_pins(pins: Sequence[Pin], path: Path = PINS) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from services.cli.backtest import backtest
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
 from shared.db.database_url import forget_libpq
@@ -212,6 +213,9 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
         if not problems:
             typer.echo(f"{given.config}: no problems")
     raise typer.Exit(1 if problems else 0)
+
+
+app.command()(backtest)
 
 
 @app.command("import")

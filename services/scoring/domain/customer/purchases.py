@@ -1,0 +1,114 @@
+"""How often a customer will buy again, and whether he still is one: BG/NBD and MBG/NBD in plain Python.
+
+BG/NBD: Fader, Hardie, Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2). MBG/NBD: Batislam,
+Denizel, Filiztekin (2007), International Journal of Research in Marketing 24(3): a customer may also leave right after
+the first purchase. The two differ by one opportunity to leave: `_chances` counts it. Fits are in `training/`.
+"""
+
+import math
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+_MOST_TERMS: Final = 100_000
+_SMALL: Final = 1e-15
+_LARGE: Final = 700.0  # e^700 is near the largest float
+_BESIDE_ONE: Final = 1e-6  # the formula is 0/0 for a = 1, and smooth beside it
+_MOST_SIMULATED: Final = 10_000  # purchases in one draw
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What counts of a customer's purchases. Raises ValueError when it cannot be.
+
+    `x`: repeat purchases (the first is not one; one a day at most); `last`: his age at the last of them; `age`: his age
+    now. Ages are weeks since the first purchase.
+    """
+
+    x: int
+    last: float
+    age: float
+
+    def __post_init__(self) -> None:
+        if not (self.x >= 0 and 0 <= self.last <= self.age < math.inf and (self.x > 0) == (self.last > 0)):
+            raise ValueError(f"no history: {self.x} repeat purchases, the last at {self.last} of {self.age} weeks")
+
+
+NEW: Final = History(0, 0.0, 0.0)
+"""A customer in the moment of the first purchase."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseModel:
+    """The population: how often people buy (Gamma: `r`, `alpha` weeks), how soon they leave (Beta: `a`, `b`)."""
+
+    kind: Literal["bg", "mbg"]
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+    def p_alive(self, of: History) -> float:
+        """The probability that he will buy again some time. BG/NBD says 1 where there is no repeat purchase."""
+        if self.kind == "bg" and of.x == 0:
+            return 1.0
+        grown = (self.r + of.x) * (math.log(self.alpha + of.age) - math.log(self.alpha + of.last))
+        if grown > _LARGE:
+            return 0.0
+        return 1.0 / (1.0 + self.a / (self.b + self._chances(of) - 1) * math.exp(grown))
+
+    def expected(self, of: History, weeks: float) -> float:
+        """The purchases expected in the next `weeks` (Fader et al., eq. 10, after Euler's transformation)."""
+        return self._expected_alive(of, weeks) * self.p_alive(of)
+
+    def expected_of_new(self, weeks: float) -> float:
+        """The repeat purchases expected of a new customer in his first `weeks` (Fader et al., eq. 9)."""
+        return self.expected(NEW, weeks)
+
+    def discounted(self, of: History, months: int, monthly_discount: float) -> float:
+        """The purchases expected in the next `months` of 52/12 weeks, each discounted to today from its month's end."""
+        alive, total, before = self.p_alive(of), 0.0, 0.0
+        for month in range(1, months + 1):
+            until = self._expected_alive(of, month * 52 / 12)
+            total += (until - before) / (1.0 + monthly_discount) ** month
+            before = until
+        return alive * total
+
+    def draw(self, of: History, weeks: float, dice: Random) -> int:
+        """One possible number of purchases in the next `weeks`, drawn from what the history leaves open."""
+        if dice.random() >= self.p_alive(of):
+            return 0
+        rate = dice.gammavariate(self.r + of.x, 1.0 / (self.alpha + of.age))
+        leaves = dice.betavariate(self.a, self.b + self._chances(of))
+        count, clock = 0, dice.expovariate(rate) if rate > 0 else math.inf
+        while clock <= weeks and count < _MOST_SIMULATED:
+            count += 1
+            if dice.random() < leaves:
+                break
+            clock += dice.expovariate(rate)
+        return count
+
+    def _chances(self, of: History) -> int:
+        """How often he could have left and did not."""
+        return of.x if self.kind == "bg" else of.x + 1
+
+    def _expected_alive(self, of: History, weeks: float) -> float:
+        if weeks <= 0:
+            return 0.0
+        a = self.a if abs(self.a - 1.0) > _BESIDE_ONE else 1.0 + _BESIDE_ONE
+        whole = a + self.b + self._chances(of) - 1
+        z = weeks / (self.alpha + of.age + weeks)
+        first = a + self.b + (0 if self.kind == "mbg" else -1) - self.r
+        left = math.exp((a - 1.0) * math.log1p(-z)) * _hypergeometric(first, a - 1.0, whole, z)
+        return max(0.0, whole / (a - 1.0) * (1.0 - left))
+
+
+def _hypergeometric(a: float, b: float, c: float, z: float) -> float:
+    """Gauss' 2F1(a, b; c; z) by its series, for 0 <= z < 1."""
+    term = total = 1.0
+    for n in range(_MOST_TERMS):
+        term *= (a + n) * (b + n) / ((c + n) * (n + 1.0)) * z
+        total += term
+        if abs(term) <= _SMALL * abs(total):
+            break
+    return total

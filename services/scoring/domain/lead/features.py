@@ -1,0 +1,75 @@
+"""What is known of a lead as levels, one for each feature: what the additive log-odds are made of (models.md, 2.1).
+
+A number falls into bins with frozen edges; what is missing is a level of its own; what was never seen counts nothing.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Value: TypeAlias = float | str | None
+MISSING: Final = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """A number's levels. `edges` rise; a value on an edge falls above it."""
+
+    edges: tuple[float, ...]
+
+    def level(self, value: Value) -> str:
+        """The level of a value; text where numbers are is missing."""
+        if not isinstance(value, float) or value != value:  # noqa: PLR0124 - NaN is unequal to itself
+            return MISSING
+        return str(bisect_right(self.edges, value))
+
+    def says(self, level: str) -> str:
+        """The level in words: "below 3", "3 to 7", "7 and more"."""
+        if level == MISSING:
+            return MISSING
+        place = int(level)
+        if not self.edges:
+            return "any"
+        if place == 0:
+            return f"below {self.edges[0]:g}"
+        if place == len(self.edges):
+            return f"{self.edges[-1]:g} and more"
+        return f"{self.edges[place - 1]:g} to {self.edges[place]:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The words that a feature takes; others are unseen."""
+
+    seen: frozenset[str]
+
+    def level(self, value: Value) -> str:
+        """The level of a value."""
+        return MISSING if value is None else str(value)
+
+    def says(self, level: str) -> str:
+        """The level in words."""
+        return level
+
+
+Feature: TypeAlias = Bins | Levels
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two features that say more together than each by itself, both in coarse levels."""
+
+    first: str
+    second: str
+    coarse: tuple[Feature, Feature]
+
+
+def tokens(values: Mapping[str, Value], features: Mapping[str, Feature], pairs: Sequence[Pair] = ()) -> list[str]:
+    """`feature=level` for each feature and pair, sorted, so that sums come out the same to the last bit."""
+    found = [f"{name}={feature.level(values.get(name))}" for name, feature in features.items()]
+    for pair in pairs:
+        one, other = pair.coarse
+        first, second = one.level(values.get(pair.first)), other.level(values.get(pair.second))
+        found.append(f"{pair.first}×{pair.second}={first}|{second}")  # noqa: RUF001 - a times sign
+    return sorted(found)

@@ -1,0 +1,169 @@
+"""What the customer models would have said on past purchases: fitted on their first part, held against the rest."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from services.scoring.domain.customer.history import Summary, summarise
+from services.scoring.training.customer_fit import FitFailedError, PurchaseFit, SpendFit, fit_purchases, fit_spend
+from services.scoring.training.sheet import Sheet, SheetUnusableError, day_of, moments, numbers, read_sheet
+
+_FITTED_SHARE: Final = 2 / 3  # of the time; the rest is held out
+_FEWEST: Final = 10  # customers
+_GROUPS: Final = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 6), (7, None))
+# The columns of the exports that people have, by what their names hold; the first that fits is taken.
+_NAMES: Final = {
+    "customer": r"e-?mail|customer|client|user|buyer|contact|kunde|account|member",
+    "time": r"date|time|created|paid at|datum|day|processed|ordered",
+    "amount": r"total|amount|revenue|price|value|sales|betrag|summe|paid|spend",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Customers with so many repeat purchases before the split: means for one, values in the file's own unit."""
+
+    repeats: str
+    customers: int
+    predicted_purchases: float
+    actual_purchases: float
+    predicted_value: float
+    actual_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasesBacktest:
+    """`split`: the last day that the models saw; `weeks` held out after it. Totals: all customers known by then."""
+
+    orders: int
+    customers: int
+    split: date
+    weeks: float
+    purchases: PurchaseFit
+    spend: SpendFit | None
+    predicted_purchases: float
+    actual_purchases: int
+    predicted_value: float
+    actual_value: float
+    mean_error: float
+    groups: tuple[Group, ...]
+
+
+Orders = Mapping[str, Sequence[tuple[date, float]]]
+
+
+def backtest_purchases(orders: Orders, split: date | None = None) -> PurchasesBacktest:
+    """The backtest of each customer's orders. `split`: by default after two thirds of the time.
+
+    Raises SheetUnusableError when there is too little to fit or to hold out.
+    """
+    days = sorted(day for each in orders.values() for day, _ in each)
+    if not days:
+        raise SheetUnusableError("no purchase has a customer, a day and an amount")
+    split = split or days[0] + timedelta(days=int((days[-1] - days[0]).days * _FITTED_SHARE))
+    weeks = (days[-1] - split).days / 7
+    known = {who: found for who, each in orders.items() if (found := summarise(each, split)) is not None}
+    if len(known) < _FEWEST or weeks <= 0:
+        raise SheetUnusableError(
+            f"{len(known)} customers bought until {split}, and {weeks:.0f} weeks follow: too few to learn from"
+        )
+    x, last, age, mean = np.array(
+        [(each.history.x, each.history.last, each.history.age, each.mean) for each in known.values()], dtype=np.float64
+    ).T
+    try:
+        purchases = fit_purchases(x, last, age, "mbg")
+    except FitFailedError as error:
+        raise SheetUnusableError(str(error)) from None
+    try:
+        spend = fit_spend(x, mean)
+    except FitFailedError:
+        spend = None
+    average = float(np.mean([value for each in orders.values() for day, value in each if day <= split]))
+    predicted = {who: _predicted(each, purchases, spend, average, weeks) for who, each in known.items()}
+    actual = {who: _actual(orders[who], split) for who in known}
+    return PurchasesBacktest(
+        orders=len(days),
+        customers=len(known),
+        split=split,
+        weeks=weeks,
+        purchases=purchases,
+        spend=spend,
+        predicted_purchases=sum(count for count, _ in predicted.values()),
+        actual_purchases=sum(count for count, _ in actual.values()),
+        predicted_value=sum(value for _, value in predicted.values()),
+        actual_value=sum(value for _, value in actual.values()),
+        mean_error=float(np.mean([abs(predicted[who][0] - actual[who][0]) for who in known])),
+        groups=tuple(_groups(known, predicted, actual)),
+    )
+
+
+def _predicted(
+    of: Summary, purchases: PurchaseFit, spend: SpendFit | None, average: float, weeks: float
+) -> tuple[float, float]:
+    count = purchases.model.expected(of.history, weeks)
+    each = spend.model.expected(of.history.x, of.mean) if spend else average
+    return count, count * each
+
+
+def _actual(orders: Iterable[tuple[date, float]], split: date) -> tuple[int, float]:
+    later = [(day, value) for day, value in orders if day > split and value > 0]
+    return len({day for day, _ in later}), sum(value for _, value in later)
+
+
+def _groups(
+    known: Mapping[str, Summary], predicted: Mapping[str, tuple[float, float]], actual: Mapping[str, tuple[int, float]]
+) -> Iterable[Group]:
+    for least, most in _GROUPS:
+        who = [each for each, of in known.items() if of.history.x >= least and (most is None or of.history.x <= most)]
+        if who:
+            name = f"{least}" if least == most else f"{least} and more" if most is None else f"{least} to {most}"
+            sums = np.array([(*predicted[each], *actual[each]) for each in who], dtype=np.float64).mean(axis=0)
+            yield Group(name, len(who), float(sums[0]), float(sums[2]), float(sums[1]), float(sums[3]))
+
+
+def read_orders(
+    path: Path, customer: str | None = None, time: str | None = None, amount: str | None = None
+) -> tuple[Orders, list[str]]:
+    """Each customer's orders from a CSV file, and how it was read. Columns that are not given are guessed by name.
+
+    Raises SheetUnusableError, OSError.
+    """
+    sheet = read_sheet(path)
+    columns = {
+        "customer": _column(sheet, "customer", customer),
+        "time": _column(sheet, "time", time),
+        "amount": _column(sheet, "amount", amount),
+    }
+    said = [*sheet.said, *(f"{role}: {name}" for role, name in columns.items())]
+    when = moments(sheet.column(columns["time"]))
+    if when is None:
+        raise SheetUnusableError(f"{columns['time']!r} holds no days or times")
+    who = sheet.column(columns["customer"])
+    worth = numbers(sheet.column(columns["amount"]))
+    orders: dict[str, list[tuple[date, float]]] = {}
+    left = 0
+    for name, moment, value in zip(who, when, worth, strict=True):
+        if not name or moment is None or value is None:
+            left += 1
+        else:
+            orders.setdefault(name.casefold(), []).append((day_of(moment), value))
+    if left:
+        said.append(f"{left} rows without a customer, a day or an amount are left out")
+    return orders, said
+
+
+def _column(sheet: Sheet, role: str, asked: str | None) -> str:
+    if asked is not None:
+        sheet.column(asked)
+        return asked
+    found = next((name for name in sheet.columns if re.search(_NAMES[role], name, re.IGNORECASE)), None)
+    if found is None:
+        raise SheetUnusableError(
+            f"no column looks like the {role}; name it with --{role}. There are: {', '.join(sheet.columns)}"
+        )
+    return found

@@ -1,0 +1,142 @@
+"""The fit of P(conversion): what was put into the data comes out, the unseen counts nothing, plain Python says the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from services.scoring.domain.lead.conversion import ConversionModel, Weight
+from services.scoring.domain.lead.features import Bins, Levels, tokens
+from services.scoring.training.evaluation import evaluate
+from services.scoring.training.lead_fit import Table, describe, fit_leads, fit_weights, make_design
+
+
+def leads(count: int, seed: int = 1) -> tuple[dict[str, list[Any]], Any, Any]:
+    dice = np.random.default_rng(seed)
+    size = dice.normal(size=count)
+    country = dice.choice(["DE", "AT", "FR", "US"], count)
+    gone = dice.random(count) < 0.1
+    odds = (
+        -1.5 + 1.2 * np.sin(size) + np.array([{"DE": 0.8, "AT": 0.0, "FR": -0.8, "US": 0.3}[each] for each in country])
+    )
+    outcome = (dice.random(count) < expit(odds)).astype(float)
+    columns: dict[str, list[Any]] = {
+        "size": [None if missing else float(each) for each, missing in zip(size, gone, strict=True)],
+        "country": [str(each) for each in country],
+        "noise": [float(each) for each in dice.normal(size=count)],
+    }
+    return columns, outcome, odds
+
+
+def test_effects_come_out_and_noise_does_not() -> None:
+    columns, outcome, odds = leads(6000)
+    table, which = Table(columns), np.arange(4000)
+    fitted = fit_leads(table, outcome, which)
+    rest = np.arange(4000, 6000)
+    predicted = expit(fitted.log_odds(table.rows(fitted.design, rest)))
+    true = evaluate(expit(odds[rest]), outcome[rest])
+    found = evaluate(predicted, outcome[rest])
+    # The true odds also know the sizes that the fit is not told.
+    assert found.auc > true.auc - 0.03
+    assert found.log_loss < true.log_loss + 0.02
+    assert found.ece < 0.04
+    model = fitted.model()
+    assert model.weights["country=DE"].mean - model.weights["country=FR"].mean == pytest.approx(1.6, abs=0.35)
+    assert max(abs(weight.mean) for token, weight in model.weights.items() if token.startswith("noise=")) < 0.45
+
+
+def test_one_lead_in_plain_python_scores_as_in_the_fit() -> None:
+    columns, outcome, _ = leads(1500)
+    table, which = Table(columns), np.arange(1500)
+    fitted = fit_leads(table, outcome, which)
+    model, odds = fitted.model(), fitted.log_odds(table.rows(fitted.design, which))
+    coarse = {name: feature for name, feature in fitted.design.features.items() if name in columns}
+    assert set(coarse) == set(fitted.design.features)  # no fine bins for so few rows
+    for row in range(0, 1500, 97):
+        found = tokens({name: values[row] for name, values in columns.items()}, coarse, fitted.design.pairs)
+        assert model.log_odds(found) == pytest.approx(odds[row], abs=1e-9)
+
+
+def test_an_interaction_is_found_where_there_is_one_and_else_none() -> None:
+    dice = np.random.default_rng(4)
+    a, b, c = (dice.choice(["x", "y"], 4000) for _ in range(3))
+    odds = np.where(a == b, 1.0, -1.0)
+    columns = {"a": a.tolist(), "b": b.tolist(), "c": c.tolist()}
+    which = np.arange(4000)
+    crossed = (dice.random(4000) < expit(odds)).astype(float)
+    fitted = fit_leads(Table(columns), crossed, which)
+    assert [(pair.first, pair.second) for pair in fitted.design.pairs] == [("a", "b")]
+    apart = (dice.random(4000) < expit(np.where(a == "x", 0.8, -0.8))).astype(float)
+    assert not fit_leads(Table(columns), apart, which).design.pairs
+
+
+def test_what_was_never_seen_counts_nothing() -> None:
+    columns, outcome, _ = leads(500)
+    table = Table({**columns, "country": [*columns["country"][:-1], "XX"]})
+    fitted = fit_leads(table, outcome, np.arange(499))
+    rows = table.rows(fitted.design, np.array([499]))
+    assert rows[0, list(fitted.design.features).index("country")] == 0
+    assert fitted.weights[0] == 0.0
+    assert fitted.model().log_odds(["country=XX"]) == fitted.intercept.mean
+
+
+def test_few_outcomes_stay_near_the_base_rate() -> None:
+    columns, outcome, _ = leads(40)
+    table = Table(columns)
+    fitted = fit_leads(table, outcome, np.arange(40))
+    predicted = expit(fitted.log_odds(table.rows(fitted.design, np.arange(40))))
+    assert predicted.max() < 0.9
+    assert predicted.mean() == pytest.approx(outcome.mean(), abs=0.05)
+
+
+def test_a_scorecard_as_prior_is_where_the_fit_begins() -> None:
+    columns, outcome, _ = leads(300)
+    table, which = Table({"country": columns["country"]}), np.arange(300)
+    design = make_design(table, describe({"country": columns["country"]}), (), which)
+    prior = np.zeros(design.size)
+    prior[design.places[0]["DE"]] = 3.0
+    rows = table.rows(design, which[:0])
+    fitted = fit_weights(rows, outcome[:0], design, 0.3, prior=prior)
+    assert fitted.weights[design.places[0]["DE"]] == pytest.approx(3.0)
+
+
+def test_recent_rows_count_more_when_they_are_told_to() -> None:
+    columns = {"k": ["a"] * 400}
+    outcome = np.array([0.0] * 200 + [1.0] * 200)
+    table, which = Table(columns), np.arange(400)
+    even = fit_leads(table, outcome, which)
+    newer = fit_leads(table, outcome, which, counted=np.array([0.01] * 200 + [1.0] * 200))
+    rows = table.rows(even.design, which[:1])
+    assert expit(even.log_odds(rows))[0] == pytest.approx(0.5, abs=0.02)
+    assert expit(newer.log_odds(rows))[0] > 0.9
+
+
+def test_levels_in_words() -> None:
+    bins = Bins((1.0, 5.0))
+    assert [bins.says(bins.level(value)) for value in (0.0, 1.0, 7.5, None, "seven", float("nan"))] == [
+        "below 1", "1 to 5", "5 and more", "missing", "missing", "missing",
+    ]  # fmt: skip
+    assert describe({"n": [1.0, 2.0, 2.0, None], "w": ["a", None]}) == {
+        "n": Bins((2.0,)),
+        "w": Levels(frozenset({"a"})),
+    }
+
+
+def test_a_step_of_learning_moves_towards_the_outcome_and_is_surer() -> None:
+    model = ConversionModel(Weight(-2.0, 1.0), {"a=1": Weight(0.0, 0.2)}, 0.2)
+    won, lost = model.learnt(["a=1"], True), model.learnt(["a=1"], False)
+    assert won.log_odds(["a=1"]) > model.log_odds(["a=1"]) > lost.log_odds(["a=1"])
+    assert won.weights["a=1"].variance < 0.2
+    # The rare outcome says more than the usual one.
+    assert won.log_odds(["a=1"]) - model.log_odds(["a=1"]) > model.log_odds(["a=1"]) - lost.log_odds(["a=1"])
+    assert model.learnt(["b=1"], True).weights["b=1"].mean > 0
+
+
+def test_reasons_sum_to_the_log_odds() -> None:
+    model = ConversionModel(Weight(-2.0, 1.0), {"a=1": Weight(0.5, 0.2), "b=2": Weight(-0.7, 0.2)}, 0.2)
+    reasons = model.contributions(["a=1", "b=2", "c=3"])
+    assert reasons == [("b=2", -0.7), ("a=1", 0.5), ("c=3", 0.0)]
+    assert model.intercept.mean + sum(moves for _, moves in reasons) == pytest.approx(
+        model.log_odds(["a=1", "b=2", "c=3"])
+    )

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
+from services.scoring.metrics import Metrics
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
 from shared import runtime
@@ -40,7 +41,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],
             bulk=[topics.events_bulk],
-            handler=Scoring(model, topics, utc_now),
+            handler=Scoring(model, topics, Metrics(registry), utc_now),
             producer=producer,
             dead_letters=topics.dead_letters,
             registry=registry,

@@ -10,6 +10,7 @@ _DAY_MS: Final = 24 * 3600 * 1000
 EVENT_RETENTION_DAYS: Final = 28  # also why an erased contact is gone from the log within a month
 DEAD_LETTER_RETENTION_DAYS: Final = 90
 MAX_MESSAGE_BYTES: Final = 1_048_576
+LARGEST_EVENT: Final = MAX_MESSAGE_BYTES - 65_536  # what scoring says of its contact stands beside it in the update
 _ALREADY_EXISTS: Final = 36
 
 

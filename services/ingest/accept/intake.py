@@ -19,9 +19,9 @@ from shared import log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
 from shared.http.problems import FieldError, Problem
-from shared.kafka.producer import Producer, too_large
+from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
-from shared.kafka.topics import Topics
+from shared.kafka.topics import LARGEST_EVENT, Topics
 from shared.pause import pause
 
 _LOG = log.get(__name__)
@@ -151,6 +151,8 @@ class Intake:
         )
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
+        if any(len(each.value) > LARGEST_EVENT for each in outgoing):
+            raise _too_large("larger than an event may be")
         spool = self._spool
         while spool is not None and spool.pending:  # newer events queue behind what is being drained
             if self._held_back is None or not await _within(_HELD_S, self._held_back):
@@ -169,9 +171,6 @@ class Intake:
             await self._to_spool(spool, outgoing)
 
     async def _to_spool(self, spool: Spool, outgoing: Sequence[Outgoing]) -> None:
-        for each in outgoing:
-            if too_large(each):  # it could never be drained
-                raise _too_large("larger than a Kafka message may be")
         try:
             await spool.put(outgoing)
         except SpoolFull as full:

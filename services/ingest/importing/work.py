@@ -17,9 +17,8 @@ from services.ingest.importing.cutting import LONGEST_RECORD
 from services.ingest.importing.reading import Piece, Shape, text
 from shared.clock import utc_now
 from shared.events.identity import derived_event_id
-from shared.kafka.topics import MAX_MESSAGE_BYTES
+from shared.kafka.topics import LARGEST_EVENT
 
-_SLACK: Final = 8192  # bytes of a message that are not its value
 _JSON: Final = msgspec.json.Decoder()
 
 
@@ -138,7 +137,7 @@ class Worker:
             trace=plan.trace,
             key_secret=plan.key_secret,
         )
-        if len(outgoing.value) > MAX_MESSAGE_BYTES - _SLACK:
+        if len(outgoing.value) > LARGEST_EVENT:
             raise Refused([Wrong("row", "is larger than an event may be")])
         return outgoing.key, outgoing.value
 

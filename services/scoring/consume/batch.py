@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.scoring.domain import bookings, fold
+from services.scoring.domain.bounds import bounded
 from services.scoring.domain.consent import heard, unsaid
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import Plan, hold, named, resolve
@@ -31,6 +32,7 @@ class Folded:
     bookings: list[Booking]
     absorbed: tuple[UUID, ...]
     consents: tuple[ConsentWord, ...] = ()
+    fallen: int = 0  # words for which the contact had no room
 
 
 @dataclass(slots=True)
@@ -64,6 +66,10 @@ class Batch:
             before = fold.merge(before, other, self.model)
         before = hold(before, plan.held, claimed=event.trust == "public" or robot(data))
         after = fold.fold(before, event, data, self.model)
+        fallen = 0
+        if plan.absorbed or after.known is not before.known:
+            known, fallen = bounded(after.known)
+            after = msgspec.structs.replace(after, known=known)
         after, booked = bookings.book(before, after, self.model, merged=bool(plan.absorbed))
 
         # From here on nothing raises: the event is taken.
@@ -72,7 +78,8 @@ class Batch:
         self.states[before.id] = after
         self._absorb(plan.absorbed, before.id)
         self._point((key for key in plan.keys if key in after.keys or key not in plan.held), before.id)
-        return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard(before, event, data))
+        heard_of = heard(before, event, data)
+        return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard_of, fallen)
 
     def _plan(self, event: Event, data: Any) -> Plan:
         if data.identity.contact_id is not None and event.trust == "trusted":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Raw
@@ -13,6 +14,7 @@ from services.scoring.domain.identity import named
 from services.scoring.domain.model import Model
 from services.scoring.domain.trust import happened
 from services.scoring.domain.view import view
+from services.scoring.metrics import Metrics
 from services.scoring.store import batch as store
 from services.scoring.store.batch import BookingRow, EventRow
 from shared import log
@@ -25,15 +27,30 @@ from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 
 _LOG = log.get(__name__)
+_MOST_BYTES: Final = 16_777_216  # of the updates that one transaction writes and memory holds
+
+
+class TooMuch(Exception):  # noqa: N818 - it never leaves the loop
+    """More comes of this batch than is good for one: the loop halves it."""
 
 
 class Scoring:
     """The Handler of scoring (see shared/kafka/consumer.py)."""
 
-    def __init__(self, model: Model, topics: Topics, clock: Callable[[], datetime]) -> None:
-        """`clock` says when a contact was first heard of."""
+    def __init__(
+        self,
+        model: Model,
+        topics: Topics,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        *,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        """`clock` says when a contact was first heard of; `most_bytes` bounds what comes of one batch."""
+        self._most_bytes = most_bytes
         self._model = model
         self._topics = topics
+        self._metrics = metrics
         self._clock = clock
         self._log_each = log.is_debug(__name__)
 
@@ -46,6 +63,7 @@ class Scoring:
         rows: list[EventRow] = []
         booked: list[BookingRow] = []
         outgoing: list[Outgoing] = []
+        size = fallen = 0
         for record, decoded in fresh:
             event, data = decoded
             if isinstance(data, CostRecorded):  # about no contact: kept for the models
@@ -66,6 +84,9 @@ class Scoring:
                 _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),
                            contact_id=str(contact_id), type=event.type)  # fmt: skip
             update = self._update(record, event, folded)
+            size, fallen = size + len(update), fallen + folded.fallen
+            if size > self._most_bytes and len(records) > 1:
+                raise TooMuch
             rows.append(_event_row(record, event, contact_id, update))
             booked += [
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
@@ -73,7 +94,7 @@ class Scoring:
             ]
             outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
         await _write(conn, batch, rows, booked)
-        return Handled(outgoing, dead)
+        return Handled(outgoing, dead, after_commit=lambda: self._metrics.fallen.inc(fallen))
 
     async def unpublished(
         self, conn: AsyncConnection, topic: str, partition: int, first: int, end: int

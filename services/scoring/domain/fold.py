@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.scoring.domain.bounds import LONGEST_TEXT
 from services.scoring.domain.consent import heard, name_of
 from services.scoring.domain.contact import ContactState, Order, Word, bounded, later, tell
 from services.scoring.domain.model import Model
@@ -84,7 +85,7 @@ def _lead(
     for name in ("name", "interest"):
         value = getattr(data, name)
         if value:
-            tell(known, name, value, at, public=public)
+            tell(known, name, value[:LONGEST_TEXT], at, public=public)
     _traits(known, data.traits, at, public=public)
     _consent(known, state, event, data)
     estimate = data.estimated_value
@@ -117,7 +118,7 @@ def _identified(
     public = event.trust == "public"
     known = _identity(state, data, at, public=public)
     if data.name:
-        tell(known, "name", data.name, at, public=public)
+        tell(known, "name", data.name[:LONGEST_TEXT], at, public=public)
     _traits(known, data.traits, at, public=public)
     changes["known"] = known
 

@@ -8,6 +8,7 @@ from services.scoring.domain.model import Model
 from shared.events.updates import ContactView
 
 _TRAIT = "trait:"
+_LONGEST_NAME = 64  # characters of a country, a time zone or a locale; what is longer is a trait and nothing else
 
 
 def view(state: ContactState, model: Model) -> ContactView:
@@ -40,4 +41,4 @@ def view(state: ContactState, model: Model) -> ContactView:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and len(value) <= _LONGEST_NAME else None

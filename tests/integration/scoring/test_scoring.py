@@ -7,13 +7,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
+from services.scoring.consume.handler import Scoring, TooMuch
+from services.scoring.metrics import Metrics
 from services.scoring.tables import metadata
 from shared.db.migrate import differences, migrate
 from shared.events.envelope import encode
+from shared.kafka.records import Record
 from shared.kafka.topics import create_topics
 from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
-from tests.unit.scoring.builders import NOW, a_lead, a_purchase, a_refund, an_engagement, an_identification, minutes
+from tests.unit.scoring.builders import (
+    NOW,
+    a_lead,
+    a_model,
+    a_purchase,
+    a_refund,
+    an_engagement,
+    an_identification,
+    minutes,
+)
 
 
 @pytest.fixture
@@ -295,6 +308,20 @@ async def test_what_was_committed_but_not_told_is_told_byte_for_byte_after_a_res
         told = [(each.key, each.value, each.headers) for each in first]
         assert sorted((each.key, each.value, each.headers) for each in second) == sorted(told * 2)
     assert await world.one("SELECT count(*) FROM events") == 5
+
+
+async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
+    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, most_bytes=5000)
+    values = [encode(a_lead(email=f"p{n}@example.com", event=n).event) for n in range(9)]
+    records = [Record(world.topics.events, 0, n, None, value, 0) for n, value in enumerate(values)]
+    async with world.engine.connect() as conn:
+        with pytest.raises(TooMuch):
+            await handler.handle(conn, records)
+        await conn.rollback()
+        assert len((await handler.handle(conn, records[:2])).outgoing) == 2
+    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, most_bytes=1)
+    async with world.engine.connect() as conn:
+        assert len((await handler.handle(conn, records[:1])).outgoing) == 1, "one alone is always taken"
 
 
 async def test_migrations_go_up_down_and_up_and_make_what_the_code_says(database: str) -> None:

@@ -25,6 +25,7 @@ _FULL: dict[str, list[str]] = {
     "spool": ["benchmarks.spool", "--seconds", "5"],
     "scoring": ["benchmarks.scoring", "--events", "200000"],
     "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
+    "lists": ["benchmarks.lists", "--rows", "5000000"],
     "import": ["benchmarks.import_rows", "--megabytes", "200"],
     "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "1000000"],
 }
@@ -37,6 +38,7 @@ _QUICK: dict[str, list[str]] = {
     "spool": ["benchmarks.spool", "--seconds", "1"],
     "scoring": ["benchmarks.scoring", "--events", "10000"],
     "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
+    "lists": ["benchmarks.lists", "--rows", "100000"],
     "import": ["benchmarks.import_rows", "--megabytes", "5"],
     "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "50000", "--seconds", "5"],
 }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from shared.events.envelope import decode, encode, make_event
+from tests.support.onwards import goes_all_the_way
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 CALM = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
@@ -72,7 +73,7 @@ def _schema(kind: str) -> Any:
 
 
 def goes_on(fact: Fact) -> None:
-    """The fact as an event can be encoded and decoded, and is what its schema says."""
+    """The fact as an event can be encoded and decoded, is what its schema says, and is taken by scoring and nurture."""
     time = NOW if fact.time is None else fact.time
     event = make_event(
         id=UUID(int=1), source="/sources/x", type=fact.type, time=time, receivedtime=NOW,
@@ -80,6 +81,7 @@ def goes_on(fact: Fact) -> None:
     )  # fmt: skip
     value = encode(event)
     decoded = decode(value)
+    goes_all_the_way(decoded)
     assert decoded.event.type == fact.type
     assert decoded.data == fact.data
     _schema(fact.type).validate(json.loads(value))

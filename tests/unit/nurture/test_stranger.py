@@ -71,7 +71,7 @@ def test_names_stay_as_they_are(name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "http://evil.example", "evil.example", "Win at evil.com", "a@b", "Ada\nBcc: x", "Ada\u202e", "call 0190 123", "",
+        "http://evil.example", "evil.example", "bit.ly", "Win at evil.com", "a@b", "Ada\nBcc: x", "Ada\u202e", "call 0190 123", "",
         "  ", "<b>", "evil.кom", "x\u200b",
     ],
 )  # fmt: skip

@@ -199,6 +199,10 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
         warnings = check_configuration(given.config, given.state)
     except ConfigurationError as error:
         problems = error.problems
+    else:
+        from services.cli.unconverted import amounts_without_a_rate
+
+        warnings += asyncio.run(amounts_without_a_rate(given))
     if as_json:
         as_dicts = {
             kind: [{"file": str(p.file), "line": p.line, "key": p.key, "problem": p.problem} for p in found]

@@ -9,11 +9,12 @@ from prometheus_client import CollectorRegistry
 from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
+from services.scoring.jobs.revalue import Revaluing
 from services.scoring.metrics import Metrics
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
 from shared import runtime
-from shared.clock import utc_now
+from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.http.auth import Tokens
 from shared.http.operations import operations
@@ -41,7 +42,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],
             bulk=[topics.events_bulk],
-            handler=Scoring(model, topics, Metrics(registry), utc_now),
+            handler=Scoring(model, topics, Metrics(registry), utc_now, new_id),
             producer=producer,
             dead_letters=topics.dead_letters,
             registry=registry,
@@ -52,7 +53,16 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         install_problems(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
         app.include_router(routes(engine, model, Tokens(settings.token())))
-        yield Service(app, {"kafka": producer.run, "loop": loop.run, "loop-lag": runtime.loop_lag(registry)})
+        revaluing = Revaluing(engine, model, utc_now, new_id, registry)
+        yield Service(
+            app,
+            {
+                "kafka": producer.run,
+                "loop": loop.run,
+                "loop-lag": runtime.loop_lag(registry),
+                "revaluing": revaluing.run,
+            },
+        )
     finally:
         await engine.dispose()
 

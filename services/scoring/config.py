@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
+from services.scoring.domain.rates import Rates
 from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigurationError
 from shared.money import is_amount, is_currency, to_minor
@@ -23,7 +24,7 @@ _UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def _currency(text: str) -> str:
     if not is_currency(text):
-        raise ValueError("must be a three-letter ISO 4217 code such as EUR")
+        raise ValueError("must be an ISO 4217 code such as EUR")
     return text
 
 
@@ -63,7 +64,7 @@ def _days_as_text(table: Any) -> Any:
     return {str(day): rate for day, rate in table.items()} if isinstance(table, dict) else table
 
 
-Rates = Annotated[
+RateTable = Annotated[
     dict[Annotated[str, AfterValidator(_day)], Annotated[str, AfterValidator(_rate)]], BeforeValidator(_days_as_text)
 ]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -114,7 +115,7 @@ class _Response(ConfigModel):
 
 class _File(ConfigModel):
     currency: Currency = "EUR"
-    rates: dict[Currency, Rates] = Field(default_factory=dict)
+    rates: dict[Currency, RateTable] = Field(default_factory=dict)
     sources: dict[str, _Source]
     fit: tuple[_Fit, ...] = ()
     engagement: _Engagement = _Engagement()
@@ -137,13 +138,13 @@ def load_scoring(config: Path) -> Model:
 
 def compile_model(raw: _File) -> Model:
     """The model, with a version that is a hash of all that it says."""
-    canonical = json.dumps(raw.model_dump(mode="json"), sort_keys=True)
+    said = raw.model_dump(mode="json")
     currency = raw.currency
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
     return Model(
-        version="scorecard-" + hashlib.sha256(canonical.encode()).hexdigest()[:8],
-        currency=currency,
-        rates={code: _rates(table) for code, table in raw.rates.items()},
+        version="scorecard-" + _hash(said),
+        pricing="pricing-" + _hash({name: said[name] for name in ("currency", "rates", "margin_rate")}),
+        rates=Rates(currency, {code: _rates(table) for code, table in raw.rates.items()}),
         sources={
             name: SourceModel(
                 _log_odds(each.conversion), to_minor(each.cost, currency), to_minor(each.estimate_limit, currency)
@@ -151,7 +152,7 @@ def compile_model(raw: _File) -> Model:
             for name, each in raw.sources.items()
         },
         fit=tuple(_fit(rule) for rule in raw.fit),
-        half_lives=tuple(int(text[:-1]) * _UNITS[text[-1]] for text in raw.engagement.half_lives),
+        half_lives=tuple(sorted({int(text[:-1]) * _UNITS[text[-1]] for text in raw.engagement.half_lives})),
         engagement_weight=raw.engagement.weight,
         points=points,
         default_points=points.get("default", 1.0),
@@ -163,6 +164,10 @@ def compile_model(raw: _File) -> Model:
         response=ResponseCurve(raw.response.phi, raw.response.tau, raw.response.beta),
         handling_minutes=raw.handling_minutes,
     )
+
+
+def _hash(said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _log_odds(share: float) -> float:

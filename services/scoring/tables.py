@@ -8,7 +8,7 @@ is searched, sorted and checked.
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA, UUID
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
 from shared.db.offset_tables import offset_tables
 
@@ -25,6 +25,7 @@ contacts = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("lead_value", sa.BigInteger, nullable=False),
     sa.Column("customer_value", sa.BigInteger, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),  # the version that both values stand at; any other is due
     sa.Column("open_since", sa.DateTime(timezone=True)),  # the capture of a lead that has not bought since
     sa.Column("touched_at", sa.DateTime(timezone=True)),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -45,6 +46,7 @@ sa.Index(
     contacts.c.open_since,
     postgresql_where=sa.text("open_since IS NOT NULL AND merged_into IS NULL"),
 )
+sa.Index("contacts_model", contacts.c.model, contacts.c.id, postgresql_where=contacts.c.merged_into.is_(None))
 
 identities = sa.Table(
     "identities",
@@ -72,6 +74,31 @@ events = sa.Table(
 )
 sa.Index("events_place", events.c.topic, events.c.partition, events.c.offset, unique=True)
 sa.Index("events_contact", events.c.contact_id, events.c.time, postgresql_where=events.c.contact_id.is_not(None))
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("contact_id", UUID, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("currency", sa.Text, nullable=False),  # empty while only a refund is known
+    sa.Column("paid", sa.BigInteger, nullable=False),  # this and the margin: minor units of the currency
+    sa.Column("margin", sa.BigInteger),
+    sa.Column("paid_at", sa.DateTime(timezone=True)),
+    sa.Column("refunded", JSONB, nullable=False),  # minor units, by the currency in which they went back
+    sa.CheckConstraint("currency <> '' OR (paid = 0 AND margin IS NULL)", name="money_has_a_currency"),
+)
+
+unconverted = sa.Table(
+    "unconverted",
+    metadata,
+    sa.Column("currency", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),  # whose rate is missing
+    sa.Column("seen", sa.Date, nullable=False),  # the last day on which such an amount came
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sa.Column("estimates", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_is_a_code"),
+)
 
 bookings = sa.Table(
     "bookings",

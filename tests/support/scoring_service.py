@@ -39,6 +39,19 @@ class World:
     producer: AIOKafkaProducer
     sent: int = 0
 
+    def settings(self, config: Path, instance: str = "one") -> ScoringSettings:
+        """Of a scoring that works on this."""
+        return ScoringSettings(
+            kafka=self.kafka,
+            database=SecretStr(self.database),
+            config=config,
+            state=self.state,
+            topic_prefix=self.topics.prefix,
+            instance=instance,
+            admin_token=SecretStr(TOKEN),
+            scoring_port=0,
+        )
+
     async def put(self, value: bytes, *, partition: int = 0, bulk: bool = False) -> None:
         """One message on the live lane or the bulk lane."""
         topic = self.topics.events_bulk if bulk else self.topics.events
@@ -149,18 +162,8 @@ async def a_world(kafka: str, database: str, prefix: str, state: Path) -> AsyncI
 @asynccontextmanager
 async def scoring(world: World, *, instance: str = "one", config: Path = CONFIG) -> AsyncIterator[Api]:
     """A scoring that is ready."""
-    settings = ScoringSettings(
-        kafka=world.kafka,
-        database=SecretStr(world.database),
-        config=config,
-        state=world.state,
-        topic_prefix=world.topics.prefix,
-        instance=instance,
-        admin_token=SecretStr(TOKEN),
-        scoring_port=0,
-    )
     async with (
-        build(settings) as service,
+        build(world.settings(config, instance)) as service,
         serving(service, host="127.0.0.1", port=0) as port,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10

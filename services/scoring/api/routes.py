@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain import queue
@@ -15,6 +15,7 @@ from services.scoring.domain.contact import moment
 from services.scoring.domain.identity import named
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
+from services.scoring.domain.values import unconverted
 from services.scoring.domain.view import view
 from services.scoring.store import reads
 from services.scoring.store.reads import StoredContact
@@ -60,6 +61,7 @@ class Contact(BaseModel):
     customer_value: Amount
     conversion: float
     purchases: int
+    unconverted: Annotated[list[str], Field(description="currencies of its amounts that count 0 for want of a rate")]
     version: int
     model: str
     captured_at: datetime | None
@@ -76,7 +78,10 @@ class Contacts(BaseModel):
 
 
 class BookingItem(BaseModel):
-    """One change of a value. All of an account's bookings sum to its value."""
+    """One change of a value. All of an account's bookings sum to its value.
+
+    `event_type` is null where no event made it (the model changed), or where its event is no longer stored.
+    """
 
     account: str
     factor: str
@@ -84,7 +89,7 @@ class BookingItem(BaseModel):
     model: str
     time: datetime
     event_id: UUID
-    event_type: str
+    event_type: str | None
 
 
 class Bookings(BaseModel):
@@ -270,6 +275,7 @@ def _shown(stored: StoredContact, model: Model) -> Contact:
         customer_value=_amount(state.customer, model),
         conversion=seen.conversion,
         purchases=seen.purchases,
+        unconverted=unconverted(state, model),
         version=seen.version,
         model=state.model,
         captured_at=moment(state.captured) if state.captured is not None else None,

@@ -1,26 +1,28 @@
 """One batch in memory: the contacts it is about, whom its identities name, and what becomes of both."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from services.scoring.domain import bookings, fold
+from services.scoring.domain import bookings, fold, pricing
 from services.scoring.domain.bounds import bounded
 from services.scoring.domain.consent import heard, unsaid
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact import ContactState, new_contact
 from services.scoring.domain.identity import Plan, hold, named, resolve
 from services.scoring.domain.model import Model
+from services.scoring.domain.orders import Order, OrderKey
 from services.scoring.domain.trust import robot
-from shared.clock import new_id
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
 from shared.events.envelope import Decoded, Event
 from shared.events.types import ContactTouched
 from shared.events.updates import Booking, Values
+
+_NO_ORDERS: Final[dict[OrderKey, Order]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,18 @@ class Folded:
 
 @dataclass(slots=True)
 class Batch:
-    """Starts as what the database holds (`stored`, `keys`); `fold` moves it on; the rest says what to write."""
+    """Starts as what the database holds (`stored`, `keys`, `orders`); `fold` moves it on; the rest says what to write.
+
+    `orders` needs those that the events name, of every contact that they may be of. `new_id` makes the ids of contacts.
+    """
 
     model: Model
     now: datetime
     stored: dict[UUID, ContactState]
     keys: dict[str, UUID]
+    new_id: Callable[[], UUID]
+    orders: dict[UUID, dict[OrderKey, Order]] = field(default_factory=dict)
+    changed_orders: dict[UUID, set[OrderKey]] = field(default_factory=dict)
     states: dict[UUID, ContactState] = field(default_factory=dict)
     created: set[UUID] = field(default_factory=set)
     new_keys: set[str] = field(default_factory=set)
@@ -58,25 +66,34 @@ class Batch:
         """Find the contact, join what belongs together, fold, book. Raises Permanent and then changes nothing."""
         event, data = decoded
         plan = self._plan(event, data)
-        before = self.states[plan.contact] if plan.contact is not None else ContactState(id=new_id(), created=self.now)
+        before = self.states[plan.contact] if plan.contact is not None else new_contact(self.new_id(), self.now)
+        orders = self.orders.get(before.id, _NO_ORDERS)
         for loser in plan.absorbed:
             other = self.states[loser]
             if event.trust == "public":
                 other = msgspec.structs.replace(other, known=unsaid(other.known))
-            before = fold.merge(before, other, self.model)
+            before = fold.merge(before, other)
+            before, orders = pricing.join(before, orders, self.orders.get(loser, {}), self.model)
         before = hold(before, plan.held, claimed=event.trust == "public" or robot(data))
-        after = fold.fold(before, event, data, self.model)
+        after = fold.fold(before, event, data, self.model.half_lives)
         fallen = 0
         if plan.absorbed or after.known is not before.known:
             known, fallen = bounded(after.known)
             after = msgspec.structs.replace(after, known=known)
+        key, order = fold.order_key(event, data), None
+        if key is not None:
+            order = fold.order_after(orders.get(key), event, data)
+            after = pricing.reckon(after, orders.get(key), order, self.model)
         after, booked = bookings.book(before, after, self.model, merged=bool(plan.absorbed))
 
         # From here on nothing raises: the event is taken.
         if plan.contact is None:
             self.created.add(before.id)
         self.states[before.id] = after
-        self._absorb(plan.absorbed, before.id)
+        self._absorb(plan.absorbed, before.id, orders)
+        if key is not None and order is not None:
+            self.orders.setdefault(before.id, {})[key] = order
+            self.changed_orders.setdefault(before.id, set()).add(key)
         self._point((key for key in plan.keys if key in after.keys or key not in plan.held), before.id)
         heard_of = heard(before, event, data)
         return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard_of, fallen)
@@ -105,16 +122,20 @@ class Batch:
             contact_id = self.merges[contact_id]
         return contact_id
 
-    def _absorb(self, absorbed: tuple[UUID, ...], survivor: UUID) -> None:
+    def _absorb(self, absorbed: tuple[UUID, ...], survivor: UUID, orders: dict[OrderKey, Order]) -> None:
+        if not absorbed:
+            return
+        changed = self.changed_orders.setdefault(survivor, set())
         for loser in absorbed:
             gone = self.states.pop(loser)
             self.merges[loser] = survivor
             if loser in self.created:
                 self.tombstones[loser] = gone
-        if absorbed:
-            for key, contact_id in self.keys.items():
-                if contact_id in absorbed:
-                    self.keys[key] = survivor
+            changed |= {*self.orders.pop(loser, {}), *self.changed_orders.pop(loser, ())}
+        self.orders[survivor] = orders
+        for key, contact_id in self.keys.items():
+            if contact_id in absorbed:
+                self.keys[key] = survivor
 
     def _point(self, keys: Iterable[str], contact_id: UUID) -> None:
         for key in keys:
@@ -137,6 +158,14 @@ class Batch:
             for i, state in sorted(self.states.items())
             if i not in self.created and state is not self.stored.get(i)
         ]
+
+    def orders_of_the_stored(self) -> set[tuple[UUID, OrderKey]]:
+        """Every order that was named of a contact that is stored."""
+        return {(i, key) for i, keys in self.changed_orders.items() if i in self.stored for key in keys}
+
+    def orders_to_write(self) -> dict[UUID, dict[OrderKey, Order]]:
+        """The orders that changed, of the contacts that still stand."""
+        return {i: {key: self.orders[i][key] for key in keys} for i, keys in self.changed_orders.items() if keys}
 
     def merged(self) -> dict[UUID, UUID]:
         """Contacts of the database, as it is with the new ones in it, that are now part of another."""

@@ -1,6 +1,8 @@
 """Scoring's part in the loop: from records to contacts, bookings and updates, in the loop's transaction."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,14 +11,22 @@ from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.domain.fold import unconverted
+from services.scoring.consume.refold import refold
+from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.fold import order_key
 from services.scoring.domain.identity import named
 from services.scoring.domain.model import Model
+from services.scoring.domain.orders import Order, OrderKey
 from services.scoring.domain.trust import happened
+from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view
 from services.scoring.metrics import Metrics
 from services.scoring.store import batch as store
+from services.scoring.store import orders as order_store
+from services.scoring.store import unconverted
 from services.scoring.store.batch import BookingRow, EventRow
+from services.scoring.store.orders import Orders
+from services.scoring.store.unconverted import Amounts, Missing
 from shared import log
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, Decoded, Event, decode
@@ -25,6 +35,7 @@ from shared.events.types import CostRecorded
 from shared.events.updates import Update, Values, decode_update, encode_update, update_key
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
+from shared.money import is_currency
 
 _LOG = log.get(__name__)
 _MOST_BYTES: Final = 16_777_216  # of the updates that one transaction writes and memory holds
@@ -32,6 +43,40 @@ _MOST_BYTES: Final = 16_777_216  # of the updates that one transaction writes an
 
 class TooMuch(Exception):  # noqa: N818 - it never leaves the loop
     """More comes of this batch than is good for one: the loop halves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What the database holds of whom the events are about."""
+
+    now: datetime
+    states: dict[UUID, ContactState]
+    keys: Mapping[str, UUID]
+    merges: Mapping[UUID, UUID]
+    orders_named: set[tuple[UUID, OrderKey]]
+    refolded: Mapping[UUID, Mapping[OrderKey, Order]]
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a batch came to."""
+
+    batch: Batch
+    rows: list[EventRow] = field(default_factory=list)
+    booked: list[BookingRow] = field(default_factory=list)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    unconverted: dict[Missing, Amounts] = field(default_factory=dict)
+    of_no_currency: int = 0
+    fallen: int = 0
+
+    def has_no_rate(self, missing: Missing, *, order: bool) -> None:
+        """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
+        if not is_currency(missing.currency):
+            self.of_no_currency += 1
+            return
+        before = self.unconverted.get(missing, Amounts(0, 0))
+        self.unconverted[missing] = Amounts(before.orders + order, before.estimates + (not order))
 
 
 class Scoring:
@@ -43,40 +88,90 @@ class Scoring:
         topics: Topics,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
         *,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
-        """`clock` says when a contact was first heard of; `most_bytes` bounds what comes of one batch."""
+        """`clock` says when a contact was first heard of, `new_id` what it is called from then on.
+
+        `most_bytes` bounds what comes of one batch.
+        """
         self._most_bytes = most_bytes
         self._model = model
         self._topics = topics
         self._metrics = metrics
         self._clock = clock
+        self._new_id = new_id
         self._log_each = log.is_debug(__name__)
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
-        """Fold the batch. Six to ten statements, however many records."""
+        """Fold the batch. Six to twelve statements, however many records."""
         dead: list[DeadLetter] = []
         fresh = await self._fresh(conn, records, dead)
-        now = self._clock()
-        batch = await self._batch(conn, [decoded for _, decoded in fresh], now)
-        rows: list[EventRow] = []
-        booked: list[BookingRow] = []
-        outgoing: list[Outgoing] = []
-        size = fallen = 0
+        outcome = await self._outcome(conn, fresh)
+        await _write(conn, outcome)
+        return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._count(outcome))
+
+    def _count(self, outcome: _Outcome) -> None:
+        counts: Counter[str] = Counter()
+        for missing, amounts in outcome.unconverted.items():
+            counts[missing.currency] += amounts.orders + amounts.estimates
+        if outcome.of_no_currency:
+            counts["other"] = outcome.of_no_currency
+        self._metrics.unconverted(counts)
+        self._metrics.fallen.inc(outcome.fallen)
+
+    async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> _Outcome:
+        """What the events come to. Folded again when orders turn out to be needed that nobody had read.
+
+        Whose an event is shows while it is folded, by identities that an event of the same batch may bring.
+        """
+        ground = await self._ground(conn, [decoded for _, decoded in fresh])
+        read = ground.orders_named
+        orders = await order_store.named(conn, read) if read else {}
+        outcome = self._fold(fresh, ground, orders)
+        batch = outcome.batch
+        unread = batch.orders_of_the_stored() - read
+        merged = {loser: batch.survivor(loser) for loser in batch.merges.keys() - ground.merges.keys()}
+        if not unread and not merged:
+            return outcome
+        more = await order_store.named(conn, unread) if unread else {}
+        if merged:
+            keys = {key for _, decoded in fresh if (key := order_key(*decoded)) is not None}
+            keys |= {key for theirs in ground.refolded.values() for key in theirs}
+            for contact_id, theirs in (await order_store.of_merged(conn, merged, keys)).items():
+                more.setdefault(contact_id, {}).update(theirs)
+        if not more:
+            return outcome
+        for contact_id, theirs in more.items():
+            orders.setdefault(contact_id, {}).update(theirs)
+        return self._fold(fresh, ground, orders)
+
+    def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> _Outcome:
+        """Everything in memory."""
+        batch = Batch(
+            self._model, ground.now, ground.states, dict(ground.keys), self._new_id, merges=dict(ground.merges)
+        )
+        batch.orders = {contact_id: dict(theirs) for contact_id, theirs in orders.items()}
+        for contact_id, theirs in ground.refolded.items():
+            batch.orders[contact_id] = dict(theirs)
+            batch.changed_orders[contact_id] = set(theirs)
+        outcome = _Outcome(batch)
+        size = 0
         for record, decoded in fresh:
             event, data = decoded
             if isinstance(data, CostRecorded):  # about no contact: kept for the models
-                rows.append(_event_row(record, event, None, None))
+                outcome.rows.append(_event_row(record, event, None, None))
                 continue
             try:
                 folded = batch.fold(decoded)
             except Permanent as error:
+                outcome.dead.append(DeadLetter(record, "Permanent", str(error)))
                 _LOG.warning("event_cannot_be_folded", event_id=str(event.id), reason=str(error),
                              trace_id=log.trace_id(event.traceparent))  # fmt: skip
-                dead.append(DeadLetter(record, "Permanent", str(error)))
                 continue
-            if currency := unconverted(event, data, self._model):
+            if (currency := missing_rate(event, data, self._model)) is not None:
+                outcome.has_no_rate(Missing(currency, happened(event).date()), order=order_key(event, data) is not None)
                 _LOG.warning("amount_unconverted", event_id=str(event.id), currency=currency,
                              trace_id=log.trace_id(event.traceparent))  # fmt: skip
             contact_id = folded.state.id
@@ -84,17 +179,17 @@ class Scoring:
                 _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),
                            contact_id=str(contact_id), type=event.type)  # fmt: skip
             update = self._update(record, event, folded)
-            size, fallen = size + len(update), fallen + folded.fallen
-            if size > self._most_bytes and len(records) > 1:
+            size += len(update)
+            outcome.fallen += folded.fallen
+            if size > self._most_bytes and len(fresh) > 1:
                 raise TooMuch
-            rows.append(_event_row(record, event, contact_id, update))
-            booked += [
+            outcome.rows.append(_event_row(record, event, contact_id, update))
+            outcome.booked += [
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
                 for line, b in enumerate(folded.bookings)
             ]
-            outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
-        await _write(conn, batch, rows, booked)
-        return Handled(outgoing, dead, after_commit=lambda: self._metrics.fallen.inc(fallen))
+            outcome.outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
+        return outcome
 
     async def unpublished(
         self, conn: AsyncConnection, topic: str, partition: int, first: int, end: int
@@ -125,24 +220,40 @@ class Scoring:
         known = await store.known_events(conn, list(readable)) if readable else set()
         return [each for event_id, each in readable.items() if event_id not in known]
 
-    async def _batch(self, conn: AsyncConnection, events: Sequence[Decoded], now: datetime) -> Batch:
+    async def _ground(self, conn: AsyncConnection, events: Sequence[Decoded]) -> _Ground:
         """Whom the events are about: read, then locked."""
         keys: set[str] = set()
         direct: set[UUID] = set()
+        orders: list[tuple[OrderKey, Sequence[str], UUID | None]] = []
         for event, data in events:
             identity = getattr(data, "identity", None)
             if identity is None:
                 continue
-            if identity.contact_id is not None and event.trust == "trusted":
+            mine: Sequence[str] = ()
+            if ours := identity.contact_id is not None and event.trust == "trusted":
                 direct.add(identity.contact_id)
             else:
-                keys.update(named(identity, event.source, event.trust).keys)
+                mine = named(identity, event.source, event.trust).keys
+                keys.update(mine)
+            if (order := order_key(event, data)) is not None:
+                orders.append((order, mine, identity.contact_id if ours else None))
         known = await store.identities(conn, sorted(keys)) if keys else {}
         became = await store.survivors(conn, sorted(direct)) if direct else {}
         contacts = sorted({*known.values(), *became.values()})
         states = await store.lock_contacts(conn, contacts) if contacts else {}
-        merges = {asked: survivor for asked, survivor in became.items() if asked != survivor}
-        return Batch(self._model, now, states, known, merges=merges)
+        of_whom = {(known[key], order) for order, theirs, _ in orders for key in theirs if key in known}
+        of_whom |= {(became[asked], order) for order, _, asked in orders if asked in became}
+        old = {contact_id: state for contact_id, state in states.items() if state.form < FORM}
+        refolding = await refold(conn, old, self._model) if old else {}
+        states |= {contact_id: each.whole for contact_id, each in refolding.items()}
+        return _Ground(
+            now=self._clock(),
+            states=states,
+            keys=known,
+            merges={asked: survivor for asked, survivor in became.items() if asked != survivor},
+            orders_named={each for each in of_whom if each[0] not in old},
+            refolded={contact_id: each.orders for contact_id, each in refolding.items()},
+        )
 
     def _update(self, record: Record, event: Event, folded: Folded) -> bytes:
         state = folded.state
@@ -175,13 +286,29 @@ def _event_row(record: Record, event: Event, contact_id: UUID | None, update: by
     )
 
 
-async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], booked: Sequence[BookingRow]) -> None:
+async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
     """Write what the batch came to."""
+    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
     if batch.merges:
         rows = [
             row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
         ]
         booked = [row._replace(contact_id=batch.survivor(row.contact_id)) for row in booked]
+    await _write_contacts(conn, batch)
+    if rows:
+        await store.insert_events(conn, rows)
+    if booked:
+        await store.insert_bookings(conn, booked)
+    if outcome.unconverted:
+        await unconverted.count(conn, outcome.unconverted, batch.now.date())
+    if merges := batch.merged():
+        await store.merge(conn, merges)
+        await order_store.move(conn, merges, batch.changed_orders)
+    if changed := batch.orders_to_write():
+        await order_store.write(conn, changed)
+
+
+async def _write_contacts(conn: AsyncConnection, batch: Batch) -> None:
     if inserts := batch.to_insert():
         await store.insert_contacts(conn, inserts, batch.now)
     if updates := batch.to_update():
@@ -190,9 +317,3 @@ async def _write(conn: AsyncConnection, batch: Batch, rows: Sequence[EventRow], 
         await store.insert_identities(conn, {key: batch.keys[key] for key in batch.new_keys})
     if batch.moved_keys:
         await store.point_identities(conn, {key: batch.keys[key] for key in batch.moved_keys})
-    if rows:
-        await store.insert_events(conn, rows)
-    if booked:
-        await store.insert_bookings(conn, booked)
-    if merges := batch.merged():
-        await store.merge(conn, merges)

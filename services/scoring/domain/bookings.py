@@ -12,6 +12,7 @@ from services.scoring.domain.contact import ContactState
 from services.scoring.domain.customer import value as customer_value
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
+from services.scoring.domain.values import current, value
 from shared.events.updates import Booking
 
 
@@ -29,7 +30,21 @@ def book(
     if customer != after.customer:
         factor = "merge" if merged else "purchase" if customer > after.customer else "refund"
         booked.append(Booking("customer", factor, customer - after.customer, model.version))
-    return msgspec.structs.replace(after, lead=lead, customer=customer, model=model.version), booked
+    # A contact whose facts have to be read again stands at no version: so it is found and re-valued.
+    version = model.version if current(after, model) else ""
+    return msgspec.structs.replace(after, lead=lead, customer=customer, model=version), booked
+
+
+def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booking]]:
+    """The state valued by another model as of its latest event, and the bookings of the difference.
+
+    Its facts are `current`: they hold all that the model asks for.
+    """
+    new = value(state, model, state.clock)
+    lead = Booking("lead", "model", new.lead - state.lead, model.version)
+    customer = Booking("customer", "model", new.customer - state.customer, model.version)
+    booked = [each for each in (lead, customer) if each.amount]
+    return msgspec.structs.replace(state, lead=new.lead, customer=new.customer, model=model.version), booked
 
 
 def _lead(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:

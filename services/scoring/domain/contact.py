@@ -1,4 +1,7 @@
-"""All that is known of a contact. Every part is a join: any order of events, and any merge, comes to the same."""
+"""All that is known of a contact: facts, apart from what a model makes of them.
+
+Every fact is a join: any order of events, and any merge, comes to the same.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -9,8 +12,10 @@ from msgspec import Struct
 
 Stage: TypeAlias = Literal["visitor", "lead", "customer"]
 
-_KEPT_ORDERS: Final = 500
-_NEVER: Final = float("-inf")
+HalfLives: TypeAlias = tuple[float, ...]  # seconds
+Counts: TypeAlias = tuple[float, ...]  # as of when, in seconds since 1970; then what is left per half-life
+
+FORM: Final = 2  # of the state; an older one is folded anew from the events that are stored
 
 
 class Word(NamedTuple):
@@ -21,29 +26,19 @@ class Word(NamedTuple):
     public: bool = False
 
 
-class Order(Struct, frozen=True, array_like=True):
-    """One order: paid, its margin and what went back, in base minor units; 0 paid while only a refund is known."""
-
-    paid: int
-    margin: int
-    refunded: int
-
-    @property
-    def value(self) -> int:
-        """The margin that is left: a refund takes its share of it."""
-        if self.paid <= 0 or self.refunded >= self.paid:
-            return 0
-        return self.margin - self.margin * self.refunded // self.paid
-
-
 class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The state of one contact. Times are seconds since 1970, UTC; money is base minor units.
 
-    `lead` and `customer` are the booked values: the sums of all bookings, whatever else this state says.
+    Facts: `known`, `engaged` (the counts of each kind of engagement, weighted by human likelihood, each fading with
+    every one of `half_lives`), the times, `paid_orders`. The orders themselves have a table.
+    Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that both were last valued by.
+    `past` sums the margin of all orders by the rates and margins of version `priced`; `unconverted` counts the orders
+    of it, by currency, that have no rate and count 0.
     """
 
     id: UUID
     created: datetime
+    form: int = 1
     version: int = 0
     lead: int = 0
     customer: int = 0
@@ -52,26 +47,21 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     keys: tuple[str, ...] = ()  # its identities, without the weak ones
     claimed: tuple[str, ...] = ()  # those of them that only strangers named
     known: dict[str, Word] = {}
-    counters: tuple[tuple[float, float], ...] = ()  # per half-life: what is left of it, and as of when
+    half_lives: HalfLives = ()
+    engaged: dict[str, Counts] = {}
     captured: float | None = None  # the latest capture
     first_source: tuple[float, str] | None = None  # the source that brought the contact
     converted: float | None = None  # the latest purchase
     touched: float | None = None  # the latest human touch
-    orders: dict[str, Order] = {}
-    settled: int = 0  # margin of orders too old to be kept one by one
-    settled_orders: int = 0
+    paid_orders: int = 0  # of which something has stayed
+    past: int = 0
+    priced: str = ""
+    unconverted: dict[str, int] = {}
 
     def get(self, name: str) -> Any:
         """The latest word on something; None when nothing was said."""
         found = self.known.get(name)
         return found[1] if found is not None else None
-
-    @property
-    def purchases(self) -> int:
-        """How many orders were paid and not refunded whole."""
-        return self.settled_orders + sum(
-            order.value > 0 or order.paid > order.refunded for order in self.orders.values()
-        )
 
     @property
     def open_lead(self) -> bool:
@@ -89,6 +79,11 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def source(self) -> str | None:
         """The source that brought it."""
         return self.first_source[1] if self.first_source is not None else None
+
+
+def new_contact(contact_id: UUID, created: datetime) -> ContactState:
+    """A contact of which nothing is known yet."""
+    return ContactState(id=contact_id, created=created, form=FORM)
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -134,14 +129,3 @@ def _outranks(name: str, value: Any, other: Any) -> bool:
     if name.startswith("consent:"):
         return value is False
     return repr(value) > repr(other)
-
-
-def bounded(orders: dict[str, Order], settled: int, settled_orders: int) -> tuple[dict[str, Order], int, int]:
-    """Orders within their bound: the first ones are summed up."""
-    excess = len(orders) - _KEPT_ORDERS
-    if excess <= 0:
-        return orders, settled, settled_orders
-    names = list(orders)[:excess]
-    kept = {name: order for name, order in orders.items() if name not in set(names)}
-    gone = [orders[name] for name in names]
-    return kept, settled + sum(o.value for o in gone), settled_orders + sum(o.paid > o.refunded for o in gone)

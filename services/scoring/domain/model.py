@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 
-from shared.money import MAX_MINOR, decimals, exactly, round_minor
+from services.scoring.domain.contact import HalfLives
+from services.scoring.domain.rates import Rates
+from shared.money import MAX_MINOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,17 @@ class ResponseCurve:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One version of the whole model. Money in minor units of `currency`."""
+    """One version of the whole model. Money in minor units of `currency`.
+
+    `pricing` is the version of the part that says what an order is worth: base currency, rates, `margin_rate`.
+    """
 
     version: str
-    currency: str
-    rates: Mapping[str, tuple[tuple[date, Decimal], ...]]  # newest first
+    pricing: str
+    rates: Rates
     sources: Mapping[str, SourceModel]
     fit: tuple[FitRule, ...]
-    half_lives: tuple[float, ...]  # seconds
+    half_lives: HalfLives  # ascending
     engagement_weight: float
     points: Mapping[str, float]
     default_points: float
@@ -66,19 +69,7 @@ class Model:
         short = name.rpartition("/")[2] if name else ""
         return self.sources.get(short) or self.sources["default"]
 
-    def in_base(self, amount: str, currency: str, day: datetime) -> int | None:
-        """Minor units of the base currency at the rate of that day, rounded once; None when there is no rate.
-
-        What is beyond all reason counts as the most there can be. Raises Permanent when the amount is no number.
-        """
-        exact = exactly(amount)
-        rate = self._rate(currency, day)
-        if rate is None:
-            return None
-        minor = (exact * rate).scaleb(decimals(self.currency))
-        return round_minor(max(Decimal(-MAX_MINOR), min(Decimal(MAX_MINOR), minor)))
-
-    def _rate(self, currency: str, day: datetime) -> Decimal | None:
-        if currency == self.currency:
-            return Decimal(1)
-        return next((rate for since, rate in self.rates.get(currency, ()) if since <= day.date()), None)
+    @property
+    def currency(self) -> str:
+        """The base currency."""
+        return self.rates.base

@@ -35,7 +35,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         interest=state.get("interest"),
         consent=consent_of(state.known),
         conversion=chance,
-        purchases=state.purchases,
+        purchases=state.paid_orders,
         proven=email is not None and vouched(state, f"email:{email}"),
     )
 

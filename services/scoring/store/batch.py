@@ -29,22 +29,24 @@ _LOCK = sa.text("""
 """)
 _INSERT_CONTACTS = sa.text("""
     INSERT INTO contacts
-        (id, version, stage, lead_value, customer_value, open_since, touched_at, created_at, updated_at, state)
+        (id, version, stage, lead_value, customer_value, model, open_since, touched_at, created_at, updated_at, state)
     SELECT * FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
-        CAST(:customers AS bigint[]), CAST(:open_since AS timestamptz[]), CAST(:touched AS timestamptz[]),
-        CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]), CAST(:states AS bytea[])
+        CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
+        CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
+        CAST(:states AS bytea[])
     )
 """)
 _UPDATE_CONTACTS = sa.text("""
     UPDATE contacts AS c SET version = n.version, stage = n.stage, lead_value = n.lead, customer_value = n.customer,
-        open_since = n.open_since, touched_at = n.touched, created_at = n.created, updated_at = n.updated,
-        state = n.state
+        model = n.model, open_since = n.open_since, touched_at = n.touched, created_at = n.created,
+        updated_at = n.updated, state = n.state
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
-        CAST(:customers AS bigint[]), CAST(:open_since AS timestamptz[]), CAST(:touched AS timestamptz[]),
-        CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]), CAST(:states AS bytea[])
-    ) AS n (id, version, stage, lead, customer, open_since, touched, created, updated, state)
+        CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
+        CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
+        CAST(:states AS bytea[])
+    ) AS n (id, version, stage, lead, customer, model, open_since, touched, created, updated, state)
     WHERE c.id = n.id
 """)
 _INSERT_IDENTITIES = sa.text("""
@@ -144,6 +146,7 @@ def _columns(states: Sequence[ContactState], now: datetime) -> dict[str, list[An
         "stages": [s.stage for s in states],
         "leads": [s.lead for s in states],
         "customers": [s.customer for s in states],
+        "models": [s.model for s in states],
         "open_since": [moment(s.captured) if s.captured is not None and s.open_lead else None for s in states],
         "touched": [None if s.touched is None else moment(s.touched) for s in states],
         "created": [s.created for s in states],

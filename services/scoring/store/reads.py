@@ -29,7 +29,7 @@ _LIST = sa.text("""
 """)
 _BOOKINGS = sa.text("""
     SELECT b.event_id, b.line, b.account, b.factor, b.amount, b.model, b.time, e.type
-    FROM bookings b JOIN events e ON e.id = b.event_id
+    FROM bookings b LEFT JOIN events e ON e.id = b.event_id
     WHERE b.contact_id = :id AND (b.time, b.event_id, b.line) > (:time, :event, :line)
     ORDER BY b.time, b.event_id, b.line LIMIT :limit
 """)
@@ -58,11 +58,11 @@ class StoredContact:
 
 @dataclass(frozen=True, slots=True)
 class StoredBooking:
-    """A booking with the event that made it."""
+    """A booking with the event that made it; `event_type` None: no event did, or it is no longer stored."""
 
     event_id: UUID
     line: int
-    event_type: str
+    event_type: str | None
     time: datetime
     booking: Booking
 

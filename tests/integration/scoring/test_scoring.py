@@ -4,6 +4,7 @@ import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -311,7 +312,7 @@ async def test_what_was_committed_but_not_told_is_told_byte_for_byte_after_a_res
 
 
 async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
-    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, most_bytes=5000)
+    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=5000)
     values = [encode(a_lead(email=f"p{n}@example.com", event=n).event) for n in range(9)]
     records = [Record(world.topics.events, 0, n, None, value, 0) for n, value in enumerate(values)]
     async with world.engine.connect() as conn:
@@ -319,7 +320,7 @@ async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
             await handler.handle(conn, records)
         await conn.rollback()
         assert len((await handler.handle(conn, records[:2])).outgoing) == 2
-    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, most_bytes=1)
+    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=1)
     async with world.engine.connect() as conn:
         assert len((await handler.handle(conn, records[:1])).outgoing) == 1, "one alone is always taken"
 

@@ -1,5 +1,6 @@
 """Values to test the rules with; each builder takes what the test cares about by keyword."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,10 +8,12 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from services.scoring.domain import bookings
-from services.scoring.domain.contact import ContactState
-from services.scoring.domain.fold import fold
+from services.scoring.domain import bookings, pricing
+from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.fold import fold, merge, order_after, order_key
 from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
+from services.scoring.domain.orders import Order, OrderKey
+from services.scoring.domain.rates import Rates
 from shared.events.envelope import Decoded, Trust, make_event
 from shared.events.identity import Identity
 from shared.events.types import (
@@ -37,8 +40,8 @@ def an_id(name: object) -> UUID:
 def a_model(**changes: Any) -> Model:
     fields: dict[str, Any] = {
         "version": "scorecard-test",
-        "currency": "EUR",
-        "rates": {"USD": ((date(2026, 1, 1), Decimal("0.86")), (date(2020, 1, 1), Decimal("0.9")))},
+        "pricing": "pricing-test",
+        "rates": Rates("EUR", {"USD": ((date(2026, 1, 1), Decimal("0.86")), (date(2020, 1, 1), Decimal("0.9")))}),
         "sources": {"default": SourceModel(-2.94, 0), "website": SourceModel(-2.44, 200), "shop": SourceModel(-1.1, 0)},
         "fit": (
             FitRule("country", 0.35, frozenset({"de", "gb"}), None, None),
@@ -64,7 +67,7 @@ MODEL = a_model()
 
 
 def a_contact(name: object = "ada", **changes: Any) -> ContactState:
-    fields: dict[str, Any] = {"id": an_id(name), "created": NOW}
+    fields: dict[str, Any] = {"id": an_id(name), "created": NOW, "form": FORM}
     return ContactState(**fields | changes)
 
 
@@ -125,26 +128,55 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
+@dataclass(frozen=True)
+class Told:
+    """A contact with its orders; whatever is asked of its state is asked of it."""
+
+    state: ContactState
+    orders: dict[OrderKey, Order] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.state, name)
+
+
 def after(
-    state: ContactState, *events: Decoded, model: Model = MODEL, booked: list[Booking] | None = None
-) -> ContactState:
+    told: Told | ContactState, *events: Decoded, model: Model = MODEL, booked: list[Booking] | None = None
+) -> Told:
     """The contact after the events, its values booked after each; every booking is added to `booked`."""
+    state, orders = (told.state, dict(told.orders)) if isinstance(told, Told) else (told, {})
     for event, data in events:
-        folded, new = bookings.book(state, fold(state, event, data, model), model, merged=False)
+        folded = fold(state, event, data, model.half_lives)
+        if (key := order_key(event, data)) is not None:
+            order = order_after(orders.get(key), event, data)
+            folded = pricing.reckon(folded, orders.get(key), order, model)
+            orders[key] = order
+        state, new = bookings.book(state, folded, model, merged=False)
         if booked is not None:
             booked += new
-        state = folded
-    return state
+    return Told(state, orders)
+
+
+def as_one(a: Told, b: Told, model: Model = MODEL) -> Told:
+    """Both as one contact, nothing booked for it yet."""
+    return Told(*pricing.join(merge(a.state, b.state), a.orders, b.orders, model))
+
+
+def settled(told: Told, model: Model = MODEL, booked: list[Booking] | None = None) -> Told:
+    """A merged contact with what the merge changed booked."""
+    state, new = bookings.book(told.state, told.state, model, merged=True)
+    if booked is not None:
+        booked += new
+    return Told(state, told.orders)
 
 
 def total(booked: list[Booking], account: str) -> int:
     return sum(each.amount for each in booked if each.account == account)
 
 
-def facts(state: ContactState) -> dict[str, Any]:
-    """What must be equal whatever the order: all but identity, booked values and sums of floats."""
-    known = msgspec.structs.asdict(state)
+def facts(told: Told) -> dict[str, Any]:
+    """What must be equal whatever the order: all but identity, booked values and the last bits of sums of floats."""
+    known = msgspec.structs.asdict(told.state)
+    counts = {kind: [round(each, 6) for each in counts] for kind, counts in told.engaged.items()}
     return {
-        name: known[name]
-        for name in known.keys() - {"id", "created", "version", "lead", "customer", "counters", "keys"}
-    }
+        name: known[name] for name in known.keys() - {"id", "created", "version", "lead", "customer", "engaged", "keys"}
+    } | {"engaged": counts, "orders": told.orders}

@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -62,10 +62,10 @@ def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: li
     """Also when the history comes in several batches, each of which begins with what the last one stored."""
     booked: dict[UUID, dict[str, int]] = defaultdict(lambda: {"lead": 0, "customer": 0})
     versions: dict[UUID, int] = defaultdict(int)
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for n, decoded in enumerate(history):
         if n % batches == 0:
-            batch = Batch(MODEL, NOW, batch.states, batch.keys)
+            batch = Batch(MODEL, NOW, batch.states, batch.keys, uuid4, orders=batch.orders)
         folded = batch.fold(decoded)
         mine = folded.state.id
         for loser in folded.absorbed:
@@ -87,7 +87,7 @@ def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: li
 
 @given(_histories())
 def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for event, data in history:
         of = named(data.identity, event.source, event.trust)
         folded = batch.fold(Decoded(event, data))
@@ -99,7 +99,7 @@ def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) 
 
 @given(_histories(user_ids=False))
 def test_no_number_and_no_device_ever_makes_two_addresses_one_person(history: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
         batch.fold(decoded)
     for state in batch.states.values():
@@ -112,7 +112,7 @@ def test_who_is_one_person_by_strong_identities_does_not_depend_on_the_order(
     people: list[dict[str, Any]], dice: random.Random
 ) -> None:
     def partition(order: list[dict[str, Any]]) -> set[frozenset[str]]:
-        batch = Batch(MODEL, NOW, {}, {})
+        batch = Batch(MODEL, NOW, {}, {}, uuid4)
         for n, who in enumerate(order):
             batch.fold(an_identification(**who, event=n))
         return {frozenset(state.keys) for state in batch.states.values()}
@@ -122,7 +122,7 @@ def test_who_is_one_person_by_strong_identities_does_not_depend_on_the_order(
 
 @given(_histories())
 def test_a_stranger_joins_nobody_moves_nothing_and_overwrites_no_trusted_word(history: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
         keys, states = dict(batch.keys), dict(batch.states)
         folded = batch.fold(decoded)
@@ -142,7 +142,7 @@ def test_a_stranger_joins_nobody_moves_nothing_and_overwrites_no_trusted_word(hi
 
 @given(_histories())
 def test_a_robot_joins_nobody_and_changes_nothing_that_is_known(history: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
         keys, states = dict(batch.keys), dict(batch.states)
         folded = batch.fold(decoded)
@@ -159,7 +159,7 @@ def test_a_robot_joins_nobody_and_changes_nothing_that_is_known(history: list[De
 
 
 def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     batch.fold(a_lead(email="ada@example.com"))
     batch.fold(a_lead(phone="+441632960961"))
     before = (dict(batch.states), dict(batch.keys), dict(batch.merges), set(batch.new_keys))
@@ -175,7 +175,7 @@ def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
 
 @given(_histories())
 def test_every_contact_that_was_published_is_written_or_was(history: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     published = {batch.fold(decoded).state.id for decoded in history}
     assert published == {state.id for state in batch.to_insert()}
     assert published == batch.merged().keys() | batch.states.keys()
@@ -183,7 +183,7 @@ def test_every_contact_that_was_published_is_written_or_was(history: list[Decode
 
 
 def test_an_event_that_names_its_contact_finds_it_after_a_merge() -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     younger = [batch.fold(a_lead(**who)).state.id for who in ({"email": "a@example.com"}, {"phone": "+441632960961"})]
     joined = batch.fold(an_identification(email="a@example.com", phone="+441632960961"))
     for contact_id in younger:
@@ -196,4 +196,4 @@ def test_nobody_is_named_by_an_empty_identity() -> None:
     event, data = a_lead()
     nameless = Decoded(event, msgspec.structs.replace(data, identity=type(data.identity)()))
     with pytest.raises(Permanent, match="names nobody"):
-        Batch(MODEL, NOW, {}, {}).fold(nameless)
+        Batch(MODEL, NOW, {}, {}, uuid4).fold(nameless)

@@ -1,6 +1,7 @@
 """Whatever is said of a contact, and however often: it keeps the newest and the trusted, and its update stays small."""
 
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from hypothesis import given, settings
@@ -26,14 +27,14 @@ def traits(state: ContactState) -> dict[str, Any]:
 
 
 def folded(*events: Decoded) -> Batch:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for each in events:
         batch.fold(each)
     return batch
 
 
 def test_thirty_five_leads_of_thirty_kilobytes_leave_a_small_contact_that_can_still_buy_and_refuse() -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     fallen = 0
     for n in range(35):
         many = {f"t{n}-{i}": "x" * 280 for i in range(100)}
@@ -65,7 +66,7 @@ def test_a_value_too_large_for_any_contact_falls_out_alone() -> None:
 
 
 def test_a_no_is_pushed_out_by_no_yes() -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for n in range(120):
         data = ConsentChanged(
             identity=Identity(email="ada@example.com"), channel="email", purpose=f"p{n}", given=bool(n)
@@ -115,7 +116,7 @@ _EVENTS = st.one_of(
 @given(st.lists(_EVENTS, min_size=1, max_size=12))
 @settings(max_examples=40)
 def test_an_update_fits_whatever_came_before(events: list[Decoded]) -> None:
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for n, (named, data) in enumerate(events):
         event = msgspec.structs.replace(named, id=an_id(n))
         one = batch.fold(Decoded(event, data))

@@ -1,7 +1,7 @@
 """scoring.yaml: what it says becomes the model; what is wrong is named by file, line and key, all at once."""
 
 import math
-from datetime import UTC, datetime
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,23 +59,23 @@ def test_the_version_is_what_is_said_not_how(tmp_path: Path) -> None:
 def test_the_rate_of_the_day_counts_and_decimals_are_heeded(tmp_path: Path) -> None:
     rates = 'rates: {USD: {2020-01-01: "0.90", 2026-01-01: "0.86"}, JPY: {2020-01-01: "0.006"}}\n'
     model = loaded(tmp_path, LEAST + rates)
-    old, new = datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-    assert [model.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
-    assert model.in_base("1000", "JPY", new) == 600
-    assert model.in_base("10.00", "EUR", old) == 1000
-    assert model.in_base("1", "GBP", new) is None
-    assert model.in_base("1", "USD", datetime(2019, 12, 31, tzinfo=UTC)) is None
+    old, new = date(2025, 12, 31), date(2026, 1, 1)
+    assert [model.rates.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
+    assert model.rates.in_base("1000", "JPY", new) == 600
+    assert model.rates.in_base("10.00", "EUR", old) == 1000
+    assert model.rates.in_base("1", "GBP", new) is None
+    assert model.rates.in_base("1", "USD", date(2019, 12, 31)) is None
     with pytest.raises(Permanent, match="plain decimal"):
-        model.in_base("much", "GBP", new)
+        model.rates.in_base("much", "GBP", new)
 
 
 def test_a_rate_is_a_decimal_and_rounds_once_half_to_even(tmp_path: Path) -> None:
     model = loaded(tmp_path, LEAST + 'rates: {GBP: {2020-01-01: "1.15"}, XAU: {2020-01-01: "2500"}}\n')
-    day = datetime(2026, 1, 1, tzinfo=UTC)
+    day = date(2026, 1, 1)
     for pence in range(1, 20_000):
         exact = Fraction(pence * 115, 100)
-        assert model.in_base(f"{pence / 100:.2f}", "GBP", day) == round(exact)
-    assert model.in_base("9" * 12, "XAU", day) == MAX_MINOR, "what is beyond all reason stops nobody"
+        assert model.rates.in_base(f"{pence / 100:.2f}", "GBP", day) == round(exact)
+    assert model.rates.in_base("9" * 12, "XAU", day) == MAX_MINOR, "what is beyond all reason stops nobody"
 
 
 def test_everything_wrong_is_named_at_once_with_its_line(tmp_path: Path) -> None:

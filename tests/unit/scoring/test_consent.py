@@ -15,7 +15,7 @@ from shared.events.consent import ConsentWord, channel_of, purpose_of
 from shared.events.envelope import Decoded, decode, encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import Consent, ConsentChanged
-from tests.unit.scoring.builders import MODEL, NOW, a_contact, a_lead, after, an_event, minutes
+from tests.unit.scoring.builders import NOW, a_contact, a_lead, after, an_event, minutes
 
 _SECONDS = st.integers(0, 3).map(lambda half: NOW + timedelta(seconds=half / 2))
 
@@ -47,7 +47,7 @@ def test_any_order_comes_to_the_same(events: list[Decoded]) -> None:
 @given(st.lists(_CHANGES, max_size=3), st.lists(_CHANGES, max_size=3))
 def test_two_contacts_joined_know_what_one_would(left: list[Decoded], right: list[Decoded]) -> None:
     a, b = after(a_contact(), *left), after(a_contact("bob"), *right)
-    assert consent_of(merge(a, b, MODEL).known) == told(*left, *right)
+    assert consent_of(merge(a.state, b.state).known) == told(*left, *right)
 
 
 def test_in_one_second_the_no_wins() -> None:

@@ -6,6 +6,7 @@ what comes of it when a stranger does.
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from services.scoring.consume.batch import Batch, Folded
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import vouched
+from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import SourceModel
 from services.scoring.domain.view import view
 from shared.events.envelope import Decoded, Trust
@@ -66,7 +68,7 @@ class After(NamedTuple):
 
 def before(known_by: Trust | None) -> tuple[Batch, ContactState | None]:
     """Ada as she is known, beside somebody of whom a trusted sender knows a number."""
-    batch = Batch(MODEL, NOW, {}, {})
+    batch = Batch(MODEL, NOW, {}, {}, uuid4)
     batch.fold(a_purchase(phone=THEIRS, event="theirs"))
     if known_by is None:
         return batch, None
@@ -116,9 +118,9 @@ CLAIMS: Final[Mapping[str, tuple[Callable[[Trust], Decoded], Callable[[After], s
     "time: of a lead": (
         made(a_lead, email=ADA), lambda it: day(it.folded.state.captured)),
     "money: a huge estimate": (
-        made(a_lead, email=ADA, estimated_value=Money("999999999999", "EUR")), lambda it: it.word("estimate")),
+        made(a_lead, email=ADA, estimated_value=Money("999999999999", "EUR")), lambda it: str(lead_value.estimate(it.folded.state, MODEL))),
     "money: a purchase": (
-        made(a_purchase, email=ADA), lambda it: f"{it.folded.state.purchases}, {it.folded.state.stage}"),
+        made(a_purchase, email=ADA), lambda it: f"{it.folded.state.paid_orders}, {it.folded.state.stage}"),
     "touch: she was called": (
         made(a_touch, email=ADA), lambda it: day(it.folded.state.touched)),
 }  # fmt: skip

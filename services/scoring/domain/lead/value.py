@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact import ContactState, moment
 from services.scoring.domain.model import FitRule, Model
 from shared.money import MAX_MINOR
 
@@ -70,10 +70,18 @@ def _matches(rule: FitRule, said: Any) -> bool:
 
 
 def engagement(state: ContactState, model: Model, clock: float) -> float:
-    """What is left of all engagement, in log-odds: `weight` for each doubling."""
-    left = 0.0
-    for (amount, at), half_life in zip(state.counters, model.half_lives, strict=False):
-        left += amount * 2.0 ** (min(0.0, at - clock) / half_life)
+    """What is left of all engagement, in log-odds: `weight` for each doubling.
+
+    A half-life that the model asks for and that was not counted with yet adds nothing until it is.
+    """
+    if not state.engaged:
+        return 0.0
+    places = [(place, each) for place, each in enumerate(state.half_lives, 1) if each in model.half_lives]
+    left = math.fsum(
+        model.points.get(kind, model.default_points) * counts[place] * 2.0 ** (min(0.0, counts[0] - clock) / half_life)
+        for kind, counts in state.engaged.items()
+        for place, half_life in places
+    )
     return model.engagement_weight * math.log2(1.0 + left) if left else 0.0
 
 
@@ -86,5 +94,25 @@ def recency(state: ContactState, model: Model, clock: float) -> float:
 
 def revenue(state: ContactState, model: Model) -> float:
     """Expected first-year margin: the lead's own estimate, else the mean of all, in base minor units."""
-    estimate = state.get("estimate")
-    return float(model.revenue) if estimate is None else estimate * model.lead_margin
+    said = estimate(state, model)
+    return float(model.revenue) if said is None else said * model.lead_margin
+
+
+def estimate(state: ContactState, model: Model) -> int | None:
+    """The lead's own estimate in base minor units, at the rate of its day; None when it has none, or no rate yet."""
+    said = state.known.get("estimate")
+    if said is None:
+        return None
+    if isinstance(said.value, int):  # a state of the first form, not yet folded anew: converted when it was said
+        return said.value
+    amount, currency, source = said.value
+    minor = model.rates.in_base(amount, currency, moment(said.at).date())
+    if minor is None:
+        return None
+    return max(0, min(minor, model.source(source).estimate_limit) if said.public else minor)
+
+
+def unconverted(state: ContactState, model: Model) -> str | None:
+    """The currency of the lead's own estimate, if there is no rate for it: the mean of all leads counts instead."""
+    said = state.get("estimate")
+    return str(said[1]) if said is not None and estimate(state, model) is None else None

@@ -1,0 +1,24 @@
+"""Contacts folded anew from their stored events."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.model import Model
+from services.scoring.domain.refold import Refolding
+from services.scoring.store import history
+from shared.errors import Permanent
+from shared.events.envelope import decode
+
+
+async def refold(conn: AsyncConnection, states: Mapping[UUID, ContactState], model: Model) -> dict[UUID, Refolding]:
+    """Each of these contacts, which are locked, folded anew."""
+    refolding = {contact_id: Refolding(state, model) for contact_id, state in states.items()}
+    async for contact_id, body in history.of_contacts(conn, list(states)):
+        try:
+            refolding[contact_id].add(decode(body))
+        except Permanent:  # it was folded once, by rules that have become stricter: what it said is left out
+            continue
+    return refolding

@@ -1,0 +1,161 @@
+"""Values everybody by the model in force, in the background, beside the live traffic.
+
+A contact that another model has valued is due; each transaction takes a few, so it goes on where it stopped after a
+crash, and several processes share the work. The differences are booked to the factor `model`. Nothing is published:
+no workflow watches a value by itself, and the contact's next update brings it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.scoring.consume.refold import refold
+from services.scoring.domain import bookings, pricing
+from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.model import Model
+from services.scoring.domain.values import counted
+from services.scoring.store import batch as store
+from services.scoring.store import due
+from services.scoring.store import orders as order_store
+from services.scoring.store.batch import BookingRow
+from shared import log
+from shared.backoff import exponential
+from shared.db.transient import is_transient
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
+_LOOK_AGAIN_S: Final = 60.0
+
+
+class Revaluing:
+    """The job, and what it has come to."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        model: Model,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        registry: CollectorRegistry,
+    ) -> None:
+        """`clock` and `new_id` give each booking its time and the id it has in place of an event's."""
+        self._engine = engine
+        self._model = model
+        self._clock = clock
+        self._new_id = new_id
+        self._parked: set[UUID] = set()
+        self._revalued = Counter(
+            "firsthour_contacts_revalued", "Contacts that were valued by a changed model.", registry=registry
+        )
+        self._failed = Counter(
+            "firsthour_contacts_not_revalued",
+            "Contacts that a changed model could not value; their values stay as they are.",
+            registry=registry,
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until stopped. Half of the time is left to the live traffic."""
+        loop, attempt = asyncio.get_running_loop(), 0
+        while not stopping.is_set():
+            before = loop.time()
+            try:
+                done = await self.step()
+                idle = not done and not await self._any_due()
+                attempt = 0
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                _LOG.warning("revaluing_waits", reason=log.reason(error))
+                await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
+                attempt += 1
+                continue
+            await pause(stopping, _LOOK_AGAIN_S if idle else max(0.01, loop.time() - before))
+
+    async def step(self) -> int:
+        """Value some contacts that are due; how many. One that cannot be valued is parked, its neighbours go on."""
+        try:
+            return await self._transact(_AT_ONCE)
+        except Exception as error:
+            if is_transient(error):
+                raise
+        return await self._one_by_one()
+
+    async def _one_by_one(self) -> int:
+        done = 0
+        for _ in range(_AT_ONCE):
+            try:
+                one = await self._transact(1)
+            except _Failed as failure:
+                self._parked.add(failure.contact_id)
+                self._failed.inc()
+                _LOG.error("contact_not_revalued", contact_id=str(failure.contact_id), error=failure.error)
+                one = 1
+            if not one:
+                break
+            done += one
+        return done
+
+    async def _any_due(self) -> bool:
+        async with self._engine.connect() as conn:
+            return await due.any_due(conn, self._model.version, but=self._parked)
+
+    async def _transact(self, limit: int) -> int:
+        async with self._engine.begin() as conn:
+            states = await due.lock_due(conn, self._model.version, limit, but=self._parked)
+            try:
+                if states:
+                    await self._revalue(conn, states)
+            except Exception as error:
+                if is_transient(error) or len(states) > 1:
+                    raise
+                raise _Failed(states[0].id, type(error).__name__) from error
+        self._revalued.inc(len(states))
+        return len(states)
+
+    async def _revalue(self, conn: AsyncConnection, states: Sequence[ContactState]) -> None:
+        now = self._clock()
+        facts = await self._facts(conn, {state.id: state for state in states})
+        valued, booked = [], []
+        for state in facts:
+            new, changes = bookings.revalue(state, self._model)
+            valued.append(new)
+            booking_id = self._new_id()
+            booked += [
+                BookingRow(state.id, booking_id, line, b.account, b.factor, b.amount, b.model, now)
+                for line, b in enumerate(changes)
+            ]
+        await store.update_contacts(conn, valued, now)
+        if booked:
+            await store.insert_bookings(conn, booked)
+
+    async def _facts(self, conn: AsyncConnection, states: dict[UUID, ContactState]) -> list[ContactState]:
+        """The contacts with all that the model asks for: counted by its half-lives, their orders priced by it."""
+        again = {i: s for i, s in states.items() if s.form < FORM or not counted(s, self._model)}
+        if again:
+            old = {contact_id for contact_id, state in again.items() if state.form < FORM}
+            refolding = await refold(conn, again, self._model)
+            states |= {i: each.whole if i in old else each.counted for i, each in refolding.items()}
+            orders = {i: refolding[i].orders for i in old if refolding[i].orders}
+            if orders:
+                await order_store.write(conn, orders)
+        unpriced = [i for i, state in states.items() if state.priced not in ("", self._model.pricing)]
+        if unpriced:
+            found = await order_store.of_contacts(conn, unpriced)
+            states |= {i: pricing.all_of(states[i], found.get(i, {}).values(), self._model) for i in unpriced}
+        return list(states.values())
+
+
+class _Failed(Exception):  # noqa: N818 - reads as what happened; never leaves this module
+    """One contact that cannot be valued."""
+
+    def __init__(self, contact_id: UUID, error: str) -> None:
+        super().__init__(error)
+        self.contact_id = contact_id
+        self.error = error

@@ -26,7 +26,8 @@ def bench_stack(folder: Path) -> Iterator[BenchStack]:
     with ThreadPoolExecutor(1) as thread:
         parts = AsyncExitStack()
         try:
-            running = thread.submit(runner.run, parts.enter_async_context(embedded.stack(folder / "stack"))).result()
+            kafka_and_postgres = embedded.stack(folder / "stack", authenticated=False)
+            running = thread.submit(runner.run, parts.enter_async_context(kafka_and_postgres)).result()
             yield BenchStack(running.bootstrap, running.database_url)
         finally:
             thread.submit(runner.run, parts.aclose()).result()

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import secrets
 from shared.errors import ConfigProblem, ConfigurationError
+from shared.kafka.access import Access, Mechanism, state_access
 
 S = TypeVar("S", bound="Settings")
 
@@ -20,6 +21,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FIRSTHOUR_", extra="ignore", frozen=True)
 
     kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = "127.0.0.1:19092"
+    kafka_user: Annotated[
+        str, Field(description="Kafka's user (SASL); none: no authentication, or as the state's broker asks for it.")
+    ] = ""
+    kafka_password: Annotated[
+        SecretStr, Field(description="The user's password, or a reference to it: `file:/path`, `env:NAME`.")
+    ] = SecretStr("")
+    kafka_mechanism: Annotated[Mechanism, Field(description="How Kafka checks them: PLAIN or SCRAM.")] = "SCRAM-SHA-512"
+    kafka_tls: Annotated[bool, Field(description="Whether to speak TLS with Kafka.")] = False
     database: Annotated[
         SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
     ] = SecretStr("postgresql://127.0.0.1:15432/firsthour")
@@ -41,7 +50,7 @@ class Settings(BaseSettings):
         "info"
     )
 
-    @field_validator("database")
+    @field_validator("database", "kafka_password")
     @classmethod
     def _resolve(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
@@ -51,6 +60,14 @@ class Settings(BaseSettings):
             return SecretStr(secrets.resolve(text, os.environ))
         except secrets.MissingSecret as error:
             raise ValueError(str(error)) from None
+
+    def kafka_access(self) -> Access:
+        """How Kafka is told who we are: the settings, else what `firsthour run` left for its own broker."""
+        if self.kafka_user or self.kafka_tls:
+            return Access(
+                self.kafka_user, self.kafka_password.get_secret_value(), self.kafka_mechanism, tls=self.kafka_tls
+            )
+        return state_access(self.state, self.kafka)
 
     def token(self) -> str:
         """The admin token: the setting, else the state's file (made when there is none)."""

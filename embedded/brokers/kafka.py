@@ -23,8 +23,10 @@ from aiokafka.errors import KafkaError
 from embedded.brokers import archive, jars
 from embedded.brokers.ports import LOOPBACK, free_port
 from embedded.brokers.process import Child, Command, ProcessDied
-from embedded.brokers.state import StateUnusable
+from embedded.brokers.state import StateUnusable, kafka_access
 from shared.errors import FirsthourError
+from shared.kafka.access import OPEN, Access
+from shared.secrets import write_private
 
 _START_S: Final = 60.0
 _STOP_S: Final = 30.0
@@ -33,6 +35,7 @@ _ARCHIVE_S: Final = 180.0
 _LOWEST_PRIORITY: Final = 19
 _NODE: Final = 1
 _HEAP: Final = "-Xmx512m"
+_METADATA, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 3, 17, 36  # kinds of requests in Kafka's protocol
 
 Say = Callable[[str], None]
 """Called with what is being done, in a few words."""
@@ -41,8 +44,16 @@ Say = Callable[[str], None]
 class Kafka:
     """The broker of a state folder. Start, kill and stop it as often as you like: its ports stay."""
 
-    def __init__(self, state: Path, port: int = 0, *, archive_draft: Path | None = None) -> None:
-        """`archive_draft`: instead of using the archive of classes, write a new one there at the end."""
+    def __init__(
+        self, state: Path, port: int = 0, *, authenticated: bool = True, archive_draft: Path | None = None
+    ) -> None:
+        """`archive_draft`: instead of using the archive of classes, write a new one there at the end.
+
+        `authenticated`: who has no password is refused. Without it the broker is open to every account of this
+        machine, which is for tests.
+        """
+        self._authenticated = authenticated
+        self.access = OPEN
         self._archive_draft = archive_draft
         self._folder = state / "kafka"
         self._state = state
@@ -75,6 +86,8 @@ class Kafka:
         classpath = jars.class_path(pins, cache)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "tmp").mkdir(exist_ok=True)
+        if self._authenticated:
+            self.access = kafka_access(self._state, self.bootstrap)
         properties = self._write_properties()
         if not (self._data / "meta.properties").exists():
             say("making its folder")
@@ -131,10 +144,11 @@ class Kafka:
             "process.roles": "broker,controller",
             "node.id": _NODE,
             "controller.quorum.voters": f"{_NODE}@{LOOPBACK}:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": f"CLIENTS://{self.bootstrap},CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "advertised.listeners": f"CLIENTS://{self.bootstrap}",
+            "inter.broker.listener.name": "CLIENTS",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            **self._security(),
             "log.dirs": self._data,
             "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
             "group.initial.rebalance.delay.ms": 0,
@@ -147,8 +161,29 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": 1,
         }
         path = self._folder / "server.properties"
-        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
+        write_private(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
         return path
+
+    def _security(self) -> dict[str, str]:
+        """Both listeners ask for the password: who reaches the controller can change all that the broker holds."""
+        protocol = "SASL_PLAINTEXT" if self.access.user else "PLAINTEXT"
+        settings = {"listener.security.protocol.map": f"CONTROLLER:{protocol},CLIENTS:{protocol}"}
+        if not self.access.user:
+            return settings
+        user, password = self.access.user, self.access.password
+        login = (
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'username="{user}" password="{password}" user_{user}="{password}";'
+        )
+        # PLAIN, not SCRAM: SCRAM's passwords live in the broker's own data, so a state folder of an older version
+        # could not be started any more, and a controller does not speak it. Nothing leaves the loopback address.
+        return settings | {
+            "sasl.enabled.mechanisms": "PLAIN",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "listener.name.clients.plain.sasl.jaas.config": login,
+            "listener.name.controller.plain.sasl.jaas.config": login,
+        }
 
     async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
         """In a child process, which can be ended at any time."""
@@ -197,7 +232,7 @@ class Kafka:
         assert child
         loop = asyncio.get_running_loop()
         end = loop.time() + _START_S
-        while not await answers(self.port):
+        while not await answers(self.port, self.access):
             if not child.alive:
                 raise ProcessDied(f"Kafka ended while it started; its log is {child.log_path}", child.tail())
             if loop.time() > end:
@@ -222,19 +257,20 @@ async def make_archive() -> None:
                 await broker.start()
                 assert broker.child
                 psutil.Process(broker.child.pid).nice(_LOWEST_PRIORITY)
-                await _exercise(broker.bootstrap)
+                await _exercise(broker.bootstrap, broker.access)
                 await broker.child.stop(_ARCHIVE_S)
             finally:
                 if broker.child:
                     broker.child.kill()
 
 
-async def _exercise(bootstrap: str) -> None:
+async def _exercise(bootstrap: str, access: Access) -> None:
     """Have the broker load what a topic, a producer and a consumer group need."""
     topic = "trial"
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=topic, auto_offset_reset="earliest")
+    where = {"bootstrap_servers": bootstrap, **access.arguments()}
+    admin = AIOKafkaAdminClient(**where)
+    producer = AIOKafkaProducer(acks="all", **where)
+    consumer = AIOKafkaConsumer(group_id=topic, auto_offset_reset="earliest", **where)
     async with asyncio.timeout(_START_S):
         await admin.start()
         try:
@@ -248,21 +284,30 @@ async def _exercise(bootstrap: str) -> None:
             await consumer.getone()
 
 
-async def answers(port: int) -> bool:
-    """Whether a broker there names at least one broker when asked for its metadata."""
-    correlation = 1
-    body = struct.pack(">hhihi", 3, 1, correlation, -1, 0)  # Metadata, version 1, no client id, no topics
+async def answers(port: int, access: Access = OPEN) -> bool:
+    """Whether a broker there lets us in and names at least one broker when asked for its metadata."""
     with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
+
+            async def ask(kind: int, version: int, body: bytes) -> bytes:
+                request = struct.pack(">hhih", kind, version, 1, -1) + body  # correlation 1, no client id
+                writer.write(struct.pack(">i", len(request)) + request)
+                (size,) = struct.unpack(">i", await reader.readexactly(4))
+                return (await reader.readexactly(size))[4:]
+
             try:
-                writer.write(struct.pack(">i", len(body)) + body)
-                _size, answered, brokers = struct.unpack(">iii", await reader.readexactly(12))
+                if access.user:
+                    mechanism = access.mechanism.encode()
+                    await ask(_SASL_HANDSHAKE, 1, struct.pack(">h", len(mechanism)) + mechanism)
+                    token = f"\0{access.user}\0{access.password}".encode()
+                    await ask(_SASL_AUTHENTICATE, 0, struct.pack(">i", len(token)) + token)
+                metadata = await ask(_METADATA, 1, struct.pack(">i", 0))  # of no topics
             finally:
                 writer.close()
                 with suppress(OSError):
                     await writer.wait_closed()
-        return bool(answered == correlation and brokers > 0)
+        return bool(struct.unpack(">i", metadata[:4])[0] > 0)
     return False
 
 

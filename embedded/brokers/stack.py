@@ -32,9 +32,13 @@ class Stack:
     postgres: Postgres
 
     @classmethod
-    def of(cls, state: Path, *, kafka_port: int = 0, postgres_port: int = 0, fsync: bool = True) -> Self:
+    def of(
+        cls, state: Path, *, kafka_port: int = 0, postgres_port: int = 0, fsync: bool = True, authenticated: bool = True
+    ) -> Self:
         """Both, not yet started; a free port for each 0."""
-        return cls(state, Kafka(state, kafka_port), Postgres(state, postgres_port, fsync=fsync))
+        return cls(
+            state, Kafka(state, kafka_port, authenticated=authenticated), Postgres(state, postgres_port, fsync=fsync)
+        )
 
     @property
     def bootstrap(self) -> str:
@@ -71,16 +75,20 @@ async def stack(
     kafka_port: int = 0,
     postgres_port: int = 0,
     fsync: bool = True,
+    authenticated: bool = True,
     report: Report = lambda _name, _text: None,
 ) -> AsyncIterator[Stack]:
     """Run Kafka and Postgres in the state folder; ports of 0 mean any free one. Stops both at the end.
 
-    `fsync=False` is for tests: a crash of the machine may lose the database. Raises FirsthourError in one line.
+    For tests: `fsync=False`, a crash of the machine may lose the database; `authenticated=False`, Kafka lets anybody
+    on this machine in. Raises FirsthourError in one line.
     """
     with locked(state) as folder:
         await stop_leftovers(folder)
         check_ports({"Kafka's port": kafka_port, "Postgres' port": postgres_port})
-        running = Stack.of(folder, kafka_port=kafka_port, postgres_port=postgres_port, fsync=fsync)
+        running = Stack.of(
+            folder, kafka_port=kafka_port, postgres_port=postgres_port, fsync=fsync, authenticated=authenticated
+        )
 
         async def start(name: str, part: Kafka | Postgres) -> None:
             await part.start(lambda text: report(name, text))

@@ -3,10 +3,11 @@
 lock                a running `firsthour run` holds it
 run/, logs/         pid files and logs of the children
 kafka/, postgres/   their data
-postgres-password   mode 0600, like admin-token, key-secret and secrets.env (shared/secrets.py)
+postgres-password   mode 0600, like kafka-access.json, admin-token, key-secret and secrets.env (shared/secrets.py)
 """
 
 import fcntl
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import FirsthourError
+from shared.kafka.access import OPEN, STATE_FILE, Access, as_state_file, state_access
 from shared.secrets import write_private
 
 DEFAULT: Final = Path(".firsthour")
+_KAFKA_USER: Final = "firsthour"
 _PASSWORD: Final = "postgres-password"  # noqa: S105 - a file's name
 
 
@@ -57,6 +60,20 @@ def locked(state: Path) -> Iterator[Path]:
         lock.flush()
         yield folder
         lock.truncate(0)
+
+
+def kafka_access(state: Path, bootstrap: str) -> Access:
+    """Who may use the broker at that address: the one user, its password made at the first start."""
+    path = state / STATE_FILE
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        access = state_access(state, str(known["bootstrap"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        access = OPEN
+    if not access.user:
+        access = Access(_KAFKA_USER, secrets.token_urlsafe(24), "PLAIN")
+    write_private(path, as_state_file(bootstrap, access))
+    return access
 
 
 def postgres_password(state: Path) -> tuple[str, bool]:

@@ -15,7 +15,8 @@ from embedded.supervisor.run_options import RunOptions
 
 SERVICES: Final = ("ingest", "scoring", "nurture")
 SINKS: Final = "sinks"
-_OTHERS: Final = ("PG", "PYTHON")
+_OTHERS: Final = ("PG", "PYTHON", "FIRSTHOUR_KAFKA_", "FIRSTHOUR_DATABASE")
+_WITH_DATABASE: Final = ("setup", "scoring", "nurture")
 _READY_S: Final = 60.0
 _SETUP_S: Final = 120.0
 _POLL_S: Final = 0.05
@@ -24,8 +25,8 @@ _POLL_S: Final = 0.05
 def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> dict[str, str]:
     """This process's environment, with where everything is, and without what a shell sets for other programs.
 
-    That is libpq's variables, which asyncpg reads too, and Python's. Nor does a folder that happens to be the current
-    one lend them its modules.
+    That is libpq's variables, which asyncpg reads too, Python's, and those of another Kafka. Nor does a folder that
+    happens to be the current one lend them its modules.
     """
     return {
         **{name: text for name, text in os.environ.items() if name == "PYTHONPATH" or not name.startswith(_OTHERS)},
@@ -41,14 +42,17 @@ def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> 
 
 
 def service_child(name: str, state: Path, its_environment: Mapping[str, str]) -> Child:
-    """A service, or the demo's receiver and mailbox."""
+    """A service, `setup`, or the demo's receiver and mailbox. The database's password goes to who needs it."""
     module = ("demo.sinks",) if name == SINKS else ("services.cli.main", name)
-    return Child(Command(name, (sys.executable, "-m", *module), its_environment), state)
+    own = dict(its_environment)
+    if name not in _WITH_DATABASE:
+        del own["FIRSTHOUR_DATABASE"]
+    return Child(Command(name, (sys.executable, "-m", *module), own), state)
 
 
 async def set_up(state: Path, its_environment: Mapping[str, str]) -> None:
     """Migrations, topics, tokens and keys. Raises ProcessDied with the reason in its log."""
-    child = Child(Command("setup", (sys.executable, "-m", "services.cli.main", "setup"), its_environment), state)
+    child = service_child("setup", state, its_environment)
     child.start()
     try:
         code = await asyncio.wait_for(child.ended(), _SETUP_S)

@@ -110,6 +110,6 @@ def last_words(log: str) -> str:
         except ValueError:
             continue
         if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
-            said = entry.get("problem") or entry.get("reason") or entry.get("event") or ""
+            said = entry.get("problem") or entry.get("reason") or entry.get("message") or ""
             return " ".join(str(said).split())[:_LONGEST_REASON]
     return lines[-1][:_LONGEST_REASON] if lines else ""

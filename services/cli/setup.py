@@ -101,6 +101,7 @@ async def make_topics(settings: Settings) -> list[str]:
             Topics(settings.topic_prefix),
             partitions=settings.topic_partitions,
             replication=settings.topic_replication,
+            access=settings.kafka_access(),
         )
 
     created = await _patiently(create, "Kafka", "FIRSTHOUR_KAFKA")

@@ -56,6 +56,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         deadline_s=settings.ingest_kafka_deadline,
         max_in_flight=settings.ingest_max_in_flight * 8,
         batch_bytes=_BATCH_BYTES,
+        access=settings.kafka_access(),
     )
     spool = None
     if settings.ingest_spool_bytes:

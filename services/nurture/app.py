@@ -66,7 +66,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             pool_size=settings.nurture_pool,
         )
         closing.push_async_callback(engine.dispose)
-        producer = Producer(settings.kafka, client_id="firsthour-nurture")
+        producer = Producer(settings.kafka, client_id="firsthour-nurture", access=settings.kafka_access())
         publisher = FactPublisher(engine, producer, topics.events, metrics)
         deliverer = Deliverer(
             engine,
@@ -88,6 +88,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             engine=engine,
             bootstrap=settings.kafka,
             service="nurture",
+            access=settings.kafka_access(),
             group=f"{settings.topic_prefix}nurture",
             instance=instance,
             live=[topics.updates],

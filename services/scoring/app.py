@@ -33,11 +33,12 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
     topics = Topics(settings.topic_prefix)
     engine = make_engine(settings.database.get_secret_value(), application="firsthour-scoring", schema=SCHEMA)
     try:
-        producer = Producer(settings.kafka, client_id="firsthour-scoring")
+        producer = Producer(settings.kafka, client_id="firsthour-scoring", access=settings.kafka_access())
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
             service="scoring",
+            access=settings.kafka_access(),
             group=f"{settings.topic_prefix}scoring",
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],

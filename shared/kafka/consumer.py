@@ -20,6 +20,7 @@ from shared import log
 from shared.backoff import exponential
 from shared.db import dead_letters, offsets
 from shared.errors import Transient
+from shared.kafka.access import OPEN, Access
 from shared.kafka.batches import Batches, GiveUp, MustHalt, passes
 from shared.kafka.dead_letters import as_message
 from shared.kafka.lanes import Lanes
@@ -82,6 +83,7 @@ class ConsumerLoop:
         max_records: int = 1000,
         max_bulk_records: int = 500,
         stalled_s: float = _STALLED_S,
+        access: Access = OPEN,
     ) -> None:
         """`instance` stays over restarts, so that a restarted process has its partitions back at once.
 
@@ -89,6 +91,7 @@ class ConsumerLoop:
         """
         self._engine = engine
         self._bootstrap = bootstrap
+        self._access = access
         self._service = service
         self._group = group
         self._instance = instance
@@ -149,6 +152,7 @@ class ConsumerLoop:
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             metadata_max_age_ms=60_000,
+            **self._access.arguments(),
         )
         assignment = _Assignment(consumer)
         consumer.subscribe(self._topics, listener=assignment)

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from shared import log
 from shared.backoff import exponential
 from shared.errors import Permanent, Transient
+from shared.kafka.access import OPEN, Access
 from shared.kafka.partition_queue import PartitionQueue
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES
@@ -54,6 +55,7 @@ class Producer:
         deadline_s: float = 5.0,
         max_in_flight: int = 10_000,
         batch_bytes: int = _BATCH_BYTES,
+        access: Access = OPEN,
     ) -> None:
         """Nothing connects before `run`. Past `max_in_flight` sends under way, a further one is refused.
 
@@ -61,6 +63,7 @@ class Producer:
         """
         self._batch_bytes = batch_bytes
         self._bootstrap = bootstrap
+        self._access = access
         self._client_id = client_id
         self._deadline_s = deadline_s
         self._max_in_flight = max_in_flight
@@ -128,6 +131,7 @@ class Producer:
             request_timeout_ms=int(self._deadline_s * 1000),
             metadata_max_age_ms=60_000,
             retry_backoff_ms=50,
+            **self._access.arguments(),
         )
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:

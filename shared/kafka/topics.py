@@ -6,6 +6,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
+from shared.kafka.access import OPEN, Access
+
 _DAY_MS: Final = 24 * 3600 * 1000
 EVENT_RETENTION_DAYS: Final = 28  # also why an erased contact is gone from the log within a month
 DEAD_LETTER_RETENTION_DAYS: Final = 90
@@ -51,9 +53,13 @@ class Topics:
         return {**dict.fromkeys(events, EVENT_RETENTION_DAYS), self.dead_letters: DEAD_LETTER_RETENTION_DAYS}
 
 
-async def create_topics(bootstrap: str, topics: Topics, *, partitions: int, replication: int) -> list[str]:
+async def create_topics(
+    bootstrap: str, topics: Topics, *, partitions: int, replication: int, access: Access = OPEN
+) -> list[str]:
     """Create the topics that do not exist yet; return their names. Raises KafkaError with the broker's reason."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="firsthour-topics", request_timeout_ms=15000)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, client_id="firsthour-topics", request_timeout_ms=15000, **access.arguments()
+    )
     await admin.start()
     try:
         response = await admin.create_topics(

@@ -135,7 +135,7 @@ def _remove_abandoned() -> None:
 def _running() -> Iterator[embedded.Stack]:
     parts = AsyncExitStack()
     with reachable_folder() as folder, _event_loop() as run:
-        running = run(parts.enter_async_context(embedded.stack(folder, fsync=False)))
+        running = run(parts.enter_async_context(embedded.stack(folder, fsync=False, authenticated=False)))
         try:
             run(_make_template(running.database_url))
             yield running

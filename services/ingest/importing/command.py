@@ -163,7 +163,9 @@ async def _run(
     tally: Tally,
     show: Callable[[Tally], None],
 ) -> None:
-    producer = Producer(settings.kafka, client_id="firsthour-import", batch_bytes=_BATCH_BYTES)
+    producer = Producer(
+        settings.kafka, client_id="firsthour-import", batch_bytes=_BATCH_BYTES, access=settings.kafka_access()
+    )
     run = Import(
         kafka=settings.kafka,
         topic=Topics(settings.topic_prefix).events_bulk,

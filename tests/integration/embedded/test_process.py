@@ -43,6 +43,7 @@ async def test_what_it_writes_is_in_its_log_and_its_end_is_known(tmp_path: Path)
     assert await one.ended() == 3
     assert set(one.tail().splitlines()) == {"hello", "trouble"}
     assert one.log_path == tmp_path / "logs" / "part.log"
+    assert one.log_path.parent.stat().st_mode & 0o077 == 0, "a log is for its owner alone, also root's"
 
 
 async def test_a_later_start_shows_only_its_own_lines(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ async def test_a_key_of_the_user_s_own_is_named_and_the_shell_s_other_variables_
         assert process.returncode == 0
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_what_keeps_dying_closes_nobody_s_door_and_comes_back_once_mended(place: Place) -> None:
     template = next((place.config / "templates").glob("*.txt*"))
     whole = template.read_text()
@@ -278,13 +278,13 @@ async def test_what_keeps_dying_closes_nobody_s_door_and_comes_back_once_mended(
             await asyncio.sleep(0.1)
             found = re.search(r'firsthour_part_deaths_in_a_row{part="nurture"} (\d)', await metrics())
             assert found
-            return int(found[1]) >= 7
+            return int(found[1]) >= 5
 
         template.write_text(whole + "{% if %}")
         os.kill(ready["pids"]["nurture"], signal.SIGKILL)
-        await until(it_has_died_often, 120)
+        await until(it_has_died_often, 150)
         assert 'firsthour_part_up{part="ingest"} 1.0' in await metrics()
-        loud = [line for line in said if line.startswith("firsthour: nurture ended 6 times in a row")]
+        loud = [line for line in said if line.startswith("firsthour: nurture ended 4 times in a row")]
         assert template.name in loud[0], "the reason's last line"
         template.write_text(whole)
 
@@ -293,7 +293,7 @@ async def test_what_keeps_dying_closes_nobody_s_door_and_comes_back_once_mended(
                 return (await client.get(f"{ready['urls']['nurture']}/readyz")).status_code == 200
             return False
 
-        await until(it_is_back, 70)
+        await until(it_is_back, 100)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 60) == 0
         await listening

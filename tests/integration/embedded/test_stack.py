@@ -56,7 +56,9 @@ async def fetch(url: str, statement: str) -> object:
 
 async def test_a_second_start_finds_the_data_of_the_first(state: Path) -> None:
     said: list[tuple[str, str]] = []
-    async with stack(state, fsync=False, report=lambda name, text: said.append((name, text))) as first:
+    async with stack(
+        state, fsync=False, authenticated=False, report=lambda name, text: said.append((name, text))
+    ) as first:
         assert ("kafka", "ready") in said
         assert ("postgres", "ready") in said
         await make_topic(first.bootstrap, "kept")
@@ -67,7 +69,7 @@ async def test_a_second_start_finds_the_data_of_the_first(state: Path) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids if pid)
     assert not list((state / "run").iterdir())
 
-    async with stack(state, fsync=False) as second:
+    async with stack(state, fsync=False, authenticated=False) as second:
         assert "kept" in await topics(second.bootstrap)
         assert await fetch(second.database_url, "SELECT count(*) FROM kept") == 0
 
@@ -77,7 +79,8 @@ import asyncio, sys
 from pathlib import Path
 from embedded.brokers.stack import stack
 async def main():
-    async with stack(Path(sys.argv[1]), kafka_port=int(sys.argv[2]), postgres_port=int(sys.argv[3]), fsync=False) as s:
+    async with stack(Path(sys.argv[1]), kafka_port=int(sys.argv[2]), postgres_port=int(sys.argv[3]), fsync=False,
+            authenticated=False) as s:
         print(s.kafka.child.pid, s.postgres.child.pid, flush=True)
         await asyncio.sleep(600)
 asyncio.run(main())
@@ -94,7 +97,7 @@ async def test_a_killed_run_leaves_nothing_and_the_next_one_starts(state: Path) 
         run.kill()
     if sys.platform == "linux":
         await until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
-    async with stack(state, kafka_port=ports[0], postgres_port=ports[1], fsync=False) as running:
+    async with stack(state, kafka_port=ports[0], postgres_port=ports[1], fsync=False, authenticated=False) as running:
         assert await fetch(running.database_url, "SELECT 1") == 1
         assert await answers(ports[0])
 
@@ -166,7 +169,7 @@ def broker_of(bootstrap: str) -> tuple[psutil.Process, str]:
                 properties = Path(arguments[-1]).read_text()
             except OSError:  # somebody else's
                 continue
-            if f"advertised.listeners=PLAINTEXT://{bootstrap}\n" in properties:
+            if f"advertised.listeners=CLIENTS://{bootstrap}\n" in properties:
                 return process, properties
     raise AssertionError(f"no broker at {bootstrap}")
 

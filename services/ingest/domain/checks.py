@@ -129,7 +129,7 @@ class Fields:
             return None
         code = value.upper()
         if not value.isascii() or not is_currency(code):  # "ß" in upper case is "SS"
-            self.note(name, "must be a three-letter code such as EUR")
+            self.note(name, "must be an ISO 4217 code such as EUR")
             return None
         return code
 

@@ -178,7 +178,7 @@ def _money_problems(content: msgspec.Struct, at: str) -> list[Wrong]:
         if not is_amount(each.amount) or each.amount.startswith("-"):
             wrong.append(Wrong(f"{place}/amount", "must be a plain decimal number such as 129.90"))
         if not is_currency(each.currency):
-            wrong.append(Wrong(f"{place}/currency", "must be a three-letter code such as EUR"))
+            wrong.append(Wrong(f"{place}/currency", "must be an ISO 4217 code such as EUR"))
     margin = getattr(content, "margin", None)
     if margin is not None and not is_amount(margin):
         wrong.append(Wrong(f"{at}/margin", "must be a plain decimal number such as 129.90"))

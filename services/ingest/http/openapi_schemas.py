@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from services.ingest.domain.cloud_events import OURS
 from shared.events.types import DATA_TYPES
+from shared.money import CURRENCIES
 
 Schema = dict[str, Any]
 
@@ -20,7 +21,7 @@ _AMOUNT: Final[Schema] = {
 }
 _CURRENCY: Final[Schema] = {
     "type": "string",
-    "pattern": "^[A-Za-z]{3}$",
+    "enum": [*sorted(CURRENCIES), *sorted(code.lower() for code in CURRENCIES)],
     "description": "ISO 4217",
     "example": "EUR",
 }

@@ -81,7 +81,7 @@ def understand(path: Path, wishes: Wishes) -> Understanding:
     except (ZoneInfoNotFoundError, ValueError):
         raise NotUnderstood(f"--zone: {wishes.zone!r} is no time zone; write it as Europe/Berlin") from None
     if wishes.currency is not None and not is_currency(wishes.currency.upper()):
-        raise NotUnderstood("--currency: must be a three-letter code such as EUR")
+        raise NotUnderstood("--currency: must be an ISO 4217 code such as EUR")
     csv.field_size_limit(2 * LONGEST_RECORD)
     encoding, head = sample(path)
     if not head.strip():

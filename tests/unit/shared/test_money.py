@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Permanent
-from shared.money import MAX_MINOR, from_minor, round_minor, to_decimal, to_minor
+from shared.money import _DECIMALS, CURRENCIES, MAX_MINOR, from_minor, is_currency, round_minor, to_decimal, to_minor
+
+
+def test_every_currency_with_decimals_of_its_own_is_one() -> None:
+    assert _DECIMALS.keys() < CURRENCIES
+    assert all(is_currency(code) for code in ("EUR", "USD", "CAD", "XAF", "XCG", "ZWG", "SLE"))
+
 
 currencies = st.sampled_from(["EUR", "USD", "JPY", "KWD", "CLF"])
 minors = st.integers(-(10**11), 10**11)
@@ -40,8 +46,8 @@ def test_anything_but_a_plain_decimal_is_refused(amount: str) -> None:
         to_minor(amount, "EUR")
 
 
-@pytest.mark.parametrize("currency", ["", "eur", "EURO", "E1R", "ÄÖÜ"])
-def test_a_currency_is_three_capital_letters(currency: str) -> None:
+@pytest.mark.parametrize("currency", ["", "eur", "EURO", "E1R", "ÄÖÜ", "ZZZ", "AAA", "XXX", "XTS"])
+def test_a_currency_is_one_of_iso_4217(currency: str) -> None:
     with pytest.raises(Permanent):
         to_minor("1", currency)
 

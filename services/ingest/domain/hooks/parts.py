@@ -121,7 +121,7 @@ def money(order: Mapping[str, Any], total: str) -> tuple[str, str]:
     if found is None:
         wrong.append(Wrong(f"/{total}", "must be a plain decimal number such as 129.90"))
     if not is_currency(currency):
-        wrong.append(Wrong("/currency", "must be a three-letter code such as EUR"))
+        wrong.append(Wrong("/currency", "must be an ISO 4217 code such as EUR"))
     if wrong or found is None:
         raise Refused(wrong)
     return found, currency

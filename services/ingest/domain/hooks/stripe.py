@@ -72,7 +72,7 @@ class _Event:
         if minor is None or not 0 <= minor - less < _LARGEST:
             wrong.append(Wrong(f"/data/object/{name}", "must be a whole number of minor units"))
         if not is_currency(currency):
-            wrong.append(Wrong("/data/object/currency", "must be a three-letter code such as eur"))
+            wrong.append(Wrong("/data/object/currency", "must be an ISO 4217 code such as eur"))
         if wrong or minor is None:
             raise Refused(wrong)
         return f"{Decimal(minor - less).scaleb(-_DECIMALS.get(currency, 2)):f}", currency

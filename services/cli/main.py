@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from services.cli.backtest import backtest
+from services.cli.dead_letters import dead_letters
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
+from services.cli.take_up import take_up
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
@@ -30,6 +32,10 @@ app = typer.Typer(
 )
 
 app.command("resume")(resume)
+topics_group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+topics_group.command("take-up")(take_up)
+app.add_typer(topics_group, name="topics")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def _print_version(asked: bool) -> None:
@@ -171,12 +177,14 @@ def migrate(config: Config = None, state: State = None, as_json: AsJson = False)
     _say(asyncio.run(migrate_all(settings())), as_json=as_json)
 
 
-@app.command()
-def topics(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Create the topics that are missing.
+@topics_group.callback()
+def topics(context: typer.Context, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
+    """Create the topics that are missing; `take-up` goes on where a topic was made anew.
 
     Example: FIRSTHOUR_TOPIC_REPLICATION=3 firsthour topics
     """
+    if context.invoked_subcommand is not None:
+        return
     place(config, state)
     from services.cli.setup import make_topics
 

@@ -31,8 +31,8 @@ from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient
 from shared.http.auth import Tokens
+from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
-from shared.http.problems import install_problems
 from shared.kafka.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
@@ -121,7 +121,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             return lacking if versioned.is_set() else ["nurture: Postgres is not reachable", *lacking]
 
         app = FastAPI(title="Firsthour nurture", version="1", docs_url="/docs", redoc_url=None)
-        install_problems(app)
+        install_problems_of_a_database(app)
         operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
         app.include_router(

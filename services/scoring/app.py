@@ -17,8 +17,8 @@ from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.http.auth import Tokens
+from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
-from shared.http.problems import install_problems
 from shared.kafka.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
@@ -51,7 +51,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             max_bulk_records=settings.scoring_bulk_batch,
         )
         app = FastAPI(title="Firsthour scoring", version="1", docs_url="/docs", redoc_url=None)
-        install_problems(app)
+        install_problems_of_a_database(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
         app.include_router(routes(engine, model, Tokens(settings.token())))
         revaluing = Revaluing(engine, model, utc_now, new_id, registry)

@@ -45,6 +45,15 @@ _READ = sa.text("""
     WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end
     ORDER BY "offset"
 """)
+_REDRIVEN = sa.text('SELECT topic, partition, "offset", redriven_at FROM dead_letters WHERE redriven_at IS NOT NULL')
+_LOCK = sa.text("""
+    SELECT redriven_at FROM dead_letters WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+    FOR UPDATE
+""")
+_MARK_REDRIVEN = sa.text("""
+    UPDATE dead_letters SET redriven_at = now()
+    WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+""")
 
 
 async def insert(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:
@@ -72,3 +81,20 @@ async def between(conn: AsyncConnection, partition: TopicPartition, first: int, 
     """The dead letters of offsets `first <= offset < end`, in order."""
     rows = await conn.execute(_READ, {"topic": partition[0], "partition": partition[1], "first": first, "end": end})
     return [DeadLetterRow(*row) for row in rows]
+
+
+async def redriven(conn: AsyncConnection) -> dict[tuple[str, int, int], datetime]:
+    """When dead letters were sent again, by topic, partition and offset."""
+    rows = await conn.execute(_REDRIVEN)
+    return {(row.topic, row.partition, row.offset): row.redriven_at for row in rows}
+
+
+async def may_redrive(conn: AsyncConnection, topic: str, partition: int, offset: int) -> bool:
+    """Whether nobody has sent it again; until the transaction ends, nobody else does."""
+    found = (await conn.execute(_LOCK, {"topic": topic, "partition": partition, "offset": offset})).one_or_none()
+    return found is None or found.redriven_at is None
+
+
+async def mark_redriven(conn: AsyncConnection, topic: str, partition: int, offset: int) -> None:
+    """It was sent again. Where retention has dropped its row, nothing is left to mark."""
+    await conn.execute(_MARK_REDRIVEN, {"topic": topic, "partition": partition, "offset": offset})

@@ -1,13 +1,16 @@
 """Makes the one engine of a service: its schema first in the search path, UTC, a time-out on everything."""
 
 import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.db.database_url import dsn
+from shared.db.transient import READ_ONLY
 
 
 def make_engine(database_url: str, *, application: str, schema: str, pool_size: int = 5) -> AsyncEngine:
-    """An engine on asyncpg. Nothing connects before first use; the caller disposes of it. Raises NotAPostgresUrl.
+    """An engine on asyncpg. Nothing connects before first use; the caller disposes of it.
 
     No statement waits for ever: 30 s for a statement, 10 s for a lock, 30 s idle inside a transaction.
     """
@@ -25,10 +28,16 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
                 "statement_timeout": "30000",
                 "lock_timeout": "10000",
                 "idle_in_transaction_session_timeout": "30000",
+                # The server lets go of what a host that lost its power held (locks, above all the publisher's) after
+                # half a minute; by TCP's defaults it would be two hours.
+                "tcp_keepalives_idle": "15",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+                "tcp_user_timeout": "30000",
             },
         )
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=pool_size,
@@ -38,3 +47,11 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
         pool_recycle=1800,
         hide_parameters=True,  # they hold personal data, and an error's text is logged
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
+    return engine
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """After a failover, connections to the server that is no primary any more are dropped, to find the one that is."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True

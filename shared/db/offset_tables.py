@@ -19,6 +19,16 @@ def _offsets() -> list[SchemaItem]:
     ]
 
 
+def _of_a_position() -> list[sa.Column[object]]:
+    return [
+        sa.Column("base", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("last_record", BYTEA),
+    ]
+
+
+_BASE = "base >= 0 AND base <= next_offset"
+
+
 def _dead_letters() -> list[SchemaItem]:
     return [
         sa.Column("topic", sa.Text, primary_key=True),
@@ -59,7 +69,8 @@ def _halts() -> list[SchemaItem]:
 
 def offset_tables(metadata: sa.MetaData) -> None:
     """`consumer_offsets`, `dead_letters` and `consumer_halts` in the service's metadata."""
-    sa.Table("consumer_offsets", metadata, *_offsets())
+    base = sa.CheckConstraint(_BASE, name="base_within_next")
+    sa.Table("consumer_offsets", metadata, *_offsets(), *_of_a_position(), base)
     known = sa.CheckConstraint(_KINDS, name="kind_known")
     sa.Table("dead_letters", metadata, *_dead_letters(), *_of_a_failure(), known)
     sa.Table("consumer_halts", metadata, *_halts())
@@ -93,3 +104,17 @@ def drop_halts(schema: str) -> None:
     for column in reversed(_of_a_failure()):
         op.drop_column("dead_letters", column.name, schema=schema)
     op.drop_table("consumer_halts", schema=schema)
+
+
+def add_positions(schema: str) -> None:
+    """A position is more than a number: the last record's fingerprint, and where the log of today begins in it."""
+    for column in _of_a_position():
+        op.add_column("consumer_offsets", column, schema=schema)
+    op.create_check_constraint("base_within_next", "consumer_offsets", _BASE, schema=schema)
+
+
+def drop_positions(schema: str) -> None:
+    """The way back."""
+    op.drop_constraint("base_within_next", "consumer_offsets", schema=schema)
+    for column in reversed(_of_a_position()):
+        op.drop_column("consumer_offsets", column.name, schema=schema)

@@ -2,6 +2,9 @@
 
 `next_offset` moves only as compare-and-set: that fences a process which lost its partition without noticing.
 `published` trails it: what lies between the two is published again when a partition is assigned.
+
+These offsets count on for ever, also over a topic that was made anew: `base` is what lies before the log of today, so
+Kafka's own offset is `next_offset - base`, and no row of an old log is ever taken for one of a new log.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +17,15 @@ TopicPartition: TypeAlias = tuple[str, int]
 
 
 class Progress(NamedTuple):
-    """How far a partition is: offsets below `published` are done and published, below `next_offset` done."""
+    """How far a partition is: offsets below `published` are done and published, below `next_offset` done.
+
+    `last_record` is the fingerprint of the record before `next_offset`; None where none was read of this log.
+    """
 
     next_offset: int
     published: int
+    base: int = 0
+    last_record: bytes | None = None
 
 
 class Advance(NamedTuple):
@@ -28,6 +36,7 @@ class Advance(NamedTuple):
     expected: int
     next_offset: int
     published: int
+    last_record: bytes
 
 
 _CLAIM = sa.text("""
@@ -38,18 +47,18 @@ _CLAIM = sa.text("""
     ON CONFLICT (topic, partition) DO NOTHING
 """)
 _READ = sa.text("""
-    SELECT topic, partition, next_offset, published
+    SELECT topic, partition, next_offset, published, base, last_record
     FROM consumer_offsets
     JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS asked (topic, partition)
         USING (topic, partition)
 """)
 _ADVANCE = sa.text("""
     UPDATE consumer_offsets AS o
-    SET next_offset = a.next_offset, published = GREATEST(o.published, a.published)
+    SET next_offset = a.next_offset, published = GREATEST(o.published, a.published), last_record = a.last_record
     FROM unnest(
         CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:expected AS bigint[]),
-        CAST(:next_offsets AS bigint[]), CAST(:published AS bigint[])
-    ) AS a (topic, partition, expected, next_offset, published)
+        CAST(:next_offsets AS bigint[]), CAST(:published AS bigint[]), CAST(:last_records AS bytea[])
+    ) AS a (topic, partition, expected, next_offset, published, last_record)
     WHERE o.topic = a.topic AND o.partition = a.partition AND o.next_offset = a.expected
 """)
 _PUBLISHED = sa.text("""
@@ -57,6 +66,13 @@ _PUBLISHED = sa.text("""
     FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:published AS bigint[]))
         AS p (topic, partition, published)
     WHERE o.topic = p.topic AND o.partition = p.partition
+""")
+_READ_ALL = sa.text("""
+    SELECT topic, partition, next_offset, published, base, last_record FROM consumer_offsets ORDER BY topic, partition
+""")
+_TAKE_UP = sa.text("""
+    UPDATE consumer_offsets SET next_offset = :next_offset, base = :base, last_record = NULL
+    WHERE topic = :topic AND partition = :partition AND next_offset = :expected AND base = :expected_base
 """)
 
 
@@ -78,7 +94,7 @@ async def read(conn: AsyncConnection, partitions: Iterable[TopicPartition]) -> d
     """The progress of these partitions, as the database holds it."""
     asked = sorted(partitions)
     rows = await conn.execute(_READ, {"topics": [t for t, _ in asked], "partitions": [p for _, p in asked]})
-    return {(row.topic, row.partition): Progress(row.next_offset, row.published) for row in rows}
+    return {(row.topic, row.partition): Progress(*row[2:]) for row in rows}
 
 
 async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
@@ -92,6 +108,7 @@ async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
             "expected": [step.expected for step in steps],
             "next_offsets": [step.next_offset for step in steps],
             "published": [step.published for step in steps],
+            "last_records": [step.last_record for step in steps],
         },
     )
     return result.rowcount == len(steps)
@@ -108,3 +125,24 @@ async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartitio
             "published": [published[each] for each in partitions],
         },
     )
+
+
+async def read_all(conn: AsyncConnection) -> dict[TopicPartition, Progress]:
+    """The progress of every partition that was ever consumed."""
+    return {(row.topic, row.partition): Progress(*row[2:]) for row in await conn.execute(_READ_ALL)}
+
+
+async def take_up(conn: AsyncConnection, partition: TopicPartition, before: Progress, after: Progress) -> bool:
+    """Go on in another log, or further on in this one. False when the partition is not where it was."""
+    result = await conn.execute(
+        _TAKE_UP,
+        {
+            "topic": partition[0],
+            "partition": partition[1],
+            "expected": before.next_offset,
+            "expected_base": before.base,
+            "next_offset": after.next_offset,
+            "base": after.base,
+        },
+    )
+    return result.rowcount == 1

@@ -8,7 +8,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # SQLSTATE classes: 08 connection, 53 out of resources, 57 operator intervention (shutdown, cancel), 58 system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
-_TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03"})  # serialisation, deadlock, lock, idle time-out
+READ_ONLY = "25006"  # a failover left us on a server that is no primary any more
+_TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", READ_ONLY})  # serialisation, deadlock, lock, idle
 
 
 def is_transient(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
 """Errors for the reader: RFC 9457 problem documents that name every wrong field and leak nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -39,6 +39,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         super().__init__(self.title)
 
 
+AWAY: Final = Problem(
+    503, "The database does not answer", "Nothing was done. Try again in a moment.", headers={"Retry-After": "5"}
+)
+
+
 def encode_problem(problem: Problem) -> bytes:
     """The problem document as JSON bytes."""
     document: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
@@ -72,8 +77,16 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def install_problems(app: FastAPI) -> None:
-    """Render every error of the app as a problem document."""
+def install_problems(
+    app: FastAPI,
+    *,
+    transient: Callable[[BaseException], bool] = lambda _error: False,
+    dependency_errors: Sequence[type[Exception]] = (),
+) -> None:
+    """Render every error of the app as a problem document.
+
+    `dependency_errors` are 503 where `transient` says that trying again may help: a dependency is away.
+    """
 
     async def problem(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
@@ -93,6 +106,14 @@ def install_problems(app: FastAPI) -> None:
         _LOG.error("request_failed", method=request.method, error=type(error).__name__, exc_info=error)
         return _response(Problem(500, "Something went wrong here; it has been logged"))
 
+    async def away(request: Request, error: Exception) -> Response:
+        if not transient(error):
+            raise error  # to `unexpected`
+        _LOG.warning("dependency_away", method=request.method, reason=log.reason(error))
+        return _response(AWAY)
+
+    for kind in dependency_errors:
+        app.add_exception_handler(kind, away)
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

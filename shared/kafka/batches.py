@@ -22,6 +22,7 @@ from shared.errors import Permanent, Transient
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
 from shared.kafka.lanes import Lanes
 from shared.kafka.loop_metrics import LoopMetrics
+from shared.kafka.position import fingerprint
 from shared.kafka.publishing import Publishing
 from shared.kafka.records import DeadLetter, Handled, Handler, Record, Sender
 from shared.kafka.topics import MAX_MESSAGE_BYTES
@@ -139,16 +140,18 @@ class Batches:
 
     def _steps(self, records: Sequence[Record]) -> list[Advance]:
         ends: dict[TopicPartition, tuple[int, int]] = {}
+        last: dict[TopicPartition, Record] = {}
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             known = self.next.get(partition, -1)
             first, expected = ends.get(partition) or (known, known)
+            last[partition] = record
             if record.offset != expected:
                 where = f"{record.topic}/{record.partition}"
                 raise GiveUp(f"read offset {record.offset} of {where} where {expected} was due")
             ends[partition] = (first, expected + 1)
         return [
-            Advance(each.topic, each.partition, first, end, self._publishing.published(each))
+            Advance(each.topic, each.partition, first, end, self._publishing.published(each), fingerprint(last[each]))
             for each, (first, end) in ends.items()
         ]
 

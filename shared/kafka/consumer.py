@@ -25,6 +25,7 @@ from shared.kafka.batches import Batches, GiveUp, MustHalt, passes
 from shared.kafka.dead_letters import as_message
 from shared.kafka.lanes import Lanes
 from shared.kafka.loop_metrics import LoopMetrics
+from shared.kafka.position import Found, fingerprint, judge
 from shared.kafka.producer import Producer
 from shared.kafka.publishing import Publishing
 from shared.kafka.records import Handler, Record
@@ -36,6 +37,8 @@ _LOG = log.get(__name__)
 _POLL_MS: Final = 200
 _STOP_S: Final = 5.0
 _STALLED_S: Final = 60.0
+_SURE: Final = 3  # looks at a log that ends too early before it counts as another one
+_ANEW: Final = "{} is not the log that was read: the topic was made anew, or has lost its end"
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
@@ -53,14 +56,15 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         partitions = list(assigned)
         for partition in partitions:
             self._consumer.seek(partition, 0)  # any position: with none, aiokafka would ask Kafka for one
+        self.to_adopt.clear()
         self.hold(partitions)
         self.joined = True
 
     def hold(self, partitions: Iterable[TopicPartition]) -> None:
         """Read nothing of these partitions until they have been adopted."""
-        self.to_adopt = set(partitions)
-        if self.to_adopt:
-            self._consumer.pause(*self.to_adopt)
+        held = set(partitions)
+        self._consumer.pause(*held)
+        self.to_adopt |= held
 
 
 class ConsumerLoop:
@@ -108,6 +112,8 @@ class ConsumerLoop:
         self._batches = Batches(
             engine, handler, self._publishing, self._lanes, self._metrics, dead_letters=dead_letters, group=group
         )
+        self._bases: dict[TopicPartition, int] = {}  # what lies before the log of today
+        self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the first record read has to have
         self._trouble: str | None = "not yet connected"
         self._give_ups = 0  # in a row
         self._progress = 0.0
@@ -161,7 +167,7 @@ class ConsumerLoop:
                 await consumer.start()
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(
-                    watch(consumer, lambda: self._batches.next, self._moving, self._metrics, stalled_s=self._stalled_s)
+                    watch(consumer, self._positions, self._moving, self._metrics, stalled_s=self._stalled_s)
                 )
                 await self._consume(consumer, assignment, stopping)
                 watching.cancel()
@@ -170,9 +176,14 @@ class ConsumerLoop:
         finally:
             await self._publishing.forget()
             self._batches.next.clear()
+            self._unverified.clear()
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_STOP_S):
                     await consumer.stop()
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        """The next offsets as Kafka counts them."""
+        return {partition: offset - self._bases[partition] for partition, offset in self._batches.next.items()}
 
     def _moving(self, partition: TopicPartition) -> bool:
         return self._trouble is None and not self._lanes.halted(self._lanes.of(partition.topic))
@@ -181,8 +192,8 @@ class ConsumerLoop:
         self._give_ups = 0
         while not stopping.is_set():
             try:
-                if resumed := await self._lanes.look():
-                    assignment.hold(p for p in consumer.assignment() if self._lanes.of(p.topic) in resumed)
+                if changed := await self._lanes.look():
+                    assignment.hold(p for p in consumer.assignment() if self._lanes.of(p.topic) in changed)
                 if assignment.to_adopt:
                     await self._adopt(consumer, assignment)
                 if assignment.joined and not self._give_ups:
@@ -191,14 +202,16 @@ class ConsumerLoop:
                 if records:
                     with self._metrics.batch(len(records)):
                         await self._batches.settle(records)
-                    self._progress, self._give_ups = asyncio.get_running_loop().time(), 0
+                    self._progress = asyncio.get_running_loop().time()
                 else:
                     await self._publishing.remember()
+                self._give_ups = 0
             except MustHalt as halt:
                 await self._lanes.halt(halt.lane, halt.cause, halt.reason)
                 with contextlib.suppress(Transient):
                     await self._publishing.remember()  # what came before it is published once
                 await self._start_over(consumer, assignment)
+                self._give_ups = 0
             except (GiveUp, Transient, OffsetOutOfRangeError) as error:
                 _LOG.warning("partitions_given_up", group=self._group, reason=log.reason(error))
                 await self._start_over(consumer, assignment)
@@ -220,6 +233,7 @@ class ConsumerLoop:
         await self._publishing.drop()
         adopting = set(assignment.to_adopt)
         firsts = await consumer.beginning_offsets(list(adopting))
+        ends = await consumer.end_offsets(list(adopting))
         async with self._engine.begin() as conn:
             progress = await offsets.claim(conn, firsts)
         for partition in sorted(adopting):
@@ -228,20 +242,36 @@ class ConsumerLoop:
                 await self._publish_again(partition, mark.published, mark.next_offset)
         if not adopting <= consumer.assignment() or assignment.to_adopt != adopting:
             return  # reassigned meanwhile: the next round adopts what is now ours
+        found = {p: judge(progress[p], first=firsts[p], end=ends[p]) for p in adopting}
+        for partition in sorted(adopting):
+            self._look_at(partition, found[partition])
+        mine = consumer.assignment()
+        self._batches.next = {p: offset for p, offset in self._batches.next.items() if p in mine}
         for partition in adopting:
-            lane = self._lanes.of(partition.topic)
-            if (missed := firsts[partition] - progress[partition].next_offset) > 0 and not self._lanes.halted(lane):
-                where = f"{partition.topic}/{partition.partition}"
-                raise MustHalt(lane, "position", f"Kafka dropped {missed} records of {where} before they were consumed")
-        self._batches.next = {p: offset for p, offset in self._batches.next.items() if p in consumer.assignment()}
-        self._batches.next |= {partition: progress[partition].next_offset for partition in adopting}
-        self._publishing.begin({partition: progress[partition].next_offset for partition in adopting})
-        moving = [partition for partition in adopting if not self._lanes.halted(self._lanes.of(partition.topic))]
-        for partition in moving:
-            consumer.seek(partition, self._batches.next[partition])
-        consumer.resume(*moving)
+            mark = progress[partition]
+            self._batches.next[partition], self._bases[partition] = mark.next_offset, mark.base
+            self._publishing.begin({partition: mark.next_offset})
+            self._unverified.pop(partition, None)
+            position = mark.next_offset - mark.base
+            if found[partition] == "to compare" and mark.last_record is not None:
+                self._unverified[partition] = mark.last_record
+                position -= 1
+            if not self._lanes.halted(self._lanes.of(partition.topic)):
+                consumer.seek(partition, position)
+                consumer.resume(partition)
         assignment.to_adopt -= adopting
         _LOG.info("partitions_adopted", group=self._group, partitions=len(adopting))
+
+    def _look_at(self, partition: TopicPartition, found: Found) -> None:
+        """Raises MustHalt when the log is not what it was, unless its lane is halted already."""
+        lane, where = self._lanes.of(partition.topic), f"{partition.topic}/{partition.partition}"
+        if found in ("goes on", "to compare") or self._lanes.halted(lane):
+            return
+        if found == "lost records":
+            raise MustHalt(lane, "position", f"Kafka dropped records of {where} before they were consumed")
+        if self._give_ups < _SURE:  # a broker that has just become the leader may not know its end yet
+            raise GiveUp(f"{where} ends before the next record")
+        raise MustHalt(lane, "position", _ANEW.format(where))
 
     async def _publish_again(self, partition: TopicPartition, first: int, end: int) -> None:
         async with self._engine.begin() as conn:
@@ -260,11 +290,28 @@ class ConsumerLoop:
         if not fetched:
             fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=most_bulk)
         ordered = sorted(fetched.items(), key=lambda item: (self._lanes.of(item[0].topic) == "bulk", item[0]))
-        return [
-            Record(r.topic, r.partition, r.offset, r.key, r.value or b"", r.timestamp, r.headers)
-            for _, records in ordered
-            for r in records
-        ]
+        records = []
+        for partition, some in ordered:
+            base = self._bases.get(partition, 0)
+            its = [
+                Record(r.topic, r.partition, r.offset + base, r.key, r.value or b"", r.timestamp, r.headers)
+                for r in some
+            ]
+            records += its[1:] if self._verified(partition, its[0]) else its
+        return records
+
+    def _verified(self, partition: TopicPartition, first: Record) -> bool:
+        """Whether the first record read is the last one known, seen once more. Raises MustHalt when it is another."""
+        known = self._unverified.get(partition)
+        if known is None:
+            return False
+        if first.offset != self._batches.next[partition] - 1:
+            raise GiveUp(f"{partition.topic}/{partition.partition} was read from the wrong place")
+        if fingerprint(first) != known:
+            where = f"{partition.topic}/{partition.partition}"
+            raise MustHalt(self._lanes.of(partition.topic), "position", _ANEW.format(where))
+        del self._unverified[partition]
+        return True
 
 
 def _most_telling(group: BaseExceptionGroup[BaseException]) -> BaseException:

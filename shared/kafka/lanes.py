@@ -23,7 +23,7 @@ _LOG = log.get(__name__)
 _LOOK_S: Final = 1.0
 _HOW_TO_GO_ON: Final = {
     "failures": "put it right, then `firsthour resume --service {service} --lane {lane}`",
-    "position": "see `firsthour topics take-up --dry-run`",
+    "position": "look with `firsthour topics take-up --dry-run`, go on with `firsthour topics take-up`",
 }
 
 
@@ -76,7 +76,7 @@ class Lanes:
         await self._read()
 
     async def look(self) -> set[Lane]:
-        """Read what other processes and people have said, once in a while; returns the lanes that go on now."""
+        """Read what other processes and people have said, once in a while; returns the lanes for which it changed."""
         now = asyncio.get_running_loop().time()
         if self._looked is not None and now - self._looked < _LOOK_S:
             return set()
@@ -87,7 +87,7 @@ class Lanes:
             if self._looked is None or not is_transient(error):
                 raise  # else what is known holds until Postgres is back
         self._looked = now
-        return before - set(self._halts)
+        return before ^ set(self._halts)
 
     async def _read(self) -> None:
         async with self._engine.connect() as conn:

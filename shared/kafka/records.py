@@ -12,7 +12,10 @@ Kind: TypeAlias = Literal["permanent", "unforeseen"]
 
 
 class Record(NamedTuple):
-    """One message as it was read. `timestamp` is Kafka's, in milliseconds since 1970, UTC."""
+    """One message as it was read. `timestamp` is Kafka's, in milliseconds since 1970, UTC.
+
+    `offset` is Kafka's, but counts on where the topic was made anew (see shared/db/offsets.py).
+    """
 
     topic: str
     partition: int

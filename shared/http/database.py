@@ -1,0 +1,19 @@
+"""What an API answers while Postgres is away: 503, and when to try again."""
+
+import asyncpg
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.db.transient import is_transient
+from shared.errors import Transient
+from shared.http.problems import install_problems
+
+
+def install_problems_of_a_database(app: FastAPI) -> None:
+    """As `install_problems`, for an API that reads Postgres."""
+    errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Transient)
+    install_problems(app, transient=_transient, dependency_errors=errors)
+
+
+def _transient(error: BaseException) -> bool:
+    return isinstance(error, Transient) or is_transient(error)

@@ -1,0 +1,37 @@
+"""Whether a partition's log is the one that was read: a number alone cannot tell a topic that was made anew."""
+
+import hashlib
+from typing import Literal, TypeAlias
+
+from shared.db.offsets import Progress
+from shared.kafka.records import Record
+
+Found: TypeAlias = Literal["goes on", "to compare", "lost records", "another log"]
+
+
+def fingerprint(record: Record) -> bytes:
+    """What tells a record from every other at its offset: 16 bytes of SHA-256 over time, key and value."""
+    digest = hashlib.sha256(record.timestamp.to_bytes(8, signed=True))
+    for part in (record.key or b"", record.value):
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.digest()[:16]
+
+
+def judge(progress: Progress, *, first: int, end: int) -> Found:
+    """What a log that holds Kafka's offsets `first <= offset < end` is to this progress.
+
+    `to compare`: the record before the next one has to have the fingerprint that is known of it.
+    """
+    next_one = progress.next_offset - progress.base
+    if next_one > end:
+        return "another log"
+    if next_one < first:
+        return "lost records"
+    return "to compare" if next_one > first and progress.last_record is not None else "goes on"
+
+
+def taken_up(progress: Progress, found: Found, *, first: int) -> Progress:
+    """Where to go on: at the beginning of another log, or behind what retention has dropped."""
+    if found == "another log":
+        return Progress(progress.next_offset, progress.published, progress.next_offset - first)
+    return Progress(first + progress.base, progress.published, progress.base)

@@ -1,0 +1,80 @@
+"""What is published again keeps its order, whatever order its rows have, and marks outlast every copy that may come."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.nurture.runs.timers import _REMEMBER_DAYS
+from services.nurture.store import enrolments, outbox
+from services.nurture.store.outbox import Fact
+from services.scoring.store import batch
+from services.scoring.store.batch import EventRow
+from shared.clock import utc_now
+from shared.db import dead_letters
+from shared.db.dead_letters import DeadLetterRow
+from shared.db.engine import make_engine
+from shared.kafka.topics import EVENT_RETENTION_DAYS
+
+BACKWARDS = range(9, -1, -1)
+
+
+@pytest.fixture
+async def scoring(database: str) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(database, application="test", schema="scoring")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def nurture(database: str) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(database, application="test", schema="nurture")
+    yield engine
+    await engine.dispose()
+
+
+async def test_updates_are_published_again_in_the_order_of_their_events(scoring: AsyncEngine) -> None:
+    rows = [EventRow(UUID(int=n), None, "t", utc_now(), "events", 3, n, b"body", b"update %d" % n) for n in BACKWARDS]
+    async with scoring.begin() as conn:
+        await batch.insert_events(conn, rows)
+        await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))  # the rows as they lie
+        await conn.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
+        assert await batch.unpublished(conn, "events", 3, 2, 9) == [b"update %d" % n for n in range(2, 9)]
+
+
+async def test_dead_letters_are_published_again_in_order(scoring: AsyncEngine) -> None:
+    now = utc_now()
+    rows = [DeadLetterRow("events", 3, n, None, b"", "permanent", "P", "", "shop", 1, now, now) for n in BACKWARDS]
+    async with scoring.begin() as conn:
+        await dead_letters.insert(conn, rows)
+        await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))
+        await conn.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
+        assert [row.offset for row in await dead_letters.between(conn, ("events", 3), 2, 9)] == list(range(2, 9))
+
+
+async def test_facts_are_published_in_the_order_in_which_they_came_true(nurture: AsyncEngine) -> None:
+    async with nurture.begin() as conn:
+        await outbox.insert(conn, [Fact(UUID(int=n), b"k", b"v") for n in BACKWARDS])
+        await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))
+        await conn.execute(sa.text("SET LOCAL enable_indexonlyscan = off"))
+        assert [fact.id.int for fact in await outbox.oldest(conn, 5)] == [0, 1, 2, 3, 4]
+
+
+async def test_marks_of_seen_updates_outlast_the_log(nurture: AsyncEngine) -> None:
+    assert _REMEMBER_DAYS >= 2 * EVENT_RETENTION_DAYS
+    seen = "INSERT INTO seen_updates (id, seen_at) VALUES (:id, now() - make_interval(days => :days))"
+    ages = {0: 0, 1: 3, 2: EVENT_RETENTION_DAYS + 7, 3: _REMEMBER_DAYS - 1, 4: _REMEMBER_DAYS + 1}
+    async with nurture.begin() as conn:
+        await conn.execute(sa.text(seen), [{"id": UUID(int=n), "days": days} for n, days in ages.items()])
+        assert await enrolments.forget_seen(conn, older_than_days=_REMEMBER_DAYS) == 1
+        assert await enrolments.first_time(conn, [UUID(int=n) for n in ages]) == {UUID(int=4)}
+
+
+async def test_a_mark_that_came_to_nothing_can_be_taken_back(nurture: AsyncEngine) -> None:
+    one, other = UUID(int=1), UUID(int=2)
+    async with nurture.begin() as conn:
+        await enrolments.first_time(conn, [one, other])
+        await enrolments.unseen(conn, [one])
+        assert await enrolments.first_time(conn, [one, other]) == {one}

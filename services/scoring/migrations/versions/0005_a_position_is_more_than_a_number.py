@@ -6,8 +6,8 @@ Revises: 0002
 
 from shared.db.offset_tables import add_positions, drop_positions
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

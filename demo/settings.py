@@ -10,5 +10,9 @@ from shared.settings import Settings
 class DemoSettings(Settings):
     """The webhook receiver, its page, and the mailbox."""
 
+    demo_host: Annotated[
+        str,
+        Field(description="Where the demo's sinks listen. Other than this machine's own: their page needs the token."),
+    ] = "127.0.0.1"
     demo_port: Annotated[int, Field(ge=0, le=65535, description="The demo's webhook receiver and its page.")] = 8090
     demo_smtp_port: Annotated[int, Field(ge=0, le=65535, description="The demo's mailbox (SMTP).")] = 1025

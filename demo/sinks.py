@@ -4,10 +4,14 @@
 """
 
 import asyncio
+import base64
+import binascii
+import hmac
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -28,6 +32,9 @@ from shared.settings import load
 
 _LOG = log.get(__name__)
 _LARGEST: Final = 1_000_000
+_OPEN: Final = ("/healthz", "/readyz")
+_HERE: Final = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?", re.IGNORECASE)
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -51,26 +58,46 @@ class Mailbox:
 class Receiver:
     """The HTTP side, plain ASGI: `POST /webhooks/<endpoint>`, `/`, `/webhooks.json`, `/mails.json`, `/healthz`."""
 
-    def __init__(self, landed: Landed, verifiers: Mapping[str, Sequence[Webhook]]) -> None:
-        """`verifiers`: for each endpoint, one for each of its secrets."""
+    def __init__(self, landed: Landed, verifiers: Mapping[str, Sequence[Webhook]], token: str | None) -> None:
+        """`verifiers`: for each endpoint, one for each of its secrets. `token`: what opens the page; None: being here.
+
+        On this machine alone a page of another site could still ask under a name of its own: the Host tells.
+        """
         self._landed = landed
+        self._token = token
         self._verifiers = verifiers
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """ASGI."""
-        path, method = scope["path"], scope["method"]
-        if method == "POST" and path.startswith("/webhooks/"):
-            await self._webhook(path.removeprefix("/webhooks/"), dict(scope["headers"]), receive, send)
+        path, method, headers = scope["path"], scope["method"], dict(scope["headers"])
+        if path not in _OPEN and not path.startswith("/webhooks/") and not self._may_look(headers):
+            await _answer(send, *self._refusal())
+        elif method == "POST" and path.startswith("/webhooks/"):
+            await self._webhook(path.removeprefix("/webhooks/"), headers, receive, send)
         elif method == "GET" and path == "/":
             await _answer(send, 200, page.page(self._landed), page.HEADERS)
         elif method == "GET" and path == "/webhooks.json":
             await _json(send, {"items": list(self._landed.webhooks.values()), "refused": self._landed.refused})
         elif method == "GET" and path == "/mails.json":
             await _json(send, {"items": list(self._landed.mails)})
-        elif method == "GET" and path in ("/healthz", "/readyz"):
+        elif method == "GET" and path in _OPEN:
             await _json(send, {"status": "ok"})
         else:
             await _answer(send, 404, b"")
+
+    def _may_look(self, headers: Mapping[bytes, bytes]) -> bool:
+        if self._token is None:
+            return _HERE.fullmatch(headers.get(b"host", b"").decode("latin-1")) is not None
+        scheme, _, told = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() == "basic":
+            with suppress(binascii.Error, UnicodeDecodeError):
+                told = base64.b64decode(told, validate=True).decode().partition(":")[2]
+        return hmac.compare_digest(told.encode(), self._token.encode())
+
+    def _refusal(self) -> tuple[int, bytes, Sequence[tuple[bytes, bytes]]]:
+        if self._token is None:
+            return 403, b"This page is for this machine: open it by http://127.0.0.1.", ()
+        return 401, b"The password is the admin token.", ((b"www-authenticate", b'Basic realm="firsthour demo"'),)
 
     async def _webhook(
         self, endpoint: str, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Any]], send: Send
@@ -116,17 +143,21 @@ async def build(settings: DemoSettings) -> AsyncIterator[Service]:
     async def mailbox(stopping: asyncio.Event) -> None:
         handler = Mailbox(landed)
         server = await asyncio.get_running_loop().create_server(
-            lambda: SMTP(handler, enable_SMTPUTF8=True, hostname="localhost"), settings.host, settings.demo_smtp_port
+            lambda: SMTP(handler, enable_SMTPUTF8=True, hostname="localhost"),
+            settings.demo_host,
+            settings.demo_smtp_port,
         )
         async with server:
             await stopping.wait()
 
-    yield Service(Receiver(landed, verifiers), {"mailbox": mailbox})
+    token = None if settings.demo_host in _LOOPBACK else settings.token()
+    yield Service(Receiver(landed, verifiers, token), {"mailbox": mailbox})
 
 
 def main() -> int:
     """Run until a signal; the exit code."""
     settings = load(DemoSettings)
+    settings = settings.model_copy(update={"host": settings.demo_host})
     return runtime.run("sinks", settings, settings.demo_port, lambda: build(settings))
 
 

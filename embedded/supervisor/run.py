@@ -179,7 +179,7 @@ async def _start_services(
     async def start(name: str, child: Child) -> None:
         report(name, "starting")
         child.start()
-        await until_ready(name, child, options.reachable_host(), ports[name])
+        await until_ready(name, child, options.reachable_host(name), ports[name])
         report(name, READY)
 
     await first_error(*(start(name, child) for name, child in children.items()))

@@ -47,6 +47,6 @@ class RunOptions(Settings):
             chosen[name] = port or free_port([*wanted.values(), *chosen.values()])
         return chosen
 
-    def reachable_host(self) -> str:
-        """The address at which this machine reaches what listens on `host`."""
-        return LOOPBACK if self.host in _ANY_ADDRESS else self.host
+    def reachable_host(self, name: str) -> str:
+        """The address at which this machine reaches a service; the demo's sinks are nowhere else."""
+        return LOOPBACK if name == "sinks" or self.host in _ANY_ADDRESS else self.host

@@ -19,4 +19,4 @@ class Running:
 
     def url(self, name: str) -> str:
         """The address of a service, or of the sinks' page."""
-        return f"http://{self.options.reachable_host()}:{self.ports[name]}"
+        return f"http://{self.options.reachable_host(name)}:{self.ports[name]}"

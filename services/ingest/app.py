@@ -29,6 +29,7 @@ from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
 from shared import log, runtime, secrets
+from shared.http.api_page import install_api_page
 from shared.http.operations import operations
 from shared.http.problems import install_problems
 from shared.kafka.producer import Producer
@@ -73,8 +74,9 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             data_centres=data_centres,
             registry=registry,
         )
-        app = FastAPI(title="Firsthour ingest", version="1", docs_url="/docs", redoc_url=None, redirect_slashes=False)
+        app = FastAPI(title="Firsthour ingest", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
         install_problems(app)
+        install_api_page(app)
         operations(app, missing=intake.missing, attention=intake.attention, registry=registry)
         door = Door(sources, Limits(time.monotonic, registry))
         sdk_settings.install(app, door, proxies, settings.ingest_public_url)

@@ -30,6 +30,7 @@ from services.nurture.stages import Task, in_stages
 from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient
+from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
@@ -120,14 +121,15 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             lacking = loop.missing()
             return lacking if versioned.is_set() else ["nurture: Postgres is not reachable", *lacking]
 
-        app = FastAPI(title="Firsthour nurture", version="1", docs_url="/docs", redoc_url=None)
+        app = FastAPI(title="Firsthour nurture", version="1", docs_url=None, redoc_url=None)
         install_problems_of_a_database(app)
+        install_api_page(app)
         operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
         app.include_router(
             routes(Parts(engine, tokens, endpoints, facts, wake=deliverer.wake, on_facts=publisher.wake))
         )
-        yield Service(app, tasks)
+        yield Service(tokens.first(app), tasks)
 
 
 def main(settings: NurtureSettings) -> int:

@@ -16,6 +16,7 @@ from services.scoring.tables import SCHEMA
 from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
+from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
@@ -50,13 +51,15 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             max_records=settings.scoring_batch,
             max_bulk_records=settings.scoring_bulk_batch,
         )
-        app = FastAPI(title="Firsthour scoring", version="1", docs_url="/docs", redoc_url=None)
+        app = FastAPI(title="Firsthour scoring", version="1", docs_url=None, redoc_url=None)
         install_problems_of_a_database(app)
+        install_api_page(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
-        app.include_router(routes(engine, model, Tokens(settings.token())))
+        tokens = Tokens(settings.token())
+        app.include_router(routes(engine, model, tokens))
         revaluing = Revaluing(engine, model, utc_now, new_id, registry)
         yield Service(
-            app,
+            tokens.first(app),
             {
                 "kafka": producer.run,
                 "loop": loop.run,

@@ -1,15 +1,20 @@
 """Who may read and operate: bearer tokens with scopes, compared in constant time."""
 
 import hmac
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
-from shared.http.problems import Problem
+from shared.http.problems import Problem, problem_response
 
 SCOPES: Final = ("read", "operate", "admin")  # each includes those before it
 _BEARER = HTTPBearer(auto_error=False, description="The state folder's `admin-token`, or FIRSTHOUR_ADMIN_TOKEN.")
+_CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+_GUARDED: Final = "/v1/"
+App = Callable[..., Awaitable[None]]
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
@@ -32,18 +37,44 @@ class Tokens:
         """Let through whoever may do everything. Raises Problem 401 or 403."""
         self._check(given, "admin")
 
+    def first(self, app: App) -> App:
+        """The app behind its tokens: who has none is refused before a byte of the body is read, or a path is told.
+
+        FastAPI would read the body, and then ask who sends it.
+        """
+
+        async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and scope["path"].startswith(_GUARDED):
+                scheme, token = get_authorization_scheme_param(_authorization(scope))
+                try:
+                    self._scope(token if scheme.lower() == "bearer" and token else None)
+                except Problem as problem:
+                    await problem_response(problem)(scope, receive, send)
+                    return
+            await app(scope, receive, send)
+
+        return guarded
+
     def _check(self, given: HTTPAuthorizationCredentials | None, needed: str) -> None:
-        challenge = {"WWW-Authenticate": "Bearer"}
+        scope = self._scope(None if given is None else given.credentials)
+        if SCOPES.index(scope) < SCOPES.index(needed):
+            raise Problem(403, f"This token may not do that; it needs the scope {needed}")
+
+    def _scope(self, given: str | None) -> str:
+        """The scope of a token. Raises Problem 401."""
         if given is None:
             raise Problem(
                 401, "A token is needed", "Send `Authorization: Bearer <token>`; the token is in the state folder.",
-                headers=challenge,
+                headers=_CHALLENGE,
             )  # fmt: skip
         scope = None
         for token, granted in self._granted.items():  # all of them, so that time tells nothing
-            if hmac.compare_digest(token, given.credentials.encode()):
+            if hmac.compare_digest(token, given.encode("utf-8", "replace")):
                 scope = granted
         if scope is None:
-            raise Problem(401, "This token is not known", headers=challenge)
-        if SCOPES.index(scope) < SCOPES.index(needed):
-            raise Problem(403, f"This token may not do that; it needs the scope {needed}")
+            raise Problem(401, "This token is not known", headers=_CHALLENGE)
+        return scope
+
+
+def _authorization(scope: dict[str, Any]) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")

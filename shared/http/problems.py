@@ -90,21 +90,21 @@ def install_problems(
 
     async def problem(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return _response(error)
+        return problem_response(error)
 
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [FieldError("/" + "/".join(map(str, found["loc"])), found["msg"]) for found in error.errors()]
-        return _response(Problem(422, "The request has wrong fields", errors=errors))
+        return problem_response(Problem(422, "The request has wrong fields", errors=errors))
 
     async def http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         title = HTTPStatus(error.status_code).phrase
-        return _response(Problem(error.status_code, title, headers=dict(error.headers or {})))
+        return problem_response(Problem(error.status_code, title, headers=dict(error.headers or {})))
 
     async def unexpected(request: Request, error: Exception) -> Response:
         _LOG.error("request_failed", method=request.method, error=type(error).__name__, exc_info=error)
-        return _response(Problem(500, "Something went wrong here; it has been logged"))
+        return problem_response(Problem(500, "Something went wrong here; it has been logged"))
 
     async def away(request: Request, error: Exception) -> Response:
         if not transient(error):
@@ -120,5 +120,6 @@ def install_problems(
     app.add_exception_handler(Exception, unexpected)
 
 
-def _response(problem: Problem) -> Response:
+def problem_response(problem: Problem) -> Response:
+    """The answer that it is."""
     return Response(encode_problem(problem), problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE)

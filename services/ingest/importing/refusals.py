@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.ingest.domain.sheets.cells import as_text
 from services.ingest.domain.sheets.columns import REFUSED
 from services.ingest.importing.work import Refusal
 
@@ -32,8 +33,8 @@ class Refusals:
         rows = io.StringIO(newline="")
         writer = csv.writer(rows, delimiter=self._delimiter)
         if not self.size:
-            writer.writerow([*REFUSED, *self._names])
-        writer.writerows([each.line, each.reason, *each.row] for each in refused)
+            writer.writerow([*REFUSED, *map(as_text, self._names)])
+        writer.writerows([each.line, each.reason, *map(as_text, each.row)] for each in refused)
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         content = rows.getvalue().encode(

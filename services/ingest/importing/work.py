@@ -12,6 +12,7 @@ import msgspec
 from services.ingest.accept.outgoing import as_outgoing
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.sheets.cells import from_text
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.importing.cutting import LONGEST_RECORD
 from services.ingest.importing.reading import Piece, Shape, text
@@ -110,10 +111,12 @@ class Worker:
         """Rows that are not empty, at least as long as there are columns, and the lines they begin on."""
         reader = csv.reader(io.StringIO(content, newline=""), delimiter=self._plan.shape.delimiter or ",")
         columns = len(self._plan.sheet.columns)
-        before = 0
+        before, quoted = 0, "'" in content
         for row in reader:
             begins, before = line + before, reader.line_num
             if any(row):
+                if quoted:
+                    row[:] = map(from_text, row)
                 row.extend([""] * (columns - len(row)))
                 yield begins, row
 

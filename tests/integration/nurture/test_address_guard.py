@@ -37,3 +37,20 @@ def test_one_bad_address_spoils_the_name() -> None:
     assert first_refusal(["1.1.1.1", "127.0.0.1"], allow_private=False)
     assert first_refusal([], allow_private=True)
     assert first_refusal(["1.1.1.1", "8.8.8.8"], allow_private=False) is None
+
+
+METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192")
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *METADATA, "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fd00:c1::a9fe:a9fe",
+        *(f"{gateway}{each}" for each in METADATA for gateway in ("::ffff:", "64:ff9b::", "64:ff9b:1::", "::", "fd00:9b::",
+                                                                 "fd00::5efe:")),
+        *("2002:a9fe:a9fe::1", "2002:6464:64c8::1", "2001:0:a9fe:a9fe::1"),
+    ],
+)  # fmt: skip
+def test_nothing_opens_a_cloud_s_metadata(address: str, allow_private: bool) -> None:
+    assert refusal(address, allow_private=allow_private)

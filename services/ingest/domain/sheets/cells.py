@@ -40,6 +40,19 @@ _DIGITS: Final = re.compile(r"-?\d[\d.,]*", re.ASCII)
 _BESIDE_AMOUNT: Final = re.compile(r"[\s'\u2019\u00a0\u202f]|[€$£¥]|[A-Za-z]{3}(?![A-Za-z])")
 _CODE: Final = re.compile(r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
 _SYMBOLS: Final = {"€": "EUR", "£": "GBP"}  # of the others, several countries have one
+_LIKE_A_FORMULA: Final = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # also full width
 
 
 @lru_cache(maxsize=4096)
@@ -185,3 +198,13 @@ def decimals_of(texts: Iterable[str]) -> tuple[bool, frozenset[Decimals]]:
         else:
             shown.add("point" if points else "comma")
     return unsure, frozenset(shown)
+
+
+def as_text(cell: str) -> str:
+    """The cell as a spreadsheet takes it for text: what begins like a formula gets the apostrophe that says so."""
+    return f"'{cell}" if cell.startswith(_LIKE_A_FORMULA) else cell
+
+
+def from_text(cell: str) -> str:
+    """The cell without that apostrophe."""
+    return cell[1:] if cell.startswith("'") and cell.startswith(_LIKE_A_FORMULA, 1) else cell

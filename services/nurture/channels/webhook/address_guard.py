@@ -19,6 +19,18 @@ _OWN: Final = (
     IPv6Network("::1/128"),
     IPv6Network("fc00::/7"),
 )
+# Nobody admits these: what a cloud tells its machines about themselves, passwords among it. Some are within what
+# `allow_private` opens, and one looks like any address of the internet.
+_METADATA: Final = (
+    IPv4Network("169.254.0.0/16"),  # AWS, Google, Azure, DigitalOcean, Oracle, OpenStack …: link-local
+    IPv4Network("100.100.100.200/32"),  # Alibaba
+    IPv4Network("168.63.129.16/32"),  # Azure's platform
+    IPv4Network("192.0.0.192/32"),  # Oracle
+    IPv6Network("fd00:ec2::/32"),  # AWS
+    IPv6Network("fd20:ce::254/128"),  # Google
+    IPv6Network("fd00:42::42/128"),  # Scaleway
+    IPv6Network("fd00:c1::a9fe:a9fe/128"),  # Oracle
+)
 # Never, whatever the configuration says: link-local holds the clouds' metadata services.
 _NEVER: Final = (
     IPv4Network("0.0.0.0/8"),
@@ -47,6 +59,8 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
         if judged.scope_id is not None:
             return "a link-local address"
         judged = judged.ipv4_mapped or judged
+    if any(each in net for each in _meant(judged) for net in _METADATA if net.version == each.version):
+        return "an address of a cloud's metadata service"
     if any(judged.version == net.version and judged in net for net in _OWN):
         return None if allow_private else "an address of a private network"
     if isinstance(judged, IPv6Address) and judged not in _ROUTED:
@@ -54,6 +68,16 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
     if any(judged.version == net.version and judged in net for net in _NEVER):
         return "not a public address"
     return None
+
+
+def _meant(address: Address) -> list[Address]:
+    """The address, and the IPv4 one that a gateway of the own network makes of its last 32 bits (NAT64, ISATAP).
+
+    6to4 and Teredo are never dialled at all.
+    """
+    if isinstance(address, IPv4Address) or address in _ROUTED:
+        return [address]
+    return [address, IPv4Address(int(address) & 0xFFFF_FFFF)]
 
 
 def first_refusal(addresses: Sequence[str], *, allow_private: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
@@ -23,10 +23,14 @@ from services.nurture.outbox.publisher import FactMaker, FactPublisher
 from services.nurture.outlets import Outlets, load_outlets
 from services.nurture.retention import keep_to, kept_days
 from services.nurture.runs.changes import MAIL
+from services.nurture.runs.ends import Ends
 from services.nurture.runs.handler import UpdatesHandler
+from services.nurture.runs.news import News
+from services.nurture.runs.reassign import reassign
 from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
 from services.nurture.stages import Task, in_stages
+from services.nurture.store import overdue as store_overdue
 from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient
@@ -83,8 +87,11 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             deliverer.wake(names)
             publisher.wake()
 
-        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable)
-        timers = Timers(engine, versions, endpoints, facts, metrics, on_sendable=sendable)
+        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable, bulk=topics.updates_bulk)
+        ends = Ends(settings.kafka, client_id=f"{instance}-ends")
+        closing.push_async_callback(ends.aclose)
+        news = News(engine, ends, topics.updates, metrics)
+        timers = Timers(engine, versions, endpoints, facts, metrics, news, on_sendable=sendable)
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
@@ -107,8 +114,11 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
                 {
                     "updates": _after(versioned, loop.run),
                     "timers": _after(versioned, timers.run),
+                    "news": news.run,
                     "deliverer": deliverer.run,
-                    "versions": lambda stopping: _keep_versions(engine, versions, versioned, stopping),
+                    "versions": lambda stopping: _keep_versions(
+                        engine, versions, endpoints.reps.keys(), versioned, stopping
+                    ),
                     "retention": lambda stopping: keep_to(engine, kept_days(settings), stopping),
                     "loop-lag": runtime.loop_lag(registry),
                 },
@@ -118,7 +128,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
         )
 
         def missing() -> list[str]:
-            lacking = loop.missing()
+            lacking = [*loop.missing(), *timers.missing()]
             return lacking if versioned.is_set() else ["nurture: Postgres is not reachable", *lacking]
 
         app = FastAPI(title="Firsthour nurture", version="1", docs_url=None, redoc_url=None)
@@ -127,7 +137,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
         operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
         app.include_router(
-            routes(Parts(engine, tokens, endpoints, facts, wake=deliverer.wake, on_facts=publisher.wake))
+            routes(Parts(engine, tokens, endpoints, facts, versions, wake=deliverer.wake, on_facts=publisher.wake))
         )
         yield Service(tokens.first(app), tasks)
 
@@ -156,14 +166,23 @@ def _sends(outlets: Outlets, closing: AsyncExitStack) -> dict[str, tuple[int, Se
 
 
 async def _keep_versions(
-    engine: AsyncEngine, versions: Versions, versioned: asyncio.Event, stopping: asyncio.Event
+    engine: AsyncEngine,
+    versions: Versions,
+    reps: Collection[str],
+    versioned: asyncio.Event,
+    stopping: asyncio.Event,
 ) -> None:
-    """Store the live versions and learn those that runs still use, before anything starts or moves a run."""
+    """Store the live versions and learn those that runs still use, before anything starts or moves a run.
+
+    What was parked is taken up again, and the tasks of reps who are gone go to others.
+    """
     while not stopping.is_set() and not versioned.is_set():
         try:
             async with engine.begin() as conn:
                 await versions.keep_live(conn)
                 await versions.learn_active(conn)
+                await store_overdue.try_again(conn)
+                await reassign(conn, versions, reps)
             versioned.set()
         except Exception as error:
             if not is_transient(error):

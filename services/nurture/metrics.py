@@ -23,6 +23,9 @@ class Metrics:
     facts: Counter
     undecided: Counter
     disabled: Gauge
+    parked: Gauge
+    timer_failures: Counter
+    news_age: Gauge
 
 
 def make_metrics(registry: CollectorRegistry) -> Metrics:
@@ -75,6 +78,23 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
             "firsthour_nurture_endpoints_disabled",
             "1 while nothing is sent to the endpoint because it answered 410.",
             ["endpoint"],
+            registry=registry,
+        ),
+        parked=Gauge(
+            "firsthour_nurture_parked",
+            "Rows put aside because working them off failed; each has its reason.",
+            ["kind"],
+            registry=registry,
+        ),
+        timer_failures=Counter(
+            "firsthour_nurture_timer_failures",
+            "Looks at one kind of timer that failed as a whole.",
+            ["kind"],
+            registry=registry,
+        ),
+        news_age=Gauge(
+            "firsthour_nurture_news_age_seconds",
+            "How old the news is that timers know: above 600 they go on without it.",
             registry=registry,
         ),
     )

@@ -59,6 +59,7 @@ enrolments = sa.Table(
     _at("window_stopped_at"),
     _text("window_stopped_by", nullable=True),
     _at("window_missed_at"),  # noticed that nobody had got in touch when it closed
+    _text("parked_reason", nullable=True),  # moving it failed: its timer is left alone until nurture starts anew
     sa.Column("document", BYTEA, nullable=False),  # the whole run: domain/enrolment.py
     sa.ForeignKeyConstraint(
         ["workflow", "version"],
@@ -68,6 +69,7 @@ enrolments = sa.Table(
     sa.CheckConstraint("status IN ('active', 'completed', 'exited', 'goal_reached')", name="enrolments_status"),
     sa.CheckConstraint("(status = 'active') = (ended_at IS NULL)", name="enrolments_ended"),
     sa.CheckConstraint("due_at IS NULL OR status = 'active'", name="enrolments_due"),
+    sa.CheckConstraint("parked_reason IS NULL OR status = 'active'", name="enrolments_parked"),
     sa.CheckConstraint("(window_opened_at IS NULL) = (window_closes_at IS NULL)", name="enrolments_window"),
     sa.CheckConstraint(
         "(window_stopped_at IS NULL) = (window_stopped_by IS NULL) "
@@ -86,8 +88,9 @@ enrolments = sa.Table(
         "enrolments_due",
         "due_at",
         "id",
-        postgresql_where=sa.text("status = 'active' AND due_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL"),
     ),
+    sa.Index("enrolments_put_aside", "id", postgresql_where=sa.text("parked_reason IS NOT NULL")),
     sa.Index(
         "enrolments_open_window",
         "window_closes_at",
@@ -148,7 +151,8 @@ deliveries = sa.Table(
         name="deliveries_purpose",
     ),
     sa.CheckConstraint(
-        "state IN ('pending', 'claimed', 'delivered', 'failed', 'expired', 'cancelled')", name="deliveries_state"
+        "state IN ('pending', 'claimed', 'parked', 'delivered', 'failed', 'expired', 'cancelled')",
+        name="deliveries_state",
     ),
     sa.CheckConstraint(
         "(state = 'claimed') = (lease_until IS NOT NULL) AND (state = 'claimed') = (lease_token IS NOT NULL) "
@@ -157,7 +161,10 @@ deliveries = sa.Table(
     ),
     sa.CheckConstraint("began_at IS NULL OR state = 'claimed'", name="deliveries_began"),
     sa.CheckConstraint("NOT withdrawn OR state <> 'pending'", name="deliveries_withdrawn"),
-    sa.CheckConstraint("(state IN ('pending', 'claimed')) = (finished_at IS NULL)", name="deliveries_finished"),
+    sa.CheckConstraint(
+        "(state IN ('pending', 'claimed', 'parked')) = (finished_at IS NULL)", name="deliveries_finished"
+    ),
+    sa.CheckConstraint("state <> 'parked' OR reason IS NOT NULL", name="deliveries_parked"),
     sa.CheckConstraint("state <> 'delivered' OR attempts > 0", name="deliveries_attempted"),
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="deliveries_fallback"),
     sa.CheckConstraint(
@@ -170,6 +177,7 @@ deliveries = sa.Table(
         "expires_at",
         postgresql_where=sa.text("state = 'pending' AND expires_at IS NOT NULL"),
     ),
+    sa.Index("deliveries_put_aside", "id", postgresql_where=sa.text("state = 'parked'")),
     sa.Index("deliveries_newest", "created_at", "id"),
     sa.Index("deliveries_failed", "created_at", "id", postgresql_where=sa.text("state = 'failed'")),
 )
@@ -211,6 +219,7 @@ tasks = sa.Table(
     _text("outcome", nullable=True),
     _text("done_channel", nullable=True),
     _text("note", nullable=True),
+    _text("parked_reason", nullable=True),  # its fallback failed: left alone until nurture starts anew
     sa.Column("payload", BYTEA, nullable=False),
     sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="tasks_enrolment"),
     sa.UniqueConstraint("enrolment_id", "step", name="tasks_once"),
@@ -219,7 +228,12 @@ tasks = sa.Table(
     sa.CheckConstraint("(state = 'done') = (done_by IS NOT NULL)", name="tasks_done"),
     sa.CheckConstraint("outcome IN ('reached', 'attempted')", name="tasks_outcome"),
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="tasks_fallback"),
-    sa.Index("tasks_expiring", "expires_at", postgresql_where=sa.text("state = 'open' AND expires_at IS NOT NULL")),
+    sa.Index(
+        "tasks_expiring",
+        "expires_at",
+        postgresql_where=sa.text("state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL"),
+    ),
+    sa.Index("tasks_put_aside", "id", postgresql_where=sa.text("state = 'open' AND parked_reason IS NOT NULL")),
     sa.Index("tasks_newest", "created_at", "id"),
     sa.Index("tasks_open", "created_at", "id", postgresql_where=sa.text("state = 'open'")),
 )
@@ -249,13 +263,40 @@ seen_updates = sa.Table(
     sa.Index("seen_updates_age", "seen_at", postgresql_using="brin"),
 )
 
-contact_merges = sa.Table(
-    "contact_merges",
+contacts = sa.Table(  # whoever something that matters happened to: the row is the lock
+    "contacts",
     metadata,
-    _id("loser", primary_key=True),
-    _id("survivor"),
-    sa.CheckConstraint("loser <> survivor", name="contact_merges_apart"),
-    sa.Index("contact_merges_survivor", "survivor"),
+    _id(primary_key=True),
+    sa.Column("merged_into", UUID(as_uuid=True)),
+    sa.CheckConstraint("merged_into <> id", name="contacts_apart"),
+)
+
+recent_events = sa.Table(  # what may end or move a run whose trigger is yet to arrive
+    "recent_events",
+    metadata,
+    _id(primary_key=True),
+    _id("contact_id"),
+    _text("type"),
+    _at("happened_at", nullable=False),
+    sa.Column("event", BYTEA, nullable=False),
+    sa.Index("recent_events_contact", "contact_id", "type", "happened_at"),
+    sa.Index("recent_events_age", "happened_at"),
+)
+
+refusals = sa.Table(  # leads that began no run at all
+    "refusals",
+    metadata,
+    _id(primary_key=True),  # of the run that it would have been
+    _id("event_id"),
+    _id("contact_id"),
+    _text("workflow"),
+    _text("reason"),
+    _at("happened_at", nullable=False),
+    sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("told", sa.Boolean, nullable=False),  # somebody was told all the same
+    sa.CheckConstraint("reason IN ('robot', 'late', 'where', 'running', 'reentry')", name="refusals_reason"),
+    sa.Index("refusals_contact", "contact_id", "workflow"),
+    sa.Index("refusals_newest", "refused_at", "id"),
 )
 
 consents = sa.Table(  # the last word of each matter

@@ -1,10 +1,11 @@
 """Nurture as a whole in this process, on the real Kafka and Postgres, fed with updates as scoring publishes them."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.app import build
+from services.nurture.domain.enrolment import decode_enrolment, encode_enrolment
 from services.nurture.settings import NurtureSettings
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
@@ -175,6 +177,17 @@ class Nurture:
     async def execute(self, statement: str, **values: Any) -> None:
         async with self.engine.begin() as conn:
             await conn.execute(sa.text(statement), values)
+
+    async def make_due(self) -> None:
+        """Every wait is over now."""
+        for row in await self.rows("SELECT id, document FROM enrolments WHERE status = 'active'"):
+            with contextlib.suppress(msgspec.MsgspecError):
+                run, now = decode_enrolment(row["document"]), utc_now()
+                waiting = replace(run.waiting, until=now) if run.waiting else None
+                await self.execute(
+                    "UPDATE enrolments SET document = :document, due_at = :now WHERE id = :id",
+                    id=run.id, now=now, document=encode_enrolment(replace(run, waiting=waiting)),
+                )  # fmt: skip
 
     async def one(self, statement: str, **values: Any) -> Any:
         (row,) = await self.rows(statement, **values)

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.api.schemas import (
+    BECAUSE,
     AttemptOut,
     DeliveryOut,
     EndpointOut,
     EnrolmentOut,
     Listed,
+    RefusalOut,
     TaskDone,
     TaskOut,
     Window,
@@ -22,10 +24,11 @@ from services.nurture.api.schemas import (
     window_out,
 )
 from services.nurture.config import Endpoints
+from services.nurture.language.versions import Versions
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import MAIL
+from services.nurture.runs.touches import finish_task
 from services.nurture.store import lists as store_lists
-from services.nurture.store import outbox as store_facts
 from services.nurture.store.lists import Page, Row
 from shared import clock
 from shared.http.auth import Tokens
@@ -38,7 +41,8 @@ _Cursor = Annotated[str | None, Query(description="`next` of the page before.", 
 _Contact = Annotated[UUID | None, Query(description="Only of this contact.")]
 _Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 _Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
-_DeliveryState: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+_DeliveryState: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
+_Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]
 _TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
 
 
@@ -50,6 +54,7 @@ class Parts:
     tokens: Tokens
     endpoints: Endpoints
     facts: FactMaker
+    versions: Versions
     wake: Callable[[Iterable[str]], None]
     on_facts: Callable[[], None]
 
@@ -72,16 +77,35 @@ def _runs(router: APIRouter, parts: Parts) -> None:
         contact: _Contact = None,
         workflow: _Name = None,
         status: _Status | None = None,
+        parked: Annotated[bool | None, Query(description="Only those that are parked, or only the others.")] = None,
         limit: _Limit = 50,
         cursor: _Cursor = None,
     ) -> Listed[EnrolmentOut]:
         """Runs of workflows, newest first."""
         async with engine.connect() as conn:
             rows = await store_lists.enrolments(
-                conn, _page(limit, cursor), contact_id=contact, workflow=workflow, status=status
+                conn, _page(limit, cursor), parked=parked, contact_id=contact, workflow=workflow, status=status
             )
         now = clock.utc_now()
         return Listed(items=[enrolment_out(row, now) for row in rows], next=_next(rows, limit, "started_at"))
+
+    @router.get("/refusals", dependencies=read, tags=["runs"])
+    async def refusals(
+        contact: _Contact = None,
+        workflow: _Name = None,
+        reason: _Reason | None = None,
+        limit: _Limit = 50,
+        cursor: _Cursor = None,
+    ) -> Listed[RefusalOut]:
+        """Leads of the last 30 days that were not followed up by any workflow, and why; newest first."""
+        async with engine.connect() as conn:
+            rows = await store_lists.refusals(
+                conn, _page(limit, cursor), contact_id=contact, workflow=workflow, reason=reason
+            )
+        return Listed(
+            items=[RefusalOut(**dict(row), because=BECAUSE[row["reason"]]) for row in rows],
+            next=_next(rows, limit, "refused_at"),
+        )
 
     @router.get("/windows", dependencies=read, tags=["runs"])
     async def windows(
@@ -166,26 +190,23 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
     async def done(task_id: UUID, body: TaskDone) -> TaskOut:
         """A person got in touch, or tried: the task is done, and the first-hour clock stops. Safe to repeat."""
         async with engine.begin() as conn:
-            finished = await store_lists.finish_task(
-                conn, task_id, who=body.who, outcome=body.outcome, channel=body.channel, note=body.note
+            sendable = await finish_task(
+                conn,
+                task_id,
+                who=body.who,
+                outcome=body.outcome,
+                channel=body.channel,
+                note=body.note,
+                versions=parts.versions,
+                endpoints=parts.endpoints,
+                facts=parts.facts,
             )
             row = await store_lists.task(conn, task_id)
-            if finished is not None:
-                contact_id, enrolment_id, now = finished
-                fact = parts.facts.touched(
-                    contact_id,
-                    enrolment_id,
-                    now,
-                    who=body.who,
-                    channel=body.channel,
-                    outcome=body.outcome,
-                    note=body.note,
-                )
-                await store_facts.insert(conn, [fact])
         if row is None:
             raise Problem(404, "There is no such task")
         if row["state"] == "cancelled":
             raise Problem(409, "This task was cancelled", "The run that it belonged to has ended.")
+        parts.wake(sendable)
         parts.on_facts()
         return task_out(row)
 

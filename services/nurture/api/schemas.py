@@ -44,7 +44,7 @@ class Window(BaseModel):
 
 
 class EnrolmentOut(BaseModel):
-    """One contact's run through a workflow."""
+    """One contact's run through a workflow. `parked_reason`: moving it failed, and it waits for a new start."""
 
     id: UUID
     workflow: str
@@ -58,13 +58,37 @@ class EnrolmentOut(BaseModel):
     step: str | None
     waits_until: datetime | None
     waits_for: str | None
+    parked_reason: str | None
     window: Window | None
-    lead_value: Money
-    customer_value: Money
+    lead_value: Money | None
+    customer_value: Money | None
+
+
+class RefusalOut(BaseModel):
+    """A lead that began no run of any workflow, and why this one did not take it. `told`: somebody was told of it."""
+
+    id: UUID
+    event_id: UUID
+    contact_id: UUID
+    workflow: str
+    reason: Literal["robot", "late", "where", "running", "reentry"]
+    because: str
+    happened_at: datetime
+    refused_at: datetime
+    told: bool
+
+
+BECAUSE: dict[str, str] = {
+    "robot": "it was probably a robot's",
+    "late": "it came later than `trigger.max_age` allows",
+    "where": "`where` did not hold",
+    "running": "a run for this contact was going on",
+    "reentry": "`reentry` allows no further run for this contact yet",
+}
 
 
 class DeliveryOut(BaseModel):
-    """One thing to send; `id` is the webhook-id."""
+    """One thing to send; `id` is the webhook-id. `parked`: what was to be done with it failed, see `reason`."""
 
     id: UUID
     enrolment_id: UUID
@@ -75,7 +99,7 @@ class DeliveryOut(BaseModel):
     target: str
     endpoint: str
     rep: str | None
-    state: Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+    state: Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
     created_at: datetime
     due_at: datetime
     deadline_at: datetime | None
@@ -107,7 +131,7 @@ class Person(BaseModel):
 
 
 class TaskOut(BaseModel):
-    """Something for a person to do."""
+    """Something for a person to do. `parked_reason`: what was to happen when it came too late failed."""
 
     id: UUID
     enrolment_id: UUID
@@ -124,6 +148,7 @@ class TaskOut(BaseModel):
     outcome: Literal["reached", "attempted"] | None
     done_channel: str | None
     note: str | None
+    parked_reason: str | None
     contact: Person
     lead_value: Money | None
     customer_value: Money | None
@@ -158,22 +183,26 @@ class EndpointOut(BaseModel):
 
 def enrolment_out(row: Row, now: datetime) -> EnrolmentOut:
     """A run as the API shows it."""
-    run = decode_enrolment(row["document"])
-    waiting = run.waiting
-    currency = run.contact.currency
+    try:
+        run = decode_enrolment(row["document"])
+    except msgspec.MsgspecError:  # one that cannot be read any more is listed all the same
+        run = None
+    waiting = run.waiting if run else None
     return EnrolmentOut(
         **{name: row[name] for name in _OF_ENROLMENT},
-        ended_because=run.ended_because,
-        step=run.position,
+        ended_because=run.ended_because if run else None,
+        step=run.position if run else None,
         waits_until=waiting.until if waiting else None,
         waits_for=waiting.event if waiting else None,
         window=window_out(row, now) if row["window_opened_at"] is not None else None,
-        lead_value=_money(run.values.lead, currency),
-        customer_value=_money(run.values.customer, currency),
+        lead_value=_money(run.values.lead, run.contact.currency) if run else None,
+        customer_value=_money(run.values.customer, run.contact.currency) if run else None,
     )
 
 
-_OF_ENROLMENT = ("id", "workflow", "version", "contact_id", "status", "triggered_at", "started_at", "ended_at")
+_OF_ENROLMENT = (
+    "id", "workflow", "version", "contact_id", "status", "triggered_at", "started_at", "ended_at", "parked_reason",
+)  # fmt: skip
 
 
 def window_out(row: Row, now: datetime) -> Window:

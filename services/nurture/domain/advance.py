@@ -77,41 +77,65 @@ def _arrive(run: _Run, update: ContactUpdate) -> None:
         _walk(run, step.next)
 
 
+def hear(enrolment: Enrolment, update: ContactUpdate) -> Decision:
+    """What an update makes of a run whose version cannot be read any more: it goes nowhere, but takes a human touch."""
+    heard, touched = _heard(enrolment, update)
+    if touched and heard.status == "active":
+        heard = _noted(heard, update.event, ())
+    return Decision(heard, changed=heard is not enrolment, close_tasks=touched)
+
+
 def _remember(run: _Run, update: ContactUpdate) -> None:
     """Take in what an update says, without moving on: contact, clock, goal, and what it would satisfy."""
     if not run.enrolment.listens:
         return
     event = update.event
-    known = run.enrolment.contact
-    newer = update.contact.version > known.version or known.id != run.enrolment.contact_id  # merged since
-    active = run.enrolment.status == "active"  # an ended run keeps what it knew when it ended
-    if active and newer and update.contact.id == run.enrolment.contact_id:
-        run.enrolment = replace(run.enrolment, contact=update.contact, values=update.values)
-    trigger = run.enrolment.trigger
-    if event.id == trigger.id or event.time < trigger.time:
-        return
-    if event.human_touch:
-        run.close_tasks = True
-        _stop_window(run, event.time, str(event.data.get("who") or "somebody"))
-    if not active:
+    counts = _counts(run.enrolment, event)
+    run.enrolment, touched = _heard(run.enrolment, update)
+    run.close_tasks = run.close_tasks or touched
+    if not counts or run.enrolment.status != "active":
         return
     facts = Facts(update.contact, update.values, event, run.now)
     goal = run.workflow.goal
     if goal is not None and event.type == goal.on and goal.where(facts):
-        _stop_window(run, event.time, "goal")
+        run.enrolment = _stopped(run.enrolment, event.time, "goal")
         _end(run, "goal_reached", event.type)
         run.cancel = True
-        return
-    if any(seen.event_id == event.id for seen in run.enrolment.seen):
         return
     satisfied = tuple(
         step.id
         for step in run.workflow.steps.values()
         if isinstance(step, WaitFor) and step.event == event.type and step.where(facts)
     )
-    if satisfied:
-        seen = (*run.enrolment.seen, Seen(event.id, satisfied))[-_REMEMBERED:]
-        run.enrolment = replace(run.enrolment, seen=seen)
+    if satisfied or touched:
+        run.enrolment = _noted(run.enrolment, event, satisfied)
+
+
+def _heard(enrolment: Enrolment, update: ContactUpdate) -> tuple[Enrolment, bool]:
+    """The run, knowing what needs no workflow to be understood; and whether a person got in touch."""
+    if not enrolment.listens:
+        return enrolment, False
+    event, known = update.event, enrolment.contact
+    touched = event.human_touch and _counts(enrolment, event)
+    newer = update.contact.version > known.version or known.id != enrolment.contact_id  # merged since
+    # An ended run keeps what it knew when it ended.
+    if enrolment.status == "active" and newer and update.contact.id == enrolment.contact_id:
+        enrolment = replace(enrolment, contact=update.contact, values=update.values)
+    if touched:
+        enrolment = _stopped(enrolment, event.time, str(event.data.get("who") or "somebody"))
+    return enrolment, touched
+
+
+def _counts(enrolment: Enrolment, event: Happening) -> bool:
+    """Whether the event happened after the trigger, and is told for the first time."""
+    trigger = enrolment.trigger
+    if event.id == trigger.id or event.time < trigger.time:
+        return False
+    return all(seen.event_id != event.id for seen in enrolment.seen)
+
+
+def _noted(enrolment: Enrolment, event: Happening, steps: tuple[str, ...]) -> Enrolment:
+    return replace(enrolment, seen=(*enrolment.seen, Seen(event.id, steps))[-_REMEMBERED:])
 
 
 def _take_seen(run: _Run, step: WaitFor) -> bool:
@@ -130,6 +154,11 @@ def _wake(run: _Run) -> None:
     if run.enrolment.status != "active" or waiting is None or run.now < waiting.until:
         return
     step = run.workflow.steps.get(run.enrolment.position or "")
+    if isinstance(step, Wait) and step.quiet_hours is not None:  # it may wake late, and inside them by now
+        until = after_quiet_hours(run.now, step.quiet_hours, zone_of(run.enrolment.contact.time_zone))
+        if until > run.now:
+            run.enrolment = replace(run.enrolment, waiting=Waiting(until))
+            return
     _walk(run, step.on_timeout if isinstance(step, WaitFor) else step.next if isinstance(step, Wait) else None)
 
 
@@ -201,10 +230,12 @@ def _end(run: _Run, status: Status, because: str) -> None:
     )
 
 
-def _stop_window(run: _Run, at: datetime, who: str) -> None:
-    window = run.enrolment.window
+def _stopped(enrolment: Enrolment, at: datetime, who: str) -> Enrolment:
+    """The run with its clock stopped, by whoever was first."""
+    window = enrolment.window
     if window is None:
-        return
+        return enrolment
     at = max(at.astimezone(UTC), window.opened_at)
     if window.stopped_at is None or (at < window.stopped_at and window.stopped_by != "goal"):
-        run.enrolment = replace(run.enrolment, window=replace(window, stopped_at=at, stopped_by=who))
+        return replace(enrolment, window=replace(window, stopped_at=at, stopped_by=who))
+    return enrolment

@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event that came before the run was ready for it, and the `wait_for` steps that it would satisfy."""
+    """An event that was taken in, and the `wait_for` steps that it would still satisfy."""
 
     event_id: UUID
     steps: tuple[str, ...]

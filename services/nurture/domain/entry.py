@@ -1,6 +1,6 @@
 """Who starts a workflow, and when not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
@@ -67,13 +67,11 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     return None
 
 
-def begin(
-    workflow: Workflow, update: ContactUpdate, now: datetime, earlier: tuple[ContactUpdate, ...] = ()
-) -> Decision:
+def begin(workflow: Workflow, update: ContactUpdate, now: datetime, earlier: Sequence[ContactUpdate] = ()) -> Decision:
     """The run that this update starts (`may_enrol` was None), moved as far as it goes at once.
 
     `earlier`: updates about the contact that arrived before this one, in case they happened after the trigger
-    (a purchase that overtook the lead); leave empty when none are kept.
+    (a purchase that overtook the lead).
     """
     event = update.event
     window = None
@@ -95,7 +93,16 @@ def begin(
         values=update.values,
         reasons=update.bookings,
     )
-    return advance(workflow, enrolment, Started(earlier), now)
+    return advance(workflow, enrolment, Started(tuple(earlier)), now)
+
+
+def last_of(contact_id: UUID, merged: Mapping[UUID, UUID]) -> UUID:
+    """Who a contact is in the end, after all merges (`merged`: into whom each was)."""
+    seen = {contact_id}
+    while (into := merged.get(contact_id)) is not None and into not in seen:
+        seen.add(into)
+        contact_id = into
+    return contact_id
 
 
 def after_merge(enrolments: Sequence[Enrolment], into: UUID, now: datetime) -> tuple[Decision, ...]:

@@ -76,11 +76,15 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 def read_update(envelope: UpdateEnvelope) -> ContactUpdate:
     """The update in the shape the rules work on. Raises Permanent when its event can never be read."""
     update = envelope.data
+    return ContactUpdate(read_event(update.event), update.contact, update.after, tuple(update.bookings))
+
+
+def read_event(event: bytes | msgspec.Raw) -> Happening:
+    """The event in the shape the rules work on. Raises Permanent when it can never be read."""
     try:
-        event = _EVENT.decode(update.event)
+        read = _EVENT.decode(event)
     except msgspec.MsgspecError as error:
         raise Permanent(f"undecodable event in an update: {without_values(error)}") from None
-    if event.time.tzinfo is None:
+    if read.time.tzinfo is None:
         raise Permanent("event time without a time zone")
-    happening = Happening(event.id, event.type, event.time, event.source, event.data, event.trust)
-    return ContactUpdate(happening, update.contact, update.after, tuple(update.bookings))
+    return Happening(read.id, read.type, read.time, read.source, read.data, read.trust)

@@ -15,6 +15,7 @@ from shared.money import from_minor
 
 REQUESTED: Final = "followup.requested"
 FALLBACK: Final = "followup.fallback"
+REPEATED: Final = "followup.repeated"
 LARGEST: Final = 20_000  # bytes; Standard Webhooks asks for less than 20 KB
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -37,6 +38,7 @@ def followup_payload(
     purpose: str,
     now: datetime,
     deadline: datetime | None,
+    kind: str = REQUESTED,
 ) -> bytes:
     """The body of a webhook, which is also a template's context and a task's details.
 
@@ -81,7 +83,7 @@ def followup_payload(
         "window": window
         and {"opened_at": window.opened_at, "closes_at": window.closes_at, "stopped_at": window.stopped_at},
     }
-    return _fit({"type": REQUESTED, "timestamp": now.astimezone(UTC), "data": data})
+    return _fit({"type": kind, "timestamp": now.astimezone(UTC), "data": data})
 
 
 def fallback_payload(

@@ -1,12 +1,12 @@
 """Which version of a workflow a run goes on with: the one it started with, for as long as it can be compiled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.enrolment import Decision, Enrolment
+from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import Workflows, compile_workflow
 from services.nurture.language.conditions import Undecided
@@ -15,6 +15,7 @@ from services.nurture.store.enrolments import Version
 from shared import log
 from shared.errors import ConfigurationError
 
+UNUSABLE: Final = "its version of the workflow cannot be read any more"
 _LOG = log.get(__name__)
 
 
@@ -38,10 +39,9 @@ class Versions:
     async def _learn(self, conn: AsyncConnection, wanted: set[tuple[str, str]]) -> None:
         wanted = wanted - self.known.keys()
         if wanted:
-            stored = await store.versions(conn, wanted)
-            self.known.update(dict.fromkeys(wanted))
-            for each in stored:
-                workflow = self.known[each.name, each.version] = self._compiled(each)
+            compiled = {(each.name, each.version): self._compiled(each) for each in await store.versions(conn, wanted)}
+            self.known |= dict.fromkeys(wanted) | compiled
+            for workflow in compiled.values():
                 if workflow is not None:
                     self.listened |= workflow.listens_to
 
@@ -58,8 +58,11 @@ class Versions:
         try:
             return compile_workflow(stored.source, undecided=self.undecided)
         except ConfigurationError as error:
-            _LOG.error("workflow_version_unusable", workflow=stored.name, version=stored.version, problem=str(error))
-            return None
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - one stored version, whatever is wrong with it, must not stop the others
+            problem = type(error).__name__
+        _LOG.error("workflow_version_unusable", workflow=stored.name, version=stored.version, problem=problem)
+        return None
 
 
 def with_live(live: Workflows, undecided: Undecided) -> Versions:
@@ -67,17 +70,3 @@ def with_live(live: Workflows, undecided: Undecided) -> Versions:
     workflows = live.by_name.values()
     listened = {kind for workflow in workflows for kind in workflow.listens_to}
     return Versions(live, {(w.name, w.version): w for w in workflows}, listened, undecided)
-
-
-def unusable(run: Enrolment, now: datetime) -> Decision:
-    """The end of a run whose version cannot be compiled any more."""
-    return Decision(
-        replace(
-            run,
-            status="exited",
-            position=None,
-            waiting=None,
-            ended_at=now,
-            ended_because="its version of the workflow cannot be read any more",
-        )
-    )

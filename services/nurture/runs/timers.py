@@ -1,39 +1,53 @@
 """What time alone brings about: waits that end, deadlines that pass, clocks that run out.
 
-One look each 100 ms, by the indexes of what waits; the row is the truth, so any process may do any of it.
+One look each 100 ms, by the indexes of what waits; the row is the truth, so any process may do any of it. What came
+due is judged only once all that had been said until then is known (news.py), and one row that raises is parked
+(isolation.py).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
-from services.nurture.domain.enrolment import Due
+from services.nurture.domain.enrolment import Due, decode_enrolment
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import at_expiry
-from services.nurture.language.versions import Versions, unusable
+from services.nurture.language.versions import UNUSABLE, Versions
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes
+from services.nurture.runs.isolation import Done, Row, work_off
+from services.nurture.runs.news import News
 from services.nurture.runs.writing import write
+from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
 from services.nurture.store import overdue as store_overdue
+from services.nurture.store import refusals as store_refusals
 from services.nurture.store.deliveries import Given
-from services.nurture.store.overdue import Overdue
+from services.nurture.store.enrolments import DueRun
+from services.nurture.store.overdue import Late, Overdue
 from shared import log
 from shared.db.transient import is_transient
 from shared.pause import pause
 
-_Work = Callable[[AsyncConnection], Awaitable[tuple[int, set[str]]]]
-"""Does one kind of overdue work; returns how much there was, and the queues in which something new stands."""
+_Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
+"""Does one kind of overdue work in a transaction: how many rows there were, and what came of it."""
+
+R = TypeVar("R", bound=Row)
 
 _LOG = log.get(__name__)
 _TICK_S: Final = 0.1
 _AT_ONCE: Final = 500
+_TIDY_EVERY_S: Final = 3600.0
+_COUNT_EVERY_S: Final = 10.0
 
 
 class Timers:
@@ -46,6 +60,7 @@ class Timers:
         endpoints: Endpoints,
         facts: FactMaker,
         metrics: Metrics,
+        news: News,
         *,
         on_sendable: Callable[[set[str]], None],
     ) -> None:
@@ -55,7 +70,19 @@ class Timers:
         self._endpoints = endpoints
         self._facts = facts
         self._metrics = metrics
+        self._news = news
         self._on_sendable = on_sendable
+        self._failing: set[str] = set()
+        self._next: dict[str, float] = {}
+        self._now_and_then: tuple[tuple[str, float, _Act], ...] = (
+            ("count of what is parked", _COUNT_EVERY_S, self._count_parked),
+            ("old events", _TIDY_EVERY_S, _forget_recent),
+            ("old refusals", _TIDY_EVERY_S, _forget_refusals),
+        )
+
+    def missing(self) -> list[str]:
+        """The kinds of timers that do not work."""
+        return [f"nurture: {kind} that are due cannot be worked off" for kind in sorted(self._failing)]
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look each 100 ms until `stopping`; at once again while there is more than one look takes."""
@@ -63,13 +90,11 @@ class Timers:
         while not stopping.is_set():
             more = False
             try:
-                async with self._engine.connect() as conn:
-                    overdue = await store_overdue.look(conn)
-                if not overdue.enrolments:
-                    self._metrics.timer_lag.set(0)
-                for due, work in self._work(overdue):
-                    if due:
-                        more |= await self._transact(work)
+                more = await self._look()
+                for kind, each_s, act in self._now_and_then:
+                    if self._next.get(kind, 0.0) <= asyncio.get_running_loop().time():
+                        await self._transact(kind, act)
+                        self._next[kind] = asyncio.get_running_loop().time() + each_s
                 troubled = False
             except Exception as error:
                 if not is_transient(error):
@@ -80,47 +105,85 @@ class Timers:
             if not more:
                 await pause(stopping, _TICK_S)
 
-    def _work(self, overdue: Overdue) -> list[tuple[bool, _Work]]:
-        return [
-            (overdue.enrolments, self._wake),
-            (overdue.deliveries, self._expire),
-            (overdue.tasks, self._expire_tasks),
-            (overdue.windows, self._close_windows),
-        ]
+    async def _look(self) -> bool:
+        """Work off what is overdue; whether there is more."""
+        async with self._engine.connect() as conn:
+            overdue = await store_overdue.look(conn)
+        if overdue.enrolments or overdue.deliveries or overdue.tasks or overdue.windows:
+            self._news.want()
+        if not overdue.enrolments:
+            self._metrics.timer_lag.set(0)
+        more = False
+        for kind, act in self._acts(overdue, self._news.until(overdue.now)):
+            more |= await self._transact(kind, act)
+        return more
 
-    async def _transact(self, work: _Work) -> bool:
-        async with self._engine.begin() as conn:
-            done, sendable = await work(conn)
-        self._on_sendable(sendable)
-        return done == _AT_ONCE
+    def _acts(self, overdue: Overdue, until: datetime | None) -> Iterable[tuple[str, _Act]]:
+        if until is None:
+            return
+        if overdue.enrolments:
+            yield _isolated("enrolments", partial(self._due, until), self._wake, store.park)
+        if overdue.deliveries:
+            lock = partial(store_overdue.expired, until=until, most=_AT_ONCE)
+            yield _isolated("deliveries", lock, self._expire, store_overdue.park_deliveries)
+        if overdue.tasks:
+            lock = partial(store_overdue.expired_tasks, until=until, most=_AT_ONCE)
+            yield _isolated("tasks", lock, self._expire_tasks, store_overdue.park_tasks)
+        if overdue.windows:
+            yield "windows", partial(self._close_windows, until)
 
-    async def _wake(self, conn: AsyncConnection) -> tuple[int, set[str]]:
+    async def _transact(self, kind: str, act: _Act) -> bool:
+        """Do one kind of work; whether there is more. What fails as a whole stops no other kind."""
+        try:
+            async with self._engine.begin() as conn:
+                count, done = await act(conn)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self._metrics.timer_failures.labels(kind).inc()
+            if kind not in self._failing:
+                _LOG.exception("timers_fail", kind=kind)
+            self._failing.add(kind)
+            return False
+        self._failing.discard(kind)
+        for tell in done.count:
+            tell()
+        self._on_sendable(done.sendable)
+        return count == _AT_ONCE
+
+    async def _due(self, until: datetime, conn: AsyncConnection) -> Sequence[DueRun]:
+        rows = await store.lock_due(conn, until, most=_AT_ONCE)
+        if rows:
+            self._metrics.timer_lag.set((rows[0].now - rows[0].due_at).total_seconds())
+        return rows
+
+    async def _wake(self, conn: AsyncConnection, rows: Sequence[DueRun]) -> Done:
         """Runs whose wait is over go on."""
-        runs, now, late_s = await store.lock_due(conn, most=_AT_ONCE)
-        self._metrics.timer_lag.set(late_s)
-        if now is None:
-            return 0, set()
+        now = rows[0].now
+        runs = [decode_enrolment(row.document) for row in rows]
         await self._versions.learn(conn, runs)
-        changes = Changes()
+        changes, unusable = Changes(), {}
         for run in runs:
             workflow = self._versions.of(run)
-            changes.take(unusable(run, now) if workflow is None else advance(workflow, run, Due(), now))
+            if workflow is None:
+                unusable[run.id] = UNUSABLE
+            else:
+                changes.take(advance(workflow, run, Due(), now))
+        await store.park(conn, unusable)
         written = await write(conn, changes, endpoints=self._endpoints, facts=self._facts, now=now)
-        return len(runs), written.endpoints
+        return Done(written.endpoints)
 
-    async def _expire(self, conn: AsyncConnection) -> tuple[int, set[str]]:
+    async def _expire(self, conn: AsyncConnection, overdue: Sequence[Late]) -> Done:
         """Deliveries whose time is over end, and their fallbacks go."""
-        overdue = await store_overdue.expired(conn, most=_AT_ONCE)
         await store_overdue.expire(conn, {given.id: reason for given, _, reason in _ended(overdue)})
-        return len(overdue), await self._fall_back(conn, overdue)
+        return Done(await self._fall_back(conn, overdue))
 
-    async def _expire_tasks(self, conn: AsyncConnection) -> tuple[int, set[str]]:
+    async def _expire_tasks(self, conn: AsyncConnection, overdue: Sequence[Late]) -> Done:
         """Tasks that nobody did in time end, and their fallbacks go."""
-        overdue = await store_overdue.expired_tasks(conn, most=_AT_ONCE)
         await store_overdue.expire_tasks(conn, [given.id for given, _, _ in _ended(overdue)])
-        return len(overdue), await self._fall_back(conn, overdue)
+        return Done(await self._fall_back(conn, overdue))
 
-    async def _fall_back(self, conn: AsyncConnection, overdue: Sequence[tuple[Given, datetime]]) -> set[str]:
+    async def _fall_back(self, conn: AsyncConnection, overdue: Sequence[Late]) -> set[str]:
         changes, told = Changes(), []
         ended = _ended(overdue)
         for given, now, reason in ended:
@@ -134,15 +197,42 @@ class Timers:
         written = await write(conn, changes, endpoints=self._endpoints, facts=self._facts, now=ended[0][1], more=told)
         return written.endpoints
 
-    async def _close_windows(self, conn: AsyncConnection) -> tuple[int, set[str]]:
-        """First-hour clocks that ran out are noted, once."""
-        missed = await store.miss_windows(conn, most=_AT_ONCE)
-        for workflow in missed:
-            self._metrics.windows.labels(workflow).inc()
-        return len(missed), set()
+    async def _close_windows(self, until: datetime, conn: AsyncConnection) -> tuple[int, Done]:
+        """First-hour clocks that ran out are noted, once, by one statement."""
+        missed = Counter(await store.miss_windows(conn, until, most=_AT_ONCE))
+        return missed.total(), Done(
+            count=[partial(self._metrics.windows.labels(workflow).inc, count) for workflow, count in missed.items()]
+        )
+
+    async def _count_parked(self, conn: AsyncConnection) -> tuple[int, Done]:
+        for kind, count in (await store_overdue.parked(conn)).items():
+            self._metrics.parked.labels(kind).set(count)
+        return 0, Done()
 
 
-def _ended(overdue: Sequence[tuple[Given, datetime]]) -> list[tuple[Given, datetime, str]]:
+async def _forget_recent(conn: AsyncConnection) -> tuple[int, Done]:
+    """Events that no late trigger will ask for."""
+    return await store_contacts.forget_recent(conn), Done()
+
+
+async def _forget_refusals(conn: AsyncConnection) -> tuple[int, Done]:
+    """Refusals that nobody will ask about any more."""
+    return await store_refusals.forget(conn), Done()
+
+
+def _isolated(
+    kind: str,
+    lock: Callable[[AsyncConnection], Awaitable[Sequence[R]]],
+    do: Callable[[AsyncConnection, Sequence[R]], Awaitable[Done]],
+    park: Callable[[AsyncConnection, Mapping[UUID, str]], Awaitable[None]],
+) -> tuple[str, _Act]:
+    async def act(conn: AsyncConnection) -> tuple[int, Done]:
+        return await work_off(conn, kind, await lock(conn), do, park)
+
+    return kind, act
+
+
+def _ended(overdue: Sequence[Late]) -> list[tuple[Given, datetime, str]]:
     """Those that the rules end now, with the reason."""
-    verdicts = ((given, now, at_expiry(given.rule(), now)) for given, now in overdue)
+    verdicts = ((given, now, at_expiry(given.rule(), now)) for _, given, now in overdue)
     return [(given, now, verdict.reason) for given, now, verdict in verdicts if verdict is not None]

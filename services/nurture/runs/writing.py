@@ -1,7 +1,7 @@
 """Writes what was decided: one statement for each table, whatever the number of decisions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -47,7 +47,7 @@ async def write(
     tasks = [row for row in rows if row.new.channel == "task"]
     deliveries = [row for row in rows if row.new.channel != "task"]
     if tasks:
-        await _assign(conn, tasks)
+        await assign(conn, tasks, endpoints.reps)
         made = await store_deliveries.insert_tasks(conn, tasks)
         tasks = [task for task in tasks if task.new.id in made]
         deliveries += [notice(task) for task in tasks if _tell(task, endpoints)]
@@ -62,16 +62,17 @@ async def write(
     return Written(begun, endpoints_of(deliveries))
 
 
-async def _assign(conn: AsyncConnection, tasks: Sequence[NewRow]) -> None:
-    """Give each task to the rep whose turn it is."""
-    counts = Counter((task.new.workflow, task.new.step) for task in tasks if task.new.assign)
+async def assign(conn: AsyncConnection, tasks: Sequence[NewRow], reps: Collection[str]) -> None:
+    """Give each task to the rep whose turn it is. An old version may name reps who are gone: nobody would look."""
+    present = {task.new.id: tuple(rep for rep in task.new.assign if rep in reps) for task in tasks}
+    counts = Counter((task.new.workflow, task.new.step) for task in tasks if present[task.new.id])
     if not counts:
         return
     turns = await store_deliveries.take_turns(conn, counts)
     for task in tasks:
-        if task.new.assign:
+        if present[task.new.id]:
             key = (task.new.workflow, task.new.step)
-            task.rep = assignee(task.new.assign, turns[key])
+            task.rep = assignee(present[task.new.id], turns[key])
             turns[key] += 1
 
 

@@ -6,7 +6,7 @@ What is new is due by the database's clock, so that the clocks of processes need
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -70,6 +70,15 @@ class Given:
         )
 
 
+class RepsTask(NamedTuple):
+    """An open task of somebody."""
+
+    id: UUID
+    workflow: str
+    version: str
+    step: str
+
+
 _TURNS: Final = sa.text("""
     INSERT INTO turns AS t (workflow, step, taken)
     SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:steps AS text[]), CAST(:counts AS bigint[]))
@@ -119,9 +128,9 @@ _INSERT_TASKS: Final = sa.text("""
 _WITHDRAW: Final = """
     UPDATE deliveries
     SET withdrawn = (state = 'claimed'),
-        finished_at = CASE WHEN state = 'pending' THEN statement_timestamp() END,
-        state = CASE WHEN state = 'pending' THEN 'cancelled' ELSE state END
-    WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state IN ('pending', 'claimed')
+        finished_at = CASE WHEN state <> 'claimed' THEN statement_timestamp() END,
+        state = CASE WHEN state <> 'claimed' THEN 'cancelled' ELSE state END
+    WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state IN ('pending', 'claimed', 'parked')
 """
 _CANCEL: Final = sa.text(_WITHDRAW)
 _CANCEL_TASKS: Final = sa.text("""
@@ -134,6 +143,15 @@ _CLOSE_TASKS: Final = sa.text("""
     WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
 """)
 _CANCEL_NOTICES: Final = sa.text(f"{_WITHDRAW} AND rep IS NOT NULL")
+_TASKS_OF_OTHERS: Final = sa.text("""
+    SELECT t.id, e.workflow, e.version, t.step FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
+    WHERE t.state = 'open' AND t.rep <> ALL(CAST(:reps AS text[]))
+    ORDER BY t.created_at, t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+""")
+_GIVE_TASKS: Final = sa.text("""
+    UPDATE tasks AS t SET rep = u.rep
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reps AS text[])) AS u (id, rep) WHERE t.id = u.id
+""")
 OF_RUN: Final = "e.contact_id, e.workflow, e.version, e.triggered_at"
 COLUMNS: Final = f"""
     d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.rep, d.is_first, d.created_at,
@@ -154,6 +172,16 @@ async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int
         },
     )
     return {(row.workflow, row.step): row.taken - counts[row.workflow, row.step] for row in rows}
+
+
+async def tasks_of_others(conn: AsyncConnection, reps: Collection[str]) -> list[RepsTask]:
+    """Lock the open tasks of reps other than these, the oldest first."""
+    return [RepsTask(*row) for row in await conn.execute(_TASKS_OF_OTHERS, {"reps": list(reps)})]
+
+
+async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) -> None:
+    """These tasks are these reps'; None: anybody's."""
+    await conn.execute(_GIVE_TASKS, {"ids": list(given), "reps": list(given.values())})
 
 
 async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:

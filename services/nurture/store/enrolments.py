@@ -1,11 +1,13 @@
 """SQL on enrolments: what is read and locked for a batch, and its writing by arrays, one statement for each table."""
 
+import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +23,15 @@ class PastRun(NamedTuple):
     triggered_at: datetime
 
 
+class DueRun(NamedTuple):
+    """A run whose time has come, as stored, with the database's clock."""
+
+    id: UUID
+    document: bytes
+    due_at: datetime
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One version of a workflow as it was stored."""
@@ -30,46 +41,40 @@ class Version:
     source: str
 
 
+UNREADABLE: Final = "what is stored of it cannot be read any more"
+
 _FIRST_TIME: Final = sa.text("""
     INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
 """)
 _UNSEEN: Final = sa.text("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
-_SURVIVORS: Final = sa.text("""
-    SELECT loser, survivor FROM contact_merges WHERE loser = ANY(CAST(:ids AS uuid[]))
-""")
-_REPOINT: Final = sa.text("""
-    UPDATE contact_merges AS m SET survivor = u.survivor
-    FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
-    WHERE m.survivor = u.loser
-""")
-_MERGE: Final = sa.text("""
-    INSERT INTO contact_merges (loser, survivor)
-    SELECT * FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[]))
-    ON CONFLICT (loser) DO UPDATE SET survivor = excluded.survivor
-""")
-_ADOPT: Final = sa.text("""
-    UPDATE enrolments AS e SET contact_id = u.survivor
-    FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
-    WHERE e.contact_id = u.loser AND NOT e.listens
-""")
 _LOCK: Final = sa.text("""
-    SELECT document FROM enrolments WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND listens
+    SELECT id, document FROM enrolments WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND listens
     ORDER BY id FOR NO KEY UPDATE
 """)
 _LOCK_DUE: Final = sa.text("""
-    SELECT document, due_at, statement_timestamp() AS now FROM enrolments
-    WHERE status = 'active' AND due_at IS NOT NULL AND due_at <= statement_timestamp()
+    SELECT id, document, due_at, statement_timestamp() AS now FROM enrolments
+    WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL
+        AND due_at <= LEAST(:until, statement_timestamp())
     ORDER BY due_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+""")
+_LOCK_ONE: Final = sa.text("SELECT document FROM enrolments WHERE id = :id FOR NO KEY UPDATE")
+_READ: Final = sa.text("SELECT id, document FROM enrolments WHERE id = ANY(CAST(:ids AS uuid[]))")
+_PARK: Final = sa.text("""
+    UPDATE enrolments AS e SET parked_reason = u.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
+    WHERE e.id = u.id AND e.status = 'active'
 """)
 _PAST: Final = sa.text("""
     SELECT contact_id, workflow, id, triggered_at FROM enrolments
     WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND workflow = ANY(CAST(:workflows AS text[]))
 """)
-# These columns move; the others stay as they were when the run began.
+# These columns move; the others stay as they were when the run began. One that waits for something else now has moved
+# on from what it was parked for.
 _UPDATE: Final = sa.text("""
     UPDATE enrolments AS e
     SET contact_id = u.contact_id, status = u.status, listens = u.listens, due_at = u.due_at, ended_at = u.ended_at,
-        window_stopped_at = u.window_stopped_at, window_stopped_by = u.window_stopped_by, document = u.document
+        window_stopped_at = u.window_stopped_at, window_stopped_by = u.window_stopped_by, document = u.document,
+        parked_reason = CASE WHEN u.status = 'active' AND u.due_at = e.due_at THEN e.parked_reason END
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:statuses AS text[]), CAST(:listens AS bool[]),
         CAST(:dues AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:stops AS timestamptz[]),
@@ -111,7 +116,7 @@ _MISSED: Final = sa.text("""
     WHERE id IN (
         SELECT id FROM enrolments
         WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL
-            AND window_closes_at <= statement_timestamp()
+            AND window_closes_at <= LEAST(:until, statement_timestamp())
         ORDER BY window_closes_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING id, workflow
@@ -130,40 +135,45 @@ async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     await conn.execute(_UNSEEN, {"ids": ids})
 
 
-async def survivors(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
-    """Of these contacts, those that were merged into another, with that other."""
-    if not contacts:
-        return {}
-    return {row[0]: row[1] for row in await conn.execute(_SURVIVORS, {"ids": list(contacts)})}
-
-
-async def remember_merges(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
-    """Remember into whom each was merged. Who had been merged into a loser now leads to its survivor, too."""
-    arrays = {"losers": list(merges), "survivors": list(merges.values())}
-    await conn.execute(_REPOINT, arrays)
-    await conn.execute(_MERGE, arrays)
-
-
-async def adopt_ended(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
-    """Give the survivors the ended runs of those merged into them, so that `reentry` counts them."""
-    await conn.execute(_ADOPT, {"losers": list(merges), "survivors": list(merges.values())})
-
-
 async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Enrolment]:
-    """Lock and return the runs of these contacts to which an update may still matter."""
+    """Lock and return the runs of these contacts to which an update may still matter; an unreadable one is parked."""
     if not contacts:
         return []
-    rows = await conn.execute(_LOCK, {"contacts": list(contacts)})
-    return [decode_enrolment(document) for document in rows.scalars()]
+    runs, unreadable = [], {}
+    for row in await conn.execute(_LOCK, {"contacts": list(contacts)}):
+        try:
+            runs.append(decode_enrolment(row.document))
+        except msgspec.MsgspecError:
+            unreadable[row.id] = UNREADABLE
+    await park(conn, unreadable)
+    return runs
 
 
-async def lock_due(conn: AsyncConnection, *, most: int) -> tuple[list[Enrolment], datetime | None, float]:
-    """Lock runs whose time has come, by the database's clock: the runs, that clock, and the oldest's delay (s)."""
-    rows = (await conn.execute(_LOCK_DUE, {"most": most})).all()
-    if not rows:
-        return [], None, 0.0
-    now: datetime = rows[0].now
-    return [decode_enrolment(row.document) for row in rows], now, (now - rows[0].due_at).total_seconds()
+async def lock_one(conn: AsyncConnection, identifier: UUID) -> Enrolment | None:
+    """Lock and return one run. Raises msgspec.MsgspecError when it cannot be read any more."""
+    document = (await conn.execute(_LOCK_ONE, {"id": identifier})).scalar_one_or_none()
+    return decode_enrolment(document) if document is not None else None
+
+
+async def read(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Enrolment]:
+    """These runs, as far as they can be read, without a lock."""
+    found = {}
+    if ids:
+        for row in await conn.execute(_READ, {"ids": list(ids)}):
+            with contextlib.suppress(msgspec.MsgspecError):
+                found[row.id] = decode_enrolment(row.document)
+    return found
+
+
+async def lock_due(conn: AsyncConnection, until: datetime, *, most: int) -> list[DueRun]:
+    """Lock runs whose time came before `until`, by the database's clock; the one that waits longest first."""
+    return [DueRun(*row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
+
+
+async def park(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
+    """Put locked runs aside: their timers are left alone until nurture starts anew."""
+    if reasons:
+        await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
 async def past_runs(conn: AsyncConnection, contacts: Collection[UUID], workflows: Collection[str]) -> list[PastRun]:
@@ -236,6 +246,6 @@ async def active_versions(conn: AsyncConnection) -> list[Version]:
     return [Version(*row) for row in await conn.execute(_ACTIVE_VERSIONS)]
 
 
-async def miss_windows(conn: AsyncConnection, *, most: int) -> list[str]:
-    """Note the first-hour clocks that ran out with nobody having got in touch; return their workflows' names."""
-    return [row.workflow for row in await conn.execute(_MISSED, {"most": most})]
+async def miss_windows(conn: AsyncConnection, until: datetime, *, most: int) -> list[str]:
+    """Note the first-hour clocks that ran out before `until`, nobody having got in touch: their workflows' names."""
+    return [row.workflow for row in await conn.execute(_MISSED, {"until": until, "most": most})]

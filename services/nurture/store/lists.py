@@ -22,7 +22,8 @@ class Page:
 
 _ENROLMENTS: Final = """
     SELECT e.id, e.workflow, e.version, e.contact_id, e.status, e.triggered_at, e.started_at, e.ended_at, e.document,
-        e.window_opened_at, e.window_closes_at, e.window_stopped_at, e.window_stopped_by, e.window_missed_at
+        e.window_opened_at, e.window_closes_at, e.window_stopped_at, e.window_stopped_by, e.window_missed_at,
+        e.parked_reason
     FROM enrolments AS e
 """
 _DELIVERIES: Final = """
@@ -32,8 +33,11 @@ _DELIVERIES: Final = """
 """
 _TASKS: Final = """
     SELECT t.id, t.enrolment_id, e.contact_id, e.workflow, t.step, t.name, t.rep, t.state, t.created_at, t.deadline_at,
-        t.finished_at, t.done_by, t.outcome, t.done_channel, t.note, t.payload
+        t.finished_at, t.done_by, t.outcome, t.done_channel, t.note, t.parked_reason, t.payload
     FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
+"""
+_REFUSALS: Final = """
+    SELECT r.id, r.event_id, r.contact_id, r.workflow, r.reason, r.happened_at, r.refused_at, r.told FROM refusals AS r
 """
 _ATTEMPTS: Final = sa.text("""
     SELECT number, started_at, finished_at, status, outcome, reason, excerpt
@@ -51,16 +55,17 @@ _REPLAY: Final = sa.text("""
     UPDATE deliveries
     SET state = 'pending', due_at = statement_timestamp(), tries = 0, expires_at = NULL, finished_at = NULL,
         withdrawn = false, reason = NULL
-    WHERE id = :id AND state IN ('delivered', 'failed', 'expired', 'cancelled') AND attempts < 900
+    WHERE id = :id AND state IN ('parked', 'delivered', 'failed', 'expired', 'cancelled') AND attempts < 900
     RETURNING endpoint
 """)
+_RUN_OF_TASK: Final = sa.text("SELECT enrolment_id FROM tasks WHERE id = :id")
 _DONE: Final = sa.text("""
     UPDATE tasks AS t
     SET state = 'done', finished_at = statement_timestamp(), done_by = :who, outcome = :outcome,
         done_channel = :channel, note = :note
     FROM enrolments AS e
     WHERE t.id = :id AND e.id = t.enrolment_id AND t.state IN ('open', 'expired')
-    RETURNING e.contact_id, t.enrolment_id, statement_timestamp() AS now
+    RETURNING e.contact_id, statement_timestamp() AS now
 """)
 _ENDPOINTS: Final = sa.text("""
     SELECT n.name, s.disabled_at, s.disabled_because,
@@ -73,9 +78,17 @@ _ENDPOINTS: Final = sa.text("""
 _ENABLE: Final = sa.text("DELETE FROM endpoint_state WHERE name = :name")
 
 
-async def enrolments(conn: AsyncConnection, page: Page, **equal: Any) -> Sequence[Row]:
+async def enrolments(conn: AsyncConnection, page: Page, *, parked: bool | None = None, **equal: Any) -> Sequence[Row]:
     """Runs, newest first; `equal` by column."""
-    return await _paged(conn, _ENROLMENTS, "e.started_at", "e.id", page, _where("e", equal))
+    where: list[tuple[str, Mapping[str, Any]]] = [*_where("e", equal)]
+    if parked is not None:
+        where.append((f"e.parked_reason IS {'NOT ' if parked else ''}NULL", {}))
+    return await _paged(conn, _ENROLMENTS, "e.started_at", "e.id", page, where)
+
+
+async def refusals(conn: AsyncConnection, page: Page, **equal: Any) -> Sequence[Row]:
+    """Leads that began no run, the newest first; `equal` by column."""
+    return await _paged(conn, _REFUSALS, "r.refused_at", "r.id", page, _where("r", equal))
 
 
 async def windows(conn: AsyncConnection, page: Page, state: str, **equal: Any) -> Sequence[Row]:
@@ -121,14 +134,20 @@ async def replay(conn: AsyncConnection, delivery_id: UUID) -> str | None:
     return found
 
 
+async def run_of_task(conn: AsyncConnection, identifier: UUID) -> UUID | None:
+    """The run that a task belongs to; None when there is no such task."""
+    found: UUID | None = (await conn.execute(_RUN_OF_TASK, {"id": identifier})).scalar_one_or_none()
+    return found
+
+
 async def finish_task(
     conn: AsyncConnection, identifier: UUID, *, who: str, outcome: str, channel: str, note: str | None
-) -> tuple[UUID, UUID, datetime] | None:
-    """Note that a task is done: its contact, its run and the time; None if it is not open (or late)."""
+) -> tuple[UUID, datetime] | None:
+    """Note that a task is done: its contact and the time; None if it is not open (or late)."""
     row = (
         await conn.execute(_DONE, {"id": identifier, "who": who, "outcome": outcome, "channel": channel, "note": note})
     ).one_or_none()
-    return (row.contact_id, row.enrolment_id, row.now) if row is not None else None
+    return (row.contact_id, row.now) if row is not None else None
 
 
 async def endpoints(conn: AsyncConnection, names: Sequence[str]) -> Sequence[Row]:

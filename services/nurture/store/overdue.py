@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,28 +16,41 @@ from services.nurture.store.deliveries import COLUMNS, OF_RUN, Given, given_of
 class Overdue:
     """Of which kinds something is overdue now, by the database's clock."""
 
+    now: datetime
     enrolments: bool
     deliveries: bool
     tasks: bool
     windows: bool
 
 
+class Late(NamedTuple):
+    """A delivery or task whose time is over, with the database's clock."""
+
+    id: UUID
+    given: Given
+    now: datetime
+
+
 # Each is one step into a partial index.
 _LOOK: Final = sa.text("""
-    SELECT
-        EXISTS (SELECT FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL
+    SELECT statement_timestamp(),
+        EXISTS (SELECT FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL
                     AND due_at <= statement_timestamp()),
         EXISTS (SELECT FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL
                     AND expires_at <= statement_timestamp()),
-        EXISTS (SELECT FROM tasks WHERE state = 'open' AND expires_at IS NOT NULL
+        EXISTS (SELECT FROM tasks WHERE state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL
                     AND expires_at <= statement_timestamp()),
         EXISTS (SELECT FROM enrolments WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL
                     AND window_missed_at IS NULL AND window_closes_at <= statement_timestamp())
 """)
+_REACHED: Final = sa.text("""
+    SELECT statement_timestamp() AS now, o.partition, o.next_offset
+    FROM (SELECT) AS always LEFT JOIN consumer_offsets AS o ON o.topic = :topic
+""")
 _EXPIRED: Final = sa.text(f"""
     SELECT {COLUMNS}, statement_timestamp() AS now
     FROM deliveries AS d JOIN enrolments AS e ON e.id = d.enrolment_id
-    WHERE d.state = 'pending' AND d.expires_at IS NOT NULL AND d.expires_at <= statement_timestamp()
+    WHERE d.state = 'pending' AND d.expires_at IS NOT NULL AND d.expires_at <= LEAST(:until, statement_timestamp())
     ORDER BY d.expires_at LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
 """)  # noqa: S608 - see above
 _EXPIRED_TASKS: Final = sa.text(f"""
@@ -47,7 +60,8 @@ _EXPIRED_TASKS: Final = sa.text(f"""
         t.payload, CAST(NULL AS text) AS recipient, CAST(NULL AS text) AS purpose, CAST(NULL AS text) AS public_source,
         statement_timestamp() AS now
     FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
-    WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.expires_at <= statement_timestamp()
+    WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.parked_reason IS NULL
+        AND t.expires_at <= LEAST(:until, statement_timestamp())
     ORDER BY t.expires_at LIMIT :most FOR NO KEY UPDATE OF t SKIP LOCKED
 """)  # noqa: S608 - see above
 _EXPIRE: Final = sa.text("""
@@ -57,6 +71,31 @@ _EXPIRE: Final = sa.text("""
 """)
 _EXPIRE_TASKS: Final = sa.text("""
     UPDATE tasks SET state = 'expired', finished_at = statement_timestamp() WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+_PARK: Final = sa.text("""
+    UPDATE deliveries AS d
+    SET state = 'parked', reason = u.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
+    WHERE d.id = u.id AND d.state = 'pending'
+""")
+_PARK_TASKS: Final = sa.text("""
+    UPDATE tasks AS t SET parked_reason = u.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
+    WHERE t.id = u.id AND t.state = 'open'
+""")
+_TRY_AGAIN: Final = (
+    sa.text("UPDATE enrolments SET parked_reason = NULL WHERE parked_reason IS NOT NULL"),
+    sa.text("UPDATE tasks SET parked_reason = NULL WHERE state = 'open' AND parked_reason IS NOT NULL"),
+    sa.text("""
+        UPDATE deliveries SET state = 'pending', due_at = statement_timestamp()
+        WHERE state = 'parked' AND (channel <> 'email' OR attempts = 0)
+    """),
+)
+_PARKED: Final = sa.text("""
+    SELECT
+        (SELECT count(*) FROM enrolments WHERE parked_reason IS NOT NULL) AS enrolments,
+        (SELECT count(*) FROM deliveries WHERE state = 'parked') AS deliveries,
+        (SELECT count(*) FROM tasks WHERE state = 'open' AND parked_reason IS NOT NULL) AS tasks
 """)
 _DISABLE: Final = sa.text("""
     INSERT INTO endpoint_state (name, disabled_at, disabled_because)
@@ -77,14 +116,44 @@ async def look(conn: AsyncConnection) -> Overdue:
     return Overdue(*(await conn.execute(_LOOK)).one())
 
 
-async def expired(conn: AsyncConnection, *, most: int) -> list[tuple[Given, datetime]]:
-    """Lock pending deliveries whose time is over, each with the database's clock."""
-    return [(given_of(row), row.now) for row in await conn.execute(_EXPIRED, {"most": most})]
+async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:
+    """The database's clock, and up to which offset each partition of the topic has been worked off."""
+    rows = (await conn.execute(_REACHED, {"topic": topic})).all()
+    return rows[0].now, {row.partition: row.next_offset for row in rows if row.partition is not None}
 
 
-async def expired_tasks(conn: AsyncConnection, *, most: int) -> list[tuple[Given, datetime]]:
-    """Lock open tasks whose time is over, each with the database's clock."""
-    return [(given_of(row), row.now) for row in await conn.execute(_EXPIRED_TASKS, {"most": most})]
+async def expired(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
+    """Lock pending deliveries whose time was over at `until`, each with the database's clock."""
+    rows = await conn.execute(_EXPIRED, {"until": until, "most": most})
+    return [Late(row.id, given_of(row), row.now) for row in rows]
+
+
+async def expired_tasks(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
+    """Lock open tasks whose time was over at `until`, each with the database's clock."""
+    rows = await conn.execute(_EXPIRED_TASKS, {"until": until, "most": most})
+    return [Late(row.id, given_of(row), row.now) for row in rows]
+
+
+async def park_deliveries(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
+    """Put locked deliveries that wait aside."""
+    if reasons:
+        await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
+
+
+async def park_tasks(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
+    """Leave the deadlines of locked tasks alone; the tasks stay open."""
+    if reasons:
+        await conn.execute(_PARK_TASKS, {"ids": list(reasons), "reasons": list(reasons.values())})
+
+
+async def try_again(conn: AsyncConnection) -> int:
+    """Take up what was parked, as a new start may know better; return how many. A mail that may have gone stays."""
+    return sum([(await conn.execute(statement)).rowcount for statement in _TRY_AGAIN])
+
+
+async def parked(conn: AsyncConnection) -> dict[str, int]:
+    """How many of each kind are parked."""
+    return dict((await conn.execute(_PARKED)).mappings().one())
 
 
 async def expire(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:

@@ -407,7 +407,7 @@ def _id(receiver: Receiver, number: int) -> str:
 
 
 async def _merged(nurture: Nurture) -> bool:
-    return bool(await nurture.one("SELECT count(*) FROM contact_merges") == 1)
+    return bool(await nurture.one("SELECT count(*) FROM contacts WHERE merged_into IS NOT NULL") == 1)
 
 
 async def _goal(nurture: Nurture) -> bool:

@@ -129,14 +129,35 @@ async def test_a_task_is_told_to_its_rep_and_done_by_a_person(
         assert (fact.who, fact.outcome, fact.human, fact.channel) == ("ana", "reached", True, "phone")
         assert fact.identity.contact_id == contact.id
 
-        # Scoring makes an update of it, and that stops the clock; what was waiting for the touch goes on.
-        await nurture.feed(contact, "contact.touched")
-        await until(lambda: _count(nurture, "enrolments", "window_stopped_by = 'ana' AND status = 'completed'", 1))
+        # Its own run need not wait for scoring's update: the clock stands, and what waited for the touch went on.
+        assert await _count(nurture, "enrolments", "window_stopped_by = 'ana' AND status = 'completed'", 1)
         assert await nurture.get("/v1/windows", contact=str(contact.id)) == []
     assert receiver.received == []
 
 
+async def test_a_touch_that_comes_back_by_way_of_scoring_counts_once(nurture: Nurture) -> None:
+    again = CALL.replace("on_timeout: [{send: {webhook: crm}}]", "send: {task: write}\n  - wait: {for: 1h}")
+    nurture.configure(endpoints({"crm": "http://127.0.0.1:9/"}), again)
+    (nurture.folder / "config" / "workflows" / "w1.yaml").unlink()
+    contact = a_contact(email=None)
+    async with nurture.running():
+        await nurture.feed(contact)
+        await until(lambda: _count(nurture, "tasks", "state = 'open'", 1))
+        (task,) = await nurture.get("/v1/tasks", state="open")
+        await nurture.request("POST", f"/v1/tasks/{task['id']}/done", json={"who": "ana"})
+        assert await _count(nurture, "tasks", "state = 'open' AND name = 'write'", 1)
+        (fact,) = [event for event in await _events(nurture, 3) if event.type == "contact.touched"]
+        await nurture.feed(contact, "contact.touched", event_id=fact.id, time=fact.time)
+        await nurture.feed(contact, "engagement.recorded")
+        await until(lambda: _count(nurture, "seen_updates", f"id = '{fact.id}'", 1))
+        assert await _count(nurture, "tasks", "state = 'open' AND name = 'write'", 1), "made after that touch"
+
+
 async def _facts(nurture: Nurture, count: int) -> list[Any]:
+    return [event.data for event in await _events(nurture, count)]
+
+
+async def _events(nurture: Nurture, count: int) -> list[Any]:
     consumer = AIOKafkaConsumer(
         nurture.topics.events, bootstrap_servers=nurture.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50
     )
@@ -146,7 +167,7 @@ async def _facts(nurture: Nurture, count: int) -> list[Any]:
         await until(lambda: _count(nurture, "facts", "true", 0))
         async with asyncio.timeout(15):
             while len(found) < count:
-                found += [decode(r.value).data for rs in (await consumer.getmany(timeout_ms=200)).values() for r in rs]
+                found += [decode(r.value) for rs in (await consumer.getmany(timeout_ms=200)).values() for r in rs]
         return found
     finally:
         await consumer.stop()

@@ -1,10 +1,10 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.nurture.domain.advance import advance
-from services.nurture.domain.enrolment import Arrived, Due, decode_enrolment, encode_enrolment
+from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.enrolment import Arrived, Due, Waiting, decode_enrolment, encode_enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.workflow import Target
@@ -57,6 +57,20 @@ def test_a_wait_respects_the_contacts_quiet_hours() -> None:
     workflow = a_workflow(waiting("30m", respect="quiet_hours"), HOOK)
     run = begun(workflow, an_update(time=evening), now=evening).enrolment
     assert run.due_at == (evening + timedelta(days=1)).replace(hour=7, minute=0)  # 08:00 in Berlin
+
+
+def test_a_wait_that_wakes_late_asks_the_quiet_hours_again() -> None:
+    workflow = a_workflow({"wait": {"for": "30m", "respect": "quiet_hours"}}, HOOK)
+    run = a_run(workflow)  # 11:00 in Berlin, so until 11:30
+    late = NOW.replace(hour=22)
+    asleep = advance(workflow, run, Due(), late)
+    assert (asleep.changed, asleep.deliveries) == (True, ())
+    assert asleep.enrolment.waiting == Waiting(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))  # 8:00 there
+    assert sent(advance(workflow, asleep.enrolment, Due(), datetime(2026, 3, 3, 7, 0, tzinfo=UTC))) == [
+        ("webhook", "hook")
+    ]
+    whenever = a_workflow({"wait": {"for": "30m"}}, HOOK)
+    assert sent(advance(whenever, a_run(whenever), Due(), late)) == [("webhook", "hook")]
 
 
 def test_the_first_arm_whose_condition_holds() -> None:
@@ -192,6 +206,33 @@ def test_the_clock_runs_on_after_the_end_until_a_person_gets_in_touch() -> None:
     assert person.window is not None
     assert (person.window.stopped_at, person.window.stopped_by) == (NOW + minutes(4), "ana")
     assert (person.listens, person.status) == (False, "exited")
+
+
+def test_a_touch_that_is_told_twice_closes_no_task_that_it_has_led_to() -> None:
+    workflow = a_workflow(
+        {"wait_for": {"event": "contact.touched", "timeout": "1h"}}, {"send": {"task": "write"}}, waiting("1h")
+    )
+    touch = a_touch(time=NOW + minutes(1))
+    first = advance(workflow, a_run(workflow), Arrived(touch), NOW + minutes(1))
+    assert first.close_tasks
+    assert sent(first) == [("task", "write")]
+    again = advance(workflow, first.enrolment, Arrived(touch), NOW + minutes(2))
+    assert not again.close_tasks
+    assert not again.changed
+    other = advance(workflow, first.enrolment, Arrived(a_touch(time=NOW + minutes(3))), NOW + minutes(3))
+    assert other.close_tasks
+
+
+def test_a_run_whose_version_cannot_be_read_goes_nowhere_and_takes_a_human_touch() -> None:
+    for workflow in (a_workflow(waiting("30m")), a_workflow(HOOK)):
+        run = a_run(workflow)
+        assert not hear(run, a_touch(time=NOW + minutes(1), human=False)).changed
+        heard = hear(run, a_touch(time=NOW + minutes(4)))
+        assert (heard.close_tasks, heard.deliveries, heard.cancel) == (True, (), False)
+        assert heard.enrolment.window is not None
+        assert (heard.enrolment.window.stopped_by, heard.enrolment.status) == ("ana", run.status)
+        assert heard.enrolment.position == run.position
+        assert not hear(heard.enrolment, a_touch(time=NOW + minutes(4))).close_tasks
 
 
 def test_of_two_touches_the_earlier_stops_the_clock_in_whatever_order_they_come() -> None:

@@ -1,0 +1,81 @@
+"""A lead that begins no run, because the contact is in one or was lately, still reaches a person."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from services.nurture.domain.delivery import NewDelivery, delivery_id
+from services.nurture.domain.enrolment import Enrolment
+from services.nurture.domain.facts import ContactUpdate
+from services.nurture.domain.payload import REPEATED, followup_payload
+from services.nurture.domain.recipient import recipient_of
+from services.nurture.domain.workflow import FOLLOW_UP, Branch, Send, Target, WaitFor, Workflow
+
+MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals
+_SUFFIX: Final = "/repeated/"
+
+
+def repeated(
+    workflow: Workflow, run: Enrolment, update: ContactUpdate, now: datetime, *, task: Target | None, rep: str | None
+) -> NewDelivery | None:
+    """What tells somebody of the lead; None when the workflow writes to nobody but the contact.
+
+    `task`: an open one of that run, and `rep` who has it: whoever is to call hears of it first. Else it goes where
+    the workflow's first webhook or task goes. It belongs to `run`, has no deadline and no fallback.
+    """
+    first = next(outlets(workflow), None)
+    target = task or (first.target if first is not None else None)
+    if target is None:
+        return None
+    step = f"{first.id if first is not None else target.name}{_SUFFIX}{update.event.id}"
+    identifier = delivery_id(run.id, step, target.channel)
+    about = replace(run, contact=update.contact, values=update.values, trigger=update.event, reasons=update.bookings)
+    recipient = recipient_of(update.event, update.contact)
+    if rep is not None:
+        assign: tuple[str, ...] = (rep,)
+    else:
+        assign = first.assign if first is not None and first.target == target else ()
+    return NewDelivery(
+        id=identifier,
+        enrolment_id=run.id,
+        contact_id=run.contact_id,
+        workflow=run.workflow,
+        version=run.version,
+        step=step,
+        channel=target.channel,
+        target=target.name,
+        assign=assign,
+        created_at=now,
+        deadline=None,
+        expires_at=None,
+        fallback=None,
+        payload=followup_payload(
+            identifier, about, step, target, recipient, purpose=FOLLOW_UP, now=now, deadline=None, kind=REPEATED
+        ),
+        recipient=recipient.address,
+        public_source=update.event.source if update.event.trust == "public" else None,
+    )
+
+
+def outlets(workflow: Workflow) -> Iterator[Send]:
+    """The sends that reach somebody of ours, in the order in which a run comes to them."""
+    seen: set[str] = set()
+    ahead = [workflow.first]
+    while ahead:
+        position = ahead.pop()
+        if position is None or position in seen:
+            continue
+        seen.add(position)
+        step = workflow.steps[position]
+        match step:
+            case Branch():
+                ahead += [step.otherwise, *(arm.to for arm in reversed(step.arms))]
+            case WaitFor():
+                ahead += [step.on_timeout, step.next]
+            case Send():
+                if step.target.channel != "email":
+                    yield step
+                ahead.append(step.next)
+            case _:
+                ahead.append(getattr(step, "next", None))

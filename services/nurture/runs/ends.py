@@ -1,0 +1,47 @@
+"""Where topics end: asked by whoever has to know whether all that had been written was also read."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+_TIMEOUT_S: Final = 5.0
+
+
+class Ends:
+    """A connection that reads no records, made when it is first needed and made anew after trouble."""
+
+    def __init__(self, bootstrap: str, *, client_id: str) -> None:
+        """Nothing is connected yet."""
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def of(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        """For each partition the offset that its next record will have. Raises KafkaError or TimeoutError."""
+        if not partitions:
+            return {}
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                if self._consumer is None:
+                    consumer = AIOKafkaConsumer(
+                        bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_auto_commit=False
+                    )
+                    self._consumer = consumer
+                    await consumer.start()
+                found = await self._consumer.end_offsets([TopicPartition(topic, each) for each in partitions])
+        except (KafkaError, OSError, TimeoutError):
+            await self.aclose()
+            raise
+        return {partition.partition: end for partition, end in found.items()}
+
+    async def aclose(self) -> None:
+        """Close the connection, if there is one."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await consumer.stop()

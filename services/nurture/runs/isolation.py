@@ -1,0 +1,85 @@
+"""One row that raises costs itself alone: it is parked with its reason, and its neighbours go on."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared import log
+from shared.db.transient import is_transient
+from shared.errors import Permanent, Transient
+
+_LOG = log.get(__name__)
+_LONGEST: Final = 300
+
+
+class Row(Protocol):
+    """Whatever has an id."""
+
+    @property
+    def id(self) -> UUID:
+        """Of the row."""
+        ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of some rows: queues in which something new stands, and what to count once it is committed."""
+
+    sendable: set[str] = field(default_factory=set)
+    count: list[Callable[[], object]] = field(default_factory=list)
+
+
+async def work_off(
+    conn: AsyncConnection,
+    kind: str,
+    rows: Sequence[R],
+    do: Callable[[AsyncConnection, Sequence[R]], Awaitable[Done]],
+    park: Callable[[AsyncConnection, Mapping[UUID, str]], Awaitable[None]],
+) -> tuple[int, Done]:
+    """Do locked rows in the caller's transaction; where one makes it impossible, halve them until it is alone.
+
+    Returns how many there were, and what came of them. Raises what is no row's fault: the database is away.
+    """
+    if not rows:
+        return 0, Done()
+    try:
+        async with conn.begin_nested():
+            return len(rows), await do(conn, rows)
+    except Exception as error:
+        if isinstance(error, Transient) or is_transient(error):
+            raise
+        if len(rows) == 1:
+            reason = reason_of(error)
+            _LOG.error("row_parked", kind=kind, id=str(rows[0].id), reason=reason)
+            await park(conn, {rows[0].id: reason})
+            return 1, Done()
+    middle = len(rows) // 2
+    _, some = await work_off(conn, kind, rows[:middle], do, park)
+    _, others = await work_off(conn, kind, rows[middle:], do, park)
+    return len(rows), Done(some.sendable | others.sendable, some.count + others.count)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a row was parked. Only what was written for people is quoted: other messages may hold personal data."""
+    if isinstance(error, Permanent):
+        return str(error)[:_LONGEST]
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__} in {_place(error)}"[:_LONGEST]
+
+
+def _place(error: BaseException) -> str:
+    """The innermost place in our own code."""
+    place, trace = "?", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith(("services.", "shared.")):
+            place = f"{module}.{code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

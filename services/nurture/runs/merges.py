@@ -1,0 +1,66 @@
+"""Whose a contact is now: one lock for each contact, taken in id order before merges and histories are read.
+
+So a run that begins for B while another process merges B into A is either there when the runs of B are moved, or begins
+for A; and two triggers of one contact on two lanes see each other's run.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.entry import after_merge, last_of
+from services.nurture.language.versions import Versions
+from services.nurture.runs.batch import Arrival, Batch
+from services.nurture.store import consents as store_consents
+from services.nurture.store import contacts as store_contacts
+from services.nurture.store import enrolments as store
+
+
+async def settle(
+    conn: AsyncConnection, arrivals: Sequence[Arrival], certain: Collection[UUID], batch: Batch, versions: Versions
+) -> dict[UUID, UUID]:
+    """Do the batch's merges, and lock the runs that it may concern. Returns for each contact whose it is now.
+
+    `certain`: the contacts for which a run may start or be judged, and so have to be locked. The others are only
+    looked up: the worst that can happen is that a run is not told of a newer trait.
+    """
+    merged = {
+        loser: each.contact_id for each in arrivals for loser in each.envelope.data.merged if loser != each.contact_id
+    }
+    owner = await _locked(conn, {*certain, *merged, *merged.values()}, merged)
+    looked_up = {each.contact_id for each in arrivals} - owner.keys()
+    known = await store_contacts.merged_into(conn, looked_up)
+    owner |= {each: last_of(each, known | merged) for each in looked_up}
+    owner |= {each: each for each in owner.values() if each not in owner}
+    losers = {loser: owner[loser] for loser in merged if owner[loser] != loser}
+    runs = await store.lock_listening(conn, owner.keys())
+    await versions.learn(conn, runs)
+    by_owner = defaultdict(list)
+    for run in runs:
+        by_owner[owner[run.contact_id]].append(run)
+    joined = set(losers.values())
+    for survivor, theirs in by_owner.items():
+        if survivor in joined or any(run.contact_id != survivor for run in theirs):
+            for decision in after_merge(theirs, survivor, batch.now):
+                batch.take(decision)
+        else:
+            batch.runs[survivor].update((run.id, run) for run in theirs)
+    if losers:
+        await store_contacts.merge(conn, losers)
+        await store_consents.adopt(conn, losers)
+    return owner
+
+
+async def _locked(conn: AsyncConnection, contacts: set[UUID], merged: dict[UUID, UUID]) -> dict[UUID, UUID]:
+    """Lock these contacts and those whom they have become, in id order; whose each is, certainly."""
+    known = await store_contacts.merged_into(conn, contacts)
+    while True:
+        # Whom an update names as a survivor lives, whatever was said of it before.
+        alive = set(merged.values())
+        before = {loser: into for loser, into in known.items() if loser not in alive}
+        wanted = {*contacts, *known, *known.values()}
+        if await store_contacts.lock(conn, wanted) == known:
+            return {each: last_of(each, before | merged) for each in wanted}
+        known = await store_contacts.merged_into(conn, wanted)  # another process was faster

@@ -1,0 +1,112 @@
+"""Time waits for news (DESIGN section 5): what had been said about contacts before a timer came due is read first.
+
+The rule needs no word of starts, rebalances or outages: at a moment T it is asked where the topic of live updates
+ends; once all processes together have read that far, everything said before T is known, and timers that came due
+before T may be judged. Offsets live in Postgres, so it does not matter which process reads which partition. Imports
+(the bulk lane) are not waited for.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.nurture.metrics import Metrics
+from services.nurture.runs.ends import Ends
+from services.nurture.store import overdue as store
+from shared import log
+from shared.db.transient import is_transient
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_POLL_S: Final = 0.1
+_IDLE_S: Final = 1.0
+LONGEST: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Where the topic ended at a moment."""
+
+    at: datetime
+    ends: dict[int, int]
+
+
+class News:
+    """Until when everything that was said is known; `run` is a task of the service."""
+
+    def __init__(
+        self, engine: AsyncEngine, ends: Ends, topic: str, metrics: Metrics, *, longest: timedelta = LONGEST
+    ) -> None:
+        """`longest`: with no news for so long, timers go on without."""
+        self._engine = engine
+        self._ends = ends
+        self._topic = topic
+        self._metrics = metrics
+        self._longest = longest
+        self._question: _Question | None = None
+        self._heard: datetime | None = None
+        self._since: datetime | None = None  # the first look: until something is heard, patience counts from it
+        self._wanted = asyncio.Event()
+        self._gave_up = False
+
+    def want(self) -> None:
+        """Something is overdue: newer news is needed."""
+        self._wanted.set()
+
+    def until(self, now: datetime) -> datetime | None:
+        """Up to which moment timers may be judged; None: none yet."""
+        since = self._heard or self._since
+        if since is None:
+            self._since = now
+            return None
+        self._metrics.news_age.set((now - since).total_seconds())
+        if now - since <= self._longest:
+            if self._gave_up:
+                _LOG.info("timers_know_the_news_again")
+            self._gave_up = False
+            return self._heard
+        if not self._gave_up:
+            _LOG.error("timers_go_on_without_news", seconds=round((now - since).total_seconds()))
+        self._gave_up = True
+        return now
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Ask and listen until `stopping`."""
+        while not stopping.is_set():
+            try:
+                waits = not await self._look()
+            except Exception as error:
+                if not (isinstance(error, KafkaError) or is_transient(error)):
+                    raise
+                self._question, waits = None, False
+                await pause(stopping, _IDLE_S)
+            if waits:
+                await pause(stopping, _POLL_S)
+            else:
+                self._wanted.clear()
+                await _either(stopping, self._wanted, _IDLE_S)
+
+    async def _look(self) -> bool:
+        """Ask, or see whether what was asked is answered; whether it is."""
+        async with self._engine.connect() as conn:
+            at, read = await store.reached(conn, self._topic)
+        if self._question is None:
+            self._question = _Question(at, await self._ends.of(self._topic, read.keys()))
+            async with self._engine.connect() as conn:
+                _, read = await store.reached(conn, self._topic)
+        question = self._question
+        if any(read.get(partition, 0) < end for partition, end in question.ends.items()):
+            return False
+        self._heard, self._question = question.at, None
+        return True
+
+
+async def _either(stopping: asyncio.Event, wanted: asyncio.Event, seconds: float) -> None:
+    waiting = [asyncio.create_task(stopping.wait()), asyncio.create_task(wanted.wait())]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

@@ -1,0 +1,64 @@
+"""Leads that began no run at all: they stand in a list with the reason, and a repeated one is told to somebody."""
+
+from collections import Counter
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.entry import enrolment_id
+from services.nurture.domain.repeated import MOST_A_DAY, repeated
+from services.nurture.runs.batch import Batch, Refused
+from services.nurture.store import enrolments as store
+from services.nurture.store import refusals as store_refusals
+
+LEAD: Final = "lead.captured"
+_TOLD: Final = ("running", "reentry")  # somebody asked once more: that is news
+
+
+async def settle_refusals(conn: AsyncConnection, batch: Batch) -> None:
+    """Write the list, and tell somebody of each repeated lead, at most so many a day of one contact."""
+    refused = batch.refused
+    if not refused:
+        return
+    told = Counter(await store_refusals.told_today(conn, {each.update.contact.id for each in refused}))
+    latest = {each: last for each in refused if each.reason in _TOLD and (last := _latest(batch, each)) is not None}
+    runs = await store.read(conn, set(latest.values())) | batch.changes.enrolled
+    tasks = await store_refusals.open_tasks(conn, runs.keys())
+    rows = []
+    for each in refused:
+        key = each.update.contact.id, each.workflow.name
+        run = runs.get(latest[each]) if each in latest else None
+        new = None
+        if run is not None and told[key] < MOST_A_DAY:
+            task = tasks.get(run.id)
+            new = repeated(
+                each.workflow,
+                run,
+                each.update,
+                batch.now,
+                task=task.target if task else None,
+                rep=task.rep if task else None,
+            )
+        if new is not None:
+            batch.changes.add(new)
+            told[key] += 1
+        event = each.update.event
+        rows.append(
+            store_refusals.Refusal(
+                enrolment_id(each.workflow.name, event.id),
+                event.id,
+                each.update.contact.id,
+                each.workflow.name,
+                each.reason,
+                event.time,
+                new is not None,
+            )
+        )
+    await store_refusals.insert(conn, rows)
+
+
+def _latest(batch: Batch, refused: Refused) -> UUID | None:
+    """The run because of which the lead was refused."""
+    past = batch.past[refused.update.contact.id, refused.workflow.name]
+    return max(past, key=lambda run: (past[run], run), default=None)

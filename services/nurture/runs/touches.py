@@ -1,0 +1,58 @@
+"""A person did a task: its own run hears of it in the same transaction, not by way of two topics.
+
+The fact goes out all the same, so that scoring and the contact's other runs hear of it; when it comes back, this run
+knows it already.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.config import Endpoints
+from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.enrolment import Arrived
+from services.nurture.domain.facts import ContactUpdate, read_event
+from services.nurture.language.versions import Versions
+from services.nurture.outbox.publisher import FactMaker
+from services.nurture.runs.changes import Changes
+from services.nurture.runs.writing import write
+from services.nurture.store import enrolments as store
+from services.nurture.store import lists as store_lists
+
+
+async def finish_task(
+    conn: AsyncConnection,
+    task_id: UUID,
+    *,
+    who: str,
+    outcome: Literal["attempted", "reached"],
+    channel: str,
+    note: str | None,
+    versions: Versions,
+    endpoints: Endpoints,
+    facts: FactMaker,
+) -> set[str]:
+    """Note that the task is done and move its run; the queues in which something new stands. Nothing if it was done."""
+    enrolment_id = await store_lists.run_of_task(conn, task_id)
+    if enrolment_id is None:
+        return set()
+    try:  # the run before the task, as everybody locks them
+        run = await store.lock_one(conn, enrolment_id)
+    except msgspec.MsgspecError:
+        run = None
+    finished = await store_lists.finish_task(conn, task_id, who=who, outcome=outcome, channel=channel, note=note)
+    if finished is None:
+        return set()
+    contact_id, now = finished
+    fact = facts.touched(contact_id, enrolment_id, now, who=who, channel=channel, outcome=outcome, note=note)
+    changes = Changes()
+    if run is not None:
+        await versions.learn(conn, [run])
+        workflow = versions.of(run)
+        update = ContactUpdate(read_event(fact.value), run.contact, run.values)
+        decision = hear(run, update) if workflow is None else advance(workflow, run, Arrived(update), now)
+        changes.take(decision, touched_by=who)
+    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now, more=[fact])
+    return written.endpoints

@@ -1,0 +1,78 @@
+"""SQL on leads that began no run: why, and whether somebody was told all the same."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.workflow import Target
+
+KEPT_DAYS: Final = 30
+
+
+class Refusal(NamedTuple):
+    """A lead and a workflow that it did not start. `id`: that of the run which it would have started."""
+
+    id: UUID
+    event_id: UUID
+    contact_id: UUID
+    workflow: str
+    reason: str
+    happened_at: datetime
+    told: bool
+
+
+class OpenTask(NamedTuple):
+    """A task that a run waits for somebody to do."""
+
+    target: Target
+    rep: str | None
+
+
+_INSERT: Final = sa.text("""
+    INSERT INTO refusals (id, event_id, contact_id, workflow, reason, happened_at, told)
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:events AS uuid[]), CAST(:contacts AS uuid[]), CAST(:workflows AS text[]),
+        CAST(:reasons AS text[]), CAST(:times AS timestamptz[]), CAST(:told AS bool[])
+    )
+    ON CONFLICT DO NOTHING
+""")
+_TOLD: Final = sa.text("""
+    SELECT contact_id, workflow, count(*) AS told FROM refusals
+    WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND told
+        AND refused_at > statement_timestamp() - interval '1 day'
+    GROUP BY contact_id, workflow
+""")
+_OPEN_TASKS: Final = sa.text("""
+    SELECT DISTINCT ON (enrolment_id) enrolment_id, name, rep FROM tasks
+    WHERE enrolment_id = ANY(CAST(:runs AS uuid[])) AND state = 'open' ORDER BY enrolment_id, created_at DESC
+""")
+_FORGET: Final = sa.text("DELETE FROM refusals WHERE refused_at < statement_timestamp() - make_interval(days => :days)")
+
+
+async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
+    """Keep them for whoever asks why."""
+    if refusals:
+        columns = list(zip(*refusals, strict=True))
+        names = ("ids", "events", "contacts", "workflows", "reasons", "times", "told")
+        await conn.execute(_INSERT, {name: list(column) for name, column in zip(names, columns, strict=True)})
+
+
+async def told_today(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[tuple[UUID, str], int]:
+    """How often somebody was told of a repeated lead of these contacts, by workflow, in the last 24 hours."""
+    rows = await conn.execute(_TOLD, {"contacts": list(contacts)})
+    return {(row.contact_id, row.workflow): row.told for row in rows}
+
+
+async def open_tasks(conn: AsyncConnection, runs: Collection[UUID]) -> Mapping[UUID, OpenTask]:
+    """The newest open task of each of these runs."""
+    rows = await conn.execute(_OPEN_TASKS, {"runs": list(runs)})
+    return {row.enrolment_id: OpenTask(Target("task", row.name), row.rep) for row in rows}
+
+
+async def forget(conn: AsyncConnection) -> int:
+    """Drop old ones; return how many."""
+    return (await conn.execute(_FORGET, {"days": KEPT_DAYS})).rowcount

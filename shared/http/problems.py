@@ -110,7 +110,7 @@ def install_problems(
         if not transient(error):
             raise error  # to `unexpected`
         _LOG.warning("dependency_away", method=request.method, reason=log.reason(error))
-        return _response(AWAY)
+        return problem_response(AWAY)
 
     for kind in dependency_errors:
         app.add_exception_handler(kind, away)

@@ -66,7 +66,13 @@ async def read(settings: Settings, *, since: datetime | None = None) -> list[Let
 async def _letters(settings: Settings, since: datetime | None) -> AsyncIterator[Letter]:
     topics = Topics(settings.topic_prefix)
     topic, ours = topics.dead_letters, topics.retention_days().keys() - {topics.dead_letters}
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=settings.kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        **settings.kafka_access().arguments(),
+    )
     async with asyncio.timeout(_PATIENCE_S):
         await consumer.start()
     try:
@@ -150,7 +156,7 @@ async def redrive(settings: Settings, letters: Sequence[Letter]) -> tuple[list[s
 @asynccontextmanager
 async def _producing(settings: Settings) -> AsyncIterator[Producer]:
     stopping = asyncio.Event()
-    producer = Producer(settings.kafka, client_id="firsthour-redrive")
+    producer = Producer(settings.kafka, client_id="firsthour-redrive", access=settings.kafka_access())
     running = asyncio.create_task(producer.run(stopping))
     try:
         async with asyncio.timeout(_PATIENCE_S):

@@ -40,7 +40,7 @@ async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[Ta
     async with connected(url, service) as conn:
         known = await offsets.read_all(conn)
     try:
-        found = await _look(settings.kafka, known)
+        found = await _look(settings, known)
     except (KafkaError, OSError, TimeoutError) as error:
         raise Unreachable(f"Kafka did not answer ({type(error).__name__}); see FIRSTHOUR_KAFKA") from None
     wrong = [
@@ -59,16 +59,19 @@ async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[Ta
     return wrong
 
 
-async def _look(bootstrap: str, known: Mapping[tuple[str, int], Progress]) -> dict[tuple[str, int], tuple[Found, int]]:
+async def _look(
+    settings: Settings, known: Mapping[tuple[str, int], Progress]
+) -> dict[tuple[str, int], tuple[Found, int]]:
     """For each partition that is there: what its log is, and its first offset."""
     if not known:
         return {}
     consumer = AIOKafkaConsumer(
         *{topic for topic, _ in known},
-        bootstrap_servers=bootstrap,
+        bootstrap_servers=settings.kafka,
         group_id=None,
         enable_auto_commit=False,
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        **settings.kafka_access().arguments(),
     )
     async with asyncio.timeout(_PATIENCE_S):
         await consumer.start()

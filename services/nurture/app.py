@@ -88,7 +88,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
             publisher.wake()
 
         handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable, bulk=topics.updates_bulk)
-        ends = Ends(settings.kafka, client_id=f"{instance}-ends")
+        ends = Ends(settings.kafka, client_id=f"{instance}-ends", access=settings.kafka_access())
         closing.push_async_callback(ends.aclose)
         news = News(engine, ends, topics.updates, metrics)
         timers = Timers(engine, versions, endpoints, facts, metrics, news, on_sendable=sendable)

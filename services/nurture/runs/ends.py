@@ -8,16 +8,19 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.kafka.access import OPEN, Access
+
 _TIMEOUT_S: Final = 5.0
 
 
 class Ends:
     """A connection that reads no records, made when it is first needed and made anew after trouble."""
 
-    def __init__(self, bootstrap: str, *, client_id: str) -> None:
+    def __init__(self, bootstrap: str, *, client_id: str, access: Access = OPEN) -> None:
         """Nothing is connected yet."""
         self._bootstrap = bootstrap
         self._client_id = client_id
+        self._access = access
         self._consumer: AIOKafkaConsumer | None = None
 
     async def of(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
@@ -28,7 +31,10 @@ class Ends:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._consumer is None:
                     consumer = AIOKafkaConsumer(
-                        bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_auto_commit=False
+                        bootstrap_servers=self._bootstrap,
+                        client_id=self._client_id,
+                        enable_auto_commit=False,
+                        **self._access.arguments(),
                     )
                     self._consumer = consumer
                     await consumer.start()

@@ -118,6 +118,7 @@ deliveries = sa.Table(
     _text("channel"),
     _text("target"),  # the webhook's or the template's name
     _text("endpoint"),  # whose queue it stands in
+    sa.Column("lane", sa.Text, nullable=False, server_default=sa.text("'live'")),  # of the event that it follows
     _text("rep", nullable=True),  # an e-mail that tells this rep of a task, not one for the contact
     sa.Column("is_first", sa.Boolean, nullable=False),  # what the run sends first: its delay is measured
     _text("state"),
@@ -150,6 +151,7 @@ deliveries = sa.Table(
         "(recipient IS NULL) = (purpose IS NULL) AND (recipient IS NOT NULL OR public_source IS NULL)",
         name="deliveries_purpose",
     ),
+    sa.CheckConstraint("lane IN ('live', 'bulk')", name="deliveries_lane"),
     sa.CheckConstraint(
         "state IN ('pending', 'claimed', 'parked', 'delivered', 'failed', 'expired', 'cancelled')",
         name="deliveries_state",
@@ -170,7 +172,7 @@ deliveries = sa.Table(
     sa.CheckConstraint(
         f"tries BETWEEN 0 AND {MOST_TRIES} AND attempts BETWEEN tries AND {MOST_ATTEMPTS}", name="deliveries_attempts"
     ),
-    sa.Index("deliveries_pending", "endpoint", "due_at", "id", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("deliveries_pending", "endpoint", "lane", "due_at", "id", postgresql_where=sa.text("state = 'pending'")),
     sa.Index("deliveries_leases", "lease_until", postgresql_where=sa.text("state = 'claimed'")),
     sa.Index(
         "deliveries_expiring",

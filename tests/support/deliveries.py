@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
 from services.nurture.deliveries.sending import Send
+from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker
@@ -38,21 +39,23 @@ class Rows:
 
     engine: AsyncEngine
 
-    async def add(self, count: int = 1, **send: Any) -> list[UUID]:
+    async def add(self, count: int = 1, *, lane: Lane = "live", **send: Any) -> list[UUID]:
         """So many deliveries, each of a run of its own: `webhook="crm"`, `email="thanks"`, with `deadline`, `fallback`."""
         workflow = a_workflow({"send": send or {"webhook": "crm"}}, workflow="sample", goal=None)
         changes, now = Changes(), utc_now()
         for _ in range(count):
             update = an_update(name=new_id(), time=now - timedelta(seconds=1), contact=a_contact(id=new_id()))
-            changes.begin(begun(workflow, update, now=now))
+            changes.begin(begun(workflow, replace(update, lane=lane), now=now))
         async with self.engine.begin() as conn:
             await enrolments.keep_versions(conn, [_version(workflow)])
             await write(conn, changes, endpoints=NOBODY, facts=FACTS, now=now)
         return [row.new.id for row in changes.rows]
 
-    async def claim(self, endpoint: str = "crm", most: int = 100, instance: str = "one") -> list[Given]:
+    async def claim(
+        self, endpoint: str = "crm", most: int = 100, instance: str = "one", reserved: int = 0
+    ) -> list[Given]:
         async with self.engine.begin() as conn:
-            return await claims.claim(conn, endpoint, most=most, token=new_id(), instance=instance)
+            return await claims.claim(conn, endpoint, most=most, token=new_id(), instance=instance, reserved=reserved)
 
     async def withdraw(self, given: UUID) -> None:
         """The run that it belongs to has reached its goal."""

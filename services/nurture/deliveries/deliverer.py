@@ -1,6 +1,6 @@
 """Claims what is due, sends it outside any transaction, and has what came of it recorded (DESIGN section 8).
 
-One lane per endpoint; one statement each 100 ms finds the lanes in which something is due, and whoever commits new
+One queue per endpoint; one statement each 100 ms finds the queues in which something is due, and whoever commits new
 deliveries wakes theirs at once. A delivery is claimed, then begun, then recorded; each step is fenced by the lease.
 """
 
@@ -15,7 +15,7 @@ from services.nurture.config import Endpoints
 from services.nurture.deliveries.attempts import Attempted
 from services.nurture.deliveries.beginning import Beginnings
 from services.nurture.deliveries.leases import Leases
-from services.nurture.deliveries.queue import Lane, nowhere
+from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
 from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
 from services.nurture.domain.mail_caps import MailCaps
@@ -60,7 +60,7 @@ class Deliverer:
         When it stops, what is under way has `drain_s` seconds to end.
         """
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._lanes = {name: Lane(name, at_once, send) for name, (at_once, send) in sends.items()}
+        self._queues = {name: EndpointQueue(name, at_once, send) for name, (at_once, send) in sends.items()}
         self._instance = instance
         self._metrics = metrics
         self._on_facts = on_facts
@@ -87,9 +87,9 @@ class Deliverer:
     def wake(self, names: Iterable[str]) -> None:
         """Something new stands in these queues."""
         for name in names:
-            lane = self._lanes.get(name)
-            if lane is not None:
-                lane.wake.set()
+            queue = self._queues.get(name)
+            if queue is not None:
+                queue.wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until `stopping`; then finish and record what is under way."""
@@ -98,18 +98,18 @@ class Deliverer:
             recorder = group.create_task(self._recorder.run())
             await self._leases.end_earlier_life(stopping)  # before anything is claimed under the same name
             leases = group.create_task(self._leases.run(sent))
-            feeders = [group.create_task(self._feed(lane, stopping)) for lane in self._lanes.values()]
+            feeders = [group.create_task(self._feed(queue, stopping)) for queue in self._queues.values()]
 
             def add(name: str) -> None:
-                lane = self._lanes[name] = Lane(name, _STRANGE, nowhere)
-                feeders.append(group.create_task(self._feed(lane, stopping)))
+                queue = self._queues[name] = EndpointQueue(name, _STRANGE, nowhere)
+                feeders.append(group.create_task(self._feed(queue, stopping)))
 
             await self._poll(stopping, add)
-            self.wake(list(self._lanes))
+            self.wake(list(self._queues))
             await asyncio.gather(*feeders)
-            unsent = [given for lane in self._lanes.values() for given, _ in lane.queue]
-            for lane in self._lanes.values():
-                lane.queue.clear()
+            unsent = [given for queue in self._queues.values() for given, _ in queue.claimed]
+            for queue in self._queues.values():
+                queue.claimed.clear()
             await self._leases.give_back(unsent)
             if self._workers:
                 _, late = await asyncio.wait(self._workers, timeout=self._drain_s)
@@ -128,65 +128,71 @@ class Deliverer:
         while not stopping.is_set():
             try:
                 async with self._single.connect() as conn:
-                    self.wake(await store_claims.waiting_endpoints(conn, self._lanes.keys()))
+                    self.wake(await store_claims.waiting_endpoints(conn, self._queues.keys()))
                     if clock_s() >= look_for_strangers:
                         look_for_strangers = clock_s() + _STRANGERS_EVERY_S
-                        for name in await store_claims.strange_endpoints(conn, self._lanes.keys()):
+                        for name in await store_claims.strange_endpoints(conn, self._queues.keys()):
                             _LOG.error("endpoint_unknown", endpoint=name)
                             add(name)
                         disabled = await store_overdue.disabled_endpoints(conn)
-                        for name in self._lanes:
+                        for name in self._queues:
                             self._metrics.disabled.labels(name).set(name in disabled)
             except Exception as error:
                 if not is_transient(error):
                     raise
             await pause(stopping, _POLL_S)
 
-    async def _feed(self, lane: Lane, stopping: asyncio.Event) -> None:
+    async def _feed(self, queue: EndpointQueue, stopping: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
         while not stopping.is_set():
-            await lane.wake.wait()
-            lane.wake.clear()
-            while not stopping.is_set() and self._recorder.waiting < _MOST_UNRECORDED and (room := lane.room(now())):
-                claimed = await self._claim(lane, room)
-                lane.more = len(claimed) == room
-                lane.queue.extend((given, now()) for given in claimed)
-                for _ in range(min(lane.at_once - lane.busy, len(lane.queue))):
-                    lane.busy += 1
-                    task = asyncio.create_task(self._work(lane))
+            await queue.wake.wait()
+            queue.wake.clear()
+            while not stopping.is_set() and self._recorder.waiting < _MOST_UNRECORDED and (room := queue.room(now())):
+                claimed = await self._claim(queue, room)
+                queue.more = len(claimed) == room
+                queue.claimed.extend((given, now()) for given in claimed)
+                for _ in range(min(queue.at_once - queue.busy, len(queue.claimed))):
+                    queue.busy += 1
+                    task = asyncio.create_task(self._work(queue))
                     self._workers.add(task)
                     task.add_done_callback(self._workers.discard)
-                if not lane.more:
+                if not queue.more:
                     break
 
-    async def _claim(self, lane: Lane, most: int) -> list[Given]:
+    async def _claim(self, queue: EndpointQueue, most: int) -> list[Given]:
         try:
             async with self._claims, self._single.connect() as conn:
                 return await store_claims.claim(
-                    conn, lane.name, most=most, token=clock.new_id(), instance=self._instance, lease_s=self._lease_s
+                    conn,
+                    queue.name,
+                    most=most,
+                    reserved=queue.reserved(most),
+                    token=clock.new_id(),
+                    instance=self._instance,
+                    lease_s=self._lease_s,
                 )
         except Exception as error:
             if not is_transient(error):
                 raise
             return []
 
-    async def _work(self, lane: Lane) -> None:
-        """Send one after the other from the lane's queue until it is empty."""
+    async def _work(self, queue: EndpointQueue) -> None:
+        """Send one after the other from the queue's queue until it is empty."""
         now = asyncio.get_running_loop().time
         try:
-            while lane.busy <= lane.at_once:
-                given, late = lane.next(now())
+            while queue.busy <= queue.at_once:
+                given, late = queue.next(now())
                 if late:
                     await self._leases.give_back(late)
                 if given is None:
                     break
-                await self._attempt(lane, given)
-                if lane.more and len(lane.queue) < lane.concurrency:
-                    lane.wake.set()
+                await self._attempt(queue, given)
+                if queue.more and len(queue.claimed) < queue.concurrency:
+                    queue.wake.set()
         finally:
-            lane.busy -= 1
+            queue.busy -= 1
 
-    async def _attempt(self, lane: Lane, given: Given) -> None:
+    async def _attempt(self, queue: EndpointQueue, given: Given) -> None:
         now = asyncio.get_running_loop().time
         started, started_at, begun = now(), clock.utc_now(), False
 
@@ -197,7 +203,7 @@ class Deliverer:
 
         self._leases.hold(given)
         try:
-            result = await lane.send(given, begin)
+            result = await queue.send(given, begin)
         except NotBegun:
             await self._give_back(given)
             return
@@ -210,13 +216,13 @@ class Deliverer:
             else:
                 await self._give_back(given)
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours; the delivery has to end, not the lane
-            _LOG.error("send_failed", delivery=str(given.id), endpoint=lane.name, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours; the delivery has to end, not the queue
+            _LOG.error("send_failed", delivery=str(given.id), endpoint=queue.name, exc_info=error)
             fault = f"a fault of ours: {type(error).__name__}"
             result = Result(MaybeSent(fault) if begun else Impossible(fault))
         self._recorder.put(Attempted(given, started_at, clock.utc_now(), result.outcome, result.status, result.excerpt))
-        lane.learn(result.outcome, now() - started, now(), jitter=self._dice.random())
-        self._metrics.attempt_seconds.labels(lane.name).observe(now() - started)
+        queue.learn(result.outcome, now() - started, now(), jitter=self._dice.random())
+        self._metrics.attempt_seconds.labels(queue.name).observe(now() - started)
 
     async def _give_back(self, given: Given) -> None:
         self._leases.let_go(given)

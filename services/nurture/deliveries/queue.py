@@ -19,22 +19,24 @@ _FAST_S: Final = 0.25  # an endpoint that answers within this may have a few del
 _HOLD: Final = frozenset({410, 429, 502, 503, 504})
 _HOLD_S: Final = 2.0
 _AHEAD: Final = 8  # times its concurrency
+_SHARE_OF_BULK: Final = 16  # one place in so many is for imports, however much is live
 _STALE_S: Final = 5.0  # what was claimed ahead and could not be sent for so long goes back: others may be more urgent
 
 
 @dataclass(slots=True)
-class Lane:
+class EndpointQueue:
     """What one endpoint has under way. `send` never raises for what the endpoint does."""
 
     name: str
     concurrency: int
     send: Send
-    queue: deque[tuple[Given, float]] = field(default_factory=deque)  # claimed ahead, with when (loop time)
+    claimed: deque[tuple[Given, float]] = field(default_factory=deque)  # claimed ahead, with when (loop time)
     busy: int = 0
     failures: int = 0  # in a row
     pause_until: float = 0.0  # loop time; nothing is sent before
     more: bool = False  # the last claim was full, so more may be due
     typical_s: float = 1.0  # how long an attempt takes, lately
+    places: int = 0  # asked for so far
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -52,17 +54,22 @@ class Lane:
         if now < self.pause_until:
             return 0
         if self.broken:
-            return 1 if self.busy == 0 and not self.queue else 0
-        if len(self.queue) >= self.concurrency:
+            return 1 if self.busy == 0 and not self.claimed else 0
+        if len(self.claimed) >= self.concurrency:
             return 0  # enough is claimed ahead
         ahead = _AHEAD * self.concurrency if self.typical_s < _FAST_S else 0
-        return max(0, self.concurrency + ahead - self.busy - len(self.queue))
+        return max(0, self.concurrency + ahead - self.busy - len(self.claimed))
+
+    def reserved(self, most: int) -> int:
+        """Of the next `most` places, how many go to imports even if so much is live that none would be left."""
+        before, self.places = self.places, self.places + most
+        return self.places // _SHARE_OF_BULK - before // _SHARE_OF_BULK
 
     def next(self, now: float) -> tuple[Given | None, list[Given]]:
         """What to send next, if anything, and what is to be put back instead of being sent."""
         late: list[Given] = []
-        while self.queue:
-            given, claimed_at = self.queue.popleft()
+        while self.claimed:
+            given, claimed_at = self.claimed.popleft()
             if now < self.pause_until or now - claimed_at > _STALE_S:
                 late.append(given)
             else:

@@ -68,6 +68,8 @@ def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: d
 
 
 def _arrive(run: _Run, update: ContactUpdate) -> None:
+    if update.lane == "live" and run.enrolment.lane != "live" and run.enrolment.listens:
+        run.enrolment = replace(run.enrolment, lane="live")
     waiting = run.enrolment.waiting
     if waiting is not None and waiting.event is not None and waiting.until < min(run.now, update.event.time):
         _wake(run)  # it happened after the time-out, whose timer is only late
@@ -221,6 +223,7 @@ def _delivery(run: _Run, step: Send) -> NewDelivery:
         recipient=recipient.address,
         purpose=step.purpose,
         public_source=trigger.source if trigger.trust == "public" else None,
+        lane=enrolment.lane,
     )
 
 

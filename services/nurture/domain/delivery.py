@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
+from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import FOLLOW_UP, Channel, Target
 
 State: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
@@ -29,7 +30,8 @@ class NewDelivery:
     `payload` is the JSON of `payload.py`: the very body of a webhook, the context of an e-mail's template, the
     details of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in
     time); without a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what
-    it is for; `public_source` is the source of the public event that caused it, if it was one.
+    it is for; `public_source` is the source of the public event that caused it, if it was one. In the
+    lane `bulk` it waits behind what is live.
     """
 
     id: UUID
@@ -49,6 +51,7 @@ class NewDelivery:
     recipient: str | None = None
     purpose: str = FOLLOW_UP
     public_source: str | None = None
+    lane: Lane = "live"
 
 
 @dataclass(frozen=True, slots=True)

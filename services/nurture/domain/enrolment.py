@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.nurture.domain.delivery import NewDelivery
-from services.nurture.domain.facts import ContactUpdate, Happening
+from services.nurture.domain.facts import ContactUpdate, Happening, Lane
 from shared.events.updates import Booking, ContactView, Values
 
 Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
@@ -63,6 +63,7 @@ class Enrolment:
     seen: tuple[Seen, ...] = ()
     ended_at: datetime | None = None
     ended_because: str | None = None
+    lane: Lane = "live"  # of what it does; an import's run becomes live as soon as its contact does something
 
     @property
     def due_at(self) -> datetime | None:

@@ -88,6 +88,7 @@ def begin(workflow: Workflow, update: ContactUpdate, now: datetime, earlier: Seq
         waiting=None,
         window=window,
         started_at=now,
+        lane=update.lane,
         trigger=event,
         contact=update.contact,
         values=update.values,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -38,6 +38,9 @@ class Happening:
         return float(said) if isinstance(said, int | float) else 1.0
 
 
+Lane: TypeAlias = Literal["live", "bulk"]  # bulk: an import or a backfill
+
+
 @dataclass(frozen=True, slots=True)
 class ContactUpdate:
     """What scoring made of one event: the event, the contact and values after it, the bookings that explain it."""
@@ -46,6 +49,7 @@ class ContactUpdate:
     contact: ContactView
     values: Values
     bookings: tuple[Booking, ...] = ()
+    lane: Lane = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,13 @@ class _Event(Struct, frozen=True):
 _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
-def read_update(envelope: UpdateEnvelope) -> ContactUpdate:
-    """The update in the shape the rules work on. Raises Permanent when its event can never be read."""
+def read_update(envelope: UpdateEnvelope, lane: Lane = "live") -> ContactUpdate:
+    """The update, which came in this lane, in the shape the rules work on.
+
+    Raises Permanent when its event can never be read.
+    """
     update = envelope.data
-    return ContactUpdate(read_event(update.event), update.contact, update.after, tuple(update.bookings))
+    return ContactUpdate(read_event(update.event), update.contact, update.after, tuple(update.bookings), lane)
 
 
 def read_event(event: bytes | msgspec.Raw) -> Happening:

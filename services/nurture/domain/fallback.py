@@ -35,4 +35,5 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         recipient=recipient,
         purpose=purpose,
         public_source=public_source,
+        lane=delivery.lane,
     )

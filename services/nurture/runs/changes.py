@@ -105,6 +105,7 @@ def notice(task: NewRow) -> NewRow:
         expires_at=None,
         fallback=None,
         payload=new.payload,
+        lane=new.lane,
     )
     return NewRow(told, is_first=False, rep=task.rep)
 

@@ -20,7 +20,7 @@ from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.consent import Word, last_words, said
 from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
-from services.nurture.domain.facts import ContactUpdate, read_event, read_update
+from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update
 from services.nurture.language.versions import Versions
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
@@ -71,8 +71,8 @@ class UpdatesHandler:
         facts: FactMaker,
         metrics: Metrics,
         *,
+        bulk: str,
         on_sendable: Callable[[set[str]], None],
-        bulk: str = "",
     ) -> None:
         """`on_sendable` is called after a commit, with the queues in which something new stands.
 
@@ -82,8 +82,8 @@ class UpdatesHandler:
         self._endpoints = endpoints
         self._facts = facts
         self._metrics = metrics
-        self._on_sendable = on_sendable
         self._bulk = bulk
+        self._on_sendable = on_sendable
         self._triggers = versions.live.by_trigger
 
     def _committed(self, outcome: _Outcome) -> None:
@@ -132,6 +132,9 @@ class UpdatesHandler:
                 if not kind.startswith(_OWN) or self._matters(kind) or envelope.data.merged:
                     arrivals.append(Arrival(record, envelope, kind))
         return arrivals
+
+    def _lane(self, record: Record) -> Lane:
+        return "bulk" if record.topic == self._bulk else "live"
 
     def _matters(self, kind: str) -> bool:
         return kind in self._triggers or kind in self._versions.listened
@@ -202,13 +205,13 @@ class UpdatesHandler:
         listened = arrival.type in self._versions.listened
         if not (runs or triggered or listened):
             return
-        update = read_update(arrival.envelope)
+        update = read_update(arrival.envelope, self._lane(arrival.record))
         if runs:
             self._move(batch, list(runs.values()), update)
         if triggered:
             if update.contact.id != contact_id:  # merged since
                 update = replace(update, contact=msgspec.structs.replace(update.contact, id=contact_id))
-            self._start(batch, update, outcome, bulk=arrival.record.topic == self._bulk)
+            self._start(batch, update, outcome)
         if listened:
             batch.remember(contact_id, update.event, bytes(arrival.envelope.data.event))
 
@@ -222,7 +225,7 @@ class UpdatesHandler:
             if decision.changed or decision.close_tasks:
                 batch.take(decision, str(update.event.data.get("who") or "somebody"))
 
-    def _start(self, batch: Batch, update: ContactUpdate, outcome: _Outcome, *, bulk: bool) -> None:
+    def _start(self, batch: Batch, update: ContactUpdate, outcome: _Outcome) -> None:
         """Begin the runs that it triggers. A lead that begins none is kept, with what refused it."""
         begun, refused = False, []
         for workflow in self._triggers[update.event.type]:
@@ -237,7 +240,7 @@ class UpdatesHandler:
                 refused.append(Refused(workflow, update, refusal))
         known = any(each.reason == "repeated" for each in refused)  # the very event began one
         if not begun and not known and update.event.type == LEAD:
-            batch.refused += [each for each in refused if not (bulk and each.reason == "late")]  # history is not news
+            batch.refused += [each for each in refused if not (update.lane == "bulk" and each.reason == "late")]  # history is not news
 
 
 def _consents(arrivals: Iterable[Arrival], owner: Mapping[UUID, UUID]) -> Iterator[Word]:

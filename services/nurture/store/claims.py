@@ -33,24 +33,38 @@ class Record:
 
 _WAITING: Final = sa.text("""
     SELECT q.name FROM unnest(CAST(:endpoints AS text[])) AS q (name)
-    CROSS JOIN LATERAL (
-        SELECT due_at FROM deliveries WHERE endpoint = q.name AND state = 'pending' ORDER BY due_at, id LIMIT 1
-    ) AS first
-    WHERE first.due_at <= statement_timestamp()
+    WHERE EXISTS (
+        SELECT FROM unnest(ARRAY['live', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
+            SELECT due_at FROM deliveries AS d WHERE d.endpoint = q.name AND d.state = 'pending' AND d.lane = l.lane
+            ORDER BY due_at, id LIMIT 1
+        ) AS first
+        WHERE first.due_at <= statement_timestamp()
+    )
 """)
 _STRANGE: Final = sa.text("""
     SELECT DISTINCT endpoint FROM deliveries
     WHERE state = 'pending' AND due_at <= statement_timestamp() AND endpoint <> ALL(CAST(:endpoints AS text[]))
 """)
+# What is live goes first; places that are reserved for imports go to them as long as any of theirs is due.
+_DUE: Final = """
+    SELECT id, enrolment_id, due_at FROM deliveries
+    WHERE endpoint = :endpoint AND lane = '{lane}' AND state = 'pending' AND due_at <= statement_timestamp()
+        AND NOT EXISTS (
+            SELECT FROM endpoint_state AS s
+            WHERE s.name = :endpoint AND (s.disabled_at IS NOT NULL OR s.slowed_until > statement_timestamp())
+        )
+    ORDER BY due_at, id LIMIT {most} FOR NO KEY UPDATE SKIP LOCKED
+"""
+_LIVE: Final = _DUE.format(lane="live", most="CAST(:most AS int)")
+_BULK: Final = _DUE.format(
+    lane="bulk", most="greatest(CAST(:reserved AS int), CAST(:most AS int) - (SELECT count(*) FROM live))"
+)
 _CLAIM: Final = sa.text(f"""
-    WITH due AS (
-        SELECT id, enrolment_id FROM deliveries
-        WHERE endpoint = :endpoint AND state = 'pending' AND due_at <= statement_timestamp()
-            AND NOT EXISTS (
-                SELECT FROM endpoint_state AS s
-                WHERE s.name = :endpoint AND (s.disabled_at IS NOT NULL OR s.slowed_until > statement_timestamp())
-            )
-        ORDER BY due_at, id LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+    WITH live AS ({_LIVE}), bulk AS ({_BULK}),
+    due AS (
+        SELECT id, enrolment_id FROM bulk
+        UNION ALL
+        (SELECT id, enrolment_id FROM live ORDER BY due_at, id LIMIT CAST(:most AS int) - (SELECT count(*) FROM bulk))
     )
     UPDATE deliveries AS d
     SET state = 'claimed', claimed_at = statement_timestamp(), lease_token = :token, leased_by = :instance,
@@ -107,15 +121,24 @@ async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -
 
 
 async def claim(
-    conn: AsyncConnection, endpoint: str, *, most: int, token: UUID, instance: str, lease_s: float = LEASE_S
+    conn: AsyncConnection,
+    endpoint: str,
+    *,
+    most: int,
+    token: UUID,
+    instance: str,
+    reserved: int = 0,
+    lease_s: float = LEASE_S,
 ) -> list[Given]:
-    """Claim the deliveries of this queue that have been due longest. None while it is disabled or slowed.
+    """Claim the deliveries of this queue that have been due longest, live ones first.
 
-    `token` is new for each claim, so that what was put back and claimed again is no longer what it was.
+    None while it is disabled or slowed. `reserved`: of the `most` places, how many go to imports even so. `token` is
+    new for each claim, so that what was put back and claimed again is no longer what it was.
     """
-    arguments = {"endpoint": endpoint, "most": most, "token": token, "instance": instance, "lease_s": lease_s}
-    rows = await conn.execute(_CLAIM, arguments)
-    return sorted((given_of(row) for row in rows), key=lambda given: given.created_at)
+    places = {"most": most, "reserved": reserved}
+    lease = {"token": token, "instance": instance, "lease_s": lease_s}
+    rows = await conn.execute(_CLAIM, {"endpoint": endpoint, **places, **lease})
+    return sorted((given_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
 
 
 async def record(conn: AsyncConnection, records: Sequence[Record]) -> dict[UUID, str]:

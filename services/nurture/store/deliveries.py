@@ -4,7 +4,7 @@ What is new is due by the database's clock, so that the clocks of processes need
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import Delivery, NewDelivery
+from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Channel, Target
 from services.nurture.runs.changes import NewRow
 
@@ -31,6 +32,7 @@ class Given:
     channel: Channel
     target: str
     endpoint: str
+    lane: Lane
     rep: str | None
     is_first: bool
     created_at: datetime
@@ -67,6 +69,7 @@ class Given:
             expires_at=self.expires_at,
             fallback=self.fallback,
             payload=self.payload,
+            lane=self.lane,
         )
 
 
@@ -87,22 +90,23 @@ _TURNS: Final = sa.text("""
 """)
 _INSERT: Final = sa.text("""
     INSERT INTO deliveries (
-        id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, due_at, deadline_at,
-        expires_at, fallback_channel, fallback_target, finished_at, payload, recipient, purpose, public_source
+        id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at, due_at,
+        deadline_at, expires_at, fallback_channel, fallback_target, finished_at, payload, recipient, purpose,
+        public_source
     )
-    SELECT id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, statement_timestamp(),
-        deadline_at, expires_at, fallback_channel, fallback_target,
+    SELECT id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at,
+        statement_timestamp(), deadline_at, expires_at, fallback_channel, fallback_target,
         CASE WHEN state = 'pending' THEN NULL ELSE created_at END, payload, recipient, purpose, public_source
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:enrolments AS uuid[]), CAST(:steps AS text[]), CAST(:channels AS text[]),
-        CAST(:targets AS text[]), CAST(:endpoints AS text[]), CAST(:reps AS text[]), CAST(:firsts AS bool[]),
-        CAST(:states AS text[]), CAST(:created AS timestamptz[]), CAST(:deadlines AS timestamptz[]),
-        CAST(:expiries AS timestamptz[]), CAST(:fallback_channels AS text[]), CAST(:fallback_targets AS text[]),
-        CAST(:payloads AS bytea[]), CAST(:recipients AS text[]), CAST(:purposes AS text[]),
-        CAST(:public_sources AS text[])
+        CAST(:targets AS text[]), CAST(:endpoints AS text[]), CAST(:lanes AS text[]), CAST(:reps AS text[]),
+        CAST(:firsts AS bool[]), CAST(:states AS text[]), CAST(:created AS timestamptz[]),
+        CAST(:deadlines AS timestamptz[]), CAST(:expiries AS timestamptz[]), CAST(:fallback_channels AS text[]),
+        CAST(:fallback_targets AS text[]), CAST(:payloads AS bytea[]), CAST(:recipients AS text[]),
+        CAST(:purposes AS text[]), CAST(:public_sources AS text[])
     ) AS u (
-        id, enrolment_id, step, channel, target, endpoint, rep, is_first, state, created_at, deadline_at, expires_at,
-        fallback_channel, fallback_target, payload, recipient, purpose, public_source
+        id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at, deadline_at,
+        expires_at, fallback_channel, fallback_target, payload, recipient, purpose, public_source
     )
     ON CONFLICT DO NOTHING RETURNING id
 """)
@@ -154,10 +158,11 @@ _GIVE_TASKS: Final = sa.text("""
 """)
 OF_RUN: Final = "e.contact_id, e.workflow, e.version, e.triggered_at"
 COLUMNS: Final = f"""
-    d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.rep, d.is_first, d.created_at,
-    d.deadline_at, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.began_at,
+    d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.lane, d.rep, d.is_first, d.created_at,
+    d.deadline_at AS deadline, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.began_at,
     d.lease_token, d.payload, d.recipient, d.purpose, d.public_source
 """
+_BY_NAME: Final = tuple(each.name for each in fields(Given) if each.name != "fallback")
 
 
 async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
@@ -191,6 +196,7 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow]) -> se
     arrays = _new(rows) | {
         "channels": [row.new.channel for row in rows],
         "endpoints": [row.endpoint for row in rows],
+        "lanes": [row.new.lane for row in rows],
         "firsts": [row.is_first for row in rows],
         "states": ["pending" if row.state == "waiting" else "cancelled" for row in rows],
         "recipients": [row.recipient for row in rows],
@@ -243,15 +249,7 @@ async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> Non
 
 
 def given_of(row: "sa.Row[Any]") -> Given:
-    """The delivery in a row of COLUMNS (further columns are ignored)."""
-    (
-        identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
-        is_first, created_at, deadline, expires_at, fallback_channel, fallback_target, attempts, tries, began_at,
-        lease_token, payload, recipient, purpose, public_source,
-    ) = tuple(row)[:25]  # fmt: skip
-    fallback = Target(fallback_channel, fallback_target) if fallback_channel is not None else None
-    return Given(
-        identifier, enrolment_id, contact_id, workflow, version, triggered_at, step, channel, target, endpoint, rep,
-        is_first, created_at, deadline, expires_at, fallback, attempts, tries, began_at, lease_token, payload,
-        recipient, purpose, public_source,
-    )  # fmt: skip
+    """The delivery in a row that has COLUMNS."""
+    read = row._mapping  # noqa: SLF001 - public, whatever it looks like
+    fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
+    return Given(**{name: read[name] for name in _BY_NAME}, fallback=fallback)

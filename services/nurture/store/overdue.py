@@ -54,11 +54,11 @@ _EXPIRED: Final = sa.text(f"""
     ORDER BY d.expires_at LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
 """)  # noqa: S608 - see above
 _EXPIRED_TASKS: Final = sa.text(f"""
-    SELECT t.id, t.enrolment_id, {OF_RUN}, t.step, 'task' AS channel, t.name AS target, '' AS endpoint, t.rep,
-        false AS is_first, t.created_at, t.deadline_at, t.expires_at, t.fallback_channel, t.fallback_target,
-        0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS began_at, CAST(NULL AS uuid) AS lease_token,
-        t.payload, CAST(NULL AS text) AS recipient, CAST(NULL AS text) AS purpose, CAST(NULL AS text) AS public_source,
-        statement_timestamp() AS now
+    SELECT t.id, t.enrolment_id, {OF_RUN}, t.step, 'task' AS channel, t.name AS target, '' AS endpoint,
+        'live' AS lane, t.rep, false AS is_first, t.created_at, t.deadline_at AS deadline, t.expires_at,
+        t.fallback_channel, t.fallback_target, 0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS began_at,
+        CAST(NULL AS uuid) AS lease_token, t.payload, CAST(NULL AS text) AS recipient, CAST(NULL AS text) AS purpose,
+        CAST(NULL AS text) AS public_source, statement_timestamp() AS now
     FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
     WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.parked_reason IS NULL
         AND t.expires_at <= LEAST(:until, statement_timestamp())

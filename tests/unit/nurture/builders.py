@@ -106,6 +106,7 @@ def a_given(**changes: Any) -> Given:
         "channel": "email",
         "target": "thanks",
         "endpoint": "email:smtp",
+        "lane": "live",
         "rep": None,
         "is_first": True,
         "created_at": NOW,

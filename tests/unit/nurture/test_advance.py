@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,23 @@ def test_sends_up_to_the_first_wait() -> None:
     assert decision.enrolment.position == "2"
     assert decision.enrolment.due_at == NOW + minutes(30)
     assert decision.changed
+
+
+def test_what_follows_an_import_is_bulk_until_its_contact_does_something() -> None:
+    imported = replace(an_update(), lane="bulk")
+    workflow = a_workflow(HOOK, waiting("30m"), HOOK, TOUCHED, ESCALATE)
+    decision = begun(workflow, imported)
+    assert [delivery.lane for delivery in decision.deliveries] == ["bulk"]
+    run = decode_enrolment(encode_enrolment(decision.enrolment))
+    later = advance(workflow, run, Due(), NOW + minutes(30))
+    assert [delivery.lane for delivery in later.deliveries] == ["bulk"]
+    alive = advance(workflow, run, Arrived(an_update("engagement.recorded", time=NOW + minutes(1))), NOW + minutes(1))
+    later = advance(workflow, alive.enrolment, Due(), NOW + minutes(30))
+    assert [delivery.lane for delivery in later.deliveries] == ["live"]
+    (given,) = decision.deliveries
+    fallback = fallback_of(replace(given, fallback=Target("webhook", "other")), "closed", NOW)
+    assert fallback is not None
+    assert fallback.lane == "bulk"
 
 
 def test_a_wait_ends_when_it_is_due_and_not_before() -> None:

@@ -1,9 +1,10 @@
 """What a deliverer remembers: whether the database was away, and how an endpoint has been lately."""
 
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
-from services.nurture.deliveries.queue import Lane, nowhere
+from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.domain.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
 from services.nurture.store.leases import LEASE_S
+from tests.unit.nurture.builders import a_given, an_id
 
 
 def test_at_the_start_it_is_calm() -> None:
@@ -37,39 +38,54 @@ def test_a_lease_is_renewed_long_before_it_ends() -> None:
     assert LEASE_S / RENEWALS + LEASE_S * STALLED < LEASE_S
 
 
-def a_lane(*outcomes: Outcome, at: float = 100.0) -> Lane:
-    lane = Lane("crm", 4, nowhere)
+def a_queue(*outcomes: Outcome, at: float = 100.0) -> EndpointQueue:
+    queue = EndpointQueue("crm", 4, nowhere)
     for outcome in outcomes:
-        lane.learn(outcome, 0.1, at, jitter=0.5)
-    return lane
+        queue.learn(outcome, 0.1, at, jitter=0.5)
+    return queue
 
 
 def test_five_failures_in_a_row_break_it_and_one_probe_follows_each_pause() -> None:
-    lane = a_lane(*[NotSent("closed")] * 4)
-    assert not lane.broken
-    lane.learn(MaybeSent("no answer"), 0.1, 100, jitter=0.5)
-    assert lane.broken
-    assert lane.room(100) == 0
-    assert lane.room(lane.pause_until) == 1, "a probe"
-    lane.busy = 1
-    assert lane.room(lane.pause_until) == 0, "one at a time"
+    queue = a_queue(*[NotSent("closed")] * 4)
+    assert not queue.broken
+    queue.learn(MaybeSent("no answer"), 0.1, 100, jitter=0.5)
+    assert queue.broken
+    assert queue.room(100) == 0
+    assert queue.room(queue.pause_until) == 1, "a probe"
+    queue.busy = 1
+    assert queue.room(queue.pause_until) == 0, "one at a time"
 
 
 def test_a_probe_that_fails_makes_the_pause_longer_and_one_that_is_answered_heals() -> None:
-    lane = a_lane(*[NotSent("closed")] * 5)
-    first = lane.pause_until - 100
-    lane.learn(NotSent("closed"), 0.1, 100, jitter=0.5)
-    assert lane.pause_until - 100 > first
+    queue = a_queue(*[NotSent("closed")] * 5)
+    first = queue.pause_until - 100
+    queue.learn(NotSent("closed"), 0.1, 100, jitter=0.5)
+    assert queue.pause_until - 100 > first
     for _ in range(40):
-        lane.learn(NotSent("closed"), 0.1, 100, jitter=0.999)
-    assert lane.pause_until - 100 <= 30
-    lane.learn(Answered(500), 0.1, 200, jitter=0.5)
-    assert not lane.broken
-    assert lane.room(200) > 1
+        queue.learn(NotSent("closed"), 0.1, 100, jitter=0.999)
+    assert queue.pause_until - 100 <= 30
+    queue.learn(Answered(500), 0.1, 200, jitter=0.5)
+    assert not queue.broken
+    assert queue.room(200) > 1
 
 
 def test_what_is_said_of_one_message_breaks_nothing() -> None:
-    lane = a_lane(*[Deferred("greylisted")] * 9, *[Impossible("no such mailbox")] * 9)
-    assert not lane.broken
-    lane = a_lane(*[NotSent("closed")] * 4, Deferred("greylisted"), NotSent("closed"))
-    assert not lane.broken, "the server answered in between"
+    queue = a_queue(*[Deferred("greylisted")] * 9, *[Impossible("no such mailbox")] * 9)
+    assert not queue.broken
+    queue = a_queue(*[NotSent("closed")] * 4, Deferred("greylisted"), NotSent("closed"))
+    assert not queue.broken, "the server answered in between"
+
+
+def test_imports_get_one_place_in_sixteen_whatever_is_asked_for_at_once() -> None:
+    for most in (1, 3, 16, 40):
+        queue = a_queue()
+        reserved = [queue.reserved(most) for _ in range(160)]
+        assert sum(reserved) == 160 * most // 16
+        assert all(most // 16 <= each <= most // 16 + 1 for each in reserved)
+
+
+def test_what_was_claimed_ahead_too_long_ago_goes_back() -> None:
+    queue = a_queue()
+    old, new = a_given(id=an_id("old")), a_given(id=an_id("new"))
+    queue.claimed.extend([(old, 100.0), (new, 104.0)])
+    assert queue.next(106.0) == (new, [old])

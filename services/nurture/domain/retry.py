@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isnan
 from typing import Final, Literal, TypeAlias
 
 from services.nurture.domain.delivery import Delivery
@@ -9,6 +10,9 @@ from services.nurture.domain.delivery import Delivery
 _SLOW_DOWN: Final = frozenset({429, 502, 503, 504})  # Standard Webhooks: the receiver asks for less
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
+_DENSE: Final = 10  # tries of a plan that lie within the first hour
+_LONGEST_ASKED_S: Final = 15 * _MINUTE  # within that hour, and for a whole endpoint always
+_LONGEST_ASKED_LATER_S: Final = _HOUR
 _SPREAD: Final = 0.1  # jitter only shortens a wait, so that the last dense retry stays inside the hour
 
 
@@ -131,10 +135,10 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
         case MaybeSent(reason) if delivery.channel == "email":
             return _end("failed", f"maybe sent, so not repeated: {reason}", delivery)
         case Answered(status, retry_after):
-            quiet_until = _asked(status, retry_after, now)
-            return _again(f"answered {status}", delivery, plan, now=now, jitter=jitter, quiet_until=quiet_until)
+            asked_s = _asked_s(status, retry_after)
+            return _again(f"answered {status}", delivery, plan, now=now, jitter=jitter, asked_s=asked_s)
         case NotSent(reason) | Deferred(reason) | MaybeSent(reason):
-            return _again(reason, delivery, plan, now=now, jitter=jitter, quiet_until=None)
+            return _again(reason, delivery, plan, now=now, jitter=jitter, asked_s=None)
 
 
 def at_expiry(delivery: Delivery, now: datetime) -> GiveUp | None:
@@ -144,11 +148,11 @@ def at_expiry(delivery: Delivery, now: datetime) -> GiveUp | None:
     return _end("expired", "not done in time", delivery)
 
 
-def _asked(status: int, retry_after: float | None, now: datetime) -> datetime | None:
-    """Until when the receiver wants quiet; None when it asked for nothing."""
-    if retry_after is not None:
-        return now + timedelta(seconds=min(max(retry_after, 0.0), 7 * 24 * _HOUR))
-    return now + timedelta(seconds=5) if status in _SLOW_DOWN else None
+def _asked_s(status: int, retry_after: float | None) -> float | None:
+    """For how long the receiver wants quiet; None when it asked for nothing that can be understood."""
+    if retry_after is not None and not isnan(retry_after):
+        return max(retry_after, 0.0)
+    return 5.0 if status in _SLOW_DOWN else None
 
 
 def _again(
@@ -158,17 +162,18 @@ def _again(
     *,
     now: datetime,
     jitter: float,
-    quiet_until: datetime | None,
+    asked_s: float | None,
 ) -> RetryAt | GiveUp:
+    """The next try. What the receiver asked for is granted within bounds: it may be wrong by days, or mean harm."""
+    slow_until = None if asked_s is None else now + timedelta(seconds=min(asked_s, _LONGEST_ASKED_S))
     if delivery.attempts >= len(plan.waits):
-        return _end("failed", f"{reason}; no attempt is left", delivery, quiet_until)
-    wait = plan.waits[delivery.attempts] * (1 - _SPREAD * jitter)
-    at = now + timedelta(seconds=wait)
-    if quiet_until is not None:
-        at = max(at, quiet_until)
+        return _end("failed", f"{reason}; no attempt is left", delivery, slow_until)
+    wait_s = plan.waits[delivery.attempts] * (1 - _SPREAD * jitter)
+    longest_s = _LONGEST_ASKED_S if delivery.attempts < _DENSE else _LONGEST_ASKED_LATER_S
+    at = now + timedelta(seconds=max(wait_s, min(asked_s or 0.0, longest_s)))
     if delivery.expires_at is not None and at >= delivery.expires_at:
-        return _end("expired", f"{reason}; the next try would come too late", delivery, quiet_until)
-    return RetryAt(at, reason, quiet_until)
+        return _end("expired", f"{reason}; the next try would come too late", delivery, slow_until)
+    return RetryAt(at, reason, slow_until)
 
 
 def _end(

@@ -10,6 +10,7 @@ from services.nurture.domain.retry import (
     STANDARD_PLAN,
     Accepted,
     Answered,
+    Deferred,
     Delivered,
     DisableEndpoint,
     GiveUp,
@@ -27,9 +28,10 @@ from tests.unit.nurture.builders import NOW, an_id, minutes
 ON_CALL = Target("webhook", "on-call")
 dice = st.floats(0, 1, exclude_max=True)
 outcomes = st.one_of(
-    st.builds(Answered, st.integers(100, 599), st.none() | st.floats(-10, 10**9)),
+    st.builds(Answered, st.integers(100, 599), st.none() | st.floats()),
     st.just(Accepted()),
     st.builds(NotSent, st.text()),
+    st.builds(Deferred, st.text()),
     st.builds(MaybeSent, st.text()),
     st.builds(Impossible, st.text()),
 )
@@ -115,7 +117,19 @@ def test_retry_after_beyond_the_deadline_falls_back_now() -> None:
     after = after_attempt(Answered(503, 86_400.0), made, STANDARD_PLAN, now=NOW, jitter=0)
     assert isinstance(after, GiveUp)
     assert (after.state, after.fall_back) == ("expired", True)
-    assert after.slow_until == NOW + timedelta(days=1)
+    assert after.slow_until == NOW + minutes(15), "nobody stops an endpoint for a day"
+
+
+@given(st.floats(), st.integers(1, 16), dice)
+def test_whatever_a_receiver_asks_for_is_granted_within_bounds(asked: float, attempts: int, jitter: float) -> None:
+    answer, made = Answered(503, asked), a_delivery(attempts=attempts)
+    after = after_attempt(answer, made, STANDARD_PLAN, now=NOW, jitter=jitter)
+    assert isinstance(after, RetryAt | GiveUp)
+    assert after.slow_until is not None
+    assert NOW <= after.slow_until <= NOW + minutes(15)
+    if isinstance(after, RetryAt):
+        plan = timedelta(seconds=STANDARD_PLAN.waits[attempts])
+        assert after.at - NOW <= max(plan, minutes(15 if attempts < 10 else 60))
 
 
 def test_410_disables_the_endpoint_and_falls_back() -> None:

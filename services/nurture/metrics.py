@@ -26,6 +26,7 @@ class Metrics:
     parked: Gauge
     timer_failures: Counter
     news_age: Gauge
+    failing: Gauge
 
 
 def make_metrics(registry: CollectorRegistry) -> Metrics:
@@ -72,6 +73,12 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         undecided=Counter(
             "firsthour_nurture_undecided_conditions",
             "Conditions that could not be decided, and so did not hold.",
+            registry=registry,
+        ),
+        failing=Gauge(
+            "firsthour_nurture_endpoints_failing",
+            "1 while the endpoint cannot be reached or refuses us: its last attempt says so.",
+            ["endpoint"],
             registry=registry,
         ),
         disabled=Gauge(

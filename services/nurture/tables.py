@@ -255,6 +255,7 @@ facts = sa.Table(  # rows of the transaction that made them true; gone once Kafk
     _id(primary_key=True),  # the event's id
     sa.Column("key", BYTEA, nullable=False),
     sa.Column("value", BYTEA, nullable=False),
+    _text("parked_reason", nullable=True),  # Kafka can never take it
 )
 
 seen_updates = sa.Table(
@@ -329,5 +330,8 @@ endpoint_state = sa.Table(  # no row: never anything special
     _at("disabled_at"),
     _text("disabled_because", nullable=True),
     _at("slowed_until"),
+    _at("failing_since"),  # the last attempt did not reach it, or it refused us
+    _text("failing_because", nullable=True),
     sa.CheckConstraint("(disabled_at IS NULL) = (disabled_because IS NULL)", name="endpoint_state_disabled"),
+    sa.CheckConstraint("(failing_since IS NULL) = (failing_because IS NULL)", name="endpoint_state_failing"),
 )

@@ -170,13 +170,18 @@ class TaskDone(BaseModel):
 
 
 class EndpointOut(BaseModel):
-    """A queue of deliveries. `disabled_at`: it answered 410, and a person has to enable it."""
+    """A queue of deliveries. `disabled_at`: it answered 410, and a person has to enable it.
+
+    `failing_since`: it cannot be reached, or refuses us (a password, a quota), and why.
+    """
 
     name: str
     kind: Literal["webhook", "email", "unknown"]
     disabled_at: datetime | None
     disabled_because: str | None
     slowed_until: datetime | None
+    failing_since: datetime | None
+    failing_because: str | None
     pending: int
     next_due_at: datetime | None
 

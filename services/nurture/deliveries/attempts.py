@@ -1,9 +1,10 @@
 """What came of attempts, by the rules of domain/retry.py: recorded together, with fallbacks and facts, in one go."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,11 +21,13 @@ from services.nurture.domain.retry import (
     Outcome,
     RetryAt,
     after_attempt,
+    answers,
 )
 from services.nurture.outbox.publisher import FactMaker, Kind
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
 from services.nurture.store import claims as store_claims
+from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import overdue as store_overdue
 from services.nurture.store.claims import Record
 from services.nurture.store.deliveries import Given
@@ -87,7 +90,7 @@ async def record(
             fallback = fallback_of(given.as_new(), ended.reason, one.finished_at)
             if fallback is not None:
                 changes.add(fallback, is_first=given.is_first)
-    await _heed(conn, settled)
+    await _heed(conn, settled, {each.given.id: each.outcome for each in attempted})
     now = max(one.finished_at for one, _ in records.values())
     written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now, more=told)
     return Recorded(settled, written)
@@ -140,8 +143,20 @@ def _ended(verdict: AfterAttempt) -> GiveUp | None:
     return verdict if isinstance(verdict, GiveUp) else None
 
 
-async def _heed(conn: AsyncConnection, settled: Sequence[tuple[Record, AfterAttempt]]) -> None:
-    """Disable and slow down the endpoints that asked for it."""
+async def _heed(
+    conn: AsyncConnection, settled: Sequence[tuple[Record, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
+) -> None:
+    """Disable and slow down the endpoints that asked for it, and note whether they can be reached."""
+    reached: dict[str, str | None] = {}  # or why not
+    for one, _ in sorted(settled, key=lambda each: each[0].finished_at):
+        answered = answers(outcomes[one.given.id])
+        if answered is not None:
+            reached[one.given.endpoint] = None if answered else one.reason or "no answer"
+    for endpoint, reason in sorted(reached.items()):
+        if reason is None:
+            await store_endpoints.well(conn, endpoint)
+        else:
+            await store_endpoints.failing(conn, endpoint, reason)
     slow: dict[str, float] = {}
     for one, verdict in settled:
         endpoint = one.given.endpoint

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.attempts import Attempted
@@ -19,10 +19,11 @@ from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
 from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
 from services.nurture.domain.mail_caps import MailCaps
-from services.nurture.domain.retry import Impossible, MaybeSent
+from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
+from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import overdue as store_overdue
 from services.nurture.store.deliveries import Given
 from services.nurture.store.leases import LEASE_S
@@ -33,6 +34,7 @@ from shared.pause import pause
 _LOG = log.get(__name__)
 _POLL_S: Final = 0.1
 _STRANGERS_EVERY_S: Final = 10.0
+_STRANDED_AT_ONCE: Final = 500
 _MOST_UNRECORDED: Final = 5000  # beyond it nothing more is claimed: the database does not keep up
 _CLAIMS_AT_ONCE: Final = 2
 DRAIN_S: Final = 12.0
@@ -134,13 +136,32 @@ class Deliverer:
                         for name in await store_claims.strange_endpoints(conn, self._queues.keys()):
                             _LOG.error("endpoint_unknown", endpoint=name)
                             add(name)
-                        disabled = await store_overdue.disabled_endpoints(conn)
-                        for name in self._queues:
-                            self._metrics.disabled.labels(name).set(name in disabled)
+                        await self._look_at_endpoints(conn)
             except Exception as error:
                 if not is_transient(error):
                     raise
             await pause(stopping, _POLL_S)
+
+    async def _look_at_endpoints(self, conn: AsyncConnection) -> None:
+        """Show how they are, and end what would wait for ever for one that wants nothing more."""
+        disabled = await store_overdue.disabled_endpoints(conn)
+        failing = await store_endpoints.failing_endpoints(conn)
+        for name in self._queues:
+            self._metrics.disabled.labels(name).set(name in disabled)
+            self._metrics.failing.labels(name).set(name in failing)
+        if disabled:
+            stranded = await store_endpoints.claim_stranded(
+                conn,
+                disabled,
+                patience_s=PATIENCE_S,
+                most=_STRANDED_AT_ONCE,
+                token=clock.new_id(),
+                instance=self._instance,
+            )
+            for given in stranded:
+                now = clock.utc_now()
+                self._leases.hold(given)
+                self._recorder.put(Attempted(given, now, now, Impossible("the endpoint is disabled")))
 
     async def _feed(self, queue: EndpointQueue, stopping: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
@@ -211,7 +232,7 @@ class Deliverer:
             result = Result(Impossible(str(refusal)))
         except asyncio.CancelledError:
             if begun:
-                result = Result(MaybeSent("the process stopped before an answer came"))
+                result = Result(MaybeSent("the process stopped before an answer came", ours=True))
                 self._recorder.put(Attempted(given, started_at, clock.utc_now(), result.outcome))
             else:
                 await self._give_back(given)
@@ -219,7 +240,7 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001 - a fault of ours; the delivery has to end, not the queue
             _LOG.error("send_failed", delivery=str(given.id), endpoint=queue.name, exc_info=error)
             fault = f"a fault of ours: {type(error).__name__}"
-            result = Result(MaybeSent(fault) if begun else Impossible(fault))
+            result = Result(MaybeSent(fault, ours=True) if begun else Impossible(fault))
         self._recorder.put(Attempted(given, started_at, clock.utc_now(), result.outcome, result.status, result.excerpt))
         queue.learn(result.outcome, now() - started, now(), jitter=self._dice.random())
         self._metrics.attempt_seconds.labels(queue.name).observe(now() - started)

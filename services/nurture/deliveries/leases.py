@@ -170,5 +170,5 @@ class Leases:
 
 def lost(given: Given, now: datetime) -> Attempted:
     """The attempt of a process that did not say in time what came of it."""
-    outcome = MaybeSent("the process that sent it did not say what came of it")
+    outcome = MaybeSent("the process that sent it did not say what came of it", ours=True)
     return Attempted(given, given.began_at or now, now, outcome)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent, Outcome
+from services.nurture.domain.retry import Answered, Impossible, Outcome, answers
 from services.nurture.store.deliveries import Given
 from shared.backoff import exponential
 
@@ -79,13 +79,14 @@ class EndpointQueue:
     def learn(self, outcome: Outcome, seconds: float, now: float, *, jitter: float) -> None:
         """Remember how it went."""
         self.typical_s += (seconds - self.typical_s) / 8
-        if isinstance(outcome, NotSent | MaybeSent):
+        answered = answers(outcome)
+        if answered is False:
             self.failures += 1
             if self.broken:
                 pause = exponential(self.failures - _BREAK_AFTER, jitter=jitter, first=0.5, longest=_LONGEST_PAUSE_S)
                 self.pause_until = now + pause
             return
-        if not isinstance(outcome, Impossible):
+        if answered:
             self.failures = 0
         if isinstance(outcome, Answered) and outcome.status in _HOLD:
             # What is to hold for all processes is being recorded; until then this one stops by itself.

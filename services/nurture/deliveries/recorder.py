@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.attempts import Attempted, Recorded, record
+from services.nurture.domain.retry import STANDARD_PLAN, Delivered, after_attempt
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
+from services.nurture.store import claims as store_claims
 from shared import log
 from shared.backoff import exponential
 from shared.db.transient import is_transient
@@ -83,9 +85,8 @@ class Recorder:
                     for each in batch:
                         await self._record([each])
                     return
-                else:  # one that cannot be recorded must not keep the others from it; its lease will end
-                    _LOG.error("attempt_not_recordable", delivery=str(batch[0].given.id), exc_info=error)
-                    self._on_recorded(batch, ())
+                else:
+                    await self._give_up(batch[0], error)
                     return
             else:
                 observe(recorded, self._metrics)
@@ -93,6 +94,24 @@ class Recorder:
                     _LOG.warning("leases_lost", attempts=len(batch) - len(recorded.settled))
                 self._on_recorded(batch, recorded.written.endpoints)
                 return
+
+    async def _give_up(self, attempted: Attempted, error: Exception) -> None:
+        """One that cannot be recorded keeps no other from it and is not tried for ever: it ends with its reason."""
+        given = attempted.given
+        _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=error)
+        arrived = isinstance(
+            after_attempt(attempted.outcome, given.rule(), STANDARD_PLAN, now=attempted.ended_at, jitter=0), Delivered
+        )
+        reason = f"what came of it cannot be recorded: {type(error).__name__}"
+        try:
+            async with self._engine.begin() as conn:
+                await store_claims.give_up(conn, given, arrived=arrived, reason=reason)
+        except Exception as again:  # noqa: BLE001 - nothing more can be done for it; its lease will end
+            if is_transient(again):
+                self._done.put_nowait(attempted)
+                return
+            _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=again)
+        self._on_recorded([attempted], ())
 
 
 def observe(recorded: Recorded, metrics: Metrics) -> None:

@@ -45,9 +45,10 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class MaybeSent:
-    """It went out and no answer came, or the worker died meanwhile: it may have arrived."""
+    """It went out and no answer came, or the worker died meanwhile (`ours`): it may have arrived."""
 
     reason: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ STANDARD_PLAN: Final = RetryPlan(
         2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR,
     )
 )  # fmt: skip
+
+PATIENCE_S: Final = sum(
+    STANDARD_PLAN.waits
+)  # after which a dead endpoint's deliveries fail, if nothing ends them before
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,16 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
             return _again(f"answered {status}", delivery, plan, now=now, jitter=jitter, asked_s=asked_s)
         case NotSent(reason) | Deferred(reason) | MaybeSent(reason):
             return _again(reason, delivery, plan, now=now, jitter=jitter, asked_s=None)
+
+
+def answers(outcome: Outcome) -> bool | None:
+    """Whether its receiver can be reached and takes us seriously; None: the outcome says nothing of that."""
+    match outcome:
+        case NotSent() | MaybeSent(ours=False):
+            return False
+        case MaybeSent() | Impossible():
+            return None
+    return True
 
 
 def at_expiry(delivery: Delivery, now: datetime) -> GiveUp | None:

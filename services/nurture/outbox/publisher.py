@@ -5,6 +5,7 @@ is the row's id, so publishing it twice is still one event.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -20,11 +21,11 @@ from services.nurture.store.deliveries import Given
 from services.nurture.store.outbox import Fact
 from shared import clock, log
 from shared.db.transient import is_transient
-from shared.errors import Transient
+from shared.errors import Permanent, Transient
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import Identity, partition_key
 from shared.events.types import ContactTouched, Followup
-from shared.kafka.producer import Producer
+from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.pause import pause
 
@@ -137,12 +138,29 @@ class FactPublisher:
             self._wake.clear()
             facts = await store_facts.oldest(conn, _AT_ONCE)
             if facts:
-                await self._producer.send_all(
-                    [Outgoing(self._topic, fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
-                )
-                await store_facts.forget(conn, [fact.id for fact in facts])
-                self._metrics.facts.inc(len(facts))
+                await self._send(conn, facts)
             if ending:
                 return
             if len(facts) < _AT_ONCE:
                 await pause(self._wake, _POLL_S)
+
+    async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
+        """Publish, and only then forget. One that Kafka can never take is parked, and its neighbours go on."""
+        outgoing = [Outgoing(self._topic, fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
+        try:
+            if any(too_large(each) for each in outgoing):
+                raise Permanent("larger than a Kafka message may be")
+            await self._producer.send_all(outgoing)
+        except Exception as error:
+            if isinstance(error, Transient) or is_transient(error):
+                raise
+            if len(facts) > 1:
+                for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):
+                    await self._send(conn, some)
+                return
+            _LOG.exception("fact_parked", fact=str(facts[0].id))
+            reason = str(error) if isinstance(error, Permanent) else type(error).__name__
+            await store_facts.park(conn, facts[0].id, reason)
+            return
+        await store_facts.forget(conn, [fact.id for fact in facts])
+        self._metrics.facts.inc(len(facts))

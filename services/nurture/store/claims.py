@@ -108,6 +108,12 @@ _RECORD: Final = sa.text("""
     )
     SELECT id, state FROM recorded
 """)
+_GIVE_UP: Final = sa.text("""
+    UPDATE deliveries
+    SET state = :state, reason = :reason, finished_at = statement_timestamp(), attempts = attempts + 1,
+        tries = tries + 1, lease_until = NULL, lease_token = NULL, leased_by = NULL, began_at = NULL
+    WHERE id = :id AND state = 'claimed' AND lease_token = :token
+""")
 
 
 async def waiting_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:
@@ -139,6 +145,13 @@ async def claim(
     lease = {"token": token, "instance": instance, "lease_s": lease_s}
     rows = await conn.execute(_CLAIM, {"endpoint": endpoint, **places, **lease})
     return sorted((given_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
+
+
+async def give_up(conn: AsyncConnection, given: Given, *, arrived: bool, reason: str) -> None:
+    """End a delivery of which nothing more can be written than that, if it is still ours."""
+    state = "delivered" if arrived else "failed"
+    arguments = {"id": given.id, "token": given.lease_token, "state": state, "reason": reason}
+    await conn.execute(_GIVE_UP, arguments)
 
 
 async def record(conn: AsyncConnection, records: Sequence[Record]) -> dict[UUID, str]:

@@ -68,7 +68,7 @@ _DONE: Final = sa.text("""
     RETURNING e.contact_id, statement_timestamp() AS now
 """)
 _ENDPOINTS: Final = sa.text("""
-    SELECT n.name, s.disabled_at, s.disabled_because,
+    SELECT n.name, s.disabled_at, s.disabled_because, s.failing_since, s.failing_because,
         CASE WHEN s.slowed_until > statement_timestamp() THEN s.slowed_until END AS slowed_until,
         (SELECT count(*) FROM deliveries AS d WHERE d.endpoint = n.name AND d.state = 'pending') AS pending,
         (SELECT min(due_at) FROM deliveries AS d WHERE d.endpoint = n.name AND d.state = 'pending') AS next_due_at

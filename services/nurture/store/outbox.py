@@ -22,7 +22,8 @@ _INSERT: Final = sa.text("""
     INSERT INTO facts (id, key, value)
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]))
 """)
-_OLDEST: Final = sa.text("SELECT id, key, value FROM facts ORDER BY id LIMIT :most")
+_OLDEST: Final = sa.text("SELECT id, key, value FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most")
+_PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id")
 _FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -46,3 +47,8 @@ async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:
 async def forget(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Drop facts that Kafka has acknowledged."""
     await conn.execute(_FORGET, {"ids": list(ids)})
+
+
+async def park(conn: AsyncConnection, identifier: UUID, reason: str) -> None:
+    """Leave out a fact that Kafka can never take."""
+    await conn.execute(_PARK, {"id": identifier, "reason": reason})

@@ -9,9 +9,7 @@ from services.nurture.channels.webhook.send import seconds_of
 from tests.unit.nurture.builders import NOW
 
 
-@given(
-    st.text(max_size=200) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,12} [A-Z][a-z]{2} \d{1,12} \d+:\d+:\d+ [+-]?\w+")
-)
+@given(st.text(max_size=200) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,12} [A-Z][a-z]{2} \d{1,12} \d+:\d+:\d+ [+-]?\w+"))
 @example("Mon, 01 Jan 99999999999 00:00:00 GMT")
 @example("Mon, 01 Jan 0001 00:00:00 +2359")
 @example("Fri, 31 Dec 9999 23:59:59 -2359")

@@ -1,0 +1,64 @@
+"""SQL on how endpoints are: which of them fail, and what waits for one that wants nothing more."""
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.store.deliveries import COLUMNS, Given, given_of
+from services.nurture.store.leases import LEASE_S
+
+_FAILING: Final = sa.text("""
+    INSERT INTO endpoint_state AS s (name, failing_since, failing_because)
+    VALUES (:name, statement_timestamp(), :reason)
+    ON CONFLICT (name) DO UPDATE
+    SET failing_since = coalesce(s.failing_since, excluded.failing_since), failing_because = excluded.failing_because
+""")
+_WELL: Final = sa.text("""
+    UPDATE endpoint_state SET failing_since = NULL, failing_because = NULL
+    WHERE name = :name AND failing_since IS NOT NULL
+""")
+_FAILING_NOW: Final = sa.text("SELECT name FROM endpoint_state WHERE failing_since IS NOT NULL")
+# What has a deadline waits for it (store/overdue.py); what has none waits for a person, but not for ever.
+_STRANDED: Final = sa.text(f"""
+    WITH stranded AS (
+        SELECT d.id, d.enrolment_id FROM deliveries AS d JOIN endpoint_state AS s ON s.name = d.endpoint
+        WHERE d.endpoint = ANY(CAST(:names AS text[])) AND s.disabled_at IS NOT NULL AND d.state = 'pending'
+            AND d.expires_at IS NULL AND (
+                d.fallback_target IS NOT NULL
+                OR d.due_at <= statement_timestamp() - make_interval(secs => CAST(:patience_s AS float8))
+            )
+        LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
+    )
+    UPDATE deliveries AS d
+    SET state = 'claimed', claimed_at = statement_timestamp(), lease_token = :token, leased_by = :instance,
+        lease_until = statement_timestamp() + make_interval(secs => {LEASE_S})
+    FROM stranded JOIN enrolments AS e ON e.id = stranded.enrolment_id
+    WHERE d.id = stranded.id
+    RETURNING {COLUMNS}
+""")  # noqa: S608 - no input
+
+
+async def failing(conn: AsyncConnection, name: str, reason: str) -> None:
+    """It refuses us or cannot be reached, for this reason."""
+    await conn.execute(_FAILING, {"name": name, "reason": reason})
+
+
+async def well(conn: AsyncConnection, name: str) -> None:
+    """It has answered."""
+    await conn.execute(_WELL, {"name": name})
+
+
+async def failing_endpoints(conn: AsyncConnection) -> set[str]:
+    """Those whose last attempt did not reach them."""
+    return set((await conn.execute(_FAILING_NOW)).scalars())
+
+
+async def claim_stranded(
+    conn: AsyncConnection, names: Collection[str], *, patience_s: float, most: int, token: UUID, instance: str
+) -> list[Given]:
+    """Claim what no deadline ends though its endpoint is disabled: at once if it has a fallback, else after a while."""
+    arguments = {"names": list(names), "patience_s": patience_s, "most": most, "token": token, "instance": instance}
+    return [given_of(row) for row in await conn.execute(_STRANDED, arguments)]

@@ -28,7 +28,7 @@ from shared.settings import Settings
 from shared.stop_signals import StopSignals
 
 _LOG = log.get(__name__)
-_DRAIN_S: Final = 15.0
+DRAIN_S: Final = 15.0  # from the signal to the end of what is under way
 _LAG_EVERY_S: Final = 0.5
 
 
@@ -151,7 +151,7 @@ async def serving(
         proxy_headers=False,  # nobody's word on an address is taken unasked
         date_header=False,
         timeout_keep_alive=75,  # above a proxy's idle time-out, or it answers 502 now and then
-        timeout_graceful_shutdown=int(_DRAIN_S),
+        timeout_graceful_shutdown=int(DRAIN_S),
         backlog=2048,
     )
     server = _Server(config)
@@ -169,7 +169,7 @@ async def serving(
             stopping.set()
             server.should_exit = True
             slow.cancel()
-            _done, late = await asyncio.wait([http, *tasks], timeout=_DRAIN_S + 2)
+            _done, late = await asyncio.wait([http, *tasks], timeout=DRAIN_S + 2)
             for task in late:
                 _LOG.warning("cancelled_after_deadline", task=task.get_name())
                 task.cancel()

@@ -27,7 +27,7 @@ from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import overdue as store_overdue
 from services.nurture.store.deliveries import Given
 from services.nurture.store.leases import LEASE_S
-from shared import clock, log
+from shared import clock, log, runtime
 from shared.db.transient import is_transient
 from shared.pause import pause
 
@@ -37,7 +37,7 @@ _STRANGERS_EVERY_S: Final = 10.0
 _STRANDED_AT_ONCE: Final = 500
 _MOST_UNRECORDED: Final = 5000  # beyond it nothing more is claimed: the database does not keep up
 _CLAIMS_AT_ONCE: Final = 2
-DRAIN_S: Final = 12.0
+DRAIN_S: Final = runtime.DRAIN_S - 3.0  # the rest is for writing down what came of it, and for the facts
 _STRANGE: Final = 4  # concurrency towards endpoints that do not exist
 
 

@@ -1,9 +1,13 @@
 """What a deliverer remembers: whether the database was away, and how an endpoint has been lately."""
 
+from services.nurture.channels.email import smtp
+from services.nurture.channels.webhook import http_client
+from services.nurture.deliveries.deliverer import DRAIN_S
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.domain.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
 from services.nurture.store.leases import LEASE_S
+from shared import runtime
 from tests.unit.nurture.builders import a_given, an_id
 
 
@@ -32,6 +36,12 @@ def test_a_database_that_hung_without_an_error_was_away_too() -> None:
     calm.answered(50)
     assert not calm.holds(50 + LEASE_S)
     assert calm.holds(50.1 + LEASE_S)
+
+
+def test_the_times_agree() -> None:
+    assert http_client.DEADLINE_S < LEASE_S, "an attempt may end under the lease it began with"
+    assert 0 < DRAIN_S < runtime.DRAIN_S, "what came of attempts is written before the process is cut off"
+    assert smtp.DEADLINE_S < smtp.ANSWER_S
 
 
 def test_a_lease_is_renewed_long_before_it_ends() -> None:

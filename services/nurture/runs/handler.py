@@ -240,7 +240,9 @@ class UpdatesHandler:
                 refused.append(Refused(workflow, update, refusal))
         known = any(each.reason == "repeated" for each in refused)  # the very event began one
         if not begun and not known and update.event.type == LEAD:
-            batch.refused += [each for each in refused if not (update.lane == "bulk" and each.reason == "late")]  # history is not news
+            batch.refused += [
+                each for each in refused if not (update.lane == "bulk" and each.reason == "late")
+            ]  # history is not news
 
 
 def _consents(arrivals: Iterable[Arrival], owner: Mapping[UUID, UUID]) -> Iterator[Word]:

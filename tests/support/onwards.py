@@ -1,6 +1,6 @@
 """An accepted event's way on: scoring folds it, its update fits into a message, nurture reads it and decides."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Raw
@@ -27,7 +27,7 @@ def goes_all_the_way(decoded: Decoded) -> None:
                    anonymous_id=identity.anonymous_id, source=decoded.event.source)  # fmt: skip
     cases: list[tuple[list[Decoded], Trust]] = [([], "trusted"), ([known], "trusted"), ([known], "public")]
     for earlier, trust in cases:
-        batch = Batch(MODEL, NOW, {}, {})
+        batch = Batch(MODEL, NOW, {}, {}, uuid4)
         for each in earlier:
             batch.fold(each)
         folded = batch.fold(Decoded(msgspec.structs.replace(decoded.event, trust=trust), decoded.data))

@@ -1,0 +1,179 @@
+"""First runs, each in a fresh clone: `make run` as a newcomer types it, one lead, its follow-up, Ctrl-C, nothing left.
+
+    python -m tests.first_run                 # every surrounding
+    python -m tests.first_run --only closed-folder --times 10
+    python -m tests.first_run --changed       # every one if what they are about has changed, else one
+
+What is committed is what is tried.
+"""
+
+import argparse
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from embedded.brokers import jars
+from embedded.brokers.ports import free_port, is_free
+from tests.first_run.mirror import mirror
+from tests.first_run.surroundings import Surrounding, all_of_this_machine
+
+ROOT = Path(__file__).parents[2]
+ABOUT = ("embedded", "Makefile", "locks", "pyproject.toml", "tests/first_run")
+READY_S, STOP_S, FOLLOW_UP_S = 900.0, 60.0, 60.0
+PORTS = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP", "RUN")
+
+
+class Failed(Exception):  # noqa: N818 - reads as what happened
+    """What did not go as a newcomer expects, with what was said until then."""
+
+
+def first_run(surrounding: Surrounding, place: Path) -> dict[str, float]:
+    """Raises Failed; else the seconds until it was ready, followed up and stopped."""
+    account = pwd.getpwnam(surrounding.user) if surrounding.user else None
+    ports: dict[str, int] = {}
+    for name in PORTS:
+        ports[name] = free_port(ports.values())
+    clone = place / surrounding.folder
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
+    config = place / "config"  # the demo's receiver is on another port here
+    shutil.copytree(clone / "config", config)
+    endpoints = config / "endpoints.yaml"
+    text = endpoints.read_text().replace(":8090", f":{ports['DEMO']}").replace(":1025", f":{ports['DEMO_SMTP']}")
+    endpoints.write_text(text)
+    home = place / "home"
+    home.mkdir()
+    if account:
+        for path in [place, *place.rglob("*")]:
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    place.chmod(surrounding.folder_mode)
+    with ExitStack() as around:
+        own = {name: text for name, text in os.environ.items() if not name.startswith(("FIRSTHOUR_", "PG", "PYTHON"))}
+        own |= {f"FIRSTHOUR_{name}_PORT": str(port) for name, port in ports.items()}
+        own |= {"HOME": str(home), "FIRSTHOUR_CONFIG": str(config), "USER": surrounding.user or own.get("USER", "root")}
+        own["FIRSTHOUR_CACHE"] = str(home / "cache" if surrounding.mirror or account else jars.cache_folder())
+        if surrounding.mirror:
+            address = around.enter_context(mirror(surrounding.mirror))
+            (home / ".jgorc").write_text(f"[repositories]\nhere = {address}\n")
+        command = ["make", "run", *([f"PYTHON={surrounding.python}"] if surrounding.python else [])]
+        process = subprocess.Popen(
+            command, cwd=clone, env={**own, **surrounding.environment}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            umask=surrounding.umask, user=account.pw_uid if account else None, group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
+        )  # fmt: skip
+        around.callback(_end, process)
+        return _used(process, ports, clone / ".firsthour", Path(own["FIRSTHOUR_CACHE"]))
+
+
+def _used(process: "subprocess.Popen[str]", ports: dict[str, int], state: Path, cache: Path) -> dict[str, float]:
+    said: list[str] = []
+    took: dict[str, float] = {}
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        took[what] = round(time.monotonic() - began, 1)
+
+    with timed("ready_s"):
+        _read_until("Ctrl-C stops everything", process, said)
+    children = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
+    key = re.search(r"Bearer (fh_[\w-]+)", "".join(said))
+    if not key:
+        raise Failed(f"no key in the curl:\n{''.join(said)}")
+    with timed("followed_up_s"), httpx.Client(timeout=10, trust_env=False) as http:
+        lead = {"email": "ada@example.com", "estimated_value": {"amount": "900.00", "currency": "EUR"}}
+        url = f"http://127.0.0.1:{ports['INGEST']}/v1/leads"
+        answer = http.post(url, json=lead, headers={"Authorization": f"Bearer {key[1]}"})
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise Failed(f"the lead was answered {answer.status_code}: {answer.text}")
+        end = time.monotonic() + FOLLOW_UP_S
+        while "ada@example.com" not in http.get(f"http://127.0.0.1:{ports['DEMO']}/mails.json").text:
+            if time.monotonic() > end:
+                raise Failed("no follow-up")
+            time.sleep(0.1)
+    with timed("stopped_s"):
+        os.killpg(process.pid, signal.SIGTERM)  # to make and to what it runs: as a service manager does
+        rest, _none = process.communicate(timeout=STOP_S)
+    said.append(rest)
+    if "firsthour: stopped" not in rest or "aborting" in rest or "Error" in rest:
+        raise Failed(f"it did not stop in order (exit code {process.returncode}):\n{rest}")
+    left = [pid for pid in children if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    halves = [*cache.glob("kafka/.partial-*"), *(state / "run").iterdir()]
+    taken = [port for port in ports.values() if not is_free(port)]
+    if left or halves or taken or "Traceback" in "".join(said):
+        raise Failed(f"left: processes {left}, files {halves}, ports {taken}\n{''.join(said)}")
+    return took
+
+
+def _read_until(words: str, process: "subprocess.Popen[str]", said: list[str]) -> None:
+    assert process.stdout
+    watchdog = time.monotonic() + READY_S
+    while words not in (said[-1] if said else ""):
+        line = process.stdout.readline()
+        said.append(line)
+        if not line or time.monotonic() > watchdog:
+            raise Failed(f"it was not ready:\n{''.join(said)}")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Nothing of it stays, however it went."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def _changed() -> bool:
+    """Whether what first runs are about differs from what was before: the branch's beginning, or the last commit."""
+    for before in ("origin/main...HEAD", "HEAD~1"):
+        done = subprocess.run(
+            ["git", "diff", "--quiet", before, "--", *ABOUT], cwd=ROOT, check=False, capture_output=True
+        )
+        if done.returncode in (0, 1):
+            return done.returncode == 1
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.first_run", description=__doc__)
+    parser.add_argument("--only", action="append", help="one surrounding by its name; may be repeated")
+    parser.add_argument("--times", type=int, default=1, help="how often in a row")
+    parser.add_argument("--changed", action="store_true", help="all if what they are about has changed, else one")
+    options = parser.parse_args()
+    chosen = [each for each in all_of_this_machine() if not options.only or each.name in options.only]
+    if options.changed and not _changed():
+        chosen = chosen[:1]
+    failed = 0
+    for surrounding in [each for each in chosen for _ in range(options.times)]:
+        place = Path(tempfile.mkdtemp(prefix="firsthour-first-run-"))
+        try:
+            sys.stdout.write(f"{surrounding.name}: {json.dumps(first_run(surrounding, place))}\n")
+        except Failed as error:
+            failed += 1
+            sys.stdout.write(f"{surrounding.name}: FAILED: {error}\n")
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) * options.times - failed} passed, {failed} failed\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

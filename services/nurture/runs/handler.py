@@ -71,12 +71,12 @@ class UpdatesHandler:
         facts: FactMaker,
         metrics: Metrics,
         *,
-        bulk: str,
+        bulk: str = "",
         on_sendable: Callable[[set[str]], None],
     ) -> None:
         """`on_sendable` is called after a commit, with the queues in which something new stands.
 
-        `bulk`: the topic of imports; a lead of long ago in one is not listed as refused.
+        `bulk`: the topic of imports: what comes of it waits behind what is live. Empty: nothing is an import.
         """
         self._versions = versions
         self._endpoints = endpoints

@@ -164,10 +164,12 @@ class Nurture:
         topic = self.topics.updates_bulk if bulk else self.topics.updates
         await self.producer.send_all([Outgoing(topic, update_key(contact.id), value) for contact, value in updates])
 
-    async def feed(self, contact: ContactView, kind: str = "lead.captured", **given: Any) -> UUID:
+    async def feed(
+        self, contact: ContactView, kind: str = "lead.captured", *, bulk: bool = False, **given: Any
+    ) -> UUID:
         """Publish one update; returns the event's id."""
         identifier, value = an_update(contact, kind, **given)
-        await self.publish((contact, value))
+        await self.publish((contact, value), bulk=bulk)
         return identifier
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:

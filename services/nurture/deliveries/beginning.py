@@ -62,6 +62,9 @@ class Beginnings:
                 begun = await store_leases.begin(conn, allowed, lease_s=self._lease_s)
             return dict.fromkeys(begun) | {each: Refused(reason) for each, reason in refused.items()}
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
-            if not is_transient(error):
-                _LOG.error("sending_not_begun", deliveries=len(givens), exc_info=error)
-            return {}
+            if is_transient(error):
+                return {}
+            if len(givens) > 1:  # one of them is at fault, and its neighbours go on
+                return {key: answer for each in givens for key, answer in (await self._answers([each])).items()}
+            _LOG.error("sending_not_begun", delivery=str(givens[0].id), exc_info=error)
+            return {givens[0].id: Refused(f"its sending could not begin: {type(error).__name__}")}

@@ -56,5 +56,8 @@ def _wanted(mail: Given, words: Mapping[str, Sequence[Word]]) -> bool:
     if heard:
         return permits(heard, mail.purpose or "") is not False
     # Nothing has been heard since consent is kept here: what the contact's state said when the mail was made.
-    contact: dict[str, Any] = msgspec.json.decode(mail.payload)["data"]["contact"]
+    try:
+        contact: dict[str, Any] = msgspec.json.decode(mail.payload)["data"]["contact"]
+    except (msgspec.MsgspecError, LookupError, TypeError):
+        return True  # nothing can be written from it, and that is said where it is tried
     return (contact.get("consent") or {}).get("email") is not False

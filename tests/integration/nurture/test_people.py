@@ -146,7 +146,7 @@ async def test_a_touch_that_comes_back_by_way_of_scoring_counts_once(nurture: Nu
         (task,) = await nurture.get("/v1/tasks", state="open")
         await nurture.request("POST", f"/v1/tasks/{task['id']}/done", json={"who": "ana"})
         assert await _count(nurture, "tasks", "state = 'open' AND name = 'write'", 1)
-        (fact,) = [event for event in await _events(nurture, 3) if event.type == "contact.touched"]
+        (fact,) = [each.event for each in await _events(nurture, 3) if each.event.type == "contact.touched"]
         await nurture.feed(contact, "contact.touched", event_id=fact.id, time=fact.time)
         await nurture.feed(contact, "engagement.recorded")
         await until(lambda: _count(nurture, "seen_updates", f"id = '{fact.id}'", 1))

@@ -116,8 +116,8 @@ async def test_facts_stay_until_kafka_has_acknowledged_them_and_one_that_it_can_
         await until(lambda: _parked(rows))
         stopping.set()
         publisher.wake()
-    left = await rows.all("SELECT id, parked_reason FROM facts ORDER BY id")
-    assert left == [(large.id, "larger than a Kafka message may be"), *((fact.id, None) for fact in small)]
+    left = await rows.all("SELECT id, parked_reason FROM facts")
+    assert set(left) == {(large.id, "larger than a Kafka message may be"), *((fact.id, None) for fact in small)}
 
 
 async def _parked(rows: Rows) -> bool:

@@ -340,7 +340,9 @@ async def test_a_process_whose_offset_was_moved_gives_up_and_takes_the_database_
         await until(lambda: handler.batches == [["one"]])
         async with engine.begin() as conn:  # another process does the next record, while ours waits for its row
             await conn.execute(
-                sa.text("UPDATE consumer_offsets SET next_offset = 2 WHERE topic = :t AND next_offset = 1"),
+                sa.text(
+                    "UPDATE consumer_offsets SET next_offset = 2, last_record = NULL WHERE topic = :t AND next_offset = 1"
+                ),
                 {"t": topics.events},
             )
             await producer.send_all([Outgoing(topics.events, b"k", b"two")])

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -54,7 +55,7 @@ async def test_after_a_failover_it_waits_and_looks_for_the_primary(database: str
 
 
 @pytest.fixture(params=["scoring", "nurture"])
-async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FastAPI]:
+async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     places = {"config": CONFIG, "state": tmp_path, "database": SecretStr(NOBODY), "kafka": "127.0.0.1:1"}
     (tmp_path / "secrets.env").write_text(
         "".join(f"{name}=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n" for name in SECRETS)
@@ -68,18 +69,18 @@ async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[F
             service = await parts.enter_async_context(
                 build_nurture(NurtureSettings(**places, admin_token=SecretStr("t")))
             )
-        assert isinstance(service.app, FastAPI)
         yield service.app
 
 
 SECRETS = set(re.findall(r"env:(\w+)", (CONFIG / "endpoints.yaml").read_text()))
 
 
-async def test_an_api_answers_503_while_postgres_is_away(app: FastAPI) -> None:
-    paths = [path for path, methods in app.openapi()["paths"].items() if path.startswith("/v1/") and "get" in methods]
-    assert paths
+async def test_an_api_answers_503_while_postgres_is_away(app: Any) -> None:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
+        known = (await client.get("/openapi.json")).json()["paths"]
+        paths = [path for path, methods in known.items() if path.startswith("/v1/") and "get" in methods]
+        assert paths
         for path in paths:
             asked = re.sub(r"{\w+}", str(uuid4()), path)
             answer = await client.get(asked, headers={"Authorization": "Bearer t"})

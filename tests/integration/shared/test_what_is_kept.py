@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.nurture.runs.timers import _REMEMBER_DAYS
-from services.nurture.store import enrolments, outbox
+from services.nurture.retention import REMEMBER_DAYS
+from services.nurture.store import enrolments, outbox, retention
 from services.nurture.store.outbox import Fact
 from services.scoring.store import batch
 from services.scoring.store.batch import EventRow
@@ -36,7 +36,10 @@ async def nurture(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_updates_are_published_again_in_the_order_of_their_events(scoring: AsyncEngine) -> None:
-    rows = [EventRow(UUID(int=n), None, "t", utc_now(), "events", 3, n, b"body", b"update %d" % n) for n in BACKWARDS]
+    rows = [
+        EventRow(UUID(int=n), UUID(int=99), "t", utc_now(), "events", 3, n, b"body", b"update %d" % n)
+        for n in BACKWARDS
+    ]
     async with scoring.begin() as conn:
         await batch.insert_events(conn, rows)
         await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))  # the rows as they lie
@@ -63,12 +66,12 @@ async def test_facts_are_published_in_the_order_in_which_they_came_true(nurture:
 
 
 async def test_marks_of_seen_updates_outlast_the_log(nurture: AsyncEngine) -> None:
-    assert _REMEMBER_DAYS >= 2 * EVENT_RETENTION_DAYS
+    assert REMEMBER_DAYS >= 2 * EVENT_RETENTION_DAYS
     seen = "INSERT INTO seen_updates (id, seen_at) VALUES (:id, now() - make_interval(days => :days))"
-    ages = {0: 0, 1: 3, 2: EVENT_RETENTION_DAYS + 7, 3: _REMEMBER_DAYS - 1, 4: _REMEMBER_DAYS + 1}
+    ages = {0: 0, 1: 3, 2: EVENT_RETENTION_DAYS + 7, 3: REMEMBER_DAYS - 1, 4: REMEMBER_DAYS + 1}
     async with nurture.begin() as conn:
         await conn.execute(sa.text(seen), [{"id": UUID(int=n), "days": days} for n, days in ages.items()])
-        assert await enrolments.forget_seen(conn, older_than_days=_REMEMBER_DAYS) == 1
+        assert await retention.drop(conn, "seen_updates", older_than_days=REMEMBER_DAYS, most=9) == 1
         assert await enrolments.first_time(conn, [UUID(int=n) for n in ages]) == {UUID(int=4)}
 
 

@@ -1,8 +1,8 @@
 """The tables of schema `scoring`.
 
-An event is stored with the update that came of it, so that what is published again after a crash is what was published
-before, byte for byte. A contact's state is one document, written once for each batch; the columns beside it are what
-is searched, sorted and checked.
+The update that came of an event is stored until it is published, so that what is published again after a crash is what
+was published before, byte for byte. A contact's state is one document, written once for each batch; the columns beside
+it are what is searched, sorted and checked.
 """
 
 from typing import Final
@@ -67,13 +67,25 @@ events = sa.Table(
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("body", BYTEA, nullable=False),
-    sa.Column("update", BYTEA),
-    sa.CheckConstraint('(contact_id IS NULL) = ("update" IS NULL)', name="an_update_is_about_a_contact"),
     # Rows of 2 to 8 KB stay whole: compressing each would cost more than it saves.
     postgresql_with={"toast_tuple_target": "8160"},
 )
-sa.Index("events_place", events.c.topic, events.c.partition, events.c.offset, unique=True)
 sa.Index("events_contact", events.c.contact_id, events.c.time, postgresql_where=events.c.contact_id.is_not(None))
+
+updates = sa.Table(
+    "updates",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("offset", sa.BigInteger, primary_key=True),
+    sa.Column("body", BYTEA, nullable=False),
+    # A row lives for a batch or two, so its room is to be had again soon. Rows of 2 to 8 KB stay whole, as events do.
+    postgresql_with={
+        "toast_tuple_target": "8160",
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "5000",
+    },
+)
 
 orders = sa.Table(
     "orders",

@@ -24,7 +24,7 @@ from services.scoring.metrics import Metrics
 from services.scoring.store import batch as store
 from services.scoring.store import orders as order_store
 from services.scoring.store import unconverted
-from services.scoring.store.batch import BookingRow, EventRow
+from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
 from services.scoring.store.orders import Orders
 from services.scoring.store.unconverted import Amounts, Missing
 from shared import log
@@ -63,6 +63,7 @@ class _Outcome:
 
     batch: Batch
     rows: list[EventRow] = field(default_factory=list)
+    updates: list[UpdateRow] = field(default_factory=list)
     booked: list[BookingRow] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -161,7 +162,7 @@ class Scoring:
         for record, decoded in fresh:
             event, data = decoded
             if isinstance(data, CostRecorded):  # about no contact: kept for the models
-                outcome.rows.append(_event_row(record, event, None, None))
+                outcome.rows.append(_event_row(record, event, None))
                 continue
             try:
                 folded = batch.fold(decoded)
@@ -183,7 +184,8 @@ class Scoring:
             outcome.fallen += folded.fallen
             if size > self._most_bytes and len(fresh) > 1:
                 raise TooMuch
-            outcome.rows.append(_event_row(record, event, contact_id, update))
+            outcome.rows.append(_event_row(record, event, contact_id))
+            outcome.updates.append(UpdateRow(record.topic, record.partition, record.offset, update))
             outcome.booked += [
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
                 for line, b in enumerate(folded.bookings)
@@ -272,18 +274,9 @@ class Scoring:
         return self._topics.updates_bulk if topic == self._topics.events_bulk else self._topics.updates
 
 
-def _event_row(record: Record, event: Event, contact_id: UUID | None, update: bytes | None) -> EventRow:
-    return EventRow(
-        event.id,
-        contact_id,
-        event.type,
-        happened(event),
-        record.topic,
-        record.partition,
-        record.offset,
-        record.value,
-        update,
-    )
+def _event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRow:
+    place = (record.topic, record.partition, record.offset)
+    return EventRow(event.id, contact_id, event.type, happened(event), *place, record.value)
 
 
 async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
@@ -297,6 +290,8 @@ async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
     await _write_contacts(conn, batch)
     if rows:
         await store.insert_events(conn, rows)
+    if outcome.updates:
+        await store.insert_updates(conn, outcome.updates)
     if booked:
         await store.insert_bookings(conn, booked)
     if outcome.unconverted:

@@ -81,14 +81,20 @@ _MERGE = (
     """),
 )
 _UNPUBLISHED = sa.text("""
-    SELECT "update" FROM events
-    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end AND "update" IS NOT NULL
-    ORDER BY "offset"
+    SELECT body FROM updates
+    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end ORDER BY "offset"
+""")
+# The mark is as the transaction of an earlier batch left it: only what Kafka has acknowledged lies before it.
+_FORGET_PUBLISHED = sa.text("""
+    DELETE FROM updates u
+    USING unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS n (topic, partition)
+        JOIN consumer_offsets o USING (topic, partition)
+    WHERE u.topic = n.topic AND u.partition = n.partition AND u."offset" < o.published
 """)
 
 
 class EventRow(NamedTuple):
-    """One event with the update that came of it; both None when it is about no contact. As its table's columns."""
+    """One event; `contact_id` None when it is about no contact. As its table's columns."""
 
     id: UUID
     contact_id: UUID | None
@@ -98,7 +104,15 @@ class EventRow(NamedTuple):
     partition: int
     offset: int
     body: bytes
-    update: bytes | None
+
+
+class UpdateRow(NamedTuple):
+    """The update that came of the event at this place. As its table's columns."""
+
+    topic: str
+    partition: int
+    offset: int
+    body: bytes
 
 
 class BookingRow(NamedTuple):
@@ -188,6 +202,14 @@ async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None
         raise Transient("another process was folding one of these events") from error
 
 
+async def insert_updates(conn: AsyncConnection, rows: Sequence[UpdateRow]) -> None:
+    """Write the updates to be published once this is committed; forget those of their partitions that have been."""
+    places = sorted({(row.topic, row.partition) for row in rows})
+    topics, partitions = [topic for topic, _ in places], [partition for _, partition in places]
+    await conn.execute(_FORGET_PUBLISHED, {"topics": topics, "partitions": partitions})
+    await _copy(conn, "updates", UpdateRow._fields, rows)
+
+
 async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
     """Write bookings."""
     await _copy(conn, "bookings", BookingRow._fields, rows)
@@ -211,4 +233,4 @@ async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
 async def unpublished(conn: AsyncConnection, topic: str, partition: int, first: int, end: int) -> list[bytes]:
     """The updates of these offsets as they were stored, in order."""
     rows = await conn.execute(_UNPUBLISHED, {"topic": topic, "partition": partition, "first": first, "end": end})
-    return [bytes(row.update) for row in rows]
+    return [bytes(row.body) for row in rows]

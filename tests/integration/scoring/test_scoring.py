@@ -8,16 +8,20 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from services.scoring.consume.handler import Scoring, TooMuch
 from services.scoring.metrics import Metrics
+from services.scoring.store import batch as store
+from services.scoring.store.batch import UpdateRow
 from services.scoring.tables import metadata
 from shared.db.migrate import differences, migrate
 from shared.events.envelope import encode
 from shared.kafka.records import Record
 from shared.kafka.topics import create_topics
 from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
+from tests.support.waiting import until
 from tests.unit.scoring.builders import (
     NOW,
     a_lead,
@@ -292,12 +296,13 @@ async def test_one_person_whose_identities_hash_apart_is_one_contact_for_two_pro
 
 async def test_what_was_committed_but_not_told_is_told_byte_for_byte_after_a_restart(world: World) -> None:
     async with scoring(world):
-        await world.tell(a_lead(), an_engagement(at=NOW + minutes(1)), partition=3)
+        await world.tell(a_lead(), partition=3)  # each on a partition of its own: a later batch would drop what is told
         await world.tell(a_lead(phone="+441632960961"), partition=4)
         await world.tell(a_lead(email="bea@example.com"), partition=5, bulk=True)
         await world.settled()
+        await world.tell(an_engagement(at=NOW + minutes(1)), partition=6)
         await world.tell(
-            an_identification(email="ada@example.com", phone="+441632960961", at=NOW + minutes(2)), partition=4
+            an_identification(email="ada@example.com", phone="+441632960961", at=NOW + minutes(2)), partition=7
         )
         before = await world.messages(world.topics.updates, 4)
         bulk_before = await world.messages(world.topics.updates_bulk, 1)
@@ -309,6 +314,32 @@ async def test_what_was_committed_but_not_told_is_told_byte_for_byte_after_a_res
         told = [(each.key, each.value, each.headers) for each in first]
         assert sorted((each.key, each.value, each.headers) for each in second) == sorted(told * 2)
     assert await world.one("SELECT count(*) FROM events") == 5
+
+
+async def test_an_update_is_kept_until_kafka_has_it(world: World) -> None:
+    async def told() -> bool:
+        return bool(await world.one("SELECT bool_and(published = next_offset) FROM consumer_offsets"))
+
+    async with scoring(world):
+        await world.tell(a_lead(), an_engagement(at=NOW + minutes(1)), partition=3)
+        await world.tell(a_lead(email="bea@example.com"), partition=4)
+        await world.settled()
+        await until(told, 30)
+        await world.tell(an_engagement(at=NOW + minutes(2)), partition=3)
+        await world.settled()
+    kept = await world.rows('SELECT partition, "offset" FROM updates WHERE partition = 3')
+    assert [tuple(row) for row in kept] == [(3, 2)]
+
+
+async def test_what_is_not_marked_as_published_is_kept_beside_other_partitions(world: World) -> None:
+    rows = [UpdateRow(world.topics.events, partition, offset, b"u") for partition in (1, 2) for offset in range(4)]
+    async with world.engine.begin() as conn:
+        await conn.execute(sa.text("INSERT INTO consumer_offsets VALUES (:t, 1, 4, 2), (:t, 2, 4, 3)"),
+                           {"t": world.topics.events})  # fmt: skip
+        await store.insert_updates(conn, rows)
+        await store.insert_updates(conn, [UpdateRow(world.topics.events, 1, 4, b"next")])
+        left = await conn.execute(sa.text('SELECT partition, "offset" FROM updates ORDER BY 1, 2'))
+        assert [tuple(row) for row in left] == [(1, 2), (1, 3), (1, 4), (2, 0), (2, 1), (2, 2), (2, 3)]
 
 
 async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:

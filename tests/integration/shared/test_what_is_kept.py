@@ -11,7 +11,7 @@ from services.nurture.retention import REMEMBER_DAYS
 from services.nurture.store import enrolments, outbox, retention
 from services.nurture.store.outbox import Fact
 from services.scoring.store import batch
-from services.scoring.store.batch import EventRow
+from services.scoring.store.batch import UpdateRow
 from shared.clock import utc_now
 from shared.db import dead_letters
 from shared.db.dead_letters import DeadLetterRow
@@ -36,12 +36,9 @@ async def nurture(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_updates_are_published_again_in_the_order_of_their_events(scoring: AsyncEngine) -> None:
-    rows = [
-        EventRow(UUID(int=n), UUID(int=99), "t", utc_now(), "events", 3, n, b"body", b"update %d" % n)
-        for n in BACKWARDS
-    ]
+    rows = [UpdateRow("events", 3, n, b"update %d" % n) for n in BACKWARDS]
     async with scoring.begin() as conn:
-        await batch.insert_events(conn, rows)
+        await batch.insert_updates(conn, rows)
         await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))  # the rows as they lie
         await conn.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
         assert await batch.unpublished(conn, "events", 3, 2, 9) == [b"update %d" % n for n in range(2, 9)]

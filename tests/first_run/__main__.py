@@ -180,9 +180,10 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1, help="how often in a row")
     parser.add_argument("--changed", action="store_true", help="all if what they are about has changed, else one")
     options = parser.parse_args()
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a job in the background ignores it, and what it starts too
+    # However it is ended, what has been started and made is cleared away; and a job in the background ignores Ctrl-C,
+    # as would all that it starts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [each for each in all_of_this_machine() if not options.only or each.name in options.only]
     if options.changed and not _changed():
         chosen = chosen[:1]

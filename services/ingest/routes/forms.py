@@ -77,7 +77,7 @@ class Forms:
     async def _fields(self, request: Request) -> Mapping[str, object]:
         kind = request.content_type
         if kind == b"application/x-www-form-urlencoded":
-            return parse_form(await request.body(self._largest))
+            return parse_form(await request.body(self._largest), request.headers[b"content-type"])
         if kind == b"multipart/form-data":
             body = await request.body(self._largest * _ROOM_FOR_MULTIPART)
             return parse_multipart(body, request.headers[b"content-type"])

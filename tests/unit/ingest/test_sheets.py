@@ -73,6 +73,22 @@ def understood(tmp_path: Path, content: str, **wishes: object) -> tuple[Sheet, l
     return found.sheet, [each.option for each in found.questions], SheetReader(found.sheet, "/sources/shop"), rows
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "name"),
+    [
+        ("Email;Vorname;Name;Firma", "a@example.com;Anna;Müller;Acme", "Anna Müller"),
+        ("E-mail;Imię;Nazwisko", "a@example.com;Paweł;Wójcik", "Paweł Wójcik"),
+        ("email;prenom;nom", "a@example.com;;Dupont", "Dupont"),
+        ("email;Full name;First name", "a@example.com;Ada Lovelace;Ada", "Ada Lovelace"),
+    ],
+)
+def test_both_halves_of_a_name_are_kept(tmp_path: Path, header: str, row: str, name: str) -> None:
+    _, _, reader, rows = understood(tmp_path, f"{header}\n{row}\n")
+    for fact in (reader.from_row(rows[0]), reader.from_rows(rows)):
+        assert fact is not None
+        assert msgspec.to_builtins(fact.data)["name"] == name
+
+
 SHOPIFY = """\
 Name,Email,Financial Status,Paid at,Currency,Total,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku
 #1,a@example.com,paid,2026-01-01 10:00:00 +0100,EUR,30.00,1,Cup,10.00,C

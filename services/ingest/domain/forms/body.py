@@ -1,5 +1,6 @@
 """The bodies that browsers make of a form: url-encoded and multipart. Both bounded in fields, neither trusted."""
 
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -8,6 +9,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
+from services.ingest.domain.forms.charsets import TOLD_IN, charset_named, charset_of, letters
 from services.ingest.domain.forms.names import MOST_FIELDS
 
 # A field that was sent several times, as boxes of one name are: all that is not empty.
@@ -17,19 +19,23 @@ _LONGEST_NAME: Final = 200
 _LONGEST_HEADERS: Final = 4096  # bytes, of one part
 
 
-def parse_form(body: bytes) -> FormFields:
+def parse_form(body: bytes, content_type: bytes = b"") -> FormFields:
     """The fields of a url-encoded body. Raises Refused."""
-    try:
+    try:  # Latin-1 has a letter for each byte: which ones they really are is seen below
         pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            max_num_fields=MOST_FIELDS,
-            errors="strict",
+            body.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS, encoding="latin-1"
         )
-    except UnicodeDecodeError:
-        raise Refused([Wrong("/", "must be UTF-8")]) from None
     except ValueError:
         raise Refused([_too_many()]) from None
+    if body.isascii() and b"%" not in body:
+        return _fields(pairs)
+    told = next((value for name, value in pairs if name == TOLD_IN), "")
+    declared = (charset_of(content_type), charset_named(told))
+    read = [[letters(each.encode("latin-1"), declared) for each in pair] for pair in pairs]
+    return _fields([(name, value) for name, value in read])
+
+
+def _fields(pairs: Iterable[tuple[str, str]]) -> FormFields:
     found: FormFields = {}
     for name, value in pairs:
         _add(found, name, value)
@@ -41,8 +47,7 @@ def parse_multipart(body: bytes, content_type: bytes) -> FormFields:
 
     A file input that was left empty is nothing.
     """
-    _kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise Refused([Wrong("/", "must name its boundary in the Content-Type")])
     parts = _Parts()
@@ -67,7 +72,7 @@ def parse_multipart(body: bytes, content_type: bytes) -> FormFields:
         raise Refused([Wrong("/", "is cut off: the last boundary is missing")])
     if parts.wrong:
         raise Refused(parts.wrong)
-    return parts.fields
+    return parts.fields(charset_of(content_type))
 
 
 def _add(fields: FormFields, name: str, value: str) -> None:
@@ -86,10 +91,10 @@ class _Parts:
     """Collects what the parser calls out. Positions into chunks are the parser's own convention."""
 
     def __init__(self) -> None:
-        self.fields: FormFields = {}
         self.wrong: list[Wrong] = []
         self.finished = False
         self._count = 0
+        self._found: list[tuple[str, bytes, str | None]] = []
         self.begin()
 
     def begin(self) -> None:
@@ -122,16 +127,16 @@ class _Parts:
             raise Refused([_too_many()])
         _kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         data = b"".join(self._data)
-        try:
-            name = options.get(b"name", b"").decode("utf-8")
-            value = data.decode("utf-8") if b"filename" not in options else ""
-        except UnicodeDecodeError:
-            self.wrong.append(Wrong("/", "must be UTF-8"))
-            return
+        name = letters(options.get(b"name", b""))
         if not name or len(name) > _LONGEST_NAME:
             self.wrong.append(Wrong("/", f"has a part without a name, or with one beyond {_LONGEST_NAME} characters"))
         elif b"filename" in options:
             if data:
                 self.wrong.append(Wrong(f"/{name}", "is a file: files are not taken here, send a link to it instead"))
         else:
-            _add(self.fields, name, value)
+            self._found.append((name, data, charset_of(self._headers.get(b"content-type", b""))))
+
+    def fields(self, declared: str | None) -> FormFields:
+        """All of them, with what the parts, the whole and the form itself say of the encoding."""
+        told = charset_named(next((letters(data) for name, data, _ in self._found if name == TOLD_IN), ""))
+        return _fields((name, letters(data, (own, told, declared))) for name, data, own in self._found)

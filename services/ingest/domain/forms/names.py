@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 MOST_FIELDS: Final = 100
@@ -19,13 +20,15 @@ CAMPAIGN: Final[Mapping[str, str]] = {
 _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "email": ("email", "emailaddress", "mail", "youremail", "emailadresse", "courriel", "correo", "correoelectronico",
               "adressemail", "indirizzoemail", "emailadres", "workemail", "businessemail", "adresemail", "adresseemail",
-              "contactemail", "useremail", "mailadresse", "enderecodeemail"),
+              "contactemail", "useremail", "mailadresse", "enderecodeemail", "replyto", "adresseelectronique",
+              "direcciondecorreo", "direccioncorreo", "postaelettronica", "pocztaelektroniczna"),
     "phone": ("phone", "phonenumber", "tel", "telephone", "telefon", "telefonnummer", "mobile", "handy", "telefono",
               "telephonenumber", "yourphone", "telefoon", "telefone", "cellulare", "numertelefonu", "mobilephone",
               "rufnummer", "mobil", "mobilnummer", "portable", "numerodetelephone", "movil", "celular",
               "telefoonnummer", "telemovel", "contactphone"),
     "name": ("name", "fullname", "yourname", "nom", "nombre", "nome", "naam", "vollername", "nomcomplet",
-             "nombrecompleto", "nomecompleto", "imie", "contactname", "imieinazwisko", "volledigenaam"),
+             "nombrecompleto", "nomecompleto", "imie", "contactname", "vorundnachname", "firstandlastname",
+             "prenometnom", "nombreyapellidos", "nomeecognome", "voorenachternaam", "imieinazwisko", "volledigenaam"),
     "first": ("firstname", "vorname", "prenom", "givenname", "fname", "voornaam", "primeironome"),
     "last": ("lastname", "nachname", "nomdefamille", "apellido", "apellidos", "surname", "familyname", "lname",
              "cognome", "achternaam", "sobrenome", "nazwisko"),
@@ -44,12 +47,64 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "consent": ("consent", "gdpr", "rgpd", "optin", "newsletter", "einwilligung", "marketingconsent", "acceptmarketing",
                 "emailconsent", "consentement", "consentimiento", "consenso", "consentimento", "toestemming", "zgoda"),
 }  # fmt: skip
-_INNERMOST: Final = re.compile(r"\[([^\[\]]+)\](?:\[\])?$")
 _KNOWN: Final = {word: ours for ours, words in _USUAL.items() for word in words}
 
+# What stands around a name and does not change it. Words of courtesy, and of what has to be filled in:
+_COURTESY: Final = frozenset(
+    {
+        "your", "my", "our", "the", "please", "enter", "required", "requis", "optional", "mandatory", "no",
+        "label", "valid", "field", "address", "ihre", "ihr", "deine", "dein", "bitte", "pflichtfeld",
+        "erforderlich", "eingeben", "adresse", "votre", "vos", "ton", "ta", "obligatoire", "champ", "veuillez",
+        "saisir", "su", "tu", "obligatorio", "requerido", "campo", "direccion", "de", "il", "la", "le", "tuo",
+        "tua", "suo", "sua", "obbligatorio", "indirizzo", "uw", "je", "jouw", "verplicht", "veld", "adres", "o",
+        "a", "seu", "teu", "endereco", "obrigatorio", "twoj", "twoja", "twoje", "swoj", "swoja", "pole",
+        "wymagane", "wpisz", "podaj",
+    }
+)  # fmt: skip
+# … and of form builders, who number and prefix their fields: q3_email, et_pb_contact_email_0, mauticform[f_email].
+_BUILDERS: Final = frozenset(
+    {
+        "form", "forms", "field", "fields", "input", "inputs", "data", "item", "items", "value", "values",
+        "contact", "lead", "customer", "client", "user", "billing", "q", "f", "nf", "hs", "sqf", "wpforms",
+        "mauticform", "et", "pb", "fld", "text", "txt", "full", "main", "primary",
+    }
+)  # fmt: skip
+# A form's own `form_name` and `form_page` are about the form; these are about a person, however they are prefixed.
+_ABOUT_A_PERSON: Final = frozenset({"email", "phone", "first", "last", "company", "message"})
+_NAMED_THEMSELVES: Final = frozenset({"form", "forms", "field", "input", "item", "data", "user", "value"})
+_BRACKETS: Final = re.compile(r"[\[\]]+|(?<=\w)/(?=\w)")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HALVES: Final = {"first": "first", "last": "last"}  # q3_name[first], wpforms[fields][0][last]
+_LONGEST: Final = 200  # characters of a name that is looked at
 
+
+@lru_cache(maxsize=4096)
 def usual_field(sent: str) -> str | None:
-    """What a field of that name usually is: a field of ours, `first`, `last`, `consent`; None when it is nobody's."""
-    inner = _INNERMOST.search(sent)  # form_fields[email], contact[email][]
-    plain = unicodedata.normalize("NFKD", inner[1] if inner else sent).lower().replace("ł", "l")
-    return _KNOWN.get("".join(letter for letter in plain if letter.isalpha()))
+    """What a field of that name usually is: a field of ours, `first`, `last`, `consent`; None when it is nobody's.
+
+    Of a nested name the innermost part that says something decides: form_fields[email], items[Email][value].
+    """
+    parts = [part for part in _BRACKETS.split(sent[:_LONGEST]) if part]
+    for part in reversed(parts):
+        words = _words(part)
+        if (ours := _KNOWN.get("".join(words))) is not None:
+            return ours
+        bare = [word for word in words if word not in _COURTESY]
+        if (ours := _KNOWN.get("".join(bare))) is not None:
+            return ours
+        bare = [word for word in bare if word not in _BUILDERS]
+        ours = _KNOWN.get("".join(bare))
+        if ours in _ABOUT_A_PERSON or (ours == "name" and _NAMED_THEMSELVES.isdisjoint(words)):
+            return ours
+        if len(parts) > 1 and len(bare) == 1 and bare[0] in _HALVES:
+            return _HALVES[bare[0]]
+        if bare:  # it says something, and nothing that is known
+            return None
+    return None
+
+
+def _words(text: str) -> list[str]:
+    """Its words in small letters without accents; digits and all else only part them."""
+    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().replace("ł", "l")
+    return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))

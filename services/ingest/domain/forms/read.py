@@ -1,13 +1,15 @@
 """HTML forms: which field is which, whatever it is called, and whether a person filled it in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
-from shared.events.identity import Identity, identify
+from services.ingest.domain.forms.shape import flat
+from services.ingest.domain.names import person_name
+from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _LONGEST_URL: Final = 2000
@@ -40,6 +42,7 @@ def read_form(
     the consent box, when the form does not tell it. Fields that are nobody's are kept as traits. Wrong fields are named
     as the form names them. Raises Refused.
     """
+    form = flat(form)
     if len(form) > MOST_FIELDS:
         raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
     theirs = _recognise(form, mapping)
@@ -56,7 +59,7 @@ def read_form(
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
     page = text("page", _LONGEST_URL) or (came_from or "")[:_LONGEST_URL] or None
-    full = text("name") or " ".join(part for part in (text("first"), text("last")) if part) or None
+    full = person_name(text("name"), text("first"), text("last"))
     consent = _consent(fields, text("consent"), wording, page)
     if consent is not None and consent.email is None:
         theirs.pop("consent", None)
@@ -144,11 +147,50 @@ def _plain(form: Mapping[str, object], theirs: Mapping[str, str]) -> Fields:
 def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[str, str]:
     """Our field name → the name it has in this form."""
     theirs = {ours: sent for ours, sent in mapping.items() if sent in form}
-    for sent in form:
+    for sent in sorted(form, key=_is_of_the_form):
         ours = usual_field(sent)
         if ours is not None and form[sent] not in ("", None, []):
             theirs.setdefault(ours, sent)
+    box = str(form.get(theirs.get("email", ""), "")).strip().lower()
+    if "email" not in theirs or box in _YES | _NO | _NOT_TICKED:  # "E-mail me offers: yes" is no address
+        _find_by_value(form, theirs, "email", _is_address)
+    if "email" not in theirs and "phone" not in theirs:
+        _find_by_value(form, theirs, "phone", _is_number)
     return theirs
+
+
+def _is_of_the_form(sent: str) -> int:
+    """Builders send the form's own name beside the fields, as `form[name]`, or as `name` above `data[name]`."""
+    return 2 if sent.startswith("form[") else "[" not in sent
+
+
+def _find_by_value(form: Mapping[str, object], theirs: dict[str, str], ours: str, fits: Callable[[str], bool]) -> None:
+    """A form's only value that is an address is the address, whatever its field is called; so with a number."""
+    found = [
+        sent
+        for sent, value in form.items()
+        if isinstance(value, str) and fits(value) and not sent.startswith("_") and sent not in HONEYPOTS
+    ]
+    if len(found) == 1:
+        for name in [name for name, sent in theirs.items() if sent == found[0]]:
+            del theirs[name]
+        theirs[ours] = found[0]
+
+
+def _is_address(text: str) -> bool:
+    return "@" in text and _reads(normalise_email, text)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip().startswith("+") and _reads(normalise_phone, text)
+
+
+def _reads(rule: Callable[[str], str], text: str) -> bool:
+    try:
+        rule(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _phone(fields: Fields, theirs: Mapping[str, str]) -> str | None:

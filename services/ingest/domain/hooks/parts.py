@@ -11,6 +11,7 @@ import msgspec
 
 from services.ingest.domain.checks import SHORT, Wrong, amount_text
 from services.ingest.domain.fact import Refused
+from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email, normalise_opaque, normalise_phone
 from shared.events.types import Item
 from shared.money import is_currency
@@ -100,7 +101,7 @@ def _normal(rule: Callable[[str], str], value: Any) -> str | None:
 
 def full_name(first: Any, last: Any) -> str | None:
     """`Ada Lovelace`, or what there is of it."""
-    return " ".join(filter(None, (text(first), text(last)))) or None
+    return person_name(None, text(first), text(last))
 
 
 def told(traits: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from services.ingest.domain.checks import SHORT, name_problem
+from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder
@@ -108,12 +109,13 @@ class PlainRows:
 
     def _said(self, row: Sequence[str]) -> dict[str, Any] | None:
         said: dict[str, Any] = {name: value for name, index in self._texts if (value := row[index].strip())}
-        if self._names and "name" not in said:
-            parts = [row[index].strip() for index in (self._first, self._last) if index is not None]
-            name = " ".join([part for part in parts if part])
-            if len(name) > SHORT:
-                return None
-            said["name"] = name or None
+        if self._names:
+            first, last = (row[index].strip() if index is not None else None for index in (self._first, self._last))
+            if first or last:
+                name = person_name(said.get("name"), first, last)
+                if name is not None and len(name) > SHORT:
+                    return None
+                said["name"] = name
         if self._campaign and (campaign := {name: value for name, i in self._campaign if (value := row[i].strip())}):
             said["campaign"] = Campaign(**campaign)
         if self._consent is not None and (written := row[self._consent]):

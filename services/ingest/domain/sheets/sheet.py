@@ -13,6 +13,7 @@ from msgspec import Struct
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
@@ -147,9 +148,11 @@ class SheetReader:
         if isinstance(status, str) and _letters(status) not in _PAID:
             return _UNPAID
         if "first_name" in cell or "last_name" in cell:
-            parts = (str(cell[name]).strip() for name in ("first_name", "last_name") if name in cell)
-            if not str(data.get("name", "")).strip():
-                data["name"] = " ".join(part for part in parts if part)
+            full, first, last = (
+                str(each).strip() for each in (data.get("name", ""), *(cell.get(name, "") for name in _HALVES))
+            )
+            if first or last:
+                data["name"] = person_name(full, first, last)
         if "occurred_at" in cell:
             self._time(cell["occurred_at"], data, wrong)
         if "consent" in cell:
@@ -239,6 +242,7 @@ class SheetReader:
 
 
 _UNPAID: Final = object()
+_HALVES: Final = ("first_name", "last_name")
 _EXAMPLES: Final[Mapping[DateOrder | None, str]] = {
     None: "2026-01-31 10:00", "dmy": "31/01/2026 10:00", "mdy": "01/31/2026 10:00"
 }  # fmt: skip

@@ -1,8 +1,7 @@
 """First runs, each in a fresh clone: `make run` as a newcomer types it, one lead, its follow-up, Ctrl-C, nothing left.
 
     python -m tests.first_run                 # every surrounding
-    python -m tests.first_run --only closed-folder --times 10
-    python -m tests.first_run --changed       # every one if what they are about has changed, else one
+    python -m tests.first_run --only all-at-once --times 10
 
 What is committed is what is tried.
 """
@@ -31,7 +30,6 @@ from tests.first_run.mirror import mirror
 from tests.first_run.surroundings import Surrounding, all_of_this_machine
 
 ROOT = Path(__file__).parents[2]
-ABOUT = ("embedded", "Makefile", "locks", "pyproject.toml", "tests/first_run")
 READY_S, STOP_S, FOLLOW_UP_S = 900.0, 60.0, 60.0
 PORTS = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP", "RUN")
 
@@ -157,36 +155,18 @@ def _end(process: "subprocess.Popen[str]") -> None:
             process.communicate()
 
 
-def _changed() -> bool:
-    """Whether what first runs are about differs from the branch's beginning, or on main from the commit before.
-
-    Where nothing before is known (a copy of one commit) it counts as unchanged: that is no news, and all take long.
-    """
-    ahead = subprocess.run(
-        ["git", "rev-list", "--count", "origin/main..HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
-    ).stdout.strip()
-    for before in ("HEAD~1",) if ahead in ("", "0") else ("origin/main...HEAD", "HEAD~1"):
-        done = subprocess.run(
-            ["git", "diff", "--quiet", before, "--", *ABOUT], cwd=ROOT, check=False, capture_output=True
-        )
-        if done.returncode in (0, 1):
-            return done.returncode == 1
-    return False
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.first_run", description=__doc__)
     parser.add_argument("--only", action="append", help="one surrounding by its name; may be repeated")
     parser.add_argument("--times", type=int, default=1, help="how often in a row")
-    parser.add_argument("--changed", action="store_true", help="all if what they are about has changed, else one")
     options = parser.parse_args()
     # However it is ended, what has been started and made is cleared away; and a job in the background ignores Ctrl-C,
     # as would all that it starts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [each for each in all_of_this_machine() if not options.only or each.name in options.only]
-    if options.changed and not _changed():
-        chosen = chosen[:1]
+    if not chosen:
+        parser.error("there is no such surrounding on this machine")
     failed = 0
     for surrounding in [each for each in chosen for _ in range(options.times)]:
         place = Path(tempfile.mkdtemp(prefix="firsthour-first-run-"))

@@ -37,10 +37,12 @@ class Surrounding:
 def all_of_this_machine() -> list[Surrounding]:
     """Those that can be had here: root is needed to be somebody else."""
     others = [Surrounding("ordinary-user", user="nobody")] if os.geteuid() == 0 else []
+    umlauts = "Jürgens Büro/erste Stunde"
     return [
+        Surrounding("all-at-once", folder=umlauts, folder_mode=0o700, umask=0o077, environment=HOSTILE),
         Surrounding("closed-folder", folder_mode=0o700),
         *others,
-        Surrounding("blanks-and-umlauts", folder="Jürgens Büro/erste Stunde"),
+        Surrounding("blanks-and-umlauts", folder=umlauts),
         *(Surrounding(f"python-{version}", python=path) for version, path in _pythons()),
         Surrounding("slow-mirror", mirror="slow"),
         Surrounding("failing-mirror", mirror="failing"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.hooks.hook import Incoming, Unverified
 from services.ingest.domain.hooks.stripe import HOOK
 from shared.clock import utc_now
+from shared.events.identity import Identity
 from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, body, mangled, read, wrong_in
 
 SESSION = body("stripe", "checkout_session")
@@ -216,3 +217,20 @@ def test_no_json_raises_anything_but_refused(document: Any) -> None:
 def test_no_header_raises_anything_but_unverified(header: str) -> None:
     with pytest.raises(Unverified):
         verify(header, utc_now())
+
+
+def test_what_stripe_does_in_test_mode_is_no_money_unless_the_source_says_so() -> None:
+    document = json.loads(SESSION) | {"livemode": False}
+    assert read(HOOK, document).facts == ()
+    assert read(HOOK, about("checkout_session", livemode=False)).facts == ()
+    assert read(HOOK, document).ignored == ("checkout.session.completed in test mode",)
+    assert read(HOOK, document, test_mode=True).facts
+
+
+def test_a_guests_refund_is_led_to_who_paid_by_its_order() -> None:
+    guest = about("checkout_session", customer=None)
+    (paid,) = [fact for fact in read(HOOK, guest).facts if fact.type == "purchase.completed"]
+    nobody = about("charge_refunded", customer=None, receipt_email=None, billing_details={})
+    (refund,) = read(HOOK, nobody).facts
+    assert refund.identity == Identity(order=refund.data.order_id)
+    assert refund.identity.order == paid.identity.order == paid.data.order_id

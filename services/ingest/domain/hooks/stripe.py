@@ -9,12 +9,16 @@ PaymentIntents and charges share in every API version, and the only one that a r
 - all events of one payment have the same event id: the first one counts, the others are repetitions of it;
 - `refund.created` names no person and would count `charge.refunded` twice: it is ignored.
 
+Events of the test mode are no money and nobody's: they are ignored unless the source's option `test_mode` is true.
+
 A customer's id is the contact's user id, so that events with no address find their contact.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import structs
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
@@ -87,6 +91,10 @@ class _Event:
         return Fact("contact.identified", who, data, self.time, self.id)
 
 
+def _with_order(who: Identity, order_id: str | None) -> Identity:
+    return who if order_id is None else structs.replace(who, order=order_id)
+
+
 def _session(event: _Event) -> list[Fact]:
     details = event.get("customer_details")
     who = person(
@@ -96,6 +104,7 @@ def _session(event: _Event) -> list[Fact]:
     )
     if who is None:
         return []
+    who = _with_order(who, event.id_of("payment_intent"))
     country = text(part(details, "address", "country"))
     facts = [event.identified(who, part(details, "name"), {"country": country})]
     payment = event.id_of("payment_intent")
@@ -109,8 +118,9 @@ def _invoice(event: _Event) -> list[Fact]:
     if who is None:
         return []
     country = text(event.get("customer_address", "country"))
-    facts = [event.identified(who, event.get("customer_name"), {"country": country})]
     payment = event.id_of("payment_intent") or _only_payment(event.get("payments", "data"))
+    who = _with_order(who, payment)
+    facts = [event.identified(who, event.get("customer_name"), {"country": country})]
     if payment is None and part(event.object, "payment_intent") is None and "payment_intent" in event.object:
         payment = text(event.get("id"))  # an older API, which would name it: paid outside of Stripe
     if payment is not None and event.get("amount_paid") != 0:
@@ -130,19 +140,24 @@ def _payment(event: _Event) -> list[Fact]:
     order_id = text(event.get("id"))
     if who is None or order_id is None:  # a guest: the Checkout session knows the address
         return []
-    return [event.purchase(who, order_id, "amount_received")]
+    return [event.purchase(_with_order(who, order_id), order_id, "amount_received")]
 
 
 def _refund(event: _Event) -> list[Fact]:
-    """What went back now: `amount_refunded` counts up, and the event says what it was before."""
+    """What went back now: `amount_refunded` counts up, and the event says what it was before.
+
+    A guest's refund names nobody: its order leads to who paid.
+    """
+    order_id, charge = event.id_of("payment_intent"), text(event.get("id"))
+    if order_id is None or charge is None:  # a charge without PaymentIntent was no purchase here
+        return []
     who = person(
         email=event.get("billing_details", "email") or event.get("receipt_email"),
         phone=event.get("billing_details", "phone"),
         user_id=event.id_of("customer"),
+        order=order_id,
     )
-    order_id, charge = event.id_of("payment_intent"), text(event.get("id"))
-    if who is None or order_id is None or charge is None:  # a charge without PaymentIntent was no purchase here
-        return []
+    assert who is not None
     before = whole(part(event.body, "data", "previous_attributes", "amount_refunded")) or 0
     amount, currency = event.money("amount_refunded", before)
     data = PurchaseRefunded(identity=who, order_id=order_id, amount=amount, currency=currency)
@@ -170,11 +185,13 @@ _READERS: Final[Mapping[str, Callable[[_Event], list[Fact]]]] = {
 }
 
 
-def _read(_incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading:
+def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     event = _Event(the_object(body))
+    if False in (event.body.get("livemode"), event.get("livemode")) and options.get("test_mode") is not True:
+        return Reading(ignored=(f"{event.type} in test mode",))
     reader = _READERS.get(event.type)
     facts = reader(event) if reader is not None and isinstance(event.object, dict) else []
     return Reading(facts) if facts else Reading(ignored=(event.type,))
 
 
-HOOK: Final = Hook("stripe", _verify, _read, header="stripe-signature")
+HOOK: Final = Hook("stripe", _verify, _read, header="stripe-signature", options=frozenset({"test_mode"}))

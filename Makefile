@@ -11,8 +11,10 @@ PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# The build backend looks for its own program on the path.
-OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable .
+# The build backend looks for its own program on the path. Where we are it writes as a whole path, which Python cannot read
+# in the locale C once a letter of it is no ASCII; a relative one it always can.
+OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable . && \
+	for path in .venv/lib/python3*/site-packages/firsthour.pth; do echo ../../../.. > "$$path"; done
 ARGS ?=
 
 help: ## This list

@@ -19,19 +19,19 @@ _PAUSE_S = 0.05  # some 5 MB/s a connection
 def mirror(how: Literal["slow", "failing"]) -> Iterator[str]:
     """Serves this machine's jars; yields its address.
 
-    `slow`: drop by drop. `failing`: of three answers one is 503, one breaks off in the middle, one is whole.
+    `slow`: drop by drop. `failing`: of each file's three answers the first is 503, the second breaks off in the middle, the third is whole.
     """
     by_path = {}
     for pin in jars.read_pins():
         group, artifact, version = pin.coordinate.split(":")
         by_path[f"/{group.replace('.', '/')}/{artifact}/{version}/{pin.file_name}"] = pin.file_name
     folder = jars.cache_folder() / "kafka"
-    count = itertools.count()
+    asked = {path: itertools.count() for path in by_path}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = by_path.get(self.path)
-            turn = next(count) % 3 if how == "failing" else 2
+            turn = next(asked[self.path]) % 3 if name and how == "failing" else 2
             if name is None or turn == 0:
                 self.send_error(404 if name is None else 503)
                 return

@@ -42,8 +42,12 @@ _FORM_PROBLEMS: Final = {403: "This page may not use this form", 404: "There is 
 _PROBLEMS_OF_GET: Final = {
     "/f/{source}": {404: "There is no such form"},
     "/f/{source}/stamp": {404: "There is no such form"},
-    "/hooks/{source}": {403: "The verify token or the challenge is wrong", 404: "There is no such webhook"},
-    "/v1/projects/{write_key}/settings": {404: "There is no such write key for a page"},
+    "/hooks/{source}": {
+        403: "The verify token or the challenge is wrong",
+        404: "There is no such webhook",
+        429: "Too many wrong tokens",
+    },
+    "/v1/projects/{write_key}/settings": {404: "There is no such write key for a page", 429: "Too many wrong keys"},
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 import requests
 import schemathesis
+import schemathesis.specs.openapi.schemas  # else imported in mid-test, where CPython 3.11 may fail to (gh-106905)
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig

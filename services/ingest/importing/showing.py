@@ -15,7 +15,8 @@ from services.ingest.importing.understanding import Understanding
 
 _OPEN: Final = frozenset(
     {"amount", "currency", "margin", "coupon", "occurred_at", "status", "estimated_value", "item.sku", "item.name",
-     "item.quantity", "item.price", "consent", "form", "size", "country", "locale", "time_zone"}
+     "item.quantity", "item.price", "consent", "form", "size", "country", "locale", "time_zone",
+     "opted_out", "subscription"}
 )  # fmt: skip
 _LONGEST: Final = 30
 _WORD: Final = re.compile(r"\w+")

@@ -89,6 +89,43 @@ def test_both_halves_of_a_name_are_kept(tmp_path: Path, header: str, row: str, n
         assert msgspec.to_builtins(fact.data)["name"] == name
 
 
+# Each value is of another exporter, and all are one meaning.
+OUT = """\
+Email,Unsubscribed from all email,Email Opt Out,Do Not Email,HasOptedOutOfEmail,Email Opt-in,Subscription Status,Bounced,UNSUB_TIME
+opt1@example.com,true,,,,,,,
+opt2@example.com,,1,,,,,,
+opt3@example.com,,,Yes,,,,,
+opt4@example.com,,,,TRUE,,,,
+opt5@example.com,,,,,no,,,
+opt6@example.com,,,,,,Unsubscribed,,
+opt7@example.com,,,,,,Cleaned,,
+opt8@example.com,,,,,,,hard,
+opt9@example.com,,,,,,,,2026-10-02 17:30:00
+opt10@example.com,,,,,yes,Opted-out,,
+in1@example.com,false,0,No,FALSE,yes,Subscribed,No,
+in2@example.com,,,,,,,,
+"""
+
+
+def test_who_is_out_by_any_column_has_not_agreed(tmp_path: Path) -> None:
+    _, questions, reader, rows = understood(tmp_path, OUT)
+    assert questions == []
+    for row in rows:
+        for fact in (reader.from_row(row), reader.from_rows([row])):
+            assert fact is not None
+            lead = msgspec.to_builtins(fact.data)
+            consent = lead.get("consent", {}).get("email")
+            assert consent is (None if row[0] == "in2@example.com" else not row[0].startswith("opt")), row[0]
+
+
+def test_a_status_that_says_something_else_stays_a_trait(tmp_path: Path) -> None:
+    _, _, reader, rows = understood(tmp_path, "email,Status,Marketing status\na@example.com,Qualified,Bounced\n")
+    for fact in (reader.from_row(rows[0]), reader.from_rows(rows)):
+        assert fact is not None
+        lead = msgspec.to_builtins(fact.data)
+        assert (lead["traits"], lead["consent"]["email"]) == ({"Status": "Qualified"}, False)
+
+
 SHOPIFY = """\
 Name,Email,Financial Status,Paid at,Currency,Total,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku
 #1,a@example.com,paid,2026-01-01 10:00:00 +0100,EUR,30.00,1,Cup,10.00,C

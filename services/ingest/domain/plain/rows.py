@@ -14,12 +14,13 @@ from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
+from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts
 from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
 _OTHERS: Final = ("email", "phone", "user_id", "first_name", "last_name", "occurred_at", "consent", "consent.wording",
-                  "currency", "message_id", "row_id")  # fmt: skip
+                  "currency", "message_id", "row_id", OPTED_OUT, STATUS)  # fmt: skip
 _NOT_HERE: Final = ("estimated_value", "anonymous_id")  # a row in which one is given is looked at twice
 _CAMPAIGN: Final = "campaign."
 _KNOWN: Final = {
@@ -40,6 +41,7 @@ class PlainRows:
     def __init__(self, columns: Sequence[Column], dates: DateOrder | None, zone: tzinfo) -> None:
         """For columns that `are_plain`."""
         at = {column.taken_as: index for index, column in enumerate(columns)}
+        self._opt_outs = OptOuts([column.taken_as for column in columns])
         self._dates = dates
         self._zone = zone
         self._email, self._phone, self._user_id = at.get("email"), at.get("phone"), at.get("user_id")
@@ -49,7 +51,8 @@ class PlainRows:
         self._consent, self._wording = at.get("consent"), at.get("consent.wording")
         self._texts = [(name, at[name]) for name in _TEXTS if name in at]
         self._own_traits = [(name, at[name]) for name in at if name in OWN_TRAITS]
-        self._traits = _below(TRAIT, columns)
+        states = [(column.name, index) for index, column in enumerate(columns) if column.taken_as == STATUS]
+        self._traits = _below(TRAIT, columns) + states
         self._campaign = _below(_CAMPAIGN, columns)
         self._not_here = [at[name] for name in _NOT_HERE if name in at]
         self.message_id, self.row_id = at.get("message_id"), at.get("row_id")
@@ -59,7 +62,9 @@ class PlainRows:
         """Whether all columns are such as can be read here."""
         taken = [column.taken_as for column in columns]
         traits = [name.removeprefix(TRAIT) for name in taken if name.startswith(TRAIT)]
-        ours = [name for name in taken if name != LEFT_OUT and not name.startswith(TRAIT)]
+        traits += [column.name for column in columns if column.taken_as == STATUS]
+        several = (LEFT_OUT, OPTED_OUT, STATUS)
+        ours = [name for name in taken if name not in several and not name.startswith(TRAIT)]
         return (
             set(ours) <= _KNOWN
             and len(ours) == len(set(ours))
@@ -71,6 +76,8 @@ class PlainRows:
         """The lead, and its time or None; None when there is something to look at twice."""
         joined = "".join(row)
         if "\0" in joined or (len(joined) > SHORT and max(map(len, row)) > SHORT):
+            return None
+        if self._opt_outs.any and self._opt_outs.column(row) is not None:
             return None
         identity = self._identity(row)
         if identity is None or (self._not_here and any(row[index] for index in self._not_here)):

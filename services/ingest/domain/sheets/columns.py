@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from services.ingest.domain.forms.names import CAMPAIGN, usual_field
+from services.ingest.domain.sheets import opt_outs
 
 Kind = Literal["leads", "purchases"]
 LEFT_OUT: Final = "-"
@@ -20,7 +21,7 @@ _CAMPAIGN: Final = tuple(f"campaign.{ours}" for ours in CAMPAIGN.values())
 _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
     "leads": frozenset(
         {*_WHO, *_PERSON, *_CAMPAIGN, "form", "page", "interest", "message", "estimated_value", "currency", "consent",
-         "consent.wording", "occurred_at", "message_id", "row_id"}
+         "consent.wording", opt_outs.OPTED_OUT, opt_outs.STATUS, "occurred_at", "message_id", "row_id"}
     ),
     "purchases": frozenset(
         {*_WHO, "order_id", "amount", "currency", "margin", "coupon", "occurred_at", "message_id", "status",
@@ -60,7 +61,9 @@ _NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
         "currency": ("currency", "currencyisocode", "dealcurrency", "leadcurrencyofvalue", "dealcurrencyofvalue",
                      "estimatedvaluecurrency", "wahrung", "devise",
                      "moneda", "valuta"),
-        "consent": ("acceptsemailmarketing", "acceptsmarketing", "emailmarketingconsent", "marketingstatus"),
+        **opt_outs.NAMES,
+        "consent": ("emailoptin", "acceptsemailmarketing", "acceptsmarketing", "emailmarketingconsent",
+                    "marketingstatus"),
         "consent.wording": ("consentwording", "consenttext"),
         "occurred_at": ("occurredat", "capturedat", "becamealeaddate", "createdate", "createddate", "createdat",
                         "datecreated", "createdtime", "createdutc", "createddateutc", "confirmtime", "optintime",
@@ -149,17 +152,20 @@ def guess_columns(
     ranks = {index: _by_name(kind, names[index]) for index in free}
     if kind == "purchases":
         _name_orders(names, ranks)
+    several = {index: told[name] for index, name in enumerate(names) if told.get(name) in opt_outs.NAMES}
     for index in sorted(free, key=lambda index: (ranks[index] or ("", 0))[1]):
         rank = ranks[index]
-        if rank is not None and rank[0] in _TARGETS[kind] and not _denied(rank[0], rows, index):
+        if rank is not None and kind == "leads" and rank[0] in opt_outs.NAMES:
+            several[index] = rank[0]
+        elif rank is not None and rank[0] in _TARGETS[kind] and not _denied(rank[0], rows, index):
             taken.setdefault(rank[0], index)
     for target, pattern in (("email", _ADDRESS), ("phone", _PHONE)):
         if target not in taken:
-            unnamed = [index for index in free if index not in taken.values()]
+            unnamed = [index for index in free if index not in taken.values() and index not in several]
             best = max(unnamed, key=lambda index: _share(pattern, rows, index), default=None)
             if best is not None and _share(pattern, rows, best) > _HALF:
                 taken[target] = best
-    of = {index: target for target, index in taken.items()}
+    of = {index: target for target, index in taken.items()} | several
     return [Column(name, of.get(index) or _nobodys(kind, name, told)) for index, name in enumerate(names)]
 
 

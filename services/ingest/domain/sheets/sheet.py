@@ -19,10 +19,12 @@ from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column, Kind
+from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts, is_out
 from shared.events.identity import Identity
 
 FileKind = Kind | Literal["events"]
 _LONGEST_ID: Final = 256
+_PROOF: Final = 500  # characters
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _PAID: Final = frozenset(
     {
@@ -32,7 +34,7 @@ _PAID: Final = frozenset(
 )  # fmt: skip
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
-     "margin", "status", "row_id"}
+     "margin", "status", "row_id", OPTED_OUT, STATUS}
 )  # fmt: skip
 
 
@@ -68,11 +70,14 @@ class SheetReader:
         self._zone = UTC if sheet.zone == "UTC" else ZoneInfo(sheet.zone)
         at = {column.taken_as: index for index, column in enumerate(sheet.columns)}
         self._at = {name: index for name, index in at.items() if name in _COMPUTED}
+        self._opt_outs = OptOuts([column.taken_as for column in sheet.columns])
         self._direct: list[tuple[int, str]] = []
         self._inner: list[tuple[int, str, str]] = []
         self._items: list[tuple[int, str]] = []
         for index, column in enumerate(sheet.columns):
             outer, _, inner = column.taken_as.partition(".")
+            if outer == STATUS:
+                self._inner.append((index, "traits", column.name))
             if column.taken_as in _COMPUTED or column.taken_as == LEFT_OUT:
                 continue
             if outer == "item":
@@ -157,6 +162,8 @@ class SheetReader:
             self._time(cell["occurred_at"], data, wrong)
         if "consent" in cell:
             self._consent(cell, data)
+        if self._opt_outs.any and (out := self._opt_outs.column(row)) is not None:
+            data["consent"] = {"email": False, "proof": f"column {self._sheet.columns[out].name} of an import"[:_PROOF]}
         for name in ("amount", "margin", "estimated_value"):
             if name in cell:
                 self._amount(name, cell[name], cell.get("currency"), data, wrong)
@@ -173,7 +180,7 @@ class SheetReader:
         said = cell["consent"]
         if isinstance(said, str):
             plain = said.strip().lower()
-            if plain not in cells.YES and plain not in cells.NO:
+            if plain not in cells.YES and plain not in cells.NO and not is_out(plain):
                 data.setdefault("traits", {})["consent_as_written"] = said
                 return
             said = plain in cells.YES

@@ -1,0 +1,82 @@
+"""Columns that say that somebody wants no e-mail, or that none arrives there, as exports of mailing tools have them.
+
+Several may stand in one file, each filled for other people: whoever is named by one of them has not agreed.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+OPTED_OUT: Final = "opted_out"  # yes, or when, or why
+STATUS: Final = "subscription"  # a word of several; kept as a trait too, because most of them say something else
+
+# The words of the exporters: HubSpot, Salesforce, Pipedrive, Zoho, Mailchimp, Klaviyo, Brevo, ActiveCampaign and
+# others. Letters and digits only.
+NAMES: Final = {
+    OPTED_OUT: (
+        "optedout", "emailoptout", "optoutemail", "optout", "emailoptedout", "hasoptedoutofemail", "optoutofemail",
+        "unsubscribed", "isunsubscribed", "emailunsubscribed", "unsubscribedfromallemail", "unsubscribedfromemail",
+        "unsubscribedemail", "unsubscribefromallemail", "donotemail", "donotcontact", "donotmail", "nomail", "noemail",
+        "donotbulkemail", "donotallowemails", "donotallowbulkemails", "nonewsletter", "emailblacklisted", "blacklisted",
+        "suppressed", "issuppressed", "suppressionreason", "bounced", "emailbounced", "isemailbounced", "hardbounced",
+        "emailhardbounced", "emailhardbouncereason", "bouncereason", "emailbouncedreason", "cleaned", "complained",
+        "invalidemailaddress", "emailaddressquarantined", "markedasspam", "spamcomplaint", "unsubtime", "unsubreason",
+        "unsubscribetime", "unsubscribedtime", "unsubscribedat", "unsubscribedon", "unsubscribedate",
+        "unsubscribeddate", "unsubscribereason", "dateunsubscribed", "optouttime", "optoutdate", "optedoutat",
+        "emailoptouttime",
+        "cleantime", "cleanedat", "bouncedat", "bounceddate", "bouncedate", "emailbounceddate", "hardbouncedat",
+        "abgemeldet", "abgemeldetam", "abmeldedatum", "widerspruch", "keinewerbung", "keinnewsletter", "keineemail",
+        "keineemails", "desinscrit", "desabonne", "nepascontacter", "baja", "nocontactar", "disiscritto",
+        "noncontattare", "afgemeld", "uitgeschreven", "nietmailen", "descadastrado", "naocontatar", "wypisany",
+    ),
+    STATUS: (
+        "subscriptionstatus", "emailstatus", "emailmarketingstatus", "emailsubscriptionstatus", "subscriberstatus",
+        "memberstatus", "contactstatus", "mailingstatus", "newsletterstatus", "emailmarketing", "liststatus",
+        "consentstatus", "emailconsentstatus", "optinstatus", "optoutstatus", "status", "anmeldestatus",
+    ),
+}  # fmt: skip
+_NOT_SO: Final = frozenset(
+    {
+        "", "0", "0.0", "no", "n", "f", "false", "off", "none", "null", "never", "na", "nein", "non", "nee", "nao",
+        "não", "nie", "subscribed", "active", "aktiv", "optedin", "optin",
+    }
+)  # fmt: skip
+_OUT: Final = frozenset(
+    {
+        "unsubscribed", "unsubscribe", "unsub", "optedout", "optout", "cleaned", "bounced", "hardbounced", "hardbounce",
+        "bounce", "complained", "complaint", "spam", "spamcomplaint", "markedasspam", "abuse", "suppressed",
+        "donotcontact", "donotemail", "dnc", "nonmarketing", "blocked", "blacklisted", "blocklisted", "neversubscribed",
+        "invalid", "undeliverable", "archivedunsubscribed", "abgemeldet", "gesperrt", "widersprochen", "desinscrit",
+        "desabonne", "désinscrit", "désabonné", "baja", "disiscritto", "afgemeld", "uitgeschreven", "descadastrado",
+        "wypisany",
+    }
+)  # fmt: skip
+
+
+class OptOuts:
+    """The columns of one sheet that say so."""
+
+    def __init__(self, taken: Sequence[str]) -> None:
+        """`taken`: what each column is taken as."""
+        self._flags = [index for index, name in enumerate(taken) if name == OPTED_OUT]
+        self._states = [index for index, name in enumerate(taken) if name == STATUS]
+        self.any = bool(self._flags or self._states)
+
+    def column(self, row: Sequence[Any]) -> int | None:
+        """The first column by which this person is out; None when no column says so."""
+        for index in self._flags:
+            if (cell := row[index]) != "" and _plain(cell) not in _NOT_SO:
+                return index
+        for index in self._states:
+            if (cell := row[index]) != "" and is_out(cell):
+                return index
+        return None
+
+
+def is_out(cell: object) -> bool:
+    """Whether this word of a status means that nothing is to be sent."""
+    return _plain(cell) in _OUT
+
+
+def _plain(cell: object) -> str:
+    """`Opted-out ` is `optedout`; a point stays, or 0.0 would be a number like any other."""
+    return "".join(letter for letter in str(cell).casefold() if letter.isalnum() or letter == ".")

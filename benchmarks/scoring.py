@@ -92,6 +92,17 @@ async def settled(database: str, schema: str) -> int:
         await conn.close()
 
 
+async def disk(database: str, events: int) -> dict[str, int]:
+    """Bytes that each table takes, with its indexes and what is dead in it, for each event."""
+    conn = await asyncpg.connect(database)
+    try:
+        rows = await conn.fetch("SELECT relname, pg_total_relation_size(relid) AS size FROM pg_stat_user_tables "
+                                "WHERE schemaname = 'scoring'")  # fmt: skip
+        return {row["relname"]: round(row["size"] / events) for row in rows if row["size"] >= events}
+    finally:
+        await conn.close()
+
+
 async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
     await fill(stack, "limit.", events)
     topics = Topics("limit.")
@@ -156,6 +167,7 @@ async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str,
             "events_per_second": round(rate),
             "rss_mb": [before // 2**20, watched.memory_info().rss // 2**20],
             "cpu_us_per_event": round((cpu.user + cpu.system) / events * 1e6, 1),
+            "disk_bytes_per_event": await disk(stack.database, events),
         }
     finally:
         process.terminate()

@@ -21,7 +21,7 @@ from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker, FactPublisher
 from services.nurture.outlets import Outlets, load_outlets
-from services.nurture.retention import keep_to, kept_days
+from services.nurture.retention import drops
 from services.nurture.runs.changes import MAIL
 from services.nurture.runs.ends import Ends
 from services.nurture.runs.handler import UpdatesHandler
@@ -33,6 +33,7 @@ from services.nurture.stages import Task, in_stages
 from services.nurture.store import overdue as store_overdue
 from shared import clock, log, runtime, secrets
 from shared.db.engine import make_engine
+from shared.db.retention import keep_to
 from shared.db.transient import is_transient
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
@@ -119,7 +120,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
                     "versions": lambda stopping: _keep_versions(
                         engine, versions, endpoints.reps.keys(), versioned, stopping
                     ),
-                    "retention": lambda stopping: keep_to(engine, kept_days(settings), stopping),
+                    "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
                     "loop-lag": runtime.loop_lag(registry),
                 },
                 {"facts": publisher.run},

@@ -1,10 +1,13 @@
 """Settings of scoring: `FIRSTHOUR_…`, each documented beside its default."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from shared.settings import Settings
+
+# An event is known by its id as long as it is stored: longer than any topic keeps a copy that may come again.
+LEAST_DAYS: Final = 60
 
 
 class ScoringSettings(Settings):
@@ -15,3 +18,11 @@ class ScoringSettings(Settings):
     scoring_bulk_batch: Annotated[
         int, Field(ge=1, description="Bulk events in one transaction: a live one waits for at most one such.")
     ] = 500
+    scoring_keep_events_days: Annotated[
+        int,
+        Field(
+            ge=LEAST_DAYS,
+            le=3650,
+            description="How long an event is kept after it came; then its bookings are summed up by factor.",
+        ),
+    ] = 400

@@ -67,9 +67,11 @@ events = sa.Table(
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("body", BYTEA, nullable=False),
+    sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     # Rows of 2 to 8 KB stay whole: compressing each would cost more than it saves.
     postgresql_with={"toast_tuple_target": "8160"},
 )
+sa.Index("events_stored", events.c.stored_at)
 sa.Index("events_contact", events.c.contact_id, events.c.time, postgresql_where=events.c.contact_id.is_not(None))
 
 updates = sa.Table(

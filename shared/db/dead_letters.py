@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db.offsets import TopicPartition
+from shared.db.retention import Drop
 
 
 class DeadLetterRow(NamedTuple):
@@ -54,6 +55,12 @@ _MARK_REDRIVEN = sa.text("""
     UPDATE dead_letters SET redriven_at = now()
     WHERE topic = :topic AND partition = :partition AND "offset" = :offset
 """)
+_DROP_OLD = sa.text("""
+    DELETE FROM dead_letters WHERE (topic, partition, "offset") IN (
+        SELECT topic, partition, "offset" FROM dead_letters
+        WHERE failed_at < statement_timestamp() - make_interval(days => :days) LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+""")
 
 
 async def insert(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:
@@ -98,3 +105,12 @@ async def may_redrive(conn: AsyncConnection, topic: str, partition: int, offset:
 async def mark_redriven(conn: AsyncConnection, topic: str, partition: int, offset: int) -> None:
     """It was sent again. Where retention has dropped its row, nothing is left to mark."""
     await conn.execute(_MARK_REDRIVEN, {"topic": topic, "partition": partition, "offset": offset})
+
+
+def older_than(days: int) -> Drop:
+    """What drops dead letters that are older: no longer than their topic do they keep what they hold of people."""
+
+    async def drop(conn: AsyncConnection, most: int) -> int:
+        return (await conn.execute(_DROP_OLD, {"days": days, "most": most})).rowcount
+
+    return drop

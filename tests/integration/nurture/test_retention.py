@@ -6,15 +6,17 @@ import pytest
 
 from services.nurture.deliveries.attempts import Attempted, record
 from services.nurture.domain.retry import Accepted, Answered, Outcome
-from services.nurture.retention import REMEMBER_DAYS, drop_old, kept_days
+from services.nurture.retention import REMEMBER_DAYS, drops, kept_days
 from services.nurture.settings import NurtureSettings
 from services.nurture.store import lists
 from services.nurture.store.lists import Page
 from shared.clock import utc_now
+from shared.db.retention import drop_old
 from shared.kafka.topics import Topics
 from tests.support.deliveries import FACTS, NOBODY, Rows, rows_of
 
-_KEPT = kept_days(NurtureSettings())
+_SETTINGS = NurtureSettings()
+_KEPT = drops(_SETTINGS)
 _TABLES = ("enrolments", "deliveries", "attempts", "tasks", "seen_updates", "mail_counts")
 
 
@@ -51,7 +53,7 @@ async def test_only_what_is_old_and_done_goes(rows: Rows) -> None:
     await rows.all("UPDATE seen_updates SET seen_at = now() - interval '59 days'")
     await rows.all("UPDATE mail_counts SET day = day - 3")
     dropped = await drop_old(rows.engine, _KEPT, most=1)  # so that it takes several batches
-    assert dropped == {"attempts": 0, "runs": 2, "seen_updates": 0, "mail_counts": 1}
+    assert dropped == {"attempts": 0, "runs": 2, "seen_updates": 0, "mail_counts": 1, "dead_letters": 0}
     assert await _counts(rows) == {
         "enrolments": 2, "deliveries": 2, "attempts": 1, "tasks": 0, "seen_updates": 2, "mail_counts": 0,
     }  # fmt: skip
@@ -59,7 +61,7 @@ async def test_only_what_is_old_and_done_goes(rows: Rows) -> None:
     await rows.all("UPDATE attempts SET finished_at = now() - interval '31 days'")
     await rows.all("UPDATE seen_updates SET seen_at = now() - interval '61 days'")
     dropped = await drop_old(rows.engine, _KEPT)
-    assert dropped == {"attempts": 1, "runs": 0, "seen_updates": 2, "mail_counts": 0}
+    assert dropped == {"attempts": 1, "runs": 0, "seen_updates": 2, "mail_counts": 0, "dead_letters": 0}
 
 
 async def test_a_run_whose_task_is_open_stays(rows: Rows) -> None:
@@ -80,7 +82,7 @@ async def test_little_is_kept_of_an_answer(rows: Rows) -> None:
 def test_a_copy_of_an_update_finds_its_mark_as_long_as_one_can_come() -> None:
     topics = Topics("")
     longest = max(topics.retention_days()[name] for name in (topics.updates, topics.updates_bulk))
-    assert longest < REMEMBER_DAYS == _KEPT["seen_updates"]
+    assert longest < REMEMBER_DAYS == kept_days(_SETTINGS)["seen_updates"]
 
 
 @pytest.mark.parametrize(

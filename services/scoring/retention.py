@@ -1,0 +1,23 @@
+"""How long scoring keeps what."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.settings import ScoringSettings
+from services.scoring.store import retention as store
+from shared.db import dead_letters
+from shared.db.retention import Drop
+from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
+
+
+def drops(settings: ScoringSettings) -> dict[str, Drop]:
+    """What drops each kind of row."""
+    days = settings.scoring_keep_events_days
+
+    async def events(conn: AsyncConnection, most: int) -> int:
+        return await store.drop_events(conn, older_than_days=days, most=most)
+
+    return {
+        "events": events,
+        "updates": store.drop_published,
+        "dead_letters": dead_letters.older_than(DEAD_LETTER_RETENTION_DAYS),
+    }

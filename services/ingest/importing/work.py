@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -57,6 +57,10 @@ class Plan:
     trace: str | None = None
 
 
+# A time ahead of us is a mistake of the sheet; taken as now, it would start what is for leads of now.
+_AHEAD: Final = timedelta(minutes=5)
+
+
 class Worker:
     """Makes messages of pieces."""
 
@@ -78,6 +82,8 @@ class Worker:
                 fact = self._fact(group)
                 if fact is None:
                     left_out += 1
+                elif fact.time is not None and fact.time > now + _AHEAD:
+                    raise Refused([Wrong("occurred_at", "is ahead of now")])
                 else:
                     worked.messages.append(self._message(fact, now))
             except Refused as refused:

@@ -1,10 +1,13 @@
 """What people write into the cells of a sheet: dates of several countries, amounts with commas, yes and no."""
 
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, Literal
+
+from shared.money import is_currency
 
 DateOrder = Literal["dmy", "mdy"]
 Decimals = Literal["point", "comma"]
@@ -33,13 +36,33 @@ _MONTHS: Final = {
     for name in (month, month[:3], month[:4])
 }  # fmt: skip
 _EPOCH: Final = re.compile(r"\d{10}(\d{3})?", re.ASCII)
-_CENTURY: Final = 100
 _NOON: Final = 12
 _LONG_YEAR: Final = 4
-_DIGITS: Final = re.compile(r"-?\d[\d.,]*", re.ASCII)
-_BESIDE_AMOUNT: Final = re.compile(r"[\s'\u2019\u00a0\u202f]|[€$£¥]|[A-Za-z]{3}(?![A-Za-z])")
+# Excel's days since 1899-12-30, from 1954 to 2119: what a date is when its cell was saved as a number.
+_SERIAL: Final = re.compile(r"[2-7]\d{4}(?:[.,]\d{1,15})?", re.ASCII)
+_SERIAL_FROM: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a day of the sheet's zone
+_LAST_SHORT_YEAR: Final = 29  # as spreadsheets read it: 29 is 2029, and 30 is 1930
+_LONGEST_AMOUNT: Final = 60  # characters
+_CURRENCY: Final = r"(?:[^\W\d_]{1,5}[.$]?|[^\w\s.,'()+-]{1,2})"
+_AMOUNT: Final = re.compile(
+    rf"(?P<minus>-?) ?(?P<before>{_CURRENCY})? ?(?P<inner>-?) ?(?P<number>\d[\d.,' ]*?)(?:[.,] ?-{{1,2}})?"
+    rf" ?(?P<behind>-?) ?(?P<after>{_CURRENCY})? ?(?P<last>-?)"
+)
+_SPACED: Final = re.compile(r"\d{1,3}(?:[' ]\d{3})+(?:[.,]\d*)?")
+_WRITTEN_AS: Final = str.maketrans(
+    {**dict.fromkeys("\u2212\u2013\u2014", "-"), **dict.fromkeys("\u2019\u2018`\u00b4", "'"),
+     **dict.fromkeys("\u00a0\u202f\u2009\t", " ")}
+)  # fmt: skip
+# Of currencies; without a word among these, 5k and 10 Mio would be 5 and 10.
+_WORDS: Final = frozenset(
+    {"euro", "euros", "fr", "sfr", "kr", "zł", "zl", "kč", "ft", "lei", "tl", "rs", "r", "us", "ca", "au", "rm"}
+)
 _CODE: Final = re.compile(r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
-_SYMBOLS: Final = {"€": "EUR", "£": "GBP"}  # of the others, several countries have one
+# Of the other symbols, several countries have one.
+SYMBOLS: Final = {
+    "€": "EUR", "£": "GBP", "zł": "PLN", "Kč": "CZK", "₹": "INR", "₺": "TRY", "₪": "ILS", "₴": "UAH", "₽": "RUB",
+    "₫": "VND", "₦": "NGN", "₱": "PHP", "R$": "BRL",
+}  # fmt: skip
 _LIKE_A_FORMULA: Final = (
     "=",
     "+",
@@ -71,8 +94,8 @@ def moment(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
 
 
 def _as_people_write(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
-    if _EPOCH.fullmatch(text):
-        return datetime.fromtimestamp(int(text[:10]), UTC)
+    if text.isascii() and text[:5].isdecimal():
+        return _counted(text, zone)
     match = _DATE.fullmatch(text) or _DATE.fullmatch(_numbered(text))
     if match is None:
         return None
@@ -94,6 +117,16 @@ def _as_people_write(text: str, order: DateOrder | None, zone: tzinfo) -> dateti
     return _utc(found, zone)
 
 
+def _counted(text: str, zone: tzinfo) -> datetime | None:
+    """The moment that a program counts in days (Excel) or seconds (Unix)."""
+    if _EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(text[:10]), UTC)
+    if _SERIAL.fullmatch(text):
+        seconds = round(float(text.replace(",", ".")) * 86_400)
+        return _utc(_SERIAL_FROM + timedelta(seconds=seconds), zone)
+    return None
+
+
 def _numbered(text: str) -> str:
     """With the month as a number, where it is a word."""
     match = _NAMED.fullmatch(text)
@@ -110,7 +143,7 @@ def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int]
         return a, b, c
     if len(match["c"]) not in (2, 4):
         return None
-    year = c if len(match["c"]) == _LONG_YEAR else 2000 + c % _CENTURY
+    year = c if len(match["c"]) == _LONG_YEAR else c + (2000 if c <= _LAST_SHORT_YEAR else 1900)
     which = order_of(match)
     if which is None:
         which = order if order is not None or a != b else "dmy"
@@ -159,22 +192,54 @@ def is_date(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def amount(text: str, decimals: Decimals) -> str | None:
     """A plain decimal number from an amount with its currency and separators; None when it is none."""
-    bare = _BESIDE_AMOUNT.sub("", text)
-    if not _DIGITS.fullmatch(bare):
+    bare = _bare(text)
+    if bare is None:
         return None
     point, thousands = (".", ",") if decimals == "point" else (",", ".")
     whole, found, rest = bare.partition(point)
     if point in rest or thousands in rest:
         return None
     first, *groups = whole.split(thousands)
-    if any(len(group) != 3 for group in groups) or (groups and len(first.lstrip("-")) > 3):  # noqa: PLR2004 - thousands
+    if groups and not _are_groups(first.lstrip("-"), groups, thousands):
         return None
     return first + "".join(groups) + (f".{rest}" if found and rest else "")
 
 
+def _are_groups(first: str, groups: Sequence[str], sign: str) -> bool:
+    """Whether they are thousands (1,234,567), or lakhs and crores (1,23,456)."""
+    *inner, last = map(len, groups)
+    if last != 3:  # noqa: PLR2004 - thousands
+        return False
+    indian = sign == "," and bool(inner) and all(length == 2 for length in inner) and len(first) < 3  # noqa: PLR2004
+    return indian or (all(length == 3 for length in inner) and len(first) <= 3)  # noqa: PLR2004 - thousands
+
+
+def _bare(text: str) -> str | None:
+    """The number alone, with its points and commas and a minus before it; None when it is no amount."""
+    plain = text.strip().translate(_WRITTEN_AS)
+    below = plain.startswith("(") and plain.endswith(")")
+    match = _AMOUNT.fullmatch(plain[1:-1] if below else plain) if len(plain) <= _LONGEST_AMOUNT else None
+    if match is None or not all(_is_currency(each) for each in match.group("before", "after") if each):
+        return None
+    minuses = below + sum(map(bool, match.group("minus", "inner", "behind", "last")))
+    number = match["number"]
+    if minuses > 1 or ((" " in number or "'" in number) and not _SPACED.fullmatch(number)):
+        return None
+    return ("-" if minuses else "") + number.replace(" ", "").replace("'", "")
+
+
+def _is_currency(word: str) -> bool:
+    plain = word.rstrip(".$")
+    return (
+        all(unicodedata.category(sign) == "Sc" for sign in plain)
+        or plain.casefold() in _WORDS
+        or is_currency(plain.upper())
+    )
+
+
 def currency_beside(text: str) -> str | None:
     """The currency that stands beside an amount, where it can only be one."""
-    for symbol, code in _SYMBOLS.items():
+    for symbol, code in SYMBOLS.items():
         if symbol in text:
             return code
     match = _CODE.search(text)
@@ -185,7 +250,9 @@ def decimals_of(texts: Iterable[str]) -> tuple[bool, frozenset[Decimals]]:
     """Whether some amount may be read in two ways (1.234), and the ways that other amounts of the column show."""
     unsure, shown = False, set[Decimals]()
     for text in texts:
-        bare = _BESIDE_AMOUNT.sub("", text)
+        bare = _bare(text)
+        if bare is None:
+            continue
         points, commas = bare.count("."), bare.count(",")
         if not points and not commas:
             continue

@@ -192,7 +192,11 @@ class SheetReader:
         if number is None and isinstance(value, str) and value.strip():
             wrong.append(Wrong(f"/{name}", "must be an amount such as 129.90"))
             number = "0"
-        code = _SYMBOL.get(str(currency).strip(), currency) if currency is not None else beside or self._sheet.currency
+        code = (
+            cells.SYMBOLS.get(str(currency).strip(), currency)
+            if currency is not None
+            else beside or self._sheet.currency
+        )
         if name == "estimated_value":
             if number is not None:
                 data[name] = {"amount": number, "currency": code}
@@ -253,7 +257,6 @@ _HALVES: Final = ("first_name", "last_name")
 _EXAMPLES: Final[Mapping[DateOrder | None, str]] = {
     None: "2026-01-31 10:00", "dmy": "31/01/2026 10:00", "mdy": "01/31/2026 10:00"
 }  # fmt: skip
-_SYMBOL: Final = {"€": "EUR", "£": "GBP"}
 
 
 def _letters(text: str) -> str:

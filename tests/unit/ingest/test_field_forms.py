@@ -184,3 +184,26 @@ def test_any_nesting_is_read_or_refused(form: dict[str, object]) -> None:
     except Refused:
         return
     msgspec.json.encode(read)
+
+
+@pytest.mark.parametrize(
+    ("form", "phone"),
+    [
+        ({"phone": "07700 900123", "country": "GB"}, "+447700900123"),
+        ({"land": "DE", "phone": "030 901820"}, "+4930901820"),
+        ({"land": "Deutschland", "phone": "030 901820"}, "+4930901820"),
+        ({"kraj": "Niemcy", "telefon": "030/901820"}, "+4930901820"),
+        ({"country": "United Kingdom", "phone": "(07700) 900-123"}, "+447700900123"),
+        ({"country": "uk", "phone": "07700 900123"}, "+447700900123"),
+        ({"phone": "0044 7700 900123"}, "+447700900123"),
+        ({"phone": "+44 7700 900123, +44 7700 900124"}, "+447700900123"),
+        ({"phone": "07700 900123 or 07700 900124", "country": "GB"}, "+447700900123"),
+        ({"phone": "07700 900123"}, None),
+        ({"phone": "07700 900123", "country": "Atlantis"}, None),
+    ],
+)
+def test_a_number_is_read_as_people_write_it_at_home(form: dict[str, object], phone: str | None) -> None:
+    read = lead({"name": "Call Me", "email": "a@example.com", **form})
+    assert read.identity.phone == phone
+    if phone is not None:
+        assert lead(form).identity.phone == phone

@@ -1,10 +1,13 @@
 """HTML forms: which field is which, whatever it is called, and whether a person filled it in."""
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
+from services.ingest.domain.countries import country_code
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
 from services.ingest.domain.forms.shape import flat
@@ -12,6 +15,8 @@ from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
+_SEVERAL: Final = re.compile(r"\s*[,;|]\s*|\s+(?:/|or|oder|ou|o|of|lub)\s+", re.IGNORECASE)
+_ABROAD: Final = re.compile(r"^\s*\(?00\s?(?=[1-9])")
 _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _MOST_PARAMETERS: Final = 100
@@ -194,14 +199,22 @@ def _reads(rule: Callable[[str], str], text: str) -> bool:
 
 
 def _phone(fields: Fields, theirs: Mapping[str, str]) -> str | None:
-    """People write numbers as at home, without the country: such a number is kept as a trait, not refused."""
+    """By the form's country, where it asks for one. A number that stays unreadable is kept as a trait, not refused.
+
+    Of several numbers in one field it is the first; 00 is +.
+    """
     if "phone" not in theirs:
         return None
-    before = len(fields.wrong)
-    phone = fields.phone(theirs["phone"])
-    if phone is None and "email" in theirs:
-        del fields.wrong[before:]
-    return phone
+    written, country = fields.text(theirs["phone"]), fields.text(theirs.get("country", ""))
+    if written is None:
+        return None
+    region = None if country is None else country_code(country)
+    for each in (written, _SEVERAL.split(written, maxsplit=1)[0]):
+        with suppress(ValueError):
+            return normalise_phone(_ABROAD.sub("+", each), region)
+    if "email" not in theirs:
+        fields.phone(theirs["phone"])
+    return None
 
 
 def _traits(fields: Fields, theirs: Mapping[str, str]) -> dict[str, str]:

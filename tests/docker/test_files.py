@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from demo.settings import DemoSettings
 from services.ingest.settings import IngestSettings
 from shared.settings import Settings
 
@@ -54,7 +55,8 @@ def test_what_stays_up_has_a_health_and_comes_back(compose: dict[str, Any], name
 
 
 def test_every_setting_in_the_file_is_one_that_the_services_know(compose: dict[str, Any]) -> None:
-    known = {f"FIRSTHOUR_{name.upper()}" for name in (*Settings.model_fields, *IngestSettings.model_fields)}
+    of_all = (Settings, IngestSettings, DemoSettings)
+    known = {f"FIRSTHOUR_{name.upper()}" for settings in of_all for name in settings.model_fields}
     for name in OURS:
         assert set(compose["services"][name]["environment"]) <= known
 

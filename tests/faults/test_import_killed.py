@@ -82,7 +82,7 @@ EXPECTED = {str(derived_event_id("/sources/import", f"row-{n}")) for n in range(
 async def says(process: subprocess.Popen[bytes], words: bytes) -> None:
     """Return once it has said so."""
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while words not in (line := await asyncio.to_thread(process.stdout.readline)):
             assert line, f"it ended without having said {words!r}"
 
@@ -99,7 +99,7 @@ async def killed_until_done(file: Path, kafka: str, prefix: str, longest_s: floa
         except subprocess.TimeoutExpired:
             children = psutil.Process(process.pid).children(recursive=True)
             process.kill()
-            said, _ = process.communicate(timeout=10)
+            said, _ = process.communicate(timeout=60)
         outputs.append(said)
         await until(lambda: not any(child.is_running() for child in children))  # noqa: B023 - awaited before it changes
         if process.returncode >= 0:
@@ -139,13 +139,13 @@ async def test_while_kafka_is_away_it_waits_and_ctrl_c_loses_nothing(own_stack: 
     await says(process, b"waiting for Kafka")
     assert psutil.Process(process.pid).nice() == 19, "live leads go first on this machine too"
     process.send_signal(signal.SIGINT)
-    said, _ = await asyncio.to_thread(process.communicate, timeout=30)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=90)
     assert process.returncode == 1
     assert b"The same command goes on from there" in said
     process = start(file, own_stack.kafka, "")
     await says(process, b"waiting for Kafka")
     await asyncio.to_thread(own_stack.start_kafka)
-    said, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=120)
     assert process.returncode == 1, said
     assert await ids_on(own_stack.kafka, Topics("").events_bulk) == EXPECTED
     assert refused_rows(file) == [f"row-{n}" for n in BAD]

@@ -44,7 +44,7 @@ _LOOK: Final = sa.text("""
                     AND window_missed_at IS NULL AND window_closes_at <= statement_timestamp())
 """)
 _REACHED: Final = sa.text("""
-    SELECT statement_timestamp() AS now, o.partition, o.next_offset
+    SELECT statement_timestamp() AS now, o.partition, o.next_offset - o.base AS reached
     FROM (SELECT) AS always LEFT JOIN consumer_offsets AS o ON o.topic = :topic
 """)
 _EXPIRED: Final = sa.text(f"""
@@ -117,9 +117,9 @@ async def look(conn: AsyncConnection) -> Overdue:
 
 
 async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:
-    """The database's clock, and up to which offset each partition of the topic has been worked off."""
+    """The database's clock, and up to which of Kafka's offsets each partition of the topic has been worked off."""
     rows = (await conn.execute(_REACHED, {"topic": topic})).all()
-    return rows[0].now, {row.partition: row.next_offset for row in rows if row.partition is not None}
+    return rows[0].now, {row.partition: row.reached for row in rows if row.partition is not None}
 
 
 async def expired(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:

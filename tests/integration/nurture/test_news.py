@@ -116,6 +116,24 @@ async def test_time_is_known_up_to_where_every_partition_has_been_read(nurture: 
         await ends.aclose()
 
 
+async def test_a_topic_that_was_made_anew_is_read_by_its_own_count(nurture: Nurture) -> None:
+    contacts = [a_contact() for _ in range(20)]  # of both partitions
+    ends = Ends(nurture.kafka, client_id="test-ends")
+    news = News(nurture.engine, ends, nurture.topics.updates, make_metrics(CollectorRegistry()))
+    try:
+        await nurture.execute(  # 1,000 records of the old log, none of the new one
+            "INSERT INTO consumer_offsets (topic, partition, next_offset, published, base) "
+            "SELECT :topic, generate_series(0, 1), 1000, 1000, 1000",
+            topic=nurture.topics.updates,
+        )
+        await nurture.publish(*[(contact, an_update(contact)[1]) for contact in contacts])
+        assert not await news._look(), "what the new log holds has not been read"
+        await nurture.execute("UPDATE consumer_offsets SET next_offset = 1020")
+        assert await news._look()
+    finally:
+        await ends.aclose()
+
+
 async def test_with_no_news_for_long_they_go_on_and_say_so(nurture: Nurture) -> None:
     registry = CollectorRegistry()
     ends = Ends(nurture.kafka, client_id="test-ends")

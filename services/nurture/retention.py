@@ -6,11 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.settings import NurtureSettings
 from services.nurture.store import retention as store
+from services.nurture.store.contacts import REMEMBERED
 from shared.db import dead_letters
 from shared.db.retention import Drop
 from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
 
 REMEMBER_DAYS: Final = 60  # longer than any topic's retention, so that no copy of an update can still come
+REFUSALS_DAYS: Final = 30
 _COUNT_DAYS: Final = 2
 
 
@@ -21,6 +23,8 @@ def kept_days(settings: NurtureSettings) -> dict[str, int]:
         "runs": settings.nurture_keep_runs_days,
         "seen_updates": REMEMBER_DAYS,
         "mail_counts": _COUNT_DAYS,
+        "recent_events": REMEMBERED.days,
+        "refusals": REFUSALS_DAYS,
     }
 
 

@@ -27,10 +27,8 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.isolation import Done, Row, work_off
 from services.nurture.runs.news import News
 from services.nurture.runs.writing import write
-from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
 from services.nurture.store import overdue as store_overdue
-from services.nurture.store import refusals as store_refusals
 from services.nurture.store.deliveries import Given
 from services.nurture.store.enrolments import DueRun
 from services.nurture.store.overdue import Late, Overdue
@@ -46,7 +44,6 @@ R = TypeVar("R", bound=Row)
 _LOG = log.get(__name__)
 _TICK_S: Final = 0.1
 _AT_ONCE: Final = 500
-_TIDY_EVERY_S: Final = 3600.0
 _COUNT_EVERY_S: Final = 10.0
 
 
@@ -73,12 +70,7 @@ class Timers:
         self._news = news
         self._on_sendable = on_sendable
         self._failing: set[str] = set()
-        self._next: dict[str, float] = {}
-        self._now_and_then: tuple[tuple[str, float, _Act], ...] = (
-            ("count of what is parked", _COUNT_EVERY_S, self._count_parked),
-            ("old events", _TIDY_EVERY_S, _forget_recent),
-            ("old refusals", _TIDY_EVERY_S, _forget_refusals),
-        )
+        self._count_at = 0.0  # loop time
 
     def missing(self) -> list[str]:
         """The kinds of timers that do not work."""
@@ -91,10 +83,9 @@ class Timers:
             more = False
             try:
                 more = await self._look()
-                for kind, each_s, act in self._now_and_then:
-                    if self._next.get(kind, 0.0) <= asyncio.get_running_loop().time():
-                        await self._transact(kind, act)
-                        self._next[kind] = asyncio.get_running_loop().time() + each_s
+                if self._count_at <= asyncio.get_running_loop().time():
+                    await self._transact("count of what is parked", self._count_parked)
+                    self._count_at = asyncio.get_running_loop().time() + _COUNT_EVERY_S
                 troubled = False
             except Exception as error:
                 if not is_transient(error):
@@ -208,16 +199,6 @@ class Timers:
         for kind, count in (await store_overdue.parked(conn)).items():
             self._metrics.parked.labels(kind).set(count)
         return 0, Done()
-
-
-async def _forget_recent(conn: AsyncConnection) -> tuple[int, Done]:
-    """Events that no late trigger will ask for."""
-    return await store_contacts.forget_recent(conn), Done()
-
-
-async def _forget_refusals(conn: AsyncConnection) -> tuple[int, Done]:
-    """Refusals that nobody will ask about any more."""
-    return await store_refusals.forget(conn), Done()
 
 
 def _isolated(

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-REMEMBERED: Final = timedelta(hours=24)
+REMEMBERED: Final = timedelta(days=1)  # then retention drops it
 _MOST_OF_A_TYPE: Final = 10
 
 
@@ -74,9 +74,6 @@ _RECENT: Final = sa.text("""
     SELECT id, contact_id, type, happened_at, event FROM recent_events
     WHERE contact_id = ANY(CAST(:contacts AS uuid[])) ORDER BY happened_at, id
 """)
-_FORGET: Final = sa.text(
-    "DELETE FROM recent_events WHERE happened_at < statement_timestamp() - CAST(:remembered AS interval)"
-)
 
 
 async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
@@ -126,8 +123,3 @@ async def recent(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Rece
     if not contacts:
         return []
     return [Recent(*row) for row in await conn.execute(_RECENT, {"contacts": list(contacts)})]
-
-
-async def forget_recent(conn: AsyncConnection) -> int:
-    """Drop events that happened too long ago; return how many."""
-    return (await conn.execute(_FORGET, {"remembered": REMEMBERED})).rowcount

@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.workflow import Target
 
-KEPT_DAYS: Final = 30
-
 
 class Refusal(NamedTuple):
     """A lead and a workflow that it did not start. `id`: that of the run which it would have started."""
@@ -50,7 +48,6 @@ _OPEN_TASKS: Final = sa.text("""
     SELECT DISTINCT ON (enrolment_id) enrolment_id, name, rep FROM tasks
     WHERE enrolment_id = ANY(CAST(:runs AS uuid[])) AND state = 'open' ORDER BY enrolment_id, created_at DESC
 """)
-_FORGET: Final = sa.text("DELETE FROM refusals WHERE refused_at < statement_timestamp() - make_interval(days => :days)")
 
 
 async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
@@ -71,8 +68,3 @@ async def open_tasks(conn: AsyncConnection, runs: Collection[UUID]) -> Mapping[U
     """The newest open task of each of these runs."""
     rows = await conn.execute(_OPEN_TASKS, {"runs": list(runs)})
     return {row.enrolment_id: OpenTask(Target("task", row.name), row.rep) for row in rows}
-
-
-async def forget(conn: AsyncConnection) -> int:
-    """Drop old ones; return how many."""
-    return (await conn.execute(_FORGET, {"days": KEPT_DAYS})).rowcount

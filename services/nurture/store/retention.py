@@ -25,6 +25,16 @@ _COUNTS: Final = sa.text(f"""
         SELECT day, kind, name FROM mail_counts WHERE day < CAST({_OLD} AS date) LIMIT :most FOR UPDATE SKIP LOCKED
     )
 """)  # noqa: S608 - no input
+_RECENT: Final = sa.text(f"""
+    DELETE FROM recent_events WHERE id IN (
+        SELECT id FROM recent_events WHERE happened_at < {_OLD} LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+""")  # noqa: S608 - no input
+_REFUSALS: Final = sa.text(f"""
+    DELETE FROM refusals WHERE id IN (
+        SELECT id FROM refusals WHERE refused_at < {_OLD} LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+""")  # noqa: S608 - no input
 # A run goes with all that it sent and had done, once nothing of it is still to be sent or done.
 _RUNS: Final = sa.text(f"""
     WITH old AS (
@@ -48,6 +58,8 @@ STATEMENTS: Final[Mapping[str, sa.TextClause]] = {
     "runs": _RUNS,
     "seen_updates": _SEEN,
     "mail_counts": _COUNTS,
+    "recent_events": _RECENT,
+    "refusals": _REFUSALS,
 }
 
 

@@ -19,6 +19,10 @@ _SETTINGS = NurtureSettings()
 _KEPT = drops(_SETTINGS)
 _TABLES = ("enrolments", "deliveries", "attempts", "tasks", "seen_updates", "mail_counts")
 
+_NONE = dict.fromkeys(
+    ("attempts", "runs", "seen_updates", "mail_counts", "recent_events", "refusals", "dead_letters"), 0
+)
+
 
 @pytest.fixture
 async def rows(database: str) -> AsyncIterator[Rows]:
@@ -53,7 +57,7 @@ async def test_only_what_is_old_and_done_goes(rows: Rows) -> None:
     await rows.all("UPDATE seen_updates SET seen_at = now() - interval '59 days'")
     await rows.all("UPDATE mail_counts SET day = day - 3")
     dropped = await drop_old(rows.engine, _KEPT, most=1)  # so that it takes several batches
-    assert dropped == {"attempts": 0, "runs": 2, "seen_updates": 0, "mail_counts": 1, "dead_letters": 0}
+    assert dropped == _NONE | {"runs": 2, "mail_counts": 1}
     assert await _counts(rows) == {
         "enrolments": 2, "deliveries": 2, "attempts": 1, "tasks": 0, "seen_updates": 2, "mail_counts": 0,
     }  # fmt: skip
@@ -61,7 +65,26 @@ async def test_only_what_is_old_and_done_goes(rows: Rows) -> None:
     await rows.all("UPDATE attempts SET finished_at = now() - interval '31 days'")
     await rows.all("UPDATE seen_updates SET seen_at = now() - interval '61 days'")
     dropped = await drop_old(rows.engine, _KEPT)
-    assert dropped == {"attempts": 1, "runs": 0, "seen_updates": 2, "mail_counts": 0, "dead_letters": 0}
+    assert dropped == _NONE | {"attempts": 1, "seen_updates": 2}
+
+
+async def test_what_lately_happened_and_what_was_refused_is_forgotten(rows: Rows) -> None:
+    ages = {"recent_events": ("happened_at", 1), "refusals": ("refused_at", 30)}
+    await rows.all(
+        "INSERT INTO recent_events (id, contact_id, type, happened_at, event) "
+        "SELECT gen_random_uuid(), gen_random_uuid(), 'purchase.completed', now(), '' FROM generate_series(1, 3)"
+    )
+    await rows.all(
+        "INSERT INTO refusals (id, event_id, contact_id, workflow, reason, happened_at, told) SELECT gen_random_uuid(),"
+        " gen_random_uuid(), gen_random_uuid(), 'w', 'reentry', now(), false FROM generate_series(1, 3)"
+    )
+    for table, (column, days) in ages.items():
+        oldest = f"(SELECT id FROM {table} ORDER BY id LIMIT 2)"
+        for younger, gone in (("1 minute", 0), ("-1 minute", 2)):
+            since = f"now() - interval '{days} days' + interval '{younger}'"
+            await rows.all(f"UPDATE {table} SET {column} = {since} WHERE id IN {oldest}")
+            assert await drop_old(rows.engine, _KEPT, most=1) == _NONE | {table: gone}
+        assert await rows.one(f"SELECT count(*) FROM {table}") == 1
 
 
 async def test_a_run_whose_task_is_open_stays(rows: Rows) -> None:

@@ -28,6 +28,7 @@ from services.nurture.language.versions import Versions
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import MAIL
 from services.nurture.runs.touches import finish_task
+from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import lists as store_lists
 from services.nurture.store.lists import Page, Row
 from shared import clock
@@ -229,7 +230,7 @@ def _endpoints(router: APIRouter, parts: Parts) -> None:
         if name not in names:
             raise Problem(404, "There is no such endpoint")
         async with engine.begin() as conn:
-            await store_lists.enable_endpoint(conn, name)
+            await store_endpoints.enable(conn, name)
             rows = await store_lists.endpoints(conn, [name])
         parts.wake([name])
         return _endpoint(rows[0], endpoints)

@@ -28,7 +28,6 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store import overdue as store_overdue
 from services.nurture.store.claims import Record
 from services.nurture.store.deliveries import Given
 from services.nurture.tables import LONGEST_EXCERPT
@@ -161,10 +160,10 @@ async def _heed(
     for one, verdict in settled:
         endpoint = one.given.endpoint
         if isinstance(verdict, DisableEndpoint):
-            if await store_overdue.disable_endpoint(conn, endpoint, verdict.reason):
+            if await store_endpoints.disable(conn, endpoint, verdict.reason):
                 _LOG.error("endpoint_disabled", endpoint=endpoint, reason=verdict.reason)
         elif not isinstance(verdict, Delivered) and verdict.slow_until is not None:
             seconds = (verdict.slow_until - one.finished_at).total_seconds()
             slow[endpoint] = max(slow.get(endpoint, 0.0), seconds)
     for endpoint in sorted(slow):
-        await store_overdue.slow_endpoint(conn, endpoint, slow[endpoint])
+        await store_endpoints.slow_down(conn, endpoint, slow[endpoint])

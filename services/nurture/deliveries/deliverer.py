@@ -24,7 +24,6 @@ from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store import overdue as store_overdue
 from services.nurture.store.deliveries import Given
 from services.nurture.store.leases import LEASE_S
 from shared import clock, log, runtime
@@ -144,8 +143,8 @@ class Deliverer:
 
     async def _look_at_endpoints(self, conn: AsyncConnection) -> None:
         """Show how they are, and end what would wait for ever for one that wants nothing more."""
-        disabled = await store_overdue.disabled_endpoints(conn)
-        failing = await store_endpoints.failing_endpoints(conn)
+        disabled = await store_endpoints.disabled(conn)
+        failing = await store_endpoints.failing_now(conn)
         for name in self._queues:
             self._metrics.disabled.labels(name).set(name in disabled)
             self._metrics.failing.labels(name).set(name in failing)

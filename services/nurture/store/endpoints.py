@@ -1,4 +1,4 @@
-"""SQL on how endpoints are: which of them fail, and what waits for one that wants nothing more."""
+"""SQL on how endpoints are: disabled, slowed down or failing, and what waits for one that wants nothing more."""
 
 from collections.abc import Collection
 from typing import Final
@@ -10,6 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.store.deliveries import COLUMNS, Given, given_of
 from services.nurture.store.leases import LEASE_S
 
+_DISABLE: Final = sa.text("""
+    INSERT INTO endpoint_state (name, disabled_at, disabled_because)
+    VALUES (:name, statement_timestamp(), :reason)
+    ON CONFLICT (name) DO UPDATE SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because
+    WHERE endpoint_state.disabled_at IS NULL
+""")
+_DISABLED: Final = sa.text("SELECT name FROM endpoint_state WHERE disabled_at IS NOT NULL")
+_SLOW: Final = sa.text("""
+    INSERT INTO endpoint_state AS s (name, slowed_until)
+    VALUES (:name, statement_timestamp() + make_interval(secs => :seconds))
+    ON CONFLICT (name) DO UPDATE SET slowed_until = GREATEST(s.slowed_until, excluded.slowed_until)
+""")
+_ENABLE: Final = sa.text("DELETE FROM endpoint_state WHERE name = :name")
 _FAILING: Final = sa.text("""
     INSERT INTO endpoint_state AS s (name, failing_since, failing_because)
     VALUES (:name, statement_timestamp(), :reason)
@@ -41,6 +54,26 @@ _STRANDED: Final = sa.text(f"""
 """)  # noqa: S608 - no input
 
 
+async def disable(conn: AsyncConnection, name: str, reason: str) -> bool:
+    """Send nothing more there until a person enables it. False when it was disabled before."""
+    return (await conn.execute(_DISABLE, {"name": name, "reason": reason})).rowcount > 0
+
+
+async def disabled(conn: AsyncConnection) -> set[str]:
+    """Those to which nothing is sent until a person enables them."""
+    return set((await conn.execute(_DISABLED)).scalars())
+
+
+async def slow_down(conn: AsyncConnection, name: str, seconds: float) -> None:
+    """Send nothing there for so many seconds."""
+    await conn.execute(_SLOW, {"name": name, "seconds": seconds})
+
+
+async def enable(conn: AsyncConnection, name: str) -> None:
+    """Send there again."""
+    await conn.execute(_ENABLE, {"name": name})
+
+
 async def failing(conn: AsyncConnection, name: str, reason: str) -> None:
     """It refuses us or cannot be reached, for this reason."""
     await conn.execute(_FAILING, {"name": name, "reason": reason})
@@ -51,7 +84,7 @@ async def well(conn: AsyncConnection, name: str) -> None:
     await conn.execute(_WELL, {"name": name})
 
 
-async def failing_endpoints(conn: AsyncConnection) -> set[str]:
+async def failing_now(conn: AsyncConnection) -> set[str]:
     """Those whose last attempt did not reach them."""
     return set((await conn.execute(_FAILING_NOW)).scalars())
 

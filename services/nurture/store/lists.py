@@ -75,7 +75,6 @@ _ENDPOINTS: Final = sa.text("""
     FROM unnest(CAST(:names AS text[])) AS n (name) LEFT JOIN endpoint_state AS s ON s.name = n.name
     ORDER BY n.name
 """)
-_ENABLE: Final = sa.text("DELETE FROM endpoint_state WHERE name = :name")
 
 
 async def enrolments(conn: AsyncConnection, page: Page, *, parked: bool | None = None, **equal: Any) -> Sequence[Row]:
@@ -153,11 +152,6 @@ async def finish_task(
 async def endpoints(conn: AsyncConnection, names: Sequence[str]) -> Sequence[Row]:
     """These queues with what is special about them and how much waits."""
     return (await conn.execute(_ENDPOINTS, {"names": list(names)})).mappings().all()
-
-
-async def enable_endpoint(conn: AsyncConnection, name: str) -> None:
-    """Send there again."""
-    await conn.execute(_ENABLE, {"name": name})
 
 
 def _where(table: str, equal: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

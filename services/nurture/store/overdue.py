@@ -1,4 +1,4 @@
-"""SQL on what is late: waits, deadlines of deliveries and tasks, clocks; and on endpoints that must not be sent to."""
+"""SQL on what is late: waits, deadlines of deliveries and tasks, clocks; and on what was parked."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -97,18 +97,6 @@ _PARKED: Final = sa.text("""
         (SELECT count(*) FROM deliveries WHERE state = 'parked') AS deliveries,
         (SELECT count(*) FROM tasks WHERE state = 'open' AND parked_reason IS NOT NULL) AS tasks
 """)
-_DISABLE: Final = sa.text("""
-    INSERT INTO endpoint_state (name, disabled_at, disabled_because)
-    VALUES (:name, statement_timestamp(), :reason)
-    ON CONFLICT (name) DO UPDATE SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because
-    WHERE endpoint_state.disabled_at IS NULL
-""")
-_DISABLED: Final = sa.text("SELECT name FROM endpoint_state WHERE disabled_at IS NOT NULL")
-_SLOW: Final = sa.text("""
-    INSERT INTO endpoint_state AS s (name, slowed_until)
-    VALUES (:name, statement_timestamp() + make_interval(secs => :seconds))
-    ON CONFLICT (name) DO UPDATE SET slowed_until = GREATEST(s.slowed_until, excluded.slowed_until)
-""")
 
 
 async def look(conn: AsyncConnection) -> Overdue:
@@ -166,18 +154,3 @@ async def expire_tasks(conn: AsyncConnection, ids: Collection[UUID]) -> None:
     """End locked tasks as expired."""
     if ids:
         await conn.execute(_EXPIRE_TASKS, {"ids": list(ids)})
-
-
-async def disable_endpoint(conn: AsyncConnection, name: str, reason: str) -> bool:
-    """Send nothing more there until a person enables it. False when it was disabled before."""
-    return (await conn.execute(_DISABLE, {"name": name, "reason": reason})).rowcount > 0
-
-
-async def disabled_endpoints(conn: AsyncConnection) -> set[str]:
-    """Those to which nothing is sent until a person enables them."""
-    return set((await conn.execute(_DISABLED)).scalars())
-
-
-async def slow_endpoint(conn: AsyncConnection, name: str, seconds: float) -> None:
-    """Send nothing there for so many seconds."""
-    await conn.execute(_SLOW, {"name": name, "seconds": seconds})

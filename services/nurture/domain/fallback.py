@@ -1,5 +1,6 @@
 """The second way, for when the first did not work in time."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from services.nurture.domain.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
@@ -17,12 +18,9 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
     step = delivery.step + FALLBACK_SUFFIX
     recipient, purpose, public_source = addressed(delivery.payload)
     identifier = delivery_id(delivery.enrolment_id, step, target.channel)
-    return NewDelivery(
+    return replace(
+        delivery,
         id=identifier,
-        enrolment_id=delivery.enrolment_id,
-        contact_id=delivery.contact_id,
-        workflow=delivery.workflow,
-        version=delivery.version,
         step=step,
         channel=target.channel,
         target=target.name,
@@ -35,5 +33,4 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         recipient=recipient,
         purpose=purpose,
         public_source=public_source,
-        lane=delivery.lane,
     )

@@ -1,12 +1,13 @@
 """What one transaction is going to write, gathered in memory: a row for each run and each thing to send or do."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from services.nurture.domain.delivery import NewDelivery, delivery_id
 from services.nurture.domain.enrolment import Decision, Enrolment
+from services.nurture.domain.workflow import FOLLOW_UP
 
 MAIL: Final = "email:smtp"  # the queue of all e-mail; a webhook's name has no colon
 _NOTICE_SUFFIX: Final = "/notice"
@@ -90,22 +91,18 @@ def notice(task: NewRow) -> NewRow:
     """The e-mail that tells the task's rep of it."""
     new = task.new
     step = new.step + _NOTICE_SUFFIX
-    told = NewDelivery(
+    told = replace(
+        new,
         id=delivery_id(new.enrolment_id, step, "email"),
-        enrolment_id=new.enrolment_id,
-        contact_id=new.contact_id,
-        workflow=new.workflow,
-        version=new.version,
         step=step,
         channel="email",
-        target=new.target,
         assign=(),
-        created_at=new.created_at,
         deadline=None,
         expires_at=None,
         fallback=None,
-        payload=new.payload,
-        lane=new.lane,
+        recipient=None,  # the rep's own address, found when it is sent
+        purpose=FOLLOW_UP,
+        public_source=None,  # no cap of the contact's mails counts it
     )
     return NewRow(told, is_first=False, rep=task.rep)
 

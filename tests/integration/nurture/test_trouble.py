@@ -105,7 +105,8 @@ async def _ended(rows: Rows) -> bool:
 async def test_facts_stay_until_kafka_has_acknowledged_them_and_one_that_it_can_never_take_is_parked(
     rows: Rows,
 ) -> None:
-    large, *small = [Fact(new_id(), b"k", b"x" * size) for size in (MAX_MESSAGE_BYTES, 10, 10)]
+    ids = sorted(new_id() for _ in range(3))  # the large one is the oldest: it is come to before Kafka is missed
+    large, *small = [Fact(i, b"k", b"x" * size) for i, size in zip(ids, (MAX_MESSAGE_BYTES, 10, 10), strict=True)]
     async with rows.engine.begin() as conn:
         await outbox.insert(conn, [large, *small])
     producer = Producer("127.0.0.1:9", client_id="of-this-test")  # nobody listens there

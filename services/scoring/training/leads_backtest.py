@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from services.scoring.domain.lead.features import Value
+from services.scoring.domain.lead.features import Value, column_of
+from services.scoring.training.design import Numbers, Table
 from services.scoring.training.evaluation import Scores, auc, evaluate, gains, losses
-from services.scoring.training.lead_fit import LeadFit, Table, fit_leads, fit_weights, plain
+from services.scoring.training.lead_fit import LeadFit, fit_leads, fit_weights
 from services.scoring.training.leakage import Leak, leaks
 
-Numbers = NDArray[np.float64]
-Places = NDArray[np.int64]
 Say = Callable[[float], None]
 """Called with the share that is done."""
 
@@ -247,7 +245,7 @@ def _shares(table: Table, fitted: LeadFit, alone: Mapping[str, float]) -> tuple[
     total = dict.fromkeys(alone, 0.0)
     for column, name in enumerate(fitted.design.names):
         if column < len(fitted.design.features):
-            total[plain(name)] += float(moved[column])
+            total[column_of(name)] += float(moved[column])
         else:
             pair = fitted.design.pairs[column - len(fitted.design.features)]
             total[pair.first] += float(moved[column]) / 2

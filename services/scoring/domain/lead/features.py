@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 Value: TypeAlias = float | str | None
 MISSING: Final = "missing"
+FINE: Final = " (fine)"  # behind a column's name: its finer bins, beside the coarse ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,22 @@ class Pair:
     second: str
     coarse: tuple[Feature, Feature]
 
+    @property
+    def name(self) -> str:
+        """Of both together."""
+        return f"{self.first}×{self.second}"  # noqa: RUF001 - a times sign
+
+
+def column_of(feature: str) -> str:
+    """The column that a feature is read from."""
+    return feature.removesuffix(FINE)
+
 
 def tokens(values: Mapping[str, Value], features: Mapping[str, Feature], pairs: Sequence[Pair] = ()) -> list[str]:
     """`feature=level` for each feature and pair, sorted, so that sums come out the same to the last bit."""
-    found = [f"{name}={feature.level(values.get(name))}" for name, feature in features.items()]
+    found = [f"{name}={feature.level(values.get(column_of(name)))}" for name, feature in features.items()]
     for pair in pairs:
         one, other = pair.coarse
         first, second = one.level(values.get(pair.first)), other.level(values.get(pair.second))
-        found.append(f"{pair.first}×{pair.second}={first}|{second}")  # noqa: RUF001 - a times sign
+        found.append(f"{pair.name}={first}|{second}")
     return sorted(found)

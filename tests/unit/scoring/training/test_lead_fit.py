@@ -8,8 +8,9 @@ from scipy.special import expit
 
 from services.scoring.domain.lead.conversion import ConversionModel, Weight
 from services.scoring.domain.lead.features import Bins, Levels, tokens
+from services.scoring.training.design import Table, describe, make_design
 from services.scoring.training.evaluation import evaluate
-from services.scoring.training.lead_fit import Table, describe, fit_leads, fit_weights, make_design
+from services.scoring.training.lead_fit import fit_leads, fit_weights
 
 
 def leads(count: int, seed: int = 1) -> tuple[dict[str, list[Any]], Any, Any]:
@@ -46,15 +47,16 @@ def test_effects_come_out_and_noise_does_not() -> None:
     assert max(abs(weight.mean) for token, weight in model.weights.items() if token.startswith("noise=")) < 0.45
 
 
-def test_one_lead_in_plain_python_scores_as_in_the_fit() -> None:
-    columns, outcome, _ = leads(1500)
-    table, which = Table(columns), np.arange(1500)
+@pytest.mark.parametrize(("count", "features"), [(1500, 3), (4500, 5)])  # of many rows, finer bins too
+def test_one_lead_in_plain_python_scores_as_in_the_fit(count: int, features: int) -> None:
+    columns, outcome, _ = leads(count)
+    table, which = Table(columns), np.arange(count)
     fitted = fit_leads(table, outcome, which)
     model, odds = fitted.model(), fitted.log_odds(table.rows(fitted.design, which))
-    coarse = {name: feature for name, feature in fitted.design.features.items() if name in columns}
-    assert set(coarse) == set(fitted.design.features)  # no fine bins for so few rows
-    for row in range(0, 1500, 97):
-        found = tokens({name: values[row] for name, values in columns.items()}, coarse, fitted.design.pairs)
+    assert len(fitted.design.features) == features
+    for row in range(0, count, 97):
+        lead = {name: values[row] for name, values in columns.items()}
+        found = tokens(lead, fitted.design.features, fitted.design.pairs)
         assert model.log_odds(found) == pytest.approx(odds[row], abs=1e-9)
 
 

@@ -1,0 +1,165 @@
+"""A table of leads as levels, and the tokens that a fit weighs: what stands between columns and numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.scoring.domain.lead.features import FINE, Bins, Feature, Levels, Pair, Value, column_of
+
+Numbers = NDArray[np.float64]
+Places = NDArray[np.int64]
+Columns = Mapping[str, Sequence[Value]]
+
+BINS: Final = 10
+_FINE_BINS: Final = 40  # where there are rows enough for each
+_ROWS_A_BIN: Final = 100
+_COARSE_BINS: Final = 5
+_COARSE_LEVELS: Final = 8
+_MOST_LEVELS: Final = 1000
+_FINE_SHARE: Final = 0.3  # of a token's variance, for the part of it that only fine bins have
+_PAIR_SHARE: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Tokens as places: each row has one place for each column; place 0 is what was never seen, and stays 0."""
+
+    features: Mapping[str, Feature]
+    pairs: tuple[Pair, ...]
+    places: tuple[Mapping[str, int], ...]
+    size: int
+    shares: Numbers  # of the variance, for each place
+
+    @property
+    def names(self) -> list[str]:
+        """The feature or pair of each column."""
+        return [*self.features, *(pair.name for pair in self.pairs)]
+
+
+def describe(columns: Columns, bins: int = BINS) -> dict[str, Feature]:
+    """A feature for each column, in their order: bins at the quantiles of numbers, the levels of anything else."""
+    return {name: _feature(values, bins) for name, values in columns.items()}
+
+
+def _feature(values: Sequence[Value], bins: int) -> Feature:
+    numbers = [value for value in values if isinstance(value, float)]
+    if numbers and all(value is None or isinstance(value, float) for value in values):
+        distinct = np.unique(np.array(numbers))
+        if len(distinct) <= bins:
+            return Bins(tuple(float(value) for value in distinct[1:]))
+        edges = np.unique(np.quantile(np.array(numbers), np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+        return Bins(tuple(float(edge) for edge in edges if edge > distinct[0]))
+    levels: dict[str, int] = {}
+    for value in values:
+        if value is not None:
+            levels[str(value)] = levels.get(str(value), 0) + 1
+    most = sorted(levels, key=lambda level: (-levels[level], level))[:_MOST_LEVELS]
+    return Levels(frozenset(most))
+
+
+class Table:
+    """Columns as levels, once for each feature: what a design is made from. Levels are kept as codes."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self.count = len(next(iter(columns.values()))) if columns else 0
+        self._coded: dict[tuple[str, Feature], tuple[Places, list[str]]] = {}
+
+    def coded(self, name: str, feature: Feature) -> tuple[Places, list[str]]:
+        """The code of each row's level, and the level of each code."""
+        known = self._coded.get((name, feature))
+        if known is None:
+            values = self._columns[name]
+            if isinstance(feature, Bins):
+                numbers = np.array([value if isinstance(value, float) else np.nan for value in values])
+                codes = np.searchsorted(np.array(feature.edges), numbers, side="right") + 1
+                codes[np.isnan(numbers)] = 0
+                known = codes.astype(np.int64), ["missing", *(str(place) for place in range(len(feature.edges) + 1))]
+            else:
+                names: dict[str, int] = {}
+                codes = np.array(
+                    [names.setdefault(feature.level(value), len(names)) for value in values], dtype=np.int64
+                )
+                known = codes, list(names)
+            self._coded[name, feature] = known
+        return known
+
+    def described(self, name: str) -> Feature:
+        """The column's feature over all rows."""
+        return _feature(self._columns[name], BINS)
+
+    def value(self, name: str, row: int) -> Value:
+        """One cell."""
+        return self._columns[name][row]
+
+    def of(self, which: Places) -> Columns:
+        """The columns of these rows alone."""
+        rows = which.tolist()
+        return {name: [values[row] for row in rows] for name, values in self._columns.items()}
+
+    def rows(self, design: Design, which: Places) -> Places:
+        """The places of these rows."""
+        found = np.zeros((len(which), len(design.places)), dtype=np.int64)
+        for column, (name, feature) in enumerate(design.features.items()):
+            found[:, column] = self._placed(column_of(name), feature, design.places[column], which)
+        for column, pair in enumerate(design.pairs, start=len(design.features)):
+            found[:, column] = self._pair_placed(pair, design.places[column], which)
+        return found
+
+    def _placed(self, name: str, feature: Feature, places: Mapping[str, int], which: Places) -> Places:
+        codes, levels = self.coded(name, feature)
+        return np.array([places.get(level, 0) for level in levels], dtype=np.int64)[codes[which]]
+
+    def _pair_placed(self, pair: Pair, places: Mapping[str, int], which: Places) -> Places:
+        codes, levels = self.pair_coded(pair)
+        return np.array([places.get(level, 0) for level in levels], dtype=np.int64)[codes[which]]
+
+    def pair_coded(self, pair: Pair) -> tuple[Places, list[str]]:
+        """The same for a pair: levels are `one|other`."""
+        one, one_levels = self.coded(pair.first, pair.coarse[0])
+        other, other_levels = self.coded(pair.second, pair.coarse[1])
+        return one * len(other_levels) + other, [f"{a}|{b}" for a in one_levels for b in other_levels]
+
+
+def make_design(table: Table, features: Mapping[str, Feature], pairs: Sequence[Pair], which: Places) -> Design:
+    """Places for what these rows show; numbers get fine bins beside the coarse ones where there are rows enough."""
+    every: dict[str, Feature] = dict(features)
+    if len(which) >= _FINE_BINS * _ROWS_A_BIN:
+        for name, feature in features.items():
+            if isinstance(feature, Bins) and len(feature.edges) + 1 >= BINS - 1:
+                finer = _feature([table.value(name, row) for row in which], _FINE_BINS)
+                if finer != feature:
+                    every[name + FINE] = finer
+    places: list[dict[str, int]] = []
+    shares, size = [0.0], 1
+    for name, feature in every.items():
+        codes, levels = table.coded(column_of(name), feature)
+        size = _add(places, shares, codes[which], levels, size, _FINE_SHARE if name.endswith(FINE) else 1.0)
+    for pair in pairs:
+        codes, levels = table.pair_coded(pair)
+        size = _add(places, shares, codes[which], levels, size, _PAIR_SHARE)
+    return Design(every, tuple(pairs), tuple(places), size, np.array(shares))
+
+
+def _add(
+    places: list[dict[str, int]], shares: list[float], codes: Places, levels: list[str], size: int, share: float
+) -> int:
+    seen = np.unique(codes)
+    places.append({levels[code]: size + offset for offset, code in enumerate(seen)})
+    shares.extend([share] * len(seen))
+    return size + len(seen)
+
+
+def coarse(table: Table, name: str, which: Places) -> Feature | None:
+    """Fewer levels of a column, for pairs; None where it has but one."""
+    feature = _feature([table.value(name, row) for row in which], _COARSE_BINS)
+    if isinstance(feature, Bins):
+        return feature if feature.edges else None
+    codes, levels = table.coded(name, feature)
+    counts = np.bincount(codes[which], minlength=len(levels))
+    if (counts > 0).sum() < 2 or (counts > 0).sum() > 4 * _COARSE_LEVELS:  # noqa: PLR2004 - one level is none
+        return None
+    return feature

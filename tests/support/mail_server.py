@@ -1,10 +1,11 @@
 """A mail server that says what a test wants it to say, at each stage of a real SMTP conversation."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+
+from tests.support.servers import apart, listening
 
 WELL = {
     "greeting": "220 ready",
@@ -72,43 +73,10 @@ class ScriptedMailServer:
 async def scripted_mail_server() -> AsyncIterator[ScriptedMailServer]:
     """One on a free port of this machine."""
     scripted = ScriptedMailServer()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(scripted.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    scripted.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(scripted.serve) as scripted.port:
         yield scripted
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
 
 
-@contextmanager
-def mail_server_apart() -> Iterator[ScriptedMailServer]:
+def mail_server_apart() -> AbstractContextManager[ScriptedMailServer]:
     """One in a thread of its own, for tests that block while they start and kill processes."""
-    started: list[ScriptedMailServer] = []
-    ready, loop, done = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def main() -> None:
-        async with scripted_mail_server() as scripted:
-            started.append(scripted)
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert ready.wait(5)
-    try:
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join(10)
-        loop.close()
+    return apart(scripted_mail_server)

@@ -16,13 +16,7 @@ from shared.clock import utc_now
 from shared.events.envelope import Decoded, decode
 from tests.support.nurture_service import ONE_WEBHOOK, SECRET, Nurture, a_contact, a_nurture, an_update, endpoints
 from tests.support.waiting import until
-from tests.support.webhook_receiver import HALF, RESET, Behave, Receiver, receiving, status
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
+from tests.support.webhook_receiver import HALF, RESET, Behave, Receiver, status
 
 
 @pytest.fixture

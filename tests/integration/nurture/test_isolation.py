@@ -12,7 +12,7 @@ from services.nurture.runs.isolation import Done, work_off
 from shared.db.transient import is_transient
 from tests.support.nurture_service import ONE_WEBHOOK, Nurture, a_contact, a_nurture, endpoints
 from tests.support.waiting import until
-from tests.support.webhook_receiver import Receiver, receiving
+from tests.support.webhook_receiver import Receiver
 
 WAITS = """
 workflow: waits
@@ -34,12 +34,6 @@ trigger: {on: lead.captured}
 steps:
   - send: {webhook: nobody, deadline: 30m, fallback: {webhook: crm}}
 """
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

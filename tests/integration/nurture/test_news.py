@@ -14,7 +14,7 @@ from services.nurture.runs.news import News
 from shared.clock import utc_now
 from tests.support.nurture_service import Nurture, a_contact, a_nurture, an_update, endpoints
 from tests.support.waiting import until
-from tests.support.webhook_receiver import Receiver, receiving
+from tests.support.webhook_receiver import Receiver
 
 NUDGE = """
 workflow: nudge
@@ -38,12 +38,6 @@ window: {length: 60m, stops_on: human_touch}
 steps:
   - send: {task: call-now, deadline: 5m, fallback: {webhook: escalate}}
 """
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

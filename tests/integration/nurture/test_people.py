@@ -21,7 +21,7 @@ from shared.http.cursor import encode_cursor
 from tests.support.nurture_service import ONE_WEBHOOK, Nurture, a_contact, a_nurture, endpoints
 from tests.support.processes import free_ports
 from tests.support.waiting import until
-from tests.support.webhook_receiver import Receiver, receiving
+from tests.support.webhook_receiver import Receiver
 
 CALL = """
 workflow: first-hour
@@ -84,12 +84,6 @@ def mailbox() -> Any:
     server.start()
     yield box, port
     server.stop()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

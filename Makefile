@@ -77,7 +77,7 @@ clean: ## Remove the environment and caches; .firsthour (your data) stays
 	@touch $@
 
 .venv/installed: .venv/python locks/embedded.txt pyproject.toml
-	@echo "Installing into .venv (the first time: some 90 MB to download) …"
+	@echo "Installing into .venv (the first time: some 140 MB to download) …"
 	@$(PIP) --require-hashes --requirement locks/embedded.txt
 	@$(OURSELVES)
 	@touch $@

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from services.nurture.domain.mail_caps import MailCaps
+from services.nurture.domain.mail.caps import MailCaps
 from shared.config import ConfigModel, load
 from shared.events.identity import normalise_email
 from shared.secrets import is_reference

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.deliveries.permission import refusals
 from services.nurture.deliveries.sending import NotBegun, Refused
-from services.nurture.domain.mail_caps import MailCaps
+from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.store import leases as store_leases
 from services.nurture.store.deliveries import Given
 from shared import log

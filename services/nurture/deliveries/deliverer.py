@@ -18,7 +18,7 @@ from services.nurture.deliveries.leases import Leases
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
 from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
-from services.nurture.domain.mail_caps import MailCaps
+from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker

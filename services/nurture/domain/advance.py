@@ -18,9 +18,9 @@ from services.nurture.domain.enrolment import (
     Waiting,
 )
 from services.nurture.domain.facts import ContactUpdate, Facts, Happening
+from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.payload import followup_payload
 from services.nurture.domain.quiet_hours import after_quiet_hours
-from services.nurture.domain.recipient import recipient_of
 from services.nurture.domain.workflow import Branch, Exit, Send, Wait, WaitFor, Workflow
 
 _REMEMBERED: Final = 32  # events kept per run; more than any sequence waits for

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.recipient import Recipient
+from services.nurture.domain.mail.recipient import Recipient
 from services.nurture.domain.workflow import FOLLOW_UP, Target
 from shared.events.updates import ContactView
 from shared.money import from_minor

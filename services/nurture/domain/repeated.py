@@ -8,8 +8,8 @@ from typing import Final
 from services.nurture.domain.delivery import NewDelivery, delivery_id
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.facts import ContactUpdate
+from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.payload import REPEATED, followup_payload
-from services.nurture.domain.recipient import recipient_of
 from services.nurture.domain.workflow import FOLLOW_UP, Branch, Send, Target, WaitFor, Workflow
 
 MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
-from services.nurture.domain.consent import Word, last_words, said
 from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
 from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update
+from services.nurture.domain.mail.consent import Word, last_words, said
 from services.nurture.language.versions import Versions
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker

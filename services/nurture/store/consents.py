@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.consent import Matter, Word, about
+from services.nurture.domain.mail.consent import Matter, Word, about
 
 _LATER: Final = "(excluded.said_at, NOT excluded.given) > (c.said_at, NOT c.given)"
 _KEEP: Final = sa.text(f"""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.mail_caps import Counted
+from services.nurture.domain.mail.caps import Counted
 
 _TODAY: Final = "CAST(statement_timestamp() AT TIME ZONE 'UTC' AS date)"
 _MAKE: Final = sa.text(f"""

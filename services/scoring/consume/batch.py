@@ -8,13 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from services.scoring.domain import bookings, fold, pricing
+from services.scoring.domain import bookings, fold
 from services.scoring.domain.bounds import bounded
 from services.scoring.domain.consent import heard, unsaid
 from services.scoring.domain.contact import ContactState, new_contact
+from services.scoring.domain.customer import pricing
+from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity import Plan, hold, named, resolve
 from services.scoring.domain.model import Model
-from services.scoring.domain.orders import Order, OrderKey
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord

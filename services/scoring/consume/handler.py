@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.consume.batch import Batch, Folded
 from services.scoring.consume.refold import refold
 from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.fold import order_key
 from services.scoring.domain.identity import named
 from services.scoring.domain.model import Model
-from services.scoring.domain.orders import Order, OrderKey
 from services.scoring.domain.trust import happened
 from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from services.scoring.domain import engagement, orders, pricing
+from services.scoring.domain import engagement
 from services.scoring.domain.bounds import LONGEST_TEXT
 from services.scoring.domain.consent import heard, name_of
 from services.scoring.domain.contact import ContactState, HalfLives, Word, later, tell
-from services.scoring.domain.orders import Order, OrderKey
+from services.scoring.domain.customer import orders, pricing
+from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.trust import believed, happened, proves_address, robot
 from shared.events.envelope import Event
 from shared.events.types import (

@@ -4,10 +4,11 @@ from typing import Final
 
 import msgspec
 
-from services.scoring.domain import fold, pricing
+from services.scoring.domain import fold
 from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.customer import pricing
+from services.scoring.domain.customer.orders import Order, OrderKey  # noqa: TC001 - a type, but not for the checker alone
 from services.scoring.domain.model import Model
-from services.scoring.domain.orders import Order, OrderKey  # noqa: TC001 - a type, but not for the checker alone
 from shared.events.envelope import Decoded
 
 _replace = msgspec.structs.replace

@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.consume.refold import refold
-from services.scoring.domain import bookings, pricing
+from services.scoring.domain import bookings
 from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.customer import pricing
 from services.scoring.domain.model import Model
 from services.scoring.domain.values import counted
 from services.scoring.store import batch as store

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import moment
-from services.scoring.domain.orders import Order, OrderKey
+from services.scoring.domain.customer.orders import Order, OrderKey
 
 Orders = dict[UUID, dict[OrderKey, Order]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.nurture.deliveries.permission import UNWANTED
 from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.consent import Matter, Word, about
+from services.nurture.domain.mail.consent import Matter, Word, about
 from services.nurture.domain.retry import Accepted, Outcome
 from services.nurture.runs.changes import MAIL
 from services.nurture.store import consents

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.consent import Matter, Word, about, last_words, permits, said
+from services.nurture.domain.mail.consent import Matter, Word, about, last_words, permits, said
 from shared.events.consent import ConsentWord
 from tests.unit.nurture.builders import CONTACT, NOW, a_workflow, an_update, begun
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.mail_caps import Counted, MailCaps, PublicMail, admit, folded
+from services.nurture.domain.mail.caps import Counted, MailCaps, PublicMail, admit, folded
 from tests.unit.nurture.builders import an_id
 
 _CAPS = MailCaps(recipient=2, domain=3, source=4)

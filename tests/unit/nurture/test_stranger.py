@@ -14,8 +14,8 @@ from services.nurture.channels.email.content import Template, load_templates, re
 from services.nurture.config import MailServer
 from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.recipient import Recipient, recipient_of
-from services.nurture.domain.stranger import as_said, may_be_told, name_like
+from services.nurture.domain.mail.recipient import Recipient, recipient_of
+from services.nurture.domain.mail.stranger import as_said, may_be_told, name_like
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_event, an_id, an_update, begun
 
 SERVER = MailServer("localhost", 25, "none", None, None, "hello@example.com", "Ada", 4)

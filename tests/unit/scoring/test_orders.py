@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import pricing
-from services.scoring.domain.orders import Order, as_one, bought, returned, worth
+from services.scoring.domain.customer import pricing
+from services.scoring.domain.customer.orders import Order, as_one, bought, returned, worth
 from services.scoring.domain.rates import Rates
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted, PurchaseRefunded

@@ -8,8 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import bookings, engagement, pricing, values
+from services.scoring.domain import bookings, engagement, values
 from services.scoring.domain.contact import FORM, ContactState, decode_state
+from services.scoring.domain.customer import pricing
 from services.scoring.domain.model import Model
 from services.scoring.domain.rates import Rates
 from services.scoring.domain.refold import Refolding

@@ -2,7 +2,7 @@
 
 A template is `templates/NAME.txt`, whose first line is `Subject: …`, and optionally `NAME.html`. It sees what the
 webhook's `data` holds (`contact`, `lead_value`, `customer_value`, `reasons`, `event`, `window`, …) as plain values;
-to an unproven address, or because of a public event, only what that event said (domain/stranger.py).
+to an unproven address, or because of a public event, only what that event said (domain/mail/stranger.py).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.config import MailServer
-from services.nurture.domain.stranger import as_said, may_be_told
+from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 
 FOLDER: Final = "templates"

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.customer.orders import Order, OrderKey, as_one, worth
 from services.scoring.domain.model import Model
-from services.scoring.domain.orders import Order, OrderKey, as_one, worth
 
 _MIXED: Final = "mixed"  # no version: the sums of contacts that were priced by different ones
 

@@ -29,7 +29,7 @@ def as_outgoing(
     *,
     topic: str,
     source: str,
-    trust: Trust = "trusted",
+    trust: Trust,
     identifier: UUID,
     now: datetime,
     trace: str | None,

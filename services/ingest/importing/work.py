@@ -141,6 +141,7 @@ class Worker:
             fact,
             topic="",
             source=plan.source,
+            trust="trusted",  # an operator runs it
             identifier=derived_event_id(plan.source, fact.sender_id or ""),
             now=now,
             trace=plan.trace,

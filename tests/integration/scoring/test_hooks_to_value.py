@@ -34,6 +34,7 @@ async def send(world: World, hook: Hook, name: str, topic: str = "") -> None:
             fact,
             topic=world.topics.events,
             source=source,
+            trust="trusted",
             identifier=derived_event_id(source, fact.sender_id),
             now=NOW.replace(day=20),
             trace=None,

@@ -38,13 +38,9 @@ def backtest(
 
     Example: firsthour backtest leads.csv --outcome converted --time created_at
     """
-    try:
-        from services.scoring.training import leads_file, purchases_backtest
-        from services.scoring.training import report as reports
-        from services.scoring.training.sheet import SheetUnusableError
-    except ModuleNotFoundError as error:
-        typer.echo(f"{error.name} is not installed: pip install 'firsthour[training]'", err=True)
-        raise typer.Exit(1) from None
+    from services.scoring.training import leads_file, purchases_backtest
+    from services.scoring.training import report as reports
+    from services.scoring.training.sheet import SheetUnusableError
 
     page = report or (None if as_json else Path(f"backtest-{file.stem}.html"))
     try:

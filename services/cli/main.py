@@ -4,23 +4,26 @@ import asyncio
 import io
 import json
 import os
-import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 
 from services.cli.backtest import backtest
 from services.cli.dead_letters import dead_letters
+from services.cli.importing import import_
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
 from services.cli.take_up import take_up
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
-_T = TypeVar("_T")
+# What an installation may have been made without: the first name of the module, and what to do.
+_LEFT_OUT: Final = {
+    "embedded": "this installation has the services only; Kafka and Postgres beside them: "
+    "pip install 'firsthour[embedded]'",
+    "numpy": "this installation has no backtest: pip install 'firsthour[training]'",
+}
 
 app = typer.Typer(
     name="firsthour",
@@ -30,12 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-app.command("resume")(resume)
 topics_group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-topics_group.command("take-up")(take_up)
-app.add_typer(topics_group, name="topics")
-app.add_typer(dead_letters, name="dead-letters")
 
 
 def _print_version(asked: bool) -> None:
@@ -228,86 +226,11 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 
 
 app.command()(backtest)
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines, also gzipped.")],
-    kind: Annotated[
-        Literal["leads", "purchases"] | None,
-        typer.Option(help="leads or purchases; default: what the columns look like."),
-    ] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="email=Kontakt,amount='Total paid'; -Column leaves one out.")
-    ] = None,
-    source: Annotated[str, typer.Option(help="The source it counts as; its name is part of every event's id.")] = (
-        "import"
-    ),
-    dates: Annotated[
-        Literal["dmy", "mdy"] | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")
-    ] = None,
-    decimal: Annotated[
-        Literal["point", "comma"] | None, typer.Option(help="point or comma, where 1.234 may be either.")
-    ] = None,
-    zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
-    currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be taken and refused.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
-    ] = None,
-    config: Config = None,
-    state: State = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import leads or purchases from a file: CSV exports, JSON lines. Safe to repeat; goes on after an interruption.
-
-    It shows what it takes each column as, and asks. Rows that cannot be taken end up beside the file, each with its
-    reason: mend them there, and import that file. Exit codes: 0 all taken, 1 not all, 2 not begun.
-
-    Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
-    """
-    place(config, state)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", source):
-        raise typer.BadParameter("--source: a name of letters, digits, - and _ such as spring-fair")
-    from services.ingest.importing.command import Asking, Order, import_file
-    from services.ingest.importing.understanding import Question, Wishes
-    from services.ingest.settings import IngestSettings
-    from shared.settings import load
-
-    def answer(question: Question) -> str | None:
-        text = f"{question.text} [{'/'.join(question.choices)}]" if question.choices else question.text
-        while True:
-            said = _heard(lambda: str(typer.prompt(text, err=True)).strip())
-            if said is None or question.accepts(said):
-                return said
-
-    asking = Asking(answer, lambda: _heard(lambda: typer.confirm("Import it?", err=True)))
-    order = Order(
-        file=file,
-        source=source,
-        wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone),
-        restart=restart,
-        dry_run=dry_run,
-        as_json=as_json,
-        workers=workers,
-    )
-    if as_json and not (yes or dry_run):
-        raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
-    raise typer.Exit(import_file(order, None if yes or as_json else asking, load(IngestSettings)))
-
-
-def _heard(ask: Callable[[], _T]) -> _T | None:
-    """What is said; None when nobody is there. Ctrl-C ends it."""
-    try:
-        return ask()
-    except typer.Abort:
-        if sys.stdin.isatty():
-            typer.echo("\nNothing was imported.", err=True)
-            raise typer.Exit(1) from None
-        typer.echo(err=True)  # below the question
-        return None
+app.command("import")(import_)
+app.command("resume")(resume)
+topics_group.command("take-up")(take_up)
+app.add_typer(topics_group, name="topics")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:
@@ -326,11 +249,9 @@ def main() -> None:
         typer.echo(f"firsthour: {error}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "embedded":
+        hint = _LEFT_OUT.get((error.name or "").partition(".")[0])
+        if hint is None:
             raise
-        hint = (
-            "this installation has the services only; Kafka and Postgres beside them: pip install 'firsthour[embedded]'"
-        )
         typer.echo(f"firsthour: {hint}", err=True)
         sys.exit(1)
 

@@ -64,7 +64,7 @@ def names_the_fields(answer: Answer, expected: tuple[str, ...]) -> None:
     """Each of them, or what is wrong inside it."""
     named = [error["at"] for error in answer.json.get("errors", [])]
     for at in expected:
-        assert any(one == at or one.startswith(f"{at}/") for one in named), (at, answer.body)
+        assert any(one == at or one.startswith((f"{at}/", f"{at}[")) for one in named), (at, answer.body)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ _YES: Final = frozenset(
 _NO: Final = frozenset({"0", "0.0", "no", "n", "false", "f", "lost", "not converted", "none", "failed", "failure"})
 _MOSTLY: Final = 0.95  # of the values there are must be numbers, or days, for a column to be of them
 _SAMPLE: Final = 65_536
+_LONGEST_CELL: Final = 131_072  # characters: more is a quote that is never closed
 _IDENTIFIER: Final = 0.9  # distinct values for each row, from which on words name the row and say nothing about it
 _FEW: Final = 50
 _WORDY: Final = 40  # characters on average: free text
@@ -62,6 +63,7 @@ def read_sheet(path: Path) -> Sheet:
         text = raw.decode("cp1252", "replace")
         said.append("the file is not UTF-8; it was read as Windows-1252")
     separator = _separator(text[:_SAMPLE])
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process: whoever reads says what it wants
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         head = next(rows)

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from services.scoring.domain.customer.tiers import Tiers
+from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
 from services.scoring.domain.rates import Rates
 from shared.config import ConfigModel, read, validate
@@ -19,6 +21,8 @@ from shared.money import is_amount, is_currency, to_minor
 
 FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
+_PRICING: Final = ("currency", "rates", "margin_rate")
+_SUMS: Final = 2  # what is summed up of a contact's orders; with another number all of them are priced anew
 _UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -107,6 +111,11 @@ class _Revenue(ConfigModel):
     default: Amount = "1000.00"
 
 
+class _Horizon(ConfigModel):
+    months: Annotated[int, Field(ge=1, le=120)] = 36
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.10
+
+
 class _Response(ConfigModel):
     phi: Annotated[float, Field(ge=0, lt=1)] = 0.019
     tau: Positive = 4.83
@@ -125,6 +134,10 @@ class _File(ConfigModel):
     margin_rate: Annotated[float, Field(ge=0, le=1)] = 0.35
     response: _Response = _Response()
     handling_minutes: Positive = 12
+    horizon: _Horizon = _Horizon()
+    tiers: Annotated[dict[Annotated[str, Field(min_length=1, max_length=40)], Amount], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
 
 
 def load_scoring(config: Path) -> Model:
@@ -143,7 +156,7 @@ def compile_model(raw: _File) -> Model:
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
     return Model(
         version="scorecard-" + _hash(said),
-        pricing="pricing-" + _hash({name: said[name] for name in ("currency", "rates", "margin_rate")}),
+        pricing="pricing-" + _hash({"sums": _SUMS} | {name: said[name] for name in _PRICING}),
         rates=Rates(currency, {code: _rates(table) for code, table in raw.rates.items()}),
         sources={
             name: SourceModel(
@@ -163,7 +176,15 @@ def compile_model(raw: _File) -> Model:
         margin_rate=raw.margin_rate,
         response=ResponseCurve(raw.response.phi, raw.response.tau, raw.response.beta),
         handling_minutes=raw.handling_minutes,
+        horizon_months=raw.horizon.months,
+        monthly_discount=monthly(raw.horizon.discount),
+        tiers=_tiers(raw.tiers, currency),
     )
+
+
+def _tiers(said: Mapping[str, str], currency: str) -> Tiers:
+    tiers = [(name, to_minor(threshold, currency)) for name, threshold in said.items()]
+    return tuple(sorted(tiers, key=lambda each: (-each[1], each[0])))
 
 
 def _hash(said: Any) -> str:

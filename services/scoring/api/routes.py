@@ -1,7 +1,7 @@
 """The read API of scoring: contacts, why they are worth what they are, and whom to contact now."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain import queue
-from services.scoring.domain.contact import moment
+from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.customer.standing import standing
 from services.scoring.domain.identity import named
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
@@ -27,6 +28,7 @@ from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 from shared.money import from_minor
 
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _FIRST: Final = UUID(int=0)
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST_LINE: Final = 32767  # a smallint
@@ -41,6 +43,24 @@ class Amount(BaseModel):
 
     amount: str
     currency: str
+
+
+class CustomerStanding(BaseModel):
+    """How somebody who bought stands. What needs a fitted model is null without one (`firsthour models list`).
+
+    Purchases of one day are one.
+    """
+
+    purchases: int
+    average_order_value: Amount
+    days_between_purchases: float | None
+    p_alive: Annotated[float | None, Field(description="the chance that the customer will buy again some time")]
+    churn_risk: Annotated[float | None, Field(description="1 - p_alive")]
+    expected_purchases: Annotated[float | None, Field(description="in the coming year")]
+    next_purchase: Annotated[
+        date | None, Field(description="half of those like this one, who still are customers, buy by then")
+    ]
+    rfm: Annotated[str | None, Field(description="recency, frequency, monetary in fifths; 5 is the best")]
 
 
 class Contact(BaseModel):
@@ -61,6 +81,8 @@ class Contact(BaseModel):
     customer_value: Amount
     conversion: float
     purchases: int
+    tier: str | None
+    customer: CustomerStanding | None
     unconverted: Annotated[list[str], Field(description="currencies of its amounts that count 0 for want of a rate")]
     version: int
     model: str
@@ -275,6 +297,8 @@ def _shown(stored: StoredContact, model: Model) -> Contact:
         customer_value=_amount(state.customer, model),
         conversion=seen.conversion,
         purchases=seen.purchases,
+        tier=seen.tier,
+        customer=_standing(state, model),
         unconverted=unconverted(state, model),
         version=seen.version,
         model=state.model,
@@ -283,6 +307,26 @@ def _shown(stored: StoredContact, model: Model) -> Contact:
         created_at=seen.created,
         updated_at=stored.updated_at,
     )
+
+
+def _standing(state: ContactState, model: Model) -> CustomerStanding | None:
+    stands = standing(state, model, max(state.as_of, utc_now().timestamp()))
+    if stands is None:
+        return None
+    return CustomerStanding(
+        purchases=stands.orders,
+        average_order_value=_amount(stands.average, model),
+        days_between_purchases=_rounded(stands.between, 2),
+        p_alive=_rounded(stands.p_alive, 6),
+        churn_risk=_rounded(stands.churn_risk, 6),
+        expected_purchases=_rounded(stands.expected, 4),
+        next_purchase=None if stands.next_day is None else date.fromordinal(_EPOCH_DAY + stands.next_day),
+        rfm=stands.rfm,
+    )
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)
 
 
 def _amount(minor: int, model: Model) -> Amount:

@@ -10,6 +10,7 @@ import msgspec
 
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.customer import value as customer_value
+from services.scoring.domain.customer.tiers import NONE, tier
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from services.scoring.domain.values import current, value
@@ -26,25 +27,52 @@ def book(
     """
     booked: list[Booking] = []
     lead = _lead(before, after, model, booked, merged=merged)
-    customer = customer_value.value(after)
-    if customer != after.customer:
-        factor = "merge" if merged else "purchase" if customer > after.customer else "refund"
-        booked.append(Booking("customer", factor, customer - after.customer, model.version))
+    customer = _customer(before, after, model, booked, merged=merged)
     # A contact whose facts have to be read again stands at no version: so it is found and re-valued.
     version = model.version if current(after, model) else ""
-    return msgspec.structs.replace(after, lead=lead, customer=customer, model=version), booked
+    return _valued(after, lead, customer, version, model), booked
 
 
 def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booking]]:
-    """The state valued by another model as of its latest event, and the bookings of the difference.
+    """The state valued by another model as of the same moment, and the bookings of the difference.
 
     Its facts are `current`: they hold all that the model asks for.
     """
-    new = value(state, model, state.clock)
+    new = value(state, model, state.as_of)
     lead = Booking("lead", "model", new.lead - state.lead, model.version)
     customer = Booking("customer", "model", new.customer - state.customer, model.version)
     booked = [each for each in (lead, customer) if each.amount]
-    return msgspec.structs.replace(state, lead=new.lead, customer=new.customer, model=model.version), booked
+    return _valued(state, new.lead, new.customer, model.version, model), booked
+
+
+def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
+    has = tier(customer, state.tier, model.tiers) if state.paid_orders else NONE
+    return msgspec.structs.replace(state, lead=lead, customer=customer, model=version, tier=has)
+
+
+def _customer(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:
+    """The customer value after the event; books how it came about.
+
+    Of events only orders move it: what time alone changes is booked with the next one, or by the daily sweep.
+    """
+    running = after.customer
+    other_model = before.model != model.version
+    if not merged and not other_model and after.past == before.past and after.days is before.days:
+        return running
+
+    def step(factor: str, new: int) -> None:
+        nonlocal running
+        if new != running:
+            booked.append(Booking("customer", factor, new - running, model.version))
+            running = new
+
+    if not merged:
+        if other_model:
+            step("model", customer_value.value(before, model, before.as_of))
+        step("time", customer_value.value(before, model, after.as_of))
+    new = customer_value.value(after, model, after.as_of)
+    step("merge" if merged else "purchase" if new > running else "refund", new)
+    return running
 
 
 def _lead(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:
@@ -60,14 +88,14 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     if not after.open_lead:
         step("converted" if after.converted is not None else "closed", 0)
         return running
-    new = lead_value.parts(after, model, after.clock)
+    new = lead_value.parts(after, model, after.as_of)
     if not before.open_lead:
         _open(new, step)
         return running
-    old = lead_value.parts(before, model, before.clock)
+    old = lead_value.parts(before, model, before.as_of)
     # Whatever the numbers below do not explain: the other contact's share, or another version of the model.
     step("merge" if merged else "model", lead_value.value(old))
-    cooled = old._replace(engagement=lead_value.engagement(before, model, after.clock), recency=new.recency)
+    cooled = old._replace(engagement=lead_value.engagement(before, model, after.as_of), recency=new.recency)
     step("time", lead_value.value(cooled))
     step("traits", lead_value.value(cooled := cooled._replace(fit=new.fit)))
     step("engagement", lead_value.value(cooled := cooled._replace(engagement=new.engagement)))

@@ -10,6 +10,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from services.scoring.domain.customer.days import Days, Earlier
+
 Stage: TypeAlias = Literal["visitor", "lead", "customer"]
 
 HalfLives: TypeAlias = tuple[float, ...]  # seconds
@@ -32,8 +34,9 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     Facts: `known`, `engaged` (the counts of each kind of engagement, weighted by human likelihood, each fading with
     every one of `half_lives`), the times, `paid_orders`. The orders themselves have a table.
     Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that both were last valued by.
-    `past` sums the margin of all orders by the rates and margins of version `priced`; `unconverted` counts the orders
-    of it, by currency, that have no rate and count 0.
+    `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
+    themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: the moment
+    to which time alone has brought the values, `tier`: the one that it has (tiers.py).
     """
 
     id: UUID
@@ -57,11 +60,20 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     past: int = 0
     priced: str = ""
     unconverted: dict[str, int] = {}
+    days: Days = {}
+    earlier: Earlier | None = None
+    swept: float = 0.0
+    tier: str = ""
 
     def get(self, name: str) -> Any:
         """The latest word on something; None when nothing was said."""
         found = self.known.get(name)
         return found[1] if found is not None else None
+
+    @property
+    def as_of(self) -> float:
+        """The moment that its values are of, in seconds since 1970: no event takes them back in time."""
+        return max(self.clock, self.swept)
 
     @property
     def open_lead(self) -> bool:

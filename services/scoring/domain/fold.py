@@ -212,6 +212,8 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         lead=survivor.lead + other.lead,
         customer=survivor.customer + other.customer,
         clock=max(survivor.clock, other.clock),
+        swept=max(survivor.swept, other.swept),
+        tier=survivor.tier or other.tier,
         known=known,
         half_lives=half_lives,
         engaged=engaged,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.scoring.domain.contact import HalfLives
+from services.scoring.domain.customer.population import CustomerModel
+from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.rates import Rates
 from shared.money import MAX_MINOR
 
@@ -42,9 +44,10 @@ class ResponseCurve:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One version of the whole model. Money in minor units of `currency`.
+    """One version of the whole model. Money in minor units of `currency`; what was learnt of the past is None at first.
 
-    `pricing` is the version of the part that says what an order is worth: base currency, rates, `margin_rate`.
+    `version` names the business's settings and what was learnt, joined by `+`. `pricing` is the version of the part
+    that says what an order is worth: base currency, rates, `margin_rate`.
     """
 
     version: str
@@ -63,6 +66,10 @@ class Model:
     margin_rate: float
     response: ResponseCurve
     handling_minutes: float
+    horizon_months: int
+    monthly_discount: float
+    tiers: Tiers
+    customer: CustomerModel | None = None
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""

@@ -27,7 +27,17 @@ class Refolding:
             known = {name: word for name, word in known.items() if name not in _OF_THE_FIRST_FORM}
         self._known = known
         self._state = _replace(
-            state, form=FORM, known=known, half_lives=(), engaged={}, paid_orders=0, past=0, priced="", unconverted={}
+            state,
+            form=FORM,
+            known=known,
+            half_lives=(),
+            engaged={},
+            paid_orders=0,
+            past=0,
+            priced="",
+            unconverted={},
+            days={},
+            earlier=None,
         )
         self.orders: dict[OrderKey, Order] = {}
 

@@ -16,7 +16,7 @@ from shared.money import Money
 def value(state: ContactState, model: Model, now: float) -> Values:
     """Lead value and customer value at `now`, in seconds since 1970. The contact's orders are priced by `model`."""
     lead = lead_value.value(lead_value.parts(state, model, now)) if state.open_lead else 0
-    return Values(lead, customer_value.value(state))
+    return Values(lead, customer_value.value(state, model, now))
 
 
 def missing_rate(event: Event, data: Any, model: Model) -> str | None:

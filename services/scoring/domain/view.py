@@ -17,7 +17,7 @@ def view(state: ContactState, model: Model) -> ContactView:
     email = state.get("email")
     chance = 0.0
     if state.open_lead:
-        chance = round(lead_value.conversion(lead_value.parts(state, model, state.clock)), 6)
+        chance = round(lead_value.conversion(lead_value.parts(state, model, state.as_of)), 6)
     return ContactView(
         id=state.id,
         version=state.version,
@@ -36,6 +36,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         consent=consent_of(state.known),
         conversion=chance,
         purchases=state.paid_orders,
+        tier=state.tier or None,
         proven=email is not None and vouched(state, f"email:{email}"),
     )
 

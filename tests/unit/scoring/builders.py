@@ -60,6 +60,9 @@ def a_model(**changes: Any) -> Model:
         "margin_rate": 0.35,
         "response": CURVE,
         "handling_minutes": 12.0,
+        "horizon_months": 36,
+        "monthly_discount": 0.008,
+        "tiers": (("gold", 200_000), ("silver", 50_000)),
     }
     return Model(**fields | changes)
 

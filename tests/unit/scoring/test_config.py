@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.scoring.config import load_scoring
-from services.scoring.domain.lead.value import sigmoid
+from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model import Model
 from shared.errors import ConfigurationError, Permanent
 from shared.money import MAX_MINOR

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.lead.value import Parts
 from shared.events.updates import Booking
 from shared.money import MAX_MINOR, Money
@@ -30,13 +31,13 @@ _PARTS = st.builds(
 
 @given(st.floats(allow_nan=False))
 def test_a_chance_is_never_quite_impossible_nor_certain(log_odds: float) -> None:
-    assert 0 < lead_value.sigmoid(log_odds) < 1
+    assert 0 < sigmoid(log_odds) < 1
 
 
 @given(_LOG_ODDS, _LOG_ODDS)
 def test_the_chance_rises_with_the_log_odds(a: float, b: float) -> None:
     low, high = sorted((a, b))
-    assert lead_value.sigmoid(low) <= lead_value.sigmoid(high)
+    assert sigmoid(low) <= sigmoid(high)
 
 
 @given(_PARTS, st.floats(0, 1e6), st.sampled_from(["prior", "fit", "engagement", "recency"]))

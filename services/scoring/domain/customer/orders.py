@@ -43,13 +43,14 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Worth(NamedTuple):
-    """What is left of an order's margin, in base minor units; `unconverted`: it counts 0 for want of a rate."""
+    """What is left of an order's margin and of the order, in base minor units; `unconverted`: 0 for want of a rate."""
 
     margin: int
+    spent: int
     unconverted: bool
 
 
-_NOTHING: Final = Worth(0, unconverted=False)
+_NOTHING: Final = Worth(0, 0, unconverted=False)
 
 
 def worth(order: Order | None, model: Model) -> Worth:
@@ -60,10 +61,12 @@ def worth(order: Order | None, model: Model) -> Worth:
     if back >= order.paid:
         return _NOTHING
     margin = order.margin if order.margin is not None else order.paid * Decimal(str(model.margin_rate))
-    left = model.rates.minor_in_base(margin * (order.paid - back) / order.paid, order.currency, order.day)
-    if left is None:
-        return Worth(0, unconverted=True)
-    return Worth(max(-_MOST_WORTH, min(_MOST_WORTH, left)), missing)
+    rest = order.paid - back
+    left = model.rates.minor_in_base(margin * rest / order.paid, order.currency, order.day)
+    spent = model.rates.minor_in_base(Decimal(rest), order.currency, order.day)
+    if left is None or spent is None:
+        return Worth(0, 0, unconverted=True)
+    return Worth(max(-_MOST_WORTH, min(_MOST_WORTH, left)), min(_MOST_WORTH, spent), missing)
 
 
 def _back(order: Order, model: Model) -> tuple[Decimal, bool]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.customer.days import Days, Earlier, add, day_of, summed_up
 from services.scoring.domain.customer.orders import Order, OrderKey, as_one, worth
 from services.scoring.domain.model import Model
 
@@ -19,15 +20,25 @@ def reckon(state: ContactState, before: Order | None, after: Order | None, model
     to be priced anew (see `all_of`).
     """
     was, now = worth(before, model), worth(after, model)
+    days, mixed = dict(state.days), False
+    for order, spent in ((before, -was.spent), (after, now.spent)):
+        if order is None or not spent:
+            continue
+        day = day_of(order.at)
+        mixed |= state.earlier is not None and day <= state.earlier.last
+        add(days, day, spent)
     unconverted = dict(state.unconverted)
     for order, lacks, step in ((before, was.unconverted, -1), (after, now.unconverted, 1)):
         if order is not None and lacks:
             unconverted[order.currency] = unconverted.get(order.currency, 0) + step
+    days, earlier = (state.days, state.earlier) if mixed else summed_up(days, state.earlier)
     return msgspec.structs.replace(
         state,
+        days=days,
+        earlier=earlier,
         past=state.past + now.margin - was.margin,
         paid_orders=state.paid_orders + _counts(after) - _counts(before),
-        priced=state.priced or model.pricing,
+        priced=_MIXED if mixed else state.priced or model.pricing,
         unconverted={currency: count for currency, count in unconverted.items() if count},
     )
 
@@ -47,8 +58,10 @@ def join(
 
 def all_of(state: ContactState, orders: Iterable[Order], model: Model) -> ContactState:
     """The contact's sums from all of its orders, by `model` alone."""
-    state = msgspec.structs.replace(state, past=0, paid_orders=0, priced=model.pricing, unconverted={})
-    for order in orders:
+    state = msgspec.structs.replace(
+        state, past=0, paid_orders=0, priced=model.pricing, unconverted={}, days={}, earlier=None
+    )
+    for order in sorted(orders, key=lambda order: order.at):  # so that no day comes before those that are summed up
         state = reckon(state, None, order, model)
     return state
 
@@ -58,12 +71,27 @@ def together(a: ContactState, b: ContactState) -> dict[str, Any]:
     unconverted = dict(a.unconverted)
     for currency, count in b.unconverted.items():
         unconverted[currency] = unconverted.get(currency, 0) + count
+    days: Days = dict(a.days)
+    for day, spent in b.days.items():
+        add(days, day, spent)
+    kept, earlier = summed_up(days, None)
+    priced = a.priced if a.priced == b.priced or not b.priced else b.priced if not a.priced else _MIXED
+    if a.earlier is not None or b.earlier is not None:
+        kept, earlier, priced = _beside(a, b)
     return {
+        "days": kept,
+        "earlier": earlier,
         "past": a.past + b.past,
         "paid_orders": a.paid_orders + b.paid_orders,
-        "priced": a.priced if a.priced == b.priced or not b.priced else b.priced if not a.priced else _MIXED,
+        "priced": priced,
         "unconverted": unconverted,
     }
+
+
+def _beside(a: ContactState, b: ContactState) -> tuple[Days, Earlier | None, str]:
+    """Days that were summed up cannot be joined: those of the one who has more, until all orders are priced anew."""
+    one = max(a, b, key=lambda state: (state.earlier.number if state.earlier is not None else 0, str(state.id)))
+    return one.days, one.earlier, _MIXED
 
 
 def _counts(order: Order | None) -> int:

@@ -74,6 +74,10 @@ class PurchaseModel:
             before = until
         return alive * total
 
+    def median_wait(self, of: History) -> float:
+        """The weeks after which half of those with this history who still buy have bought again (Lomax's median)."""
+        return (self.alpha + of.age) * math.expm1(math.log(2.0) / (self.r + of.x))
+
     def draw(self, of: History, weeks: float, dice: Random) -> int:
         """One possible number of purchases in the next `weeks`, drawn from what the history leaves open."""
         if dice.random() >= self.p_alive(of):

@@ -1,9 +1,48 @@
-"""Customer value: for now the margin of all that was bought and not given back."""
+"""Customer value: the margin of all that was bought and not given back, and of what will still be. Pure."""
+
+import math
+from functools import lru_cache
+from typing import Final
 
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.customer.days import Bought, bought, day_of
+from services.scoring.domain.customer.purchases import History, PurchaseModel
+from services.scoring.domain.model import Model
 from shared.money import MAX_MINOR
 
+_MONTHS_A_YEAR: Final = 12
+_REMEMBERED: Final = 20_000  # histories: ages are whole days, so many customers share one
 
-def value(state: ContactState) -> int:
-    """Past margin less refunds, in base minor units. The same order heard of twice counts once."""
-    return max(-MAX_MINOR, min(MAX_MINOR, state.past))
+
+def value(state: ContactState, model: Model, now: float) -> int:
+    """Past margin less refunds, and the margin of what he is expected to buy, discounted; in base minor units.
+
+    Without a learnt model the past alone.
+    """
+    return max(-MAX_MINOR, min(MAX_MINOR, state.past + to_come(state, model, now)))
+
+
+def to_come(state: ContactState, model: Model, now: float) -> int:
+    """The discounted margin of the purchases expected within the horizon. Never below 0."""
+    learnt = model.customer
+    so_far = bought(state.days, state.earlier, day_of(now)) if learnt is not None else None
+    if learnt is None or so_far is None:
+        return 0
+    purchases = _discounted(learnt.purchases, so_far.history, model.horizon_months, model.monthly_discount)
+    spend = learnt.spend.expected(so_far.history.x, so_far.mean)
+    return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far)))
+
+
+def _margin(state: ContactState, so_far: Bought) -> float:
+    """The share of what he spent that was margin."""
+    return min(1.0, max(0.0, state.past / so_far.worth))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _discounted(model: PurchaseModel, history: History, months: int, monthly_discount: float) -> float:
+    return model.discounted(history, months, monthly_discount)
+
+
+def monthly(yearly: float) -> float:
+    """The discount a month that comes to this a year."""
+    return math.expm1(math.log1p(yearly) / _MONTHS_A_YEAR)

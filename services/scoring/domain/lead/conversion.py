@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.scoring.domain.lead.value import sigmoid
+from services.scoring.domain.lead.odds import sigmoid
 
 
 class Weight(NamedTuple):

@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model import FitRule, Model
 from shared.money import MAX_MINOR
 
@@ -40,15 +41,6 @@ def conversion(of: Parts) -> float:
 def value(of: Parts) -> int:
     """The lead value in base minor units, rounded half to even."""
     return min(MAX_MINOR, round(conversion(of) * of.revenue)) - of.cost
-
-
-def sigmoid(log_odds: float) -> float:
-    """1 / (1 + e^-x), finite for every x and never quite 0 or 1."""
-    bounded = min(30.0, max(-30.0, log_odds))
-    if bounded >= 0:
-        return 1.0 / (1.0 + math.exp(-bounded))
-    grown = math.exp(bounded)
-    return grown / (1.0 + grown)
 
 
 def fit(state: ContactState, model: Model) -> float:

@@ -1,0 +1,62 @@
+"""How a customer stands: what the purchase models say of one contact. Pure."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.customer.days import bought, day_of
+from services.scoring.domain.model import Model
+
+_WEEKS_A_YEAR: Final = 52.0
+_DAYS_A_WEEK: Final = 7
+_ALIVE: Final = 0.5  # below it no next purchase is expected
+_LONGEST_WAIT: Final = 3650  # days
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a customer stands; without a learnt model only what was is known. `orders` are days with a purchase.
+
+    `average` is the mean value of such a day in base minor units, `between` the mean number of days from one to the
+    next. `expected` counts purchases of the coming year, `next_day` (since 1970) is the day by which half of those
+    who are like him and still there buy again; None where he is probably gone.
+    """
+
+    orders: int
+    average: int
+    between: float | None
+    p_alive: float | None = None
+    expected: float | None = None
+    next_day: int | None = None
+    rfm: str | None = None
+
+    @property
+    def churn_risk(self) -> float | None:
+        """1 - P(alive)."""
+        return None if self.p_alive is None else 1.0 - self.p_alive
+
+
+def standing(state: ContactState, model: Model, now: float) -> Standing | None:
+    """How the contact stands as a customer; None for somebody who bought nothing."""
+    today = day_of(now)
+    so_far = bought(state.days, state.earlier, today)
+    if so_far is None:
+        return None
+    x = so_far.history.x
+    between = (so_far.last - so_far.first) / x if x else None
+    average = round(so_far.worth / so_far.purchases)
+    learnt = model.customer
+    if learnt is None:
+        return Standing(so_far.purchases, average, between)
+    alive = learnt.purchases.p_alive(so_far.history)
+    wait = learnt.purchases.median_wait(so_far.history) * _DAYS_A_WEEK
+    return Standing(
+        orders=so_far.purchases,
+        average=average,
+        between=between,
+        p_alive=alive,
+        expected=learnt.purchases.expected(so_far.history, _WEEKS_A_YEAR),
+        next_day=today + math.ceil(wait) if alive >= _ALIVE and wait < _LONGEST_WAIT else None,
+        rfm=learnt.cuts.cell(so_far, today),
+    )

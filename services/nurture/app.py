@@ -10,19 +10,15 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.api.routes import Parts, routes
-from services.nurture.channels.email.messages import composer
-from services.nurture.channels.email.smtp import Mail
-from services.nurture.channels.webhook.http_client import Line, Names, tls_context
-from services.nurture.channels.webhook.send import webhook_sender
+from services.nurture.channels.channel import Registry
+from services.nurture.channels.registry import CHANNELS
 from services.nurture.deliveries.deliverer import Deliverer
-from services.nurture.deliveries.sending import Send
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker, FactPublisher
-from services.nurture.outlets import Outlets, load_outlets
+from services.nurture.outlets import load_outlets
 from services.nurture.retention import drops
-from services.nurture.runs.changes import MAIL
 from services.nurture.runs.ends import Ends
 from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.news import News
@@ -31,7 +27,7 @@ from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
 from services.nurture.stages import Task, in_stages
 from services.nurture.store import overdue as store_overdue
-from shared import clock, log, runtime, secrets
+from shared import log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
 from shared.db.transient import is_transient
@@ -48,15 +44,15 @@ _LOG = log.get(__name__)
 
 
 @asynccontextmanager
-async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
+async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> AsyncIterator[Service]:
     """The service, ready to be served. Raises ConfigurationError with all that is wrong with the configuration."""
     registry = CollectorRegistry()
     metrics = make_metrics(registry)
-    workflows = load_workflows(settings.config, undecided=lambda _condition: metrics.undecided.inc())
+    workflows = load_workflows(settings.config, undecided=lambda _condition: metrics.undecided.inc(), channels=channels)
     for warning in workflows.warnings:
         _LOG.warning("configuration", problem=str(warning))
-    versions = with_live(workflows, lambda _condition: metrics.undecided.inc())
-    outlets = load_outlets(settings.config, environment=os.environ, state=settings.state)
+    versions = with_live(workflows, lambda _condition: metrics.undecided.inc(), channels)
+    outlets = load_outlets(settings.config, environment=os.environ, state=settings.state, channels=channels)
     endpoints = outlets.endpoints
     given = settings.key_secret
     key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
@@ -64,7 +60,7 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
     topics = Topics(settings.topic_prefix)
     instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:
-        sends = _sends(outlets, closing)
+        sends = outlets.open(closing)
         engine = make_engine(
             settings.database.get_secret_value(),
             application="firsthour-nurture",
@@ -146,24 +142,6 @@ async def build(settings: NurtureSettings) -> AsyncIterator[Service]:
 def main(settings: NurtureSettings) -> int:
     """Run until a signal; the exit code."""
     return runtime.run("nurture", settings, settings.nurture_port, lambda: build(settings))
-
-
-def _sends(outlets: Outlets, closing: AsyncExitStack) -> dict[str, tuple[int, Send]]:
-    """For each queue how many at once, and how."""
-    names, tls = Names(), tls_context()
-    closing.callback(names.close)
-    sends: dict[str, tuple[int, Send]] = {}
-    for name, webhook in outlets.endpoints.webhooks.items():
-        line = Line(webhook.url, names=names, tls=tls, allow_private=webhook.allow_private)
-        closing.push_async_callback(line.aclose)
-        sends[name] = (webhook.concurrency, webhook_sender(line, outlets.keys[name]))
-    server = outlets.endpoints.email
-    if server is not None:
-        compose = composer(outlets.templates, outlets.endpoints, server, clock.utc_now)
-        mail = Mail(server, outlets.password, compose)
-        closing.push_async_callback(mail.aclose)
-        sends[MAIL] = (server.concurrency, mail.send)
-    return sends
 
 
 async def _keep_versions(

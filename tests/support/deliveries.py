@@ -12,24 +12,25 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
 from services.nurture.deliveries.sending import Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactMaker
-from services.nurture.runs.changes import MAIL, Changes
+from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
 from services.nurture.store import claims, deliveries, enrolments
-from services.nurture.store.deliveries import Given
 from services.nurture.store.enrolments import Version
 from services.nurture.store.leases import LEASE_S
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from tests.unit.nurture.builders import a_contact, a_workflow, an_update, begun
 
-NOBODY = Endpoints({}, None, {})
+NOBODY = Endpoints()
 FACTS = FactMaker(b"of this test")
 
 
@@ -98,6 +99,7 @@ async def delivering(
     sends: Mapping[str, tuple[int, Send]] | Send,
     *,
     instance: str = "one",
+    endpoints: Endpoints = NOBODY,
     drain_s: float = 1.0,
     lease_s: float = LEASE_S,
 ) -> AsyncIterator[Deliverer]:
@@ -108,7 +110,7 @@ async def delivering(
         rows.engine,
         sends,
         instance=instance,
-        endpoints=NOBODY,
+        endpoints=endpoints,
         facts=FACTS,
         metrics=make_metrics(CollectorRegistry()),
         on_facts=lambda: None,

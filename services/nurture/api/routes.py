@@ -1,6 +1,6 @@
 """The HTTP API of nurture: what runs, what was sent, what there is to do, and the few things a person may change."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -23,10 +23,10 @@ from services.nurture.api.schemas import (
     task_out,
     window_out,
 )
+from services.nurture.channels.channel import Channel
 from services.nurture.config import Endpoints
 from services.nurture.language.versions import Versions
 from services.nurture.outbox.publisher import FactMaker
-from services.nurture.runs.changes import MAIL
 from services.nurture.runs.touches import finish_task
 from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import lists as store_lists
@@ -215,14 +215,15 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
 def _endpoints(router: APIRouter, parts: Parts) -> None:
     engine, endpoints = parts.engine, parts.endpoints
     read, operate = [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
-    names = sorted(endpoints.webhooks) + ([MAIL] if endpoints.email is not None else [])
+    queues = endpoints.queues()
+    names = list(queues)
 
     @router.get("/endpoints", dependencies=read, tags=["endpoints"])
     async def list_endpoints() -> Listed[EndpointOut]:
         """Where follow-ups go: what waits, and what is disabled or slowed down."""
         async with engine.connect() as conn:
             rows = await store_lists.endpoints(conn, names)
-        return Listed(items=[_endpoint(row, endpoints) for row in rows])
+        return Listed(items=[_endpoint(row, queues) for row in rows])
 
     @router.post("/endpoints/{name}/enable", dependencies=operate, tags=["endpoints"])
     async def enable(name: str) -> EndpointOut:
@@ -233,11 +234,11 @@ def _endpoints(router: APIRouter, parts: Parts) -> None:
             await store_endpoints.enable(conn, name)
             rows = await store_lists.endpoints(conn, [name])
         parts.wake([name])
-        return _endpoint(rows[0], endpoints)
+        return _endpoint(rows[0], queues)
 
 
-def _endpoint(row: Row, endpoints: Endpoints) -> EndpointOut:
-    return EndpointOut(kind="webhook" if row["name"] in endpoints.webhooks else "email", **dict(row))
+def _endpoint(row: Row, queues: Mapping[str, Channel]) -> EndpointOut:
+    return EndpointOut(kind=queues[row["name"]].name, **dict(row))
 
 
 def _page(limit: int, cursor: str | None) -> Page:

@@ -5,14 +5,18 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
+from services.nurture.channels.registry import CHANNELS
 from services.nurture.domain.enrolment import decode_enrolment
 from services.nurture.store.lists import Row
 from shared.money import from_minor
 
 T = TypeVar("T")
 _NO_NUL = r"^[^\x00]*$"  # Postgres keeps no text with one
+
+_CHANNELS = sorted(each.name for each in CHANNELS.values() if not each.by_person)
+_Sent = Annotated[str, WithJsonSchema({"type": "string", "enum": _CHANNELS})]
 
 
 class Money(BaseModel):
@@ -95,7 +99,7 @@ class DeliveryOut(BaseModel):
     contact_id: UUID
     workflow: str
     step: str
-    channel: Literal["webhook", "email"]
+    channel: _Sent
     target: str
     endpoint: str
     rep: str | None
@@ -176,7 +180,7 @@ class EndpointOut(BaseModel):
     """
 
     name: str
-    kind: Literal["webhook", "email", "unknown"]
+    kind: _Sent
     disabled_at: datetime | None
     disabled_because: str | None
     slowed_until: datetime | None

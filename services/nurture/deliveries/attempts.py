@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import Delivery
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import (
     STANDARD_PLAN,
@@ -29,7 +29,6 @@ from services.nurture.runs.writing import Written, write
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store.claims import Record
-from services.nurture.store.deliveries import Given
 from services.nurture.tables import LONGEST_EXCERPT
 from shared import log
 
@@ -66,10 +65,7 @@ async def record(
     dice: Callable[[], float],
 ) -> Recorded:
     """Record attempts. Those whose lease has ended meanwhile are somebody else's by now, and change nothing."""
-    verdicts = [
-        (each, after_attempt(each.outcome, _counted(each.given), STANDARD_PLAN, now=each.ended_at, jitter=dice()))
-        for each in attempted
-    ]
+    verdicts = [(each, verdict_of(each, endpoints, dice())) for each in attempted]
     records = {each.given.id: (_record(each, verdict), verdict) for each, verdict in verdicts}
     states = await store_claims.record(conn, [one for one, _ in records.values()])
     settled = [
@@ -102,9 +98,12 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def _counted(given: Given) -> Delivery:
-    """As the rules see it: with the attempt that has just ended."""
-    return replace(given.rule(), attempts=given.tries + 1)
+def verdict_of(attempted: Attempted, endpoints: Endpoints, jitter: float) -> AfterAttempt:
+    """What the rules make of an attempt that has ended. `jitter` as in `after_attempt`."""
+    given = attempted.given
+    repeats_unknown = endpoints.channels[given.channel].repeats_unknown
+    counted = replace(given.rule(repeats_unknown=repeats_unknown), attempts=given.tries + 1)
+    return after_attempt(attempted.outcome, counted, STANDARD_PLAN, now=attempted.ended_at, jitter=jitter)
 
 
 def _record(each: Attempted, verdict: AfterAttempt) -> Record:

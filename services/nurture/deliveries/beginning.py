@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.deliveries.permission import refusals
 from services.nurture.deliveries.sending import NotBegun, Refused
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.store import leases as store_leases
-from services.nurture.store.deliveries import Given
 from shared import log
 from shared.db.transient import is_transient
 

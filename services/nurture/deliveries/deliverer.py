@@ -18,13 +18,13 @@ from services.nurture.deliveries.leases import Leases
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
 from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store.deliveries import Given
 from services.nurture.store.leases import LEASE_S
 from shared import clock, log, runtime
 from shared.db.transient import is_transient

@@ -15,9 +15,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.deliveries.attempts import Attempted
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import MaybeSent
 from services.nurture.store import leases as store_leases
-from services.nurture.store.deliveries import Given
 from services.nurture.store.leases import LEASE_S
 from shared import clock, log
 from shared.db.transient import is_transient

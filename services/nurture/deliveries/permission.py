@@ -11,11 +11,11 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, permits
 from services.nurture.store import consents as store
 from services.nurture.store import mail_counts as store_counts
-from services.nurture.store.deliveries import Given
 
 UNWANTED: Final = "the recipient does not want such e-mail"
 

@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.config import Endpoints
-from services.nurture.deliveries.attempts import Attempted, Recorded, record
-from services.nurture.domain.retry import STANDARD_PLAN, Delivered, after_attempt
+from services.nurture.deliveries.attempts import Attempted, Recorded, record, verdict_of
+from services.nurture.domain.retry import Delivered
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
@@ -99,9 +99,7 @@ class Recorder:
         """One that cannot be recorded keeps no other from it and is not tried for ever: it ends with its reason."""
         given = attempted.given
         _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=error)
-        arrived = isinstance(
-            after_attempt(attempted.outcome, given.rule(), STANDARD_PLAN, now=attempted.ended_at, jitter=0), Delivered
-        )
+        arrived = isinstance(verdict_of(attempted, self._endpoints, jitter=0), Delivered)
         reason = f"what came of it cannot be recorded: {type(error).__name__}"
         try:
             async with self._engine.begin() as conn:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Outcome
-from services.nurture.store.deliveries import Given
 
 
 @dataclass(frozen=True, slots=True)

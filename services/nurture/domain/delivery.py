@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from services.nurture.domain.facts import Lane
-from services.nurture.domain.workflow import FOLLOW_UP, Channel, Target
+from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 
 State: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
 
@@ -25,7 +25,7 @@ _LONGEST_LEAD: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """A row to insert in state `pending`, due at once. A task (`channel == "task"`) is such a row for a person.
+    """A row to insert in state `pending`, due at once. A task (`channel == TASK`) is such a row for a person.
 
     `payload` is the JSON of `payload.py`: the very body of a webhook, the context of an e-mail's template, the
     details of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in
@@ -59,10 +59,65 @@ class Delivery:
     """What the rules on retries and deadlines need to know of a stored delivery."""
 
     id: UUID
-    channel: Channel
+    repeats_unknown: bool  # whether what may have arrived is sent again
     attempts: int  # made so far, the one just finished included
     expires_at: datetime | None
     fallback: Target | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A stored delivery or task with what is known of its run. `version`: of the workflow."""
+
+    id: UUID
+    enrolment_id: UUID
+    contact_id: UUID
+    workflow: str
+    version: str
+    triggered_at: datetime
+    step: str
+    channel: Channel
+    target: str
+    endpoint: str
+    lane: Lane
+    rep: str | None
+    is_first: bool
+    created_at: datetime
+    deadline: datetime | None
+    expires_at: datetime | None
+    fallback: Target | None
+    attempts: int  # recorded so far
+    tries: int  # of them since it was made or replayed
+    began_at: datetime | None  # when the sending under way began
+    lease_token: UUID | None
+    payload: bytes
+    recipient: str | None = None  # of a mail that goes outside
+    purpose: str | None = None
+    public_source: str | None = None  # of the public event that caused it
+
+    def rule(self, *, repeats_unknown: bool = True) -> Delivery:
+        """What the rules on retries need to know of it; `repeats_unknown` as its channel says."""
+        return Delivery(self.id, repeats_unknown, self.tries, self.expires_at, self.fallback)
+
+    def as_new(self) -> NewDelivery:
+        """As it was made."""
+        return NewDelivery(
+            id=self.id,
+            enrolment_id=self.enrolment_id,
+            contact_id=self.contact_id,
+            workflow=self.workflow,
+            version=self.version,
+            step=self.step,
+            channel=self.channel,
+            target=self.target,
+            assign=(),
+            created_at=self.created_at,
+            deadline=self.deadline,
+            expires_at=self.expires_at,
+            fallback=self.fallback,
+            payload=self.payload,
+            lane=self.lane,
+        )
 
 
 def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:
@@ -77,7 +132,7 @@ def expiry(
 
     A person keeps the whole time for a task, and without a fallback there is nothing to hurry for.
     """
-    if deadline is None or fallback is None or channel == "task":
+    if deadline is None or fallback is None or channel == TASK:
         return deadline
     return deadline - min(_LONGEST_LEAD, (deadline - created_at) / 5)
 

@@ -74,7 +74,7 @@ def outlets(workflow: Workflow) -> Iterator[Send]:
             case WaitFor():
                 ahead += [step.on_timeout, step.next]
             case Send():
-                if step.target.channel != "email":
+                if not step.to_contact:
                     yield step
                 ahead.append(step.next)
             case _:

@@ -125,7 +125,7 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
 ) -> AfterAttempt:
     """What becomes of the delivery. `now` is when the attempt ended, `jitter` in [0, 1) is the caller's dice.
 
-    A webhook that may have arrived is repeated (its receiver knows its `webhook-id`); an e-mail is not.
+    What may have arrived is repeated where its channel allows that: a receiver that knows its id drops the copy.
     """
     match outcome:
         case Accepted():
@@ -137,7 +137,7 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
             return DisableEndpoint(reason, _end("failed", reason, delivery))
         case Impossible(reason):
             return _end("failed", reason, delivery)
-        case MaybeSent(reason) if delivery.channel == "email":
+        case MaybeSent(reason) if not delivery.repeats_unknown:
             return _end("failed", f"maybe sent, so not repeated: {reason}", delivery)
         case Answered(status, retry_after):
             asked_s = _asked_s(status, retry_after)

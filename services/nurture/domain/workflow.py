@@ -10,7 +10,9 @@ from services.nurture.domain.facts import Condition
 from shared.events.types import LIKELY_HUMAN
 
 FOLLOW_UP: Final = "follow-up"  # the purpose of a mail that names none
-Channel: TypeAlias = Literal["email", "webhook", "task"]
+EMAIL: Final = "email"
+TASK: Final = "task"  # a row for a person, who has the whole time until its deadline
+Channel: TypeAlias = str  # one of services/nurture/channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Send:
     fallback: Target | None
     next: str | None
     purpose: str = FOLLOW_UP
+    to_contact: bool = False  # else to somebody of ours
 
 
 @dataclass(frozen=True, slots=True)

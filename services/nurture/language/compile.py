@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from services.nurture.channels.email.content import FOLDER as TEMPLATES
-from services.nurture.channels.email.content import template_names
-from services.nurture.config import FILE as ENDPOINTS
+from services.nurture.channels.channel import FILE as ENDPOINTS
+from services.nurture.channels.channel import Registry
+from services.nurture.channels.registry import CHANNELS
 from services.nurture.config import Endpoints, load_endpoints
 from services.nurture.domain.facts import Condition
 from services.nurture.domain.workflow import (
     FOLLOW_UP,
     Arm,
     Branch,
-    Channel,
     Exit,
     Goal,
     QuietHours,
@@ -29,7 +28,7 @@ from services.nurture.domain.workflow import (
     Workflow,
 )
 from services.nurture.language.conditions import Undecided, always, compile_condition
-from services.nurture.language.file import ArmModel, SendModel, StepModel, WorkflowModel
+from services.nurture.language.file import ArmModel, SendModel, StepModel, WorkflowModel, workflow_model
 from shared.config import Document, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 
@@ -48,7 +47,7 @@ class Workflows:
     warnings: tuple[ConfigProblem, ...]
 
 
-def load_workflows(config: Path, *, undecided: Undecided | None = None) -> Workflows:
+def load_workflows(config: Path, *, undecided: Undecided | None = None, channels: Registry = CHANNELS) -> Workflows:
     """Every file in `<config>/workflows/`, checked against endpoints and templates.
 
     `undecided` is called with a condition's text each time it cannot be decided. Raises ConfigurationError with
@@ -57,10 +56,9 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None) -> Workf
     problems: list[ConfigProblem] = []
     endpoints: Endpoints | None = None
     try:
-        endpoints = load_endpoints(config)
+        endpoints = load_endpoints(config, channels)
     except ConfigurationError as error:
         problems += error.problems
-    templates = template_names(config)
     files = sorted(path for path in (config / FOLDER).glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
     if not files:
         problems.append(ConfigProblem(config / FOLDER, None, "", "no workflow in this folder (*.yaml)"))
@@ -70,7 +68,7 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None) -> Workf
     for file in files:
         try:
             document = read(file)
-            model = validate(document, WorkflowModel)
+            model = validate(document, workflow_model(channels))
         except ConfigurationError as error:
             problems += error.problems
             continue
@@ -80,21 +78,23 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None) -> Workf
         if model.workflow in loaded:
             found.append((("workflow",), "another file has a workflow of this name"))
         if endpoints is not None:
-            found += _dangling(build, endpoints, templates)
+            found += _dangling(build, endpoints, config)
         problems += [document.problem(path, text) for path, text in found]
         used |= {target for _, target in build.targets}
         reps |= {name for _, name in build.reps}
         loaded[model.workflow] = workflow
     if problems:
-        raise ConfigurationError(sorted(problems, key=lambda each: (str(each.file), each.line or 0)))
+        raise ConfigurationError(sorted(problems, key=_place))
     assert endpoints is not None
     by_trigger: dict[str, tuple[Workflow, ...]] = {}
     for workflow in loaded.values():
         by_trigger[workflow.trigger.on] = (*by_trigger.get(workflow.trigger.on, ()), workflow)
-    return Workflows(loaded, by_trigger, tuple(_unused(config, endpoints, templates, used, reps)))
+    return Workflows(loaded, by_trigger, tuple(_unused(config, endpoints, used, reps)))
 
 
-def compile_workflow(source: str | Mapping[str, Any], *, undecided: Undecided | None = None) -> Workflow:
+def compile_workflow(
+    source: str | Mapping[str, Any], *, undecided: Undecided | None = None, channels: Registry = CHANNELS
+) -> Workflow:
     """One workflow from its data, or from `Workflow.source` as it was stored: the same version again.
 
     Names of endpoints, reps and templates are not checked: an old version may name what is gone by now, and then
@@ -102,7 +102,7 @@ def compile_workflow(source: str | Mapping[str, Any], *, undecided: Undecided | 
     """
     canonical = source if isinstance(source, str) else _canonical(source)
     document = Document(Path("workflow"), canonical)
-    build = _Build(validate(document, WorkflowModel), undecided)
+    build = _Build(validate(document, workflow_model(channels)), undecided)
     workflow = build.workflow(_canonical(document.data))
     if build.problems:
         raise ConfigurationError([document.problem(path, text) for path, text in build.problems])
@@ -211,7 +211,9 @@ class _Build:
         if fallback is not None:
             self.targets.append(((*path, "fallback", fallback.channel), fallback))
         self.reps += [((*path, "assign", "round_robin", index), name) for index, name in enumerate(assign)]
-        return Send(identifier, target, assign, send.deadline, fallback, after, send.purpose or FOLLOW_UP)
+        purpose = send.purpose or FOLLOW_UP
+        to_contact = send.channel().to_contact
+        return Send(identifier, target, assign, send.deadline, fallback, after, purpose, to_contact)
 
     def branch(self, arms: Sequence[ArmModel], path: _Path, identifier: str, place: str, after: str | None) -> Branch:
         built: list[Arm] = []
@@ -236,38 +238,27 @@ class _Build:
         return self.model.quiet_hours
 
 
-def _dangling(build: _Build, endpoints: Endpoints, templates: frozenset[str]) -> list[tuple[_Path, str]]:
-    known: dict[Channel, tuple[frozenset[str], str]] = {
-        "webhook": (frozenset(endpoints.webhooks), f"no webhook of this name in {ENDPOINTS}"),
-        "email": (templates, f"no template of this name in {TEMPLATES}/ (NAME.txt)"),
-    }
+def _dangling(build: _Build, endpoints: Endpoints, config: Path) -> list[tuple[_Path, str]]:
     found: list[tuple[_Path, str]] = []
     for path, target in build.targets:
-        if target.channel in known and target.name not in known[target.channel][0]:
-            found.append((path, known[target.channel][1]))
-        if target.channel == "email" and endpoints.email is None:
-            found.append((path, f"{ENDPOINTS} names no mail server (email: {{smtp: …, from: …}})"))
+        channel = endpoints.channels[target.channel]
+        found += [(path, problem) for problem in channel.wrong(endpoints.of(channel), config, target.name)]
     found += [(path, f"no rep of this name in {ENDPOINTS}") for path, name in build.reps if name not in endpoints.reps]
     return found
 
 
-def _unused(
-    config: Path, endpoints: Endpoints, templates: frozenset[str], used: set[Target], reps: set[str]
-) -> list[ConfigProblem]:
+def _unused(config: Path, endpoints: Endpoints, used: set[Target], reps: set[str]) -> list[ConfigProblem]:
     document = read(config / ENDPOINTS)
     warnings = [
-        document.problem(("webhooks", name), "no workflow uses it")
-        for name in endpoints.webhooks
-        if Target("webhook", name) not in used
-    ]
-    warnings += [
         document.problem(("reps", name), "no workflow assigns a task to this rep")
         for name in endpoints.reps
         if name not in reps
     ]
-    warnings += [
-        ConfigProblem(config / TEMPLATES / f"{name}.txt", None, "", "no workflow uses it")
-        for name in sorted(templates)
-        if Target("email", name) not in used
-    ]
-    return warnings
+    for channel in endpoints.channels.values():
+        named = {target.name for target in used if target.channel == channel.name}
+        warnings += channel.unused(endpoints.of(channel), config, document, named)
+    return sorted(warnings, key=_place)
+
+
+def _place(problem: ConfigProblem) -> tuple[str, int]:
+    return str(problem.file), problem.line or 0

@@ -1,7 +1,9 @@
 """The shape of a workflow's YAML file: which keys there are and what each may hold. Meaning is in `workflows.py`."""
 
+from collections.abc import Sequence
 from datetime import time
-from typing import Annotated, Any, Final, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -10,9 +12,11 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
+    create_model,
     model_validator,
 )
 
+from services.nurture.channels.channel import Channel, Name, Registry
 from services.nurture.domain.duration import Duration, parse_duration
 from services.nurture.domain.workflow import QuietHours, Reentry, Target
 from shared.config import ConfigModel
@@ -60,7 +64,6 @@ def _exit(value: Any) -> Any:
 
 _TEXT: Final = {"type": "string"}
 _DURATION: Final = {"type": "string", "pattern": r"^(\d+[smhdw])+$", "examples": ["60m", "1h30m", "30d"]}
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 StepId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Length = Annotated[Duration, PlainValidator(_duration), WithJsonSchema(_DURATION)]
 EventType = Annotated[str, PlainValidator(_event_type), WithJsonSchema({"type": "string", "enum": sorted(DATA_TYPES)})]
@@ -96,26 +99,31 @@ class AssignModel(ConfigModel):
 
 
 class TargetModel(ConfigModel):
-    """Exactly one channel with the name of its template, endpoint or kind of task."""
+    """Exactly one channel with the name of its template, endpoint or kind of task.
 
-    email: Name | None = None
-    webhook: Name | None = None
-    task: Name | None = None
+    `workflow_model` adds a field for each channel of `channels`.
+    """
+
+    channels: ClassVar[Registry] = {}
 
     @model_validator(mode="after")
     def _one(self) -> "TargetModel":
-        if sum(name is not None for name in (self.email, self.webhook, self.task)) != 1:
-            raise ValueError("must name exactly one of email, webhook and task")
+        if len(self._named()) != 1:
+            raise ValueError(f"must name exactly one of {_listed(list(self.channels))}")
         return self
 
     def target(self) -> Target:
         """The one channel and name."""
-        if self.email is not None:
-            return Target("email", self.email)
-        if self.webhook is not None:
-            return Target("webhook", self.webhook)
-        assert self.task is not None
-        return Target("task", self.task)
+        ((channel, name),) = self._named()
+        return Target(channel, name)
+
+    def channel(self) -> Channel:
+        """The one channel."""
+        return self.channels[self.target().channel]
+
+    def _named(self) -> list[tuple[str, str]]:
+        named = ((channel, getattr(self, channel)) for channel in self.channels)
+        return [(channel, name) for channel, name in named if name is not None]
 
 
 class SendModel(TargetModel):
@@ -128,18 +136,17 @@ class SendModel(TargetModel):
 
     @model_validator(mode="after")
     def _sensible(self) -> "SendModel":
-        if self.assign is not None and self.task is None:
+        by_person = self.channel().by_person
+        if self.assign is not None and not by_person:
             raise ValueError("assign is for tasks: only a person can be assigned")
-        if self.purpose is not None and "email" not in self._channels():
+        targets = [each for each in (self, self.fallback) if each is not None]
+        if self.purpose is not None and not any(each.channel().to_contact for each in targets):
             raise ValueError("a purpose is for e-mail: who agreed to what is asked before one is sent")
         if self.fallback is not None and self.fallback.target() == self.target():
             raise ValueError("the fallback is the same as what it stands in for")
-        if self.fallback is not None and self.task is not None and self.deadline is None:
+        if self.fallback is not None and by_person and self.deadline is None:
             raise ValueError("a task's fallback needs a deadline, or it would never be used")
         return self
-
-    def _channels(self) -> set[str]:
-        return {each.target().channel for each in (self, self.fallback) if each is not None}
 
 
 class WaitModel(ConfigModel):
@@ -161,8 +168,8 @@ class ArmModel(ConfigModel):
     """`when:` with its `steps:`, or `else:` with its steps."""
 
     when: Expression | None = None
-    steps: "Steps | None" = None
-    otherwise: "Steps | None" = Field(default=None, alias="else")
+    steps: "tuple[StepModel, ...] | None" = None
+    otherwise: "tuple[StepModel, ...] | None" = Field(default=None, alias="else")
 
     @model_validator(mode="after")
     def _one(self) -> "ArmModel":
@@ -178,7 +185,7 @@ class StepModel(ConfigModel):
     send: SendModel | None = None
     wait: WaitModel | None = None
     wait_for: WaitForModel | None = None
-    on_timeout: "Steps | None" = None
+    on_timeout: "tuple[StepModel, ...] | None" = None
     branch: tuple[ArmModel, ...] | None = Field(default=None, min_length=1, max_length=50)
     exit: Literal[True] | None = None
 
@@ -196,9 +203,6 @@ def _some(steps: tuple[StepModel, ...]) -> tuple[StepModel, ...]:
     return steps
 
 
-Steps = Annotated[tuple[Annotated[StepModel, BeforeValidator(_exit)], ...], AfterValidator(_some)]
-
-
 class WorkflowModel(ConfigModel):
     """A whole workflow file."""
 
@@ -209,9 +213,36 @@ class WorkflowModel(ConfigModel):
     goal: GoalModel | None = None
     window: WindowModel | None = None
     quiet_hours: Annotated[QuietHours, PlainValidator(_quiet_hours), WithJsonSchema(_TEXT)] | None = None
-    steps: Steps
+    steps: tuple[StepModel, ...]
 
 
-ArmModel.model_rebuild()
-StepModel.model_rebuild()
-WorkflowModel.model_rebuild()
+def workflow_model(channels: Registry) -> type[WorkflowModel]:
+    """The model of a file whose steps may send by these channels."""
+    return _workflow_model(tuple(channels.values()))
+
+
+@cache
+def _workflow_model(channels: tuple[Channel, ...]) -> type[WorkflowModel]:
+    by_name = {channel.name: channel for channel in channels}
+    fields: dict[str, Any] = dict.fromkeys(by_name, (Name | None, None))
+    target = create_model("TargetModel", __base__=TargetModel, **fields)
+    fallback: Any = (target | None, None)
+    send = create_model("SendModel", __base__=SendModel, fallback=fallback, **fields)
+    target.channels = send.channels = by_name
+    steps = Annotated[tuple[Annotated["Step", BeforeValidator(_exit)], ...], AfterValidator(_some)]  # type: ignore[name-defined] # noqa: F821
+    ways: Any = {"steps": (steps | None, None), "otherwise": (steps | None, Field(default=None, alias="else"))}
+    arm = create_model("ArmModel", __base__=ArmModel, **ways)
+    kinds: Any = {
+        "send": (send | None, None),
+        "on_timeout": (steps | None, None),
+        "branch": (tuple[arm, ...] | None, Field(default=None, min_length=1, max_length=50)),  # type: ignore[valid-type]
+    }
+    step = create_model("StepModel", __base__=StepModel, **kinds)
+    whole = create_model("WorkflowModel", __base__=WorkflowModel, steps=(steps, ...))
+    for model in (arm, step, whole):
+        model.model_rebuild(_types_namespace={"Step": step})
+    return whole
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"

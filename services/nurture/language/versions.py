@@ -1,11 +1,13 @@
 """Which version of a workflow a run goes on with: the one it started with, for as long as it can be compiled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.channels.channel import Registry
+from services.nurture.channels.registry import CHANNELS
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import Workflows, compile_workflow
@@ -27,6 +29,7 @@ class Versions:
     known: dict[tuple[str, str], Workflow | None]
     listened: set[str]  # the types of event that can move a run of any of them
     undecided: Undecided
+    channels: Registry = field(default_factory=lambda: CHANNELS)
 
     def of(self, run: Enrolment) -> Workflow | None:
         """The version of this run; None when it cannot go on. Call `learn` first."""
@@ -56,7 +59,7 @@ class Versions:
 
     def _compiled(self, stored: Version) -> Workflow | None:
         try:
-            return compile_workflow(stored.source, undecided=self.undecided)
+            return compile_workflow(stored.source, undecided=self.undecided, channels=self.channels)
         except ConfigurationError as error:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - one stored version, whatever is wrong with it, must not stop the others
@@ -65,8 +68,8 @@ class Versions:
         return None
 
 
-def with_live(live: Workflows, undecided: Undecided) -> Versions:
+def with_live(live: Workflows, undecided: Undecided, channels: Registry = CHANNELS) -> Versions:
     """The live versions; others are read when a run that has one is looked at."""
     workflows = live.by_name.values()
     listened = {kind for workflow in workflows for kind in workflow.listens_to}
-    return Versions(live, {(w.name, w.version): w for w in workflows}, listened, undecided)
+    return Versions(live, {(w.name, w.version): w for w in workflows}, listened, undecided, channels)

@@ -14,10 +14,9 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.delivery import Given, NewDelivery
 from services.nurture.metrics import Metrics
 from services.nurture.store import outbox as store_facts
-from services.nurture.store.deliveries import Given
 from services.nurture.store.outbox import Fact
 from shared import clock, log
 from shared.db.transient import is_transient

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
+from services.nurture.channels.channel import Registry
 from services.nurture.domain.delivery import NewDelivery, delivery_id
 from services.nurture.domain.enrolment import Decision, Enrolment
-from services.nurture.domain.workflow import FOLLOW_UP
+from services.nurture.domain.workflow import EMAIL, FOLLOW_UP, TASK
 
-MAIL: Final = "email:smtp"  # the queue of all e-mail; a webhook's name has no colon
 _NOTICE_SUFFIX: Final = "/notice"
 
 RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # waiting: a delivery is pending, a task open
@@ -25,15 +25,13 @@ class NewRow:
     rep: str | None = None
     done_by: str | None = None
 
-    @property
-    def endpoint(self) -> str:
+    def endpoint(self, channels: Registry) -> str:
         """In whose queue it stands."""
-        return MAIL if self.new.channel == "email" else self.new.target
+        return channels[self.new.channel].queue(self.new.target)
 
-    @property
-    def recipient(self) -> str | None:
-        """Whom of the outside the mail goes to; None for what is no mail, or one to a rep."""
-        return self.new.recipient if self.new.channel == "email" and self.rep is None else None
+    def recipient(self, channels: Registry) -> str | None:
+        """Which contact's address it goes to; None for what goes elsewhere, or to a rep."""
+        return self.new.recipient if channels[self.new.channel].to_contact and self.rep is None else None
 
 
 @dataclass(slots=True)
@@ -61,7 +59,7 @@ class Changes:
             who = touched_by or "somebody"
             self.touched[run.id] = who
             for row in self._by_enrolment.get(run.id, ()):
-                if row.new.channel == "task" and row.state == "waiting":
+                if row.new.channel == TASK and row.state == "waiting":
                     row.state, row.done_by = "done", who
         self._append(decision, is_first=False)
         if decision.cancel:
@@ -76,8 +74,8 @@ class Changes:
 
     def _append(self, decision: Decision, *, is_first: bool) -> None:
         for new in decision.deliveries:
-            self._keep(NewRow(new, is_first and new.channel != "task"))
-            is_first = is_first and new.channel == "task"
+            self._keep(NewRow(new, is_first and new.channel != TASK))
+            is_first = is_first and new.channel == TASK
 
     def _keep(self, row: NewRow) -> None:
         self.rows.append(row)
@@ -93,9 +91,9 @@ def notice(task: NewRow) -> NewRow:
     step = new.step + _NOTICE_SUFFIX
     told = replace(
         new,
-        id=delivery_id(new.enrolment_id, step, "email"),
+        id=delivery_id(new.enrolment_id, step, EMAIL),
         step=step,
-        channel="email",
+        channel=EMAIL,
         assign=(),
         deadline=None,
         expires_at=None,
@@ -107,6 +105,6 @@ def notice(task: NewRow) -> NewRow:
     return NewRow(told, is_first=False, rep=task.rep)
 
 
-def endpoints_of(rows: Iterable[NewRow]) -> set[str]:
+def endpoints_of(rows: Iterable[NewRow], channels: Registry) -> set[str]:
     """The queues in which something new stands."""
-    return {row.endpoint for row in rows if row.new.channel != "task" and row.state == "waiting"}
+    return {row.endpoint(channels) for row in rows if row.new.channel != TASK and row.state == "waiting"}

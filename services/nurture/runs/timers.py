@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.enrolment import Due, decode_enrolment
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import at_expiry
+from services.nurture.domain.workflow import TASK
 from services.nurture.language.versions import UNUSABLE, Versions
 from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
@@ -29,7 +31,6 @@ from services.nurture.runs.news import News
 from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
 from services.nurture.store import overdue as store_overdue
-from services.nurture.store.deliveries import Given
 from services.nurture.store.enrolments import DueRun
 from services.nurture.store.overdue import Late, Overdue
 from shared import log
@@ -178,7 +179,7 @@ class Timers:
         changes, told = Changes(), []
         ended = _ended(overdue)
         for given, now, reason in ended:
-            if given.rep is None or given.channel == "task":
+            if given.rep is None or given.channel == TASK:
                 told.append(self._facts.followup("followup.expired", given, now, reason=reason))
             fallback = fallback_of(given.as_new(), reason, now)
             if fallback is not None:

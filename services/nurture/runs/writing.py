@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.delivery import assignee
+from services.nurture.domain.workflow import TASK
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes, NewRow, endpoints_of, notice
 from services.nurture.store import deliveries as store_deliveries
@@ -44,22 +45,22 @@ async def write(
     if len(begun) < len(changes.enrolled):  # another process was first: what this run would have sent is not sent
         lost = changes.enrolled.keys() - begun
         rows = [row for row in rows if row.new.enrolment_id not in lost]
-    tasks = [row for row in rows if row.new.channel == "task"]
-    deliveries = [row for row in rows if row.new.channel != "task"]
+    tasks = [row for row in rows if row.new.channel == TASK]
+    deliveries = [row for row in rows if row.new.channel != TASK]
     if tasks:
         await assign(conn, tasks, endpoints.reps)
         made = await store_deliveries.insert_tasks(conn, tasks)
         tasks = [task for task in tasks if task.new.id in made]
         deliveries += [notice(task) for task in tasks if _tell(task, endpoints)]
-    made = await store_deliveries.insert_deliveries(conn, deliveries)
+    made = await store_deliveries.insert_deliveries(conn, deliveries, endpoints.channels)
     deliveries = [row for row in deliveries if row.new.id in made]
     scheduled = [
         facts.followup("followup.scheduled", row.new, now)
         for row in (*deliveries, *tasks)
-        if row.state == "waiting" and (row.rep is None or row.new.channel == "task")
+        if row.state == "waiting" and (row.rep is None or row.new.channel == TASK)
     ]
     await store_facts.insert(conn, [*scheduled, *more])
-    return Written(begun, endpoints_of(deliveries))
+    return Written(begun, endpoints_of(deliveries, endpoints.channels))
 
 
 async def assign(conn: AsyncConnection, tasks: Sequence[NewRow], reps: Collection[str]) -> None:

@@ -4,73 +4,17 @@ What is new is due by the database's clock, so that the clocks of processes need
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import fields
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Delivery, NewDelivery
-from services.nurture.domain.facts import Lane
-from services.nurture.domain.workflow import Channel, Target
+from services.nurture.channels.channel import Registry
+from services.nurture.domain.delivery import Given
+from services.nurture.domain.workflow import Target
 from services.nurture.runs.changes import NewRow
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A stored delivery or task with what is known of its run. `version`: of the workflow."""
-
-    id: UUID
-    enrolment_id: UUID
-    contact_id: UUID
-    workflow: str
-    version: str
-    triggered_at: datetime
-    step: str
-    channel: Channel
-    target: str
-    endpoint: str
-    lane: Lane
-    rep: str | None
-    is_first: bool
-    created_at: datetime
-    deadline: datetime | None
-    expires_at: datetime | None
-    fallback: Target | None
-    attempts: int  # recorded so far
-    tries: int  # of them since it was made or replayed
-    began_at: datetime | None  # when the sending under way began
-    lease_token: UUID | None
-    payload: bytes
-    recipient: str | None = None  # of a mail that goes outside
-    purpose: str | None = None
-    public_source: str | None = None  # of the public event that caused it
-
-    def rule(self) -> Delivery:
-        """What the rules on retries need to know of it."""
-        return Delivery(self.id, self.channel, self.tries, self.expires_at, self.fallback)
-
-    def as_new(self) -> NewDelivery:
-        """As it was made."""
-        return NewDelivery(
-            id=self.id,
-            enrolment_id=self.enrolment_id,
-            contact_id=self.contact_id,
-            workflow=self.workflow,
-            version=self.version,
-            step=self.step,
-            channel=self.channel,
-            target=self.target,
-            assign=(),
-            created_at=self.created_at,
-            deadline=self.deadline,
-            expires_at=self.expires_at,
-            fallback=self.fallback,
-            payload=self.payload,
-            lane=self.lane,
-        )
 
 
 class RepsTask(NamedTuple):
@@ -189,19 +133,20 @@ async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) ->
     await conn.execute(_GIVE_TASKS, {"ids": list(given), "reps": list(given.values())})
 
 
-async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
+async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], channels: Registry) -> set[UUID]:
     """Insert deliveries, due at once; return those that were not there yet."""
     if not rows:
         return set()
+    recipients = [row.recipient(channels) for row in rows]
     arrays = _new(rows) | {
         "channels": [row.new.channel for row in rows],
-        "endpoints": [row.endpoint for row in rows],
+        "endpoints": [row.endpoint(channels) for row in rows],
         "lanes": [row.new.lane for row in rows],
         "firsts": [row.is_first for row in rows],
         "states": ["pending" if row.state == "waiting" else "cancelled" for row in rows],
-        "recipients": [row.recipient for row in rows],
-        "purposes": [row.new.purpose if row.recipient else None for row in rows],
-        "public_sources": [row.new.public_source if row.recipient else None for row in rows],
+        "recipients": recipients,
+        "purposes": [row.new.purpose if to else None for row, to in zip(rows, recipients, strict=True)],
+        "public_sources": [row.new.public_source if to else None for row, to in zip(rows, recipients, strict=True)],
     }
     return set((await conn.execute(_INSERT, arrays)).scalars())
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.store.deliveries import COLUMNS, Given, given_of
+from services.nurture.domain.delivery import Given
+from services.nurture.store.deliveries import COLUMNS, given_of
 from services.nurture.store.leases import LEASE_S
 
 _DISABLE: Final = sa.text("""

@@ -11,7 +11,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.store.deliveries import COLUMNS, Given, given_of
+from services.nurture.domain.delivery import Given
+from services.nurture.store.deliveries import COLUMNS, given_of
 
 LEASE_S: Final = 30.0  # without a sign of life for so long, a holder counts as gone
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.store.deliveries import COLUMNS, OF_RUN, Given, given_of
+from services.nurture.domain.delivery import Given
+from services.nurture.store.deliveries import COLUMNS, OF_RUN, given_of
 
 
 @dataclass(frozen=True, slots=True)

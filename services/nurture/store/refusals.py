@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.workflow import Target
+from services.nurture.domain.workflow import TASK, Target
 
 
 class Refusal(NamedTuple):
@@ -67,4 +67,4 @@ async def told_today(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[
 async def open_tasks(conn: AsyncConnection, runs: Collection[UUID]) -> Mapping[UUID, OpenTask]:
     """The newest open task of each of these runs."""
     rows = await conn.execute(_OPEN_TASKS, {"runs": list(runs)})
-    return {row.enrolment_id: OpenTask(Target("task", row.name), row.rep) for row in rows}
+    return {row.enrolment_id: OpenTask(Target(TASK, row.name), row.rep) for row in rows}

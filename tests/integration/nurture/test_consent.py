@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
+from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.deliveries.permission import UNWANTED
 from services.nurture.deliveries.sending import Begin, Result, Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.mail.consent import Matter, Word, about
 from services.nurture.domain.retry import Accepted, Outcome
-from services.nurture.runs.changes import MAIL
 from services.nurture.store import consents
-from services.nurture.store.deliveries import Given
 from shared.clock import new_id, utc_now
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.waiting import until

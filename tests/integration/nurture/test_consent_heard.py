@@ -8,16 +8,16 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.deliveries.permission import UNWANTED
 from services.nurture.deliveries.sending import Begin, Result, Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Accepted
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import Workflows
 from services.nurture.language.versions import with_live
 from services.nurture.metrics import make_metrics
-from services.nurture.runs.changes import MAIL
 from services.nurture.runs.handler import UpdatesHandler
-from services.nurture.store.deliveries import Given
 from shared.clock import utc_now
 from shared.events.consent import ConsentWord
 from shared.events.updates import ContactView, decode_update, encode_update

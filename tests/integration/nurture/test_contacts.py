@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.nurture.config import Endpoints, Rep
+from services.nurture.channels.channel import Rep
+from services.nurture.config import Endpoints
 from services.nurture.language.compile import Workflows, compile_workflow
 from services.nurture.language.versions import with_live
 from services.nurture.metrics import make_metrics
@@ -54,7 +55,7 @@ class Process:
         live = Workflows({each.name: each for each in compiled}, {"lead.captured": tuple(compiled)}, ())
         self.versions = with_live(live, lambda _condition: None)
         metrics = make_metrics(CollectorRegistry())
-        nowhere = Endpoints({}, None, {})
+        nowhere = Endpoints()
         self.handler = UpdatesHandler(
             self.versions, nowhere, FactMaker(b"secret"), metrics, on_sendable=lambda _names: None
         )
@@ -279,7 +280,7 @@ async def test_whoever_has_the_open_task_gets_what_the_lead_said_next(house: Hou
     contact = a_contact()
     process = await house.process(call)
     process.handler._endpoints = Endpoints(
-        {}, None, {name: Rep(name, f"{name}@example.org") for name in ("ana", "ben")}
+        {"task": {name: Rep(name, f"{name}@example.org") for name in ("ana", "ben")}}
     )
     await process.works_off(an_update(a_contact()), an_update(contact))
     await process.works_off(an_update(contact, message="it is urgent"))
@@ -295,14 +296,14 @@ async def test_a_removed_rep_s_tasks_go_to_the_others(house: House) -> None:
     call = RUN | {"steps": [{"send": {"task": "call", "assign": {"round_robin": ["ana", "ben"]}}}]}
     process = await house.process(call)
     process.handler._endpoints = Endpoints(
-        {}, None, {name: Rep(name, f"{name}@example.org") for name in ("ana", "ben")}
+        {"task": {name: Rep(name, f"{name}@example.org") for name in ("ana", "ben")}}
     )
     await process.works_off(*[an_update(a_contact()) for _ in range(4)])
     await reassign(process.conn, process.versions, {"ana", "ben"})
     assert await _reps(process.conn) == ["ana", "ana", "ben", "ben"]
     await reassign(process.conn, process.versions, {"ben", "cem"})
     assert await _reps(process.conn) == ["ben"] * 4
-    process.handler._endpoints = Endpoints({}, None, {"ana": Rep("ana", "ana@example.org")})
+    process.handler._endpoints = Endpoints({"task": {"ana": Rep("ana", "ana@example.org")}})
     await process.works_off(an_update(a_contact()))
     assert await _reps(process.conn) == ["ana", *["ben"] * 4], "new ones go to who is there"
     await reassign(process.conn, process.versions, set())

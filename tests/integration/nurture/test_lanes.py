@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from services.nurture.deliveries.sending import Begin, Result
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Answered
-from services.nurture.store.deliveries import Given
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.waiting import until
 

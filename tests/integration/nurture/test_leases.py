@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.deliveries.attempts import Attempted, record
 from services.nurture.deliveries.sending import Begin, NotBegun, Result, Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Accepted, Answered, NotSent, Outcome
-from services.nurture.runs.changes import MAIL
 from services.nurture.store import leases
-from services.nurture.store.deliveries import Given
 from shared.clock import new_id, utc_now
 from tests.support.deliveries import FACTS, NOBODY, Rows, delivering, rows_of
 from tests.support.waiting import until

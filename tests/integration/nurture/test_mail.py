@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Mail
-from services.nurture.config import MailServer
 from services.nurture.deliveries.sending import NotBegun, Result
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
-from services.nurture.store.deliveries import Given
 from tests.support.mail_server import CUT, ScriptedMailServer, scripted_mail_server
 from tests.support.waiting import until
 from tests.unit.nurture.builders import a_given

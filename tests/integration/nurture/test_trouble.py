@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.nurture.deliveries.sending import Begin, Result, Send
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import PATIENCE_S, Accepted, Answered, Deferred, Impossible, NotSent, Outcome
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactPublisher
 from services.nurture.store import outbox
-from services.nurture.store.deliveries import Given
 from services.nurture.store.outbox import Fact
 from shared.clock import new_id
 from shared.kafka.producer import Producer

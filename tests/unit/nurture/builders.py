@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate, Happening
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
-from services.nurture.store.deliveries import Given
 from shared.events.updates import Booking, ContactView, Values
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)

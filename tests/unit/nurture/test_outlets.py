@@ -1,5 +1,6 @@
 """What `firsthour check` and the start read alike."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,19 @@ def problems(config: Path, environment: dict[str, str]) -> list[str]:
     return [f"{each.file.name}:{each.line} {each.key} {each.problem}" for each in caught.value.problems]
 
 
-def test_all_that_sending_needs(tmp_path: Path) -> None:
+async def test_all_that_sending_needs(tmp_path: Path) -> None:
     outlets = load_outlets(folder(tmp_path), environment=SET, state=tmp_path)
-    assert outlets.password == "p"
-    assert [len(keys) for keys in outlets.keys.values()] == [1]
-    assert set(outlets.templates) == {"thanks"}
+    async with AsyncExitStack() as closing:
+        assert {name: at_once for name, (at_once, _) in outlets.open(closing).items()} == {"crm": 8, "email:smtp": 4}
+    assert {queue: channel.name for queue, channel in outlets.endpoints.queues().items()} == {
+        "crm": "webhook",
+        "email:smtp": "email",
+    }
 
 
 def test_every_problem_with_file_and_line(tmp_path: Path) -> None:
     config = folder(tmp_path, sender="Ada <adä@example.com>", template="Subject: x\n\nHello {% if contact.name %}x")
-    template, secret, sender, password = problems(config, {})
+    template, sender, password, secret = problems(config, {})
     assert template.startswith("thanks.txt:3 ")
     assert secret.startswith("endpoints.yaml:2 webhooks.crm.secrets.0 the environment variable OUTLETS_TEST_CRM_SECRET")
     assert password == (

@@ -22,7 +22,7 @@ from services.nurture.domain.retry import (
     after_attempt,
     at_expiry,
 )
-from services.nurture.domain.workflow import Channel, Target
+from services.nurture.domain.workflow import Target
 from tests.unit.nurture.builders import NOW, an_id, minutes
 
 ON_CALL = Target("webhook", "on-call")
@@ -42,9 +42,9 @@ def a_delivery(
     attempts: int = 1,
     expires_at: datetime | None = None,
     fallback: Target | None = None,
-    channel: Channel = "webhook",
+    repeats_unknown: bool = True,
 ) -> Delivery:
-    return Delivery(an_id("delivery"), channel, attempts, expires_at, fallback)
+    return Delivery(an_id("delivery"), repeats_unknown, attempts, expires_at, fallback)
 
 
 def attempt_times(jitters: list[float], outcome: Outcome, **delivery: object) -> tuple[list[timedelta], GiveUp]:
@@ -141,7 +141,7 @@ def test_410_disables_the_endpoint_and_falls_back() -> None:
 def test_maybe_sent_is_repeated_for_a_webhook_but_not_for_an_email() -> None:
     lost = MaybeSent("no answer")
     assert isinstance(after_attempt(lost, a_delivery(), STANDARD_PLAN, now=NOW, jitter=0), RetryAt)
-    mail = after_attempt(lost, a_delivery(channel="email"), STANDARD_PLAN, now=NOW, jitter=0)
+    mail = after_attempt(lost, a_delivery(repeats_unknown=False), STANDARD_PLAN, now=NOW, jitter=0)
     assert isinstance(mail, GiveUp)
     assert mail.state == "failed"
 

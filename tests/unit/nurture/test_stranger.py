@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.nurture.channels.email.content import Template, load_templates, render
-from services.nurture.config import MailServer
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.mail.recipient import Recipient, recipient_of

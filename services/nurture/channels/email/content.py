@@ -21,7 +21,7 @@ import msgspec
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from services.nurture.config import MailServer
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 

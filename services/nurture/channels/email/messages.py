@@ -9,23 +9,24 @@ from typing import Any, Final
 
 import msgspec
 
+from services.nurture.channels.channel import Rep
 from services.nurture.channels.email.content import Template, render
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
-from services.nurture.config import Endpoints, MailServer
-from services.nurture.store.deliveries import Given
+from services.nurture.domain.delivery import Given
 from shared.errors import Permanent
 
 _SUBJECT: Final = 120  # characters
 
 
 def composer(
-    templates: Mapping[str, Template], endpoints: Endpoints, server: MailServer, clock: Callable[[], datetime]
+    templates: Mapping[str, Template], reps: Mapping[str, Rep], server: MailServer, clock: Callable[[], datetime]
 ) -> Compose:
     """Makes the message of each delivery; it raises Permanent when there can be none."""
 
     def compose(given: Given) -> EmailMessage:
         if given.rep is not None:
-            rep = endpoints.reps.get(given.rep)
+            rep = reps.get(given.rep)
             if rep is None:
                 raise Permanent("the configuration names no such rep")
             return task_message(given, rep.email, server, clock())

@@ -21,10 +21,10 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from services.nurture.config import MailServer
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.deliveries.sending import Begin, Result
+from services.nurture.domain.delivery import Given
 from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
-from services.nurture.store.deliveries import Given
 from shared.errors import Permanent
 
 DEADLINE_S: Final = 30.0  # for everything until the server asks for the message

@@ -5,35 +5,8 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.cloud_events import OURS, from_headers, read_cloud_event
 from shared.events.types import DATA_TYPES
-from tests.unit.ingest.any_json import CALM, NUMBERS, TEXTS, TIMES, WORDS, goes_on, having, outcome
-
-IDENTITY = having(email=st.just("a@example.com"), user_id=WORDS, anonymous_id=st.just("d-1"))
-AMOUNTS = st.sampled_from(["12.50", "0", "12"])
-COMMON = {"identity": IDENTITY, "human_likelihood": st.sampled_from([0, 0.5, 1])}
-ORDER = {"order_id": st.just("o-1"), "amount": AMOUNTS, "currency": st.just("EUR")}
-ITEMS = st.lists(having(sku=WORDS, price=AMOUNTS, quantity=st.integers(1, 9)), max_size=3)
-CONSENT = having(email=st.booleans(), wording=WORDS)
-MONEY = having(amount=AMOUNTS, currency=st.just("EUR"))
-DATA: dict[str, st.SearchStrategy[Any]] = {
-    "lead.captured": having(
-        **COMMON,
-        name=WORDS,
-        campaign=having(source=WORDS),
-        estimated_value=MONEY,
-        traits=having(a=TEXTS),
-        consent=CONSENT,
-    ),
-    "contact.identified": having(**COMMON, traits=having(a=TEXTS)),
-    "engagement.recorded": having(**COMMON, kind=WORDS, properties=having(a=NUMBERS)),
-    "purchase.completed": having(**COMMON, **ORDER, items=ITEMS, margin=AMOUNTS),
-    "purchase.refunded": having(**COMMON, **ORDER),
-    "contact.touched": having(**COMMON, who=WORDS, channel=WORDS, outcome=st.sampled_from(["attempted", "reached"])),
-    "referral.made": having(**COMMON, referred=IDENTITY),
-    "feedback.given": having(**COMMON, kind=st.sampled_from(["nps", "rating"]), score=st.integers(0, 10), text=WORDS),
-    "consent.changed": having(**COMMON, channel=WORDS, given=st.booleans()),
-    "cost.recorded": having(amount=AMOUNTS, currency=st.just("EUR"), source=WORDS, period_start=TIMES),
-}
-TYPED = st.sampled_from(sorted(DATA)).flatmap(lambda kind: st.tuples(st.just(kind), DATA[kind]))
+from tests.unit.ingest.any_json import CALM, TEXTS, TIMES, goes_on, having, outcome
+from tests.unit.ingest.nearly_right import DATA, TYPED
 
 
 def judge(event: Any) -> None:

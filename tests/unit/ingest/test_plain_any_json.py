@@ -3,31 +3,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.forms.names import CAMPAIGN, MOST_FIELDS
+from services.ingest.domain.forms.names import MOST_FIELDS
 from services.ingest.domain.forms.read import read_form
 from services.ingest.domain.plain.leads import read_lead, read_purchase
-from tests.unit.ingest.any_json import ANY, CALM, NUMBERS, TEXTS, TIMES, URLS, WORDS, goes_on, having, outcome
-
-AMOUNTS = st.sampled_from(["12.50", 5, 19.99, "-3", "1e5"])
-IDENTITY = {
-    "email": st.just("a@example.com"), "phone": st.sampled_from(["+44 1632 960961", "030 12345"]),
-    "user_id": WORDS, "anonymous_id": WORDS,
-}  # fmt: skip
-LEADS = having(
-    **IDENTITY, name=WORDS, company=WORDS, interest=WORDS, message=TEXTS, form=WORDS, page=URLS, occurred_at=TIMES,
-    message_id=WORDS, estimated_value=having(amount=AMOUNTS, currency=st.just("EUR")),
-    campaign=having(source=WORDS, medium=WORDS, gclid=WORDS), traits=having(a=ANY, b=NUMBERS),
-    consent=having(email=st.booleans(), sms=st.booleans(), wording=WORDS), role=WORDS, size=NUMBERS,
-)  # fmt: skip
-PURCHASES = having(
-    **IDENTITY, order_id=WORDS, amount=AMOUNTS, currency=st.just("EUR"), margin=AMOUNTS, coupon=WORDS,
-    items=st.lists(having(sku=WORDS, name=WORDS, quantity=NUMBERS, price=AMOUNTS), max_size=3),
-    occurred_at=TIMES, message_id=WORDS,
-)  # fmt: skip
-FIELDS = (
-    st.sampled_from(["email", "E-Mail", "telefon", "your-name", "nachricht", "consent", "website", "_page", *CAMPAIGN])
-    | TEXTS
-)
+from tests.unit.ingest.any_json import ANY, CALM, TEXTS, URLS, goes_on, outcome
+from tests.unit.ingest.nearly_right import FIELDS, LEADS, PURCHASES
 
 
 @CALM

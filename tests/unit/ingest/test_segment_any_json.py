@@ -4,33 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.segment.messages import TYPES, read_segment
-from services.ingest.domain.segment.names import NAMES, TRUSTED_ONLY
-from tests.unit.ingest.any_json import ANY, CALM, NOW, NUMBERS, TEXTS, TIMES, URLS, WORDS, goes_on, having, outcome
-
-AMOUNTS = st.integers(0, 1000) | st.sampled_from(["12.50", "$3", 19.99])
-MAILS = st.sampled_from(["a@example.com", "B@example.com", "nobody"])
-PRODUCTS = st.lists(
-    having(sku=WORDS, product_id=WORDS, name=WORDS, price=AMOUNTS, quantity=st.integers(1, 9)), max_size=3
-)
-PROPERTIES = having(
-    order_id=st.just("o-1"), total=AMOUNTS, revenue=AMOUNTS, value=NUMBERS, currency=st.just("EUR"), coupon=WORDS,
-    products=PRODUCTS, email=MAILS, phone=WORDS, url=URLS, search=URLS, rating=NUMBERS, review_body=WORDS,
-    invitee_email=MAILS, interest=WORDS, message=TEXTS, name=TEXTS, first_name=TEXTS, form_name=TEXTS, account_name=WORDS,
-)  # fmt: skip
-TRAITS = having(
-    email=MAILS, phone=WORDS, name=WORDS, firstName=WORDS, company=having(name=WORDS, employee_count=NUMBERS),
-    address=having(country=WORDS), title=WORDS, timezone=WORDS,
-)  # fmt: skip
-CONTEXT = having(
-    page=having(url=URLS, search=URLS, referrer=URLS), campaign=having(name=WORDS, source=WORDS), traits=TRAITS,
-    ip=TEXTS, userAgent=TEXTS, locale=TEXTS, timezone=TEXTS,
-)  # fmt: skip
-EVENTS = st.sampled_from([row.name for row in NAMES]) | WORDS
-MESSAGES = having(
-    userId=st.just("u-1"), anonymousId=st.just("d-1"), previousId=st.just("d-2"), groupId=st.just("g-1"), event=EVENTS,
-    name=WORDS, category=WORDS, properties=PROPERTIES, traits=TRAITS, context=CONTEXT, timestamp=TIMES, sentAt=TIMES,
-    messageId=st.just("m-1"), integrations=ANY,
-)  # fmt: skip
+from services.ingest.domain.segment.names import TRUSTED_ONLY
+from tests.unit.ingest.any_json import CALM, NOW, goes_on, outcome
+from tests.unit.ingest.nearly_right import EVENTS, MESSAGES, PROPERTIES
 
 
 @CALM

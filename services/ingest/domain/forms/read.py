@@ -63,7 +63,7 @@ def read_form(
     def text(ours: str, longest: int = SHORT) -> str | None:
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
-    page = text("page", _LONGEST_URL) or (came_from or "")[:_LONGEST_URL] or None
+    page = text("page", _LONGEST_URL) or (came_from or "").replace("\0", "")[:_LONGEST_URL] or None
     full = person_name(text("name"), text("first"), text("last"))
     consent = _consent(fields, text("consent"), wording, page)
     if consent is not None and consent.email is None:

@@ -2,9 +2,54 @@
 
 import asyncio
 import contextlib
+from typing import Final
+
+_SOON_S: Final = 0.1
+_REST_S: Final = 1.0
 
 
 async def pause(told: asyncio.Event, seconds: float) -> None:
     """Return after so many seconds, or as soon as `told` is set: `stopping`, or a hint that there is work."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(told.wait(), seconds)
+
+
+async def pause_for_either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    """Return after so many seconds, or as soon as one of the two is set."""
+    if one.is_set() or other.is_set():
+        return
+    waiting = [asyncio.create_task(one.wait()), asyncio.create_task(other.wait())]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+class Rounds:
+    """When to look again for rows that are due: soon after something happened, else when the next one is due.
+
+    What another process has written, and died before it could do it, is found within a second.
+    """
+
+    def __init__(self, *, soon_s: float = _SOON_S, rest_s: float = _REST_S) -> None:
+        """Rounds are at least `soon_s` seconds apart, and at most `rest_s`."""
+        self._soon_s = soon_s
+        self._rest_s = rest_s
+        self._stirred = asyncio.Event()
+
+    def stir(self) -> None:
+        """Something was written of which a part may be due before the next round."""
+        self._stirred.set()
+
+    async def wait(self, stopping: asyncio.Event, next_in_s: float | None) -> None:
+        """Return when it is time to look, or when stopping. `next_in_s`: seconds until the next row that is known.
+
+        0 and less is one that is due and could not be dealt with yet.
+        """
+        began = asyncio.get_running_loop().time()
+        most = self._rest_s if next_in_s is None else min(self._rest_s, max(self._soon_s, next_in_s))
+        await pause_for_either(stopping, self._stirred, most)
+        self._stirred.clear()
+        if not stopping.is_set():
+            await pause(stopping, max(0.0, began + self._soon_s - asyncio.get_running_loop().time()))

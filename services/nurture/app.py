@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -69,7 +70,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         )
         closing.push_async_callback(engine.dispose)
         producer = Producer(settings.kafka, client_id="firsthour-nurture", access=settings.kafka_access())
-        publisher = FactPublisher(engine, producer, topics.events, metrics)
+        publisher = FactPublisher(engine, producer, topics, metrics)
         deliverer = Deliverer(
             engine,
             sends,
@@ -80,15 +81,17 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             on_facts=publisher.wake,
         )
 
-        def sendable(names: set[str]) -> None:
-            deliverer.wake(names)
-            publisher.wake()
-
-        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable, bulk=topics.updates_bulk)
         ends = Ends(settings.kafka, client_id=f"{instance}-ends", access=settings.kafka_access())
         closing.push_async_callback(ends.aclose)
         news = News(engine, ends, topics.updates, metrics)
+
+        def sendable(names: Iterable[str]) -> None:
+            deliverer.wake(names)
+            timers.stir()
+            publisher.wake()
+
         timers = Timers(engine, versions, endpoints, facts, metrics, news, on_sendable=sendable)
+        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable, bulk=topics.updates_bulk)
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
@@ -134,7 +137,17 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
         app.include_router(
-            routes(Parts(engine, tokens, endpoints, facts, versions, wake=deliverer.wake, on_facts=publisher.wake))
+            routes(
+                Parts(
+                    engine,
+                    tokens,
+                    endpoints,
+                    facts,
+                    versions,
+                    wake=sendable,
+                    on_facts=partial(publisher.wake, urgent=True),
+                )
+            )
         )
         yield Service(tokens.first(app), tasks)
 

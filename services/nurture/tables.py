@@ -263,7 +263,9 @@ facts = sa.Table(  # rows of the transaction that made them true; gone once Kafk
     _id(primary_key=True),  # the event's id
     sa.Column("key", BYTEA, nullable=False),
     sa.Column("value", BYTEA, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False, server_default="live"),  # in which it is published
     _text("parked_reason", nullable=True),  # Kafka can never take it
+    sa.CheckConstraint("lane IN ('live', 'bulk')", name="facts_lane"),
 )
 
 seen_updates = sa.Table(

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,10 +143,15 @@ class Firsthour:
 @contextmanager
 def installed(
     kafka: str, database: str, topic_prefix: str, folder: Path, *, receiver_port: int, smtp_port: int,
-    settings: dict[str, str] | None = None,
+    settings: dict[str, str] | None = None, workflows: Mapping[str, str] | None = None,
 ) -> Iterator[Firsthour]:  # fmt: skip
-    """Set up and ready; whatever is still running at the end is killed."""
+    """Set up and ready; whatever is still running at the end is killed. `workflows` by name replace those that ship."""
     firsthour = Firsthour(kafka, database, topic_prefix, folder, receiver_port, smtp_port, settings=settings or {})
+    if workflows is not None:
+        shutil.rmtree(firsthour.config / "workflows")
+        (firsthour.config / "workflows").mkdir()
+        for name, text in workflows.items():
+            (firsthour.config / "workflows" / f"{name}.yaml").write_text(text)
     try:
         done = firsthour.command("setup", check=False)
         assert done.returncode == 0, done.stdout + done.stderr

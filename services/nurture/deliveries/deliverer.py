@@ -1,7 +1,8 @@
 """Claims what is due, sends it outside any transaction, and has what came of it recorded (DESIGN section 8).
 
-One queue per endpoint; one statement each 100 ms finds the queues in which something is due, and whoever commits new
-deliveries wakes theirs at once. A delivery is claimed, then begun, then recorded; each step is fenced by the lease.
+One queue per endpoint. One statement finds the queues in which something is due, each 100 ms while there is traffic,
+else when the next one is due; whoever commits new deliveries wakes theirs at once. A delivery is claimed, then begun,
+then recorded; each step is fenced by the lease.
 """
 
 import asyncio
@@ -28,10 +29,9 @@ from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store.leases import LEASE_S
 from shared import clock, log, runtime
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.pause import Rounds
 
 _LOG = log.get(__name__)
-_POLL_S: Final = 0.1
 _STRANGERS_EVERY_S: Final = 10.0
 _STRANDED_AT_ONCE: Final = 500
 _MOST_UNRECORDED: Final = 5000  # beyond it nothing more is claimed: the database does not keep up
@@ -67,6 +67,7 @@ class Deliverer:
         self._on_facts = on_facts
         self._drain_s = drain_s
         self._lease_s = lease_s
+        self._rounds = Rounds()
         self._claims = asyncio.Semaphore(_CLAIMS_AT_ONCE)
         self._workers: set[asyncio.Task[None]] = set()
         self._dice = random.Random()  # noqa: S311 - dice, not a secret
@@ -87,6 +88,10 @@ class Deliverer:
 
     def wake(self, names: Iterable[str]) -> None:
         """Something new stands in these queues."""
+        self._wake(names)
+        self._rounds.stir()
+
+    def _wake(self, names: Iterable[str]) -> None:
         for name in names:
             queue = self._queues.get(name)
             if queue is not None:
@@ -127,9 +132,12 @@ class Deliverer:
         clock_s = asyncio.get_running_loop().time
         look_for_strangers = 0.0
         while not stopping.is_set():
+            next_in_s: float | None = 0.0
             try:
                 async with self._single.connect() as conn:
-                    self.wake(await store_claims.waiting_endpoints(conn, self._queues.keys()))
+                    waiting = await store_claims.waiting(conn, self._queues.keys())
+                    next_in_s = min(waiting.values(), default=None)
+                    self._wake(name for name, seconds in waiting.items() if seconds <= 0)
                     if clock_s() >= look_for_strangers:
                         look_for_strangers = clock_s() + _STRANGERS_EVERY_S
                         for name in await store_claims.strange_endpoints(conn, self._queues.keys()):
@@ -139,7 +147,7 @@ class Deliverer:
             except Exception as error:
                 if not is_transient(error):
                     raise
-            await pause(stopping, _POLL_S)
+            await self._rounds.wait(stopping, next_in_s)
 
     async def _look_at_endpoints(self, conn: AsyncConnection) -> None:
         """Show how they are, and end what would wait for ever for one that wants nothing more."""
@@ -204,6 +212,7 @@ class Deliverer:
                 given, late = queue.next(now())
                 if late:
                     await self._leases.give_back(late)
+                    self._rounds.stir()
                 if given is None:
                     break
                 await self._attempt(queue, given)
@@ -247,6 +256,7 @@ class Deliverer:
     async def _give_back(self, given: Given) -> None:
         self._leases.let_go(given)
         await self._leases.give_back([given])
+        self._rounds.stir()
 
     def _recorded(self, attempted: Sequence[Attempted], endpoints: Iterable[str]) -> None:
         for each in attempted:

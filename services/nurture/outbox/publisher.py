@@ -2,10 +2,13 @@
 
 A fact is a row of the transaction that made it true, published after it, and swept up after a crash. The event's id
 is the row's id, so publishing it twice is still one event.
+
+That a person got in touch is urgent: it goes at once, in the live lane. What became of a delivery is history: it is
+gathered, and goes behind the leads, in the bulk lane.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -15,6 +18,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.domain.delivery import Given, NewDelivery
+from services.nurture.domain.facts import Lane
 from services.nurture.metrics import Metrics
 from services.nurture.store import outbox as store_facts
 from services.nurture.store.outbox import Fact
@@ -26,12 +30,14 @@ from shared.events.identity import Identity, partition_key
 from shared.events.types import ContactTouched, Followup
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
-from shared.pause import pause
+from shared.kafka.topics import Topics
+from shared.pause import pause, pause_for_either
 
 SOURCE: Final = "/nurture"
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000
-_POLL_S: Final = 0.25
+_GATHER_S: Final = 0.5  # for so long, what is not urgent waits for more of it
+_REST_S: Final = 1.0  # between looks for the facts of other processes
 _AGAIN_S: Final = 1.0
 
 Kind: TypeAlias = Literal["followup.scheduled", "followup.sent", "followup.failed", "followup.expired"]
@@ -58,7 +64,7 @@ class FactMaker:
             attempt=attempt,
             reason=reason,
         )
-        return self._fact(kind, about.contact_id, data, now)
+        return self._fact(kind, about.contact_id, data, now, "bulk")
 
     def touched(
         self,
@@ -81,9 +87,9 @@ class FactMaker:
             enrolment=enrolment_id,
             note=note,
         )
-        return self._fact("contact.touched", contact_id, data, now)
+        return self._fact("contact.touched", contact_id, data, now, "live")
 
-    def _fact(self, kind: str, contact_id: UUID, data: Struct, now: datetime) -> Fact:
+    def _fact(self, kind: str, contact_id: UUID, data: Struct, now: datetime, lane: Lane) -> Fact:
         subject = f"contact:{contact_id}"
         identifier = clock.new_id()
         event = make_event(
@@ -96,23 +102,26 @@ class FactMaker:
             data=data,
             trust="trusted",
         )
-        return Fact(identifier, partition_key(subject, self.key_secret), encode(event))
+        return Fact(identifier, partition_key(subject, self.key_secret), encode(event), lane)
 
 
 class FactPublisher:
     """Publishes the outbox. Of all processes one does, holding an advisory lock, so that order is kept."""
 
-    def __init__(self, engine: AsyncEngine, producer: Producer, topic: str, metrics: Metrics) -> None:
+    def __init__(self, engine: AsyncEngine, producer: Producer, topics: Topics, metrics: Metrics) -> None:
         """Nothing happens before `run`."""
         self._engine = engine
         self._producer = producer
-        self._topic = topic
+        self._topic: Mapping[Lane, str] = {"live": topics.events, "bulk": topics.events_bulk}
         self._metrics = metrics
-        self._wake = asyncio.Event()
+        self._new = asyncio.Event()
+        self._urgent = asyncio.Event()
 
-    def wake(self) -> None:
-        """There are new facts."""
-        self._wake.set()
+    def wake(self, *, urgent: bool = False) -> None:
+        """There are new facts; `urgent` ones, or the end, wait for no others."""
+        self._new.set()
+        if urgent:
+            self._urgent.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Publish until `stopping`, then what is left, if Kafka takes it."""
@@ -134,18 +143,21 @@ class FactPublisher:
     async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
         while True:
             ending = stopping.is_set()
-            self._wake.clear()
+            self._new.clear()
+            self._urgent.clear()
             facts = await store_facts.oldest(conn, _AT_ONCE)
             if facts:
                 await self._send(conn, facts)
             if ending:
                 return
             if len(facts) < _AT_ONCE:
-                await pause(self._wake, _POLL_S)
+                await pause_for_either(stopping, self._new, _REST_S)
+                if self._new.is_set():
+                    await pause_for_either(stopping, self._urgent, _GATHER_S)
 
     async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
         """Publish, and only then forget. One that Kafka can never take is parked, and its neighbours go on."""
-        outgoing = [Outgoing(self._topic, fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
+        outgoing = [Outgoing(self._topic[fact.lane], fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
         try:
             if any(too_large(each) for each in outgoing):
                 raise Permanent("larger than a Kafka message may be")

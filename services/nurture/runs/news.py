@@ -19,7 +19,7 @@ from services.nurture.runs.ends import Ends
 from services.nurture.store import overdue as store
 from shared import log
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _POLL_S: Final = 0.1
@@ -88,7 +88,7 @@ class News:
                 await pause(stopping, _POLL_S)
             else:
                 self._wanted.clear()
-                await _either(stopping, self._wanted, _IDLE_S)
+                await pause_for_either(stopping, self._wanted, _IDLE_S)
 
     async def _look(self) -> bool:
         """Ask, or see whether what was asked is answered; whether it is."""
@@ -103,10 +103,3 @@ class News:
             return False
         self._heard, self._question = question.at, None
         return True
-
-
-async def _either(stopping: asyncio.Event, wanted: asyncio.Event, seconds: float) -> None:
-    waiting = [asyncio.create_task(stopping.wait()), asyncio.create_task(wanted.wait())]
-    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()

@@ -1,13 +1,13 @@
 """What time alone brings about: waits that end, deadlines that pass, clocks that run out.
 
-One look each 100 ms, by the indexes of what waits; the row is the truth, so any process may do any of it. What came
-due is judged only once all that had been said until then is known (news.py), and one row that raises is parked
-(isolation.py).
+One look by the indexes of what waits, each 100 ms while there is traffic, else when the first of it is due. The row is
+the truth, so any process may do any of it. What came due is judged only once all that had been said until then is
+known (news.py), and one row that raises is parked (isolation.py).
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
@@ -32,10 +32,10 @@ from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
 from services.nurture.store import overdue as store_overdue
 from services.nurture.store.enrolments import DueRun
-from services.nurture.store.overdue import Late, Overdue
+from services.nurture.store.overdue import Kind, Late
 from shared import log
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.pause import Rounds
 
 _Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
 """Does one kind of overdue work in a transaction: how many rows there were, and what came of it."""
@@ -43,7 +43,6 @@ _Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
 R = TypeVar("R", bound=Row)
 
 _LOG = log.get(__name__)
-_TICK_S: Final = 0.1
 _AT_ONCE: Final = 500
 _COUNT_EVERY_S: Final = 10.0
 
@@ -64,6 +63,7 @@ class Timers:
     ) -> None:
         """`on_sendable` is called after a commit, with the queues in which something new stands."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._versions = versions
         self._endpoints = endpoints
         self._facts = facts
@@ -72,18 +72,24 @@ class Timers:
         self._on_sendable = on_sendable
         self._failing: set[str] = set()
         self._count_at = 0.0  # loop time
+        self._rounds = Rounds()
 
     def missing(self) -> list[str]:
         """The kinds of timers that do not work."""
         return [f"nurture: {kind} that are due cannot be worked off" for kind in sorted(self._failing)]
 
+    def stir(self) -> None:
+        """Runs, deliveries or tasks were written: what they wait for may come soon."""
+        self._rounds.stir()
+
     async def run(self, stopping: asyncio.Event) -> None:
-        """Look each 100 ms until `stopping`; at once again while there is more than one look takes."""
+        """Work off what comes due until `stopping`; at once again while there is more than one look takes."""
         troubled = False
         while not stopping.is_set():
             more = False
+            next_in_s: float | None = 0.0
             try:
-                more = await self._look()
+                more, next_in_s = await self._look()
                 if self._count_at <= asyncio.get_running_loop().time():
                     await self._transact("count of what is parked", self._count_parked)
                     self._count_at = asyncio.get_running_loop().time() + _COUNT_EVERY_S
@@ -95,33 +101,34 @@ class Timers:
                     _LOG.warning("timers_wait", reason=type(error).__name__)
                 troubled = True
             if not more:
-                await pause(stopping, _TICK_S)
+                await self._rounds.wait(stopping, next_in_s)
 
-    async def _look(self) -> bool:
-        """Work off what is overdue; whether there is more."""
-        async with self._engine.connect() as conn:
-            overdue = await store_overdue.look(conn)
-        if overdue.enrolments or overdue.deliveries or overdue.tasks or overdue.windows:
+    async def _look(self) -> tuple[bool, float | None]:
+        """Work off what is overdue; whether there is more, and seconds until the next."""
+        async with self._single.connect() as conn:
+            first = await store_overdue.first_due(conn)
+        overdue = first.overdue()
+        if overdue:
             self._news.want()
-        if not overdue.enrolments:
+        if "enrolments" not in overdue:
             self._metrics.timer_lag.set(0)
         more = False
-        for kind, act in self._acts(overdue, self._news.until(overdue.now)):
+        for kind, act in self._acts(overdue, self._news.until(first.now)):
             more |= await self._transact(kind, act)
-        return more
+        return more, first.next_in_s()
 
-    def _acts(self, overdue: Overdue, until: datetime | None) -> Iterable[tuple[str, _Act]]:
+    def _acts(self, overdue: Collection[Kind], until: datetime | None) -> Iterable[tuple[Kind, _Act]]:
         if until is None:
             return
-        if overdue.enrolments:
+        if "enrolments" in overdue:
             yield _isolated("enrolments", partial(self._due, until), self._wake, store.park)
-        if overdue.deliveries:
+        if "deliveries" in overdue:
             lock = partial(store_overdue.expired, until=until, most=_AT_ONCE)
             yield _isolated("deliveries", lock, self._expire, store_overdue.park_deliveries)
-        if overdue.tasks:
+        if "tasks" in overdue:
             lock = partial(store_overdue.expired_tasks, until=until, most=_AT_ONCE)
             yield _isolated("tasks", lock, self._expire_tasks, store_overdue.park_tasks)
-        if overdue.windows:
+        if "windows" in overdue:
             yield "windows", partial(self._close_windows, until)
 
     async def _transact(self, kind: str, act: _Act) -> bool:
@@ -203,11 +210,11 @@ class Timers:
 
 
 def _isolated(
-    kind: str,
+    kind: Kind,
     lock: Callable[[AsyncConnection], Awaitable[Sequence[R]]],
     do: Callable[[AsyncConnection, Sequence[R]], Awaitable[Done]],
     park: Callable[[AsyncConnection, Mapping[UUID, str]], Awaitable[None]],
-) -> tuple[str, _Act]:
+) -> tuple[Kind, _Act]:
     async def act(conn: AsyncConnection) -> tuple[int, Done]:
         return await work_off(conn, kind, await lock(conn), do, park)
 

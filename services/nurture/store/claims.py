@@ -33,14 +33,13 @@ class Record:
 
 
 _WAITING: Final = sa.text("""
-    SELECT q.name FROM unnest(CAST(:endpoints AS text[])) AS q (name)
-    WHERE EXISTS (
-        SELECT FROM unnest(ARRAY['live', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
-            SELECT due_at FROM deliveries AS d WHERE d.endpoint = q.name AND d.state = 'pending' AND d.lane = l.lane
-            ORDER BY due_at, id LIMIT 1
-        ) AS first
-        WHERE first.due_at <= statement_timestamp()
-    )
+    SELECT q.name, extract(epoch FROM min(first.due_at) - statement_timestamp()) AS seconds
+    FROM unnest(CAST(:endpoints AS text[])) AS q (name)
+    CROSS JOIN unnest(ARRAY['live', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
+        SELECT due_at FROM deliveries AS d WHERE d.endpoint = q.name AND d.state = 'pending' AND d.lane = l.lane
+        ORDER BY due_at, id LIMIT 1
+    ) AS first
+    GROUP BY q.name
 """)
 _STRANGE: Final = sa.text("""
     SELECT DISTINCT endpoint FROM deliveries
@@ -117,9 +116,10 @@ _GIVE_UP: Final = sa.text("""
 """)
 
 
-async def waiting_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:
-    """Of these queues, those in which something is due."""
-    return list((await conn.execute(_WAITING, {"endpoints": list(endpoints)})).scalars())
+async def waiting(conn: AsyncConnection, endpoints: Collection[str]) -> dict[str, float]:
+    """Of these queues, those in which something waits: seconds until its first is due, 0 and less when it is."""
+    rows = await conn.execute(_WAITING, {"endpoints": list(endpoints)})
+    return {row.name: float(row.seconds) for row in rows}
 
 
 async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:

@@ -7,22 +7,25 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.domain.facts import Lane
+
 
 class Fact(NamedTuple):
-    """A row of the outbox: the event's id, its Kafka key and its bytes."""
+    """A row of the outbox: the event's id, its Kafka key, its bytes, and the lane by which it is published."""
 
     id: UUID
     key: bytes
     value: bytes
+    lane: Lane = "live"
 
 
 _PUBLISHER: Final = 0x46_48_4E_46  # "FHNF": all processes must agree on it
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
 _INSERT: Final = sa.text("""
-    INSERT INTO facts (id, key, value)
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]))
+    INSERT INTO facts (id, key, value, lane)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]), CAST(:lanes AS text[]))
 """)
-_OLDEST: Final = sa.text("SELECT id, key, value FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most")
+_OLDEST: Final = sa.text("SELECT id, key, value, lane FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most")
 _PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id")
 _FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
 
@@ -35,8 +38,9 @@ async def become_publisher(conn: AsyncConnection) -> bool:
 async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
     """Keep facts as part of the transaction that makes them true."""
     if facts:
-        ids, keys, values = zip(*facts, strict=True)
-        await conn.execute(_INSERT, {"ids": list(ids), "keys": list(keys), "values": list(values)})
+        ids, keys, values, lanes = zip(*facts, strict=True)
+        arrays = {"ids": list(ids), "keys": list(keys), "values": list(values), "lanes": list(lanes)}
+        await conn.execute(_INSERT, arrays)
 
 
 async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:

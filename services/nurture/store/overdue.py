@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,16 +12,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.domain.delivery import Given
 from services.nurture.store.deliveries import COLUMNS, OF_RUN, given_of
 
+Kind: TypeAlias = Literal["enrolments", "deliveries", "tasks", "windows"]
+
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
-    """Of which kinds something is overdue now, by the database's clock."""
+class FirstDue:
+    """When the first of each kind is due or was due, and the time now; both by the database's clock."""
 
     now: datetime
-    enrolments: bool
-    deliveries: bool
-    tasks: bool
-    windows: bool
+    enrolments: datetime | None
+    deliveries: datetime | None
+    tasks: datetime | None
+    windows: datetime | None
+
+    def overdue(self) -> frozenset[Kind]:
+        """The kinds of which something is overdue."""
+        return frozenset(kind for kind, at in self._each() if at is not None and at <= self.now)
+
+    def next_in_s(self) -> float | None:
+        """Seconds until something is due, 0 and less when something is already; None when nothing waits."""
+        return min(((at - self.now).total_seconds() for _, at in self._each() if at is not None), default=None)
+
+    def _each(self) -> tuple[tuple[Kind, datetime | None], ...]:
+        return (
+            ("enrolments", self.enrolments),
+            ("deliveries", self.deliveries),
+            ("tasks", self.tasks),
+            ("windows", self.windows),
+        )
 
 
 class Late(NamedTuple):
@@ -35,14 +53,12 @@ class Late(NamedTuple):
 # Each is one step into a partial index.
 _LOOK: Final = sa.text("""
     SELECT statement_timestamp(),
-        EXISTS (SELECT FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL
-                    AND due_at <= statement_timestamp()),
-        EXISTS (SELECT FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL
-                    AND expires_at <= statement_timestamp()),
-        EXISTS (SELECT FROM tasks WHERE state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL
-                    AND expires_at <= statement_timestamp()),
-        EXISTS (SELECT FROM enrolments WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL
-                    AND window_missed_at IS NULL AND window_closes_at <= statement_timestamp())
+        (SELECT min(due_at) FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL),
+        (SELECT min(expires_at) FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL),
+        (SELECT min(expires_at) FROM tasks
+            WHERE state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL),
+        (SELECT min(window_closes_at) FROM enrolments
+            WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL)
 """)
 _REACHED: Final = sa.text("""
     SELECT statement_timestamp() AS now, o.partition, o.next_offset - o.base AS reached
@@ -100,9 +116,9 @@ _PARKED: Final = sa.text("""
 """)
 
 
-async def look(conn: AsyncConnection) -> Overdue:
-    """What is overdue."""
-    return Overdue(*(await conn.execute(_LOOK)).one())
+async def first_due(conn: AsyncConnection) -> FirstDue:
+    """When the first of each kind is due."""
+    return FirstDue(*(await conn.execute(_LOOK)).one())
 
 
 async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:

@@ -31,7 +31,11 @@ async def nurture(
 async def published(nurture: Nurture, count: int) -> list[Decoded]:
     """The first facts on the topic of events."""
     consumer = AIOKafkaConsumer(
-        nurture.topics.events, bootstrap_servers=nurture.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50
+        nurture.topics.events,
+        nurture.topics.events_bulk,
+        bootstrap_servers=nurture.kafka,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
     )
     await consumer.start()
     try:

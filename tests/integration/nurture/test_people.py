@@ -153,7 +153,11 @@ async def _facts(nurture: Nurture, count: int) -> list[Any]:
 
 async def _events(nurture: Nurture, count: int) -> list[Any]:
     consumer = AIOKafkaConsumer(
-        nurture.topics.events, bootstrap_servers=nurture.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50
+        nurture.topics.events,
+        nurture.topics.events_bulk,
+        bootstrap_servers=nurture.kafka,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
     )
     await consumer.start()
     found: list[Any] = []

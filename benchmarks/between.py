@@ -1,0 +1,130 @@
+"""Between idle and flood: what a few to some hundred leads a second cost, and how late they are followed up.
+
+One workflow, one webhook for each lead, signed and received. For each rate: POST → webhook from the moment the lead was
+due (open loop), processor time and voluntary context switches (wake-ups) of every process, by `/proc`. Rate 0 is rest.
+
+    python -m benchmarks.between --rates 0 20 50 100 200 400 --seconds 30
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.end_to_end import percentiles, post_leads, received
+from benchmarks.stack import bench_stack
+from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.receiver import receiving_apart
+from tests.support.webhook_receiver import Receiver
+
+_WORKFLOW: Final = """
+workflow: one-webhook
+trigger: {on: lead.captured, max_age: 60m}
+steps:
+  - send: {webhook: marketing-automation, deadline: 5m}
+  - exit
+"""
+_SETTLE_S: Final = 3.0  # after the last webhook: what the leads still cause belongs to them
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process has used since it began: seconds of a processor, wake-ups, resident MB."""
+
+    cpu_s: float
+    wake_ups: int
+    rss_mb: float
+
+
+def processes(firsthour: Firsthour) -> Iterator[tuple[str, psutil.Process]]:
+    """Every process that takes part, by the part that it belongs to."""
+    for name, process in firsthour.processes.items():
+        root = psutil.Process(process.pid)
+        for each in (root, *root.children(recursive=True)):
+            yield name, each
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if each.name().startswith("java"):
+                yield "kafka", each
+            elif each.name().startswith("postgres"):
+                yield "postgres", each
+
+
+def spent(firsthour: Firsthour) -> dict[str, Spent]:
+    """By part: ingest, scoring, nurture, kafka, postgres."""
+    found: dict[str, Spent] = {}
+    for name, process in processes(firsthour):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            cpu, switches = process.cpu_times(), process.num_ctx_switches()
+            before = found.get(name, Spent(0, 0, 0))
+            found[name] = Spent(
+                before.cpu_s + cpu.user + cpu.system,
+                before.wake_ups + switches.voluntary,
+                before.rss_mb + process.memory_info().rss / 2**20,
+            )
+    return found
+
+
+async def at_rate(firsthour: Firsthour, receiver: Receiver, rate: float, seconds: float) -> dict[str, Any]:
+    """One row of the table."""
+    receiver.received.clear()
+    began, before = time.monotonic(), spent(firsthour)
+    row: dict[str, Any] = {"rate": rate}
+    leads = int(rate * seconds)
+    if leads:
+        sent = await post_leads(firsthour, rate=rate, count=leads)
+        row["milliseconds"] = percentiles(await received(receiver, sent, 120))
+        await asyncio.sleep(_SETTLE_S)
+    else:
+        await asyncio.sleep(seconds)
+    took, after = time.monotonic() - began, spent(firsthour)
+    used = {name: after[name].cpu_s - before[name].cpu_s for name in after}
+    if leads:
+        row["cpu_ms_a_lead"] = {name: round(value * 1000 / leads, 2) for name, value in used.items()}
+        row["cpu_ms_a_lead"]["all"] = round(sum(used.values()) * 1000 / leads, 2)
+    else:
+        row["percent_of_a_core"] = {name: round(value / took * 100, 2) for name, value in used.items()}
+    row["wake_ups_a_second"] = {
+        name: round((after[name].wake_ups - before[name].wake_ups) / took, 1)
+        for name in ("ingest", "scoring", "nurture")
+    }
+    row["rss_mb"] = {name: round(each.rss_mb) for name, each in after.items()}
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=float, nargs="+", default=[0, 20, 50, 100, 200, 400])
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args()
+    with contextlib.ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
+        receiver = cleanup.enter_context(receiving_apart())
+        stack = cleanup.enter_context(bench_stack(folder))
+        firsthour = cleanup.enter_context(
+            installed(
+                stack.kafka, stack.database, "", folder,
+                receiver_port=receiver.port, smtp_port=free_ports(1)[0],
+                settings={"FIRSTHOUR_TOPIC_PARTITIONS": "12"}, workflows={"one-webhook": _WORKFLOW},
+            )
+        )  # fmt: skip
+        asyncio.run(_all(firsthour, receiver, options))
+
+
+async def _all(firsthour: Firsthour, receiver: Receiver, options: argparse.Namespace) -> None:
+    await received(receiver, await post_leads(firsthour, rate=20, count=60), 60)
+    await asyncio.sleep(_SETTLE_S)
+    for rate in options.rates:
+        print(json.dumps(await at_rate(firsthour, receiver, rate, options.seconds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test test-unit lint first-runs audit format migration schemas lock bench clean
+.PHONY: help install install-dev run demo test test-unit lint first-runs audit format migration metrics-docs schemas lock bench clean
 .DELETE_ON_ERROR:
 
 # What a shell sets for other programs; here it would change what is installed, or how it runs.
@@ -54,6 +54,9 @@ format: .venv/installed-dev ## Put the code into the style that lint asks for
 
 migration: .venv/installed-dev ## Draft a migration from the tables in code (SERVICE=nurture NAME="what changes")
 	@$(BIN)/python -m tests.support.new_migration "$(SERVICE)" "$(NAME)"
+
+metrics-docs: .venv/installed-dev ## Write the table of docs/metrics.md from the code
+	@$(BIN)/python -m tests.support.metrics_table
 
 schemas: .venv/installed-dev ## Write the events' JSON Schemas into docs/schemas/
 	$(BIN)/python -m shared.events.schemas

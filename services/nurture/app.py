@@ -14,6 +14,7 @@ from services.nurture.api.routes import Parts, routes
 from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.figures import look
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
@@ -31,6 +32,7 @@ from services.nurture.store import overdue as store_overdue
 from shared import log, runtime, secrets
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
+from shared.db.rollup import Rollup
 from shared.db.transient import is_transient
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
@@ -120,6 +122,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
                         engine, versions, endpoints.reps.keys(), versioned, stopping
                     ),
                     "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
+                    "rollup": Rollup(engine, registry, look(registry, endpoints=sends, workflows=_names(versions))).run,
                     "loop-lag": runtime.loop_lag(registry),
                 },
                 {"facts": publisher.run},
@@ -155,6 +158,10 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
 def main(settings: NurtureSettings) -> int:
     """Run until a signal; the exit code."""
     return runtime.run("nurture", settings, settings.nurture_port, lambda: build(settings))
+
+
+def _names(versions: Versions) -> set[str]:
+    return {workflow.name for some in versions.live.by_trigger.values() for workflow in some}
 
 
 async def _keep_versions(

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.lead_hops import LeadHops
+
 _SECONDS_TO_FIRST = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+WINDOW_STATES = ("open", "at_risk", "met", "missed")
 _SECONDS_OF_ATTEMPT = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 
 
@@ -27,11 +30,13 @@ class Metrics:
     timer_failures: Counter
     news_age: Gauge
     failing: Gauge
+    hops: LeadHops
 
 
 def make_metrics(registry: CollectorRegistry) -> Metrics:
     """The figures, in this registry."""
     return Metrics(
+        hops=LeadHops(registry, "enrolled", "attempted", "delivered"),
         updates=Counter("firsthour_nurture_updates", "Updates worked off.", registry=registry),
         enrolments=Counter("firsthour_nurture_enrolments", "Runs begun.", ["workflow"], registry=registry),
         refusals=Counter(
@@ -105,3 +110,52 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
             registry=registry,
         ),
     )
+
+
+class Figures:
+    """What Postgres knows of nurture's work, for the rollup. Those of several processes show the same."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Gauges of one process."""
+        self.windows = Gauge(
+            "firsthour_nurture_windows",
+            "First-hour clocks of the runs of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, and less "
+            "than a quarter of it is left), `met`, `missed`.",
+            ["workflow", "state"],
+            registry=registry,
+        )
+        self.due = Gauge(
+            "firsthour_nurture_deliveries_due",
+            "Deliveries whose time has come and which nobody has claimed; 10,000 means that or more.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.oldest_due = Gauge(
+            "firsthour_nurture_delivery_oldest_due_seconds",
+            "How long the oldest of them has been due.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.timers = Gauge(
+            "firsthour_nurture_timer_oldest_due_seconds",
+            "How long the oldest wait, deadline or clock has been over that nobody has worked off.",
+            ["kind"],
+            registry=registry,
+        )
+        self.claimed = Gauge(
+            "firsthour_nurture_deliveries_claimed",
+            "Deliveries under way: claimed and not yet recorded.",
+            registry=registry,
+        )
+        self.facts = Gauge(
+            "firsthour_nurture_facts_waiting",
+            "Facts on their way to Kafka: `waiting` (10,000: that or more), `parked`: Kafka can never take them.",
+            ["state"],
+            registry=registry,
+        )
+        self.tasks = Gauge(
+            "firsthour_nurture_tasks",
+            "Open tasks: `open`, and `overdue` ones among them, whose deadline is over.",
+            ["state"],
+            registry=registry,
+        )

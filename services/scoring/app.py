@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
+from services.scoring.figures import look
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.metrics import Metrics
 from services.scoring.retention import drops
@@ -18,6 +19,7 @@ from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
+from shared.db.rollup import Rollup
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
@@ -65,6 +67,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             {
                 "kafka": producer.run,
                 "loop": loop.run,
+                "rollup": Rollup(engine, registry, look(registry)).run,
                 "loop-lag": runtime.loop_lag(registry),
                 "revaluing": revaluing.run,
                 "retention": lambda stopping: keep_to(engine, drops(settings), stopping),

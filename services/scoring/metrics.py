@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from shared.lead_hops import LeadHops
 
 
 class Metrics:
@@ -21,7 +23,38 @@ class Metrics:
             registry=registry,
         )
 
+        self.merges = Counter(
+            "firsthour_scoring_merges",
+            "Contacts that were joined into another because one event named both.",
+            registry=registry,
+        )
+        self.hops = LeadHops(registry, "scored")
+
     def unconverted(self, amounts: Mapping[str, int]) -> None:
         """So many amounts of each currency had no rate."""
         for currency, count in amounts.items():
             self._unconverted.labels(currency=currency).inc(count)
+
+
+class Figures:
+    """What Postgres knows of scoring's work, for the rollup."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Gauges of one process; those of several show the same."""
+        self.unpublished = Gauge(
+            "firsthour_scoring_updates_unpublished",
+            "Updates that are committed and not yet known to be on Kafka.",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "firsthour_scoring_amounts_without_rate",
+            "Amounts that count 0 until their currency has a rate, by currency (ISO 4217).",
+            ["currency"],
+            registry=registry,
+        )
+        self.open_leads = Gauge(
+            "firsthour_scoring_leads_open",
+            "Leads of the last 24 hours that have not bought: `all`, and those that nobody has touched.",
+            ["state"],
+            registry=registry,
+        )

@@ -200,7 +200,7 @@ class ConsumerLoop:
                     self._trouble = None
                 records = await self._read(consumer)
                 if records:
-                    with self._metrics.batch(len(records)):
+                    with self._metrics.batch(records):
                         await self._batches.settle(records)
                     self._progress = asyncio.get_running_loop().time()
                 else:

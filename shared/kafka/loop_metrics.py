@@ -1,16 +1,18 @@
 """What the loop counts: topics, lanes, and sources, of which there are only so many."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.clock import utc_now
 from shared.db.dead_letters import DeadLetterRow
 from shared.db.halts import Lane
 from shared.db.offsets import TopicPartition
-from shared.kafka.records import Kind
+from shared.kafka.lag import Waits
+from shared.kafka.records import Kind, Record
 
 _SOURCES: Final = 50  # a further one is counted as `other`
 
@@ -28,7 +30,20 @@ class LoopMetrics:
             registry=registry,
         )
         self._sources: set[str] = set()
+        self._waits = Waits()
         self._lag = Gauge("firsthour_consumer_lag", "Records not yet consumed.", ["topic"], registry=registry)
+        self._lag_seconds = Gauge(
+            "firsthour_consumer_lag_seconds",
+            "Age of the oldest record not yet consumed, looked at every ten seconds.",
+            ["topic"],
+            registry=registry,
+        )
+        self._batch_records = Histogram(
+            "firsthour_consumer_batch_records",
+            "Records of a batch.",
+            registry=registry,
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+        )
         self._halted = Gauge(
             "firsthour_consumer_halted", "1 while a person has to say go on.", ["lane"], registry=registry
         )
@@ -43,11 +58,14 @@ class LoopMetrics:
         self.halted(())
 
     @contextmanager
-    def batch(self, records: int) -> Iterator[None]:
-        """Time one batch and count its records once it is settled."""
+    def batch(self, records: Sequence[Record]) -> Iterator[None]:
+        """Time one batch and count its records once it is settled; what is not settled waits on."""
+        self._waits.read(records)
         with self._seconds.time():
             yield
-        self._records.inc(records)
+        self._waits.settled(records)
+        self._records.inc(len(records))
+        self._batch_records.observe(len(records))
 
     def dead(self, letters: Iterable[DeadLetterRow]) -> None:
         """Count dead letters that are committed."""
@@ -57,13 +75,18 @@ class LoopMetrics:
                 self._sources.add(letter.source)
             self._dead.labels(letter.kind, letter.source if known else "other").inc()
 
-    def lag(self, lag: Mapping[TopicPartition, int]) -> None:
-        """Set the lag of each topic."""
-        topics: dict[str, int] = defaultdict(int)
-        for (topic, _), behind in lag.items():
-            topics[topic] += behind
-        for topic, behind in topics.items():
+    def lag(self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int]) -> None:
+        """Set the lag of each topic: the log ends there, and these are the next offsets."""
+        records: dict[str, int] = defaultdict(int)
+        seconds: dict[str, float] = defaultdict(float)
+        waits = self._waits.look(ends, positions, utc_now().timestamp())
+        for partition, end in ends.items():
+            topic, _ = partition
+            records[topic] += max(0, end - positions[partition])
+            seconds[topic] = max(seconds[topic], waits[partition])
+        for topic, behind in records.items():
             self._lag.labels(topic=topic).set(behind)
+            self._lag_seconds.labels(topic=topic).set(seconds[topic])
 
     def halted(self, lanes: Iterable[Lane]) -> None:
         """Which lanes are halted now."""

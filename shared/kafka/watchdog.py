@@ -41,7 +41,7 @@ async def watch(
                 ends = await consumer.end_offsets(list(consumer.assignment()))
             now = positions()
             lag = {partition: max(0, end - now[partition]) for partition, end in ends.items() if partition in now}
-            metrics.lag(lag)
+            metrics.lag({partition: ends[partition] for partition in lag}, now)
             behind = sum(records for partition, records in lag.items() if moving(partition))
             now = {partition: position for partition, position in now.items() if moving(partition)}
             if now != seen or not behind:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from services.ingest.accept.outgoing import as_outgoing, event_id
 from services.ingest.accept.spool import Spool, SpoolFull
@@ -15,6 +15,7 @@ from services.ingest.config.data_centres import DataCentres
 from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.likelihood import Agents, Visitor, judged, undoubted
+from services.ingest.metrics import IntakeMetrics
 from shared import log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
@@ -22,6 +23,7 @@ from shared.http.problems import FieldError, Problem
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import LARGEST_EVENT, Topics
+from shared.lead_hops import LEAD
 from shared.pause import pause
 
 _LOG = log.get(__name__)
@@ -54,21 +56,11 @@ class Intake:
         self._key_secret = key_secret
         self._data_centres = data_centres
         self._log_each = log.is_debug(__name__)
-        self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
-        self._counters: dict[str, Counter] = {}
-        self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
-        self._pending = Gauge(
-            "firsthour_ingest_spool_pending", "Events in the spool.", registry=registry, multiprocess_mode="livesum"
-        )
-        self._damaged = Gauge(
-            "firsthour_ingest_spool_damaged",
-            "Damaged spool files, for a person to look at.",
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        self._metrics = IntakeMetrics(registry)
         self._held_back: asyncio.Event | None = None  # set once the spool is empty, or cannot be emptied now
         if spool is not None:
-            self._tell(spool)
+            spool.on_written = self._metrics.written
+            self._metrics.spool(spool)
 
     def missing(self) -> list[str]:
         """What keeps it from accepting; while the spool takes events, nothing does."""
@@ -101,6 +93,7 @@ class Intake:
         agents, loop = Agents(), asyncio.get_running_loop()
         rest_at = loop.time() + _AT_A_STRETCH_S
         outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
+        leads: list[datetime] = []  # when they happened, as far as it is believed
         for said in facts:
             fact, told = said, said.told
             if visitor is not None:  # whoever may be anybody is taken for what the request shows, whatever it tells
@@ -112,6 +105,7 @@ class Intake:
             identifier = event_id(fact, source) or new_id()
             trace = trace or _trace_of(identifier)
             ids.append(identifier)
+            leads += _live_lead(fact, source, now)
             outgoing.append(
                 as_outgoing(
                     fact,
@@ -133,10 +127,9 @@ class Intake:
         if self._log_each:
             for identifier in ids:
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace or ""), source=source.name)
-        counter = self._counters.get(source.name)
-        if counter is None:
-            counter = self._counters[source.name] = self._accepted.labels(source=source.name)
-        counter.inc(len(ids))
+        self._metrics.accepted(source.name, len(ids))
+        if leads:
+            self._metrics.leads(source.name, leads, now, utc_now())
         return ids
 
     def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
@@ -177,12 +170,8 @@ class Intake:
             _LOG.error("spool_full", reason=str(full))
             raise _unavailable() from None
         finally:
-            self._tell(spool)
-        self._spooled.inc(len(outgoing))
-
-    def _tell(self, spool: Spool) -> None:
-        self._pending.set(spool.pending)
-        self._damaged.set(spool.damaged)
+            self._metrics.spool(spool)
+        self._metrics.spooled(len(outgoing))
 
     async def drain(self, stopping: asyncio.Event) -> None:
         """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
@@ -193,10 +182,11 @@ class Intake:
         loop = asyncio.get_running_loop()
         adopt_at = probe_at = loop.time()
         while not stopping.is_set():
-            self._tell(spool)
+            self._metrics.spool(spool)
             try:
                 if loop.time() >= adopt_at:
                     adopt_at = loop.time() + _ADOPT_EVERY_S
+                    self._metrics.disk(spool.folder)
                     adopted = await spool.adopt()
                     if adopted:
                         _LOG.warning("spool_adopted", events=adopted)
@@ -229,6 +219,13 @@ class Intake:
             if self._held_back is not None:
                 self._held_back.set()
                 self._held_back = None
+
+
+def _live_lead(fact: Fact, source: Source, now: datetime) -> tuple[datetime, ...]:
+    """When it happened, as far as it is believed, if it is a lead of the live lane."""
+    if fact.type != LEAD or source.lane != "live":
+        return ()
+    return (now if source.public or fact.time is None else min(fact.time, now),)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -6,6 +6,7 @@ fsync carries many. A folder that a dead process left behind is taken over by wh
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from services.ingest.accept.segment_files import Segment, SegmentFolder, pack
 from shared import log
+from shared.clock import utc_now
 from shared.errors import FirsthourError
 from shared.kafka.records import Outgoing
 
@@ -48,17 +50,21 @@ class _Waiting(NamedTuple):
 class Spool:
     """The spool of one process: `put` returns after the fsync; `oldest` and `forget` drain it in order.
 
-    `pending` and `bytes` are what it holds. `refusing`: why it takes nothing now. `damaged`: files that a person
-    has to look at, of all processes.
+    `pending` and `bytes` are what it holds, `since` (Unix time) when it was last empty. `refusing`: why it takes
+    nothing now. `damaged`: files that a person has to look at, of all processes. `on_written` is told the seconds that
+    each write took.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         """Take the first place in the folder that nobody holds. Raises OSError when it cannot."""
-        self._folder = folder
-        self._max_bytes = max_bytes
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self.since: float | None = None
+        self.on_written: Callable[[float], None] = lambda _seconds: None
         self._own = _first_free(folder)
         self._adopted: list[SegmentFolder] = []
         self.pending, self.bytes = _totals(self._own)
+        self._waits_since(_written_at(self._own))
         self.refusing: str | None = None
         self.damaged = self._count_damaged()
         self._waiting: list[_Waiting] = []
@@ -69,10 +75,11 @@ class Spool:
         """Return once all are on disk. Raises SpoolFull when the bound is reached or the disk takes no more."""
         records = [pack(each) for each in outgoing]
         size = sum(map(len, records))
-        if self.bytes + size > self._max_bytes:
-            self.refusing = f"it holds its {self._max_bytes} bytes"
+        if self.bytes + size > self.max_bytes:
+            self.refusing = f"it holds its {self.max_bytes} bytes"
             raise SpoolFull(self.refusing)
         # Counted before it is written: from here on newer events queue behind it.
+        self._waits_since(utc_now().timestamp())
         self.pending += len(records)
         self.bytes += size
         loop = asyncio.get_running_loop()
@@ -86,15 +93,16 @@ class Spool:
         """Write what waits, as one group after the other, until nothing does."""
         while self._waiting:
             group = self._next_group()
+            began = time.monotonic()
             try:
                 await self._call(self._own.append, [record for each in group for record in each.records])
+                self.on_written(time.monotonic() - began)
             except Exception as error:  # noqa: BLE001 - whoever waits is told; this task has to go on
                 if isinstance(error, OSError):
                     self.refusing = f"it cannot be written: {error.strerror}"
                     error = SpoolFull(self.refusing)
                 for each in group:
-                    self.pending -= len(each.records)
-                    self.bytes -= each.size
+                    self._less(len(each.records), each.size)
                     each.written.set_exception(error)
             else:
                 self.refusing = None
@@ -123,8 +131,7 @@ class Spool:
         """Drop what Kafka has acknowledged."""
         folder, segment = spooled.folder, spooled.segment
         await self._call(folder.forget, segment)
-        self.pending -= segment.events
-        self.bytes -= segment.size
+        self._less(segment.events, segment.size)
         if folder is not self._own and not folder.segments:
             self._adopted.remove(folder)
             folder.close()
@@ -133,7 +140,7 @@ class Spool:
         """Take over what dead processes left; return how many events that were. Newer ones queue behind them too."""
         adopted = 0
         held = {folder.path for folder in (*self._adopted, self._own)}
-        for path in _places(self._folder):
+        for path in _places(self.folder):
             if path in held:
                 continue
             try:
@@ -148,6 +155,7 @@ class Spool:
                 continue
             events, size = _totals(folder)
             self._adopted.append(folder)
+            self._waits_since(_written_at(folder))
             self.pending += events
             self.bytes += size
             adopted += events
@@ -161,7 +169,7 @@ class Spool:
         except OSError as error:
             self.refusing = f"it cannot be written: {error.strerror}"
         else:
-            if self.bytes < self._max_bytes:
+            if self.bytes < self.max_bytes:
                 self.refusing = None
 
     async def close(self) -> None:
@@ -172,9 +180,19 @@ class Spool:
         for folder in (*self._adopted, self._own):
             folder.close()
 
+    def _waits_since(self, at: float | None) -> None:
+        if at is not None:
+            self.since = at if self.since is None else min(self.since, at)
+
+    def _less(self, events: int, size: int) -> None:
+        self.pending -= events
+        self.bytes -= size
+        if not self.pending:
+            self.since = None
+
     def _count_damaged(self) -> int:
         waiting = [segment for folder in (*self._adopted, self._own) for segment in folder.segments]
-        aside = sum(1 for path in _places(self._folder) for _ in path.glob("*.damaged"))
+        aside = sum(1 for path in _places(self.folder) for _ in path.glob("*.damaged"))
         return aside + sum(segment.damaged for segment in waiting)
 
     async def _call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -183,6 +201,11 @@ class Spool:
 
 def _totals(folder: SegmentFolder) -> tuple[int, int]:
     return sum(each.events for each in folder.segments), sum(each.size for each in folder.segments)
+
+
+def _written_at(folder: SegmentFolder) -> float | None:
+    """When the oldest segment was last written to."""
+    return folder.segments[0].path.stat().st_mtime if folder.segments else None
 
 
 def _places(folder: Path) -> list[Path]:

@@ -28,6 +28,11 @@ _PREFLIGHT: Final = (
     (b"access-control-max-age", b"86400"),
 )
 _EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, x-ratelimit-reset")
+_REFUSED: Final = 400
+_WHY: Final[Mapping[int, str]] = {
+    400: "unreadable", 401: "no_key", 403: "not_allowed", 404: "unknown", 409: "conflict", 413: "too_large",
+    415: "media_type", 422: "invalid", 429: "too_many", 503: "unavailable",
+}  # fmt: skip
 
 
 class HotPaths:
@@ -53,6 +58,12 @@ class HotPaths:
         self._room = room
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
+        )
+        self._refused = Counter(
+            "firsthour_ingest_refusals",
+            "Requests that were not taken, by source (`none`: it is not known) and why.",
+            ["source", "reason"],
+            registry=registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}  # looking a label up costs five times the counting
 
@@ -109,6 +120,8 @@ class HotPaths:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
             answer = _answer_to(error)
+        if answer.status >= _REFUSED:
+            self._refused.labels("none" if source is None else source.name, _WHY.get(answer.status, "fault")).inc()
         await _respond(send, answer, self._cors(headers, source))
         return answer
 

@@ -115,7 +115,14 @@ class Recorder:
 def observe(recorded: Recorded, metrics: Metrics) -> None:
     """Count what came of attempts."""
     for one, _ in recorded.settled:
-        metrics.deliveries.labels(one.given.endpoint, one.outcome).inc()
-        if one.given.is_first and one.state == "delivered":
-            seconds = (one.finished_at - one.given.triggered_at).total_seconds()
-            metrics.first_followup_seconds.labels(one.given.workflow).observe(max(0.0, seconds))
+        given = one.given
+        metrics.deliveries.labels(given.endpoint, one.outcome).inc()
+        if not given.is_first:
+            continue
+        if given.attempts == 0 and given.lane == "live":
+            metrics.hops.passed("attempted", [given.triggered_at], one.started_at)
+        if one.state == "delivered":
+            seconds = (one.finished_at - given.triggered_at).total_seconds()
+            metrics.first_followup_seconds.labels(given.workflow).observe(max(0.0, seconds))
+            if given.lane == "live":
+                metrics.hops.passed("delivered", [given.triggered_at], one.finished_at)

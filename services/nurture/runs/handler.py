@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -59,6 +60,7 @@ class _Outcome:
     sendable: set[str] = field(default_factory=set)
     begun: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened that began a run
 
 
 class UpdatesHandler:
@@ -92,6 +94,7 @@ class UpdatesHandler:
             self._metrics.enrolments.labels(workflow).inc(count)
         for (workflow, reason), count in outcome.refused.items():
             self._metrics.refusals.labels(workflow, reason).inc(count)
+        self._metrics.hops.passed("enrolled", outcome.leads, clock.utc_now())
         self._on_sendable(outcome.sendable)
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
@@ -238,6 +241,8 @@ class UpdatesHandler:
             else:
                 outcome.refused[workflow.name, refusal] += 1
                 refused.append(Refused(workflow, update, refusal))
+        if begun and update.lane == "live" and update.event.type == LEAD:
+            outcome.leads.append(update.event.time)
         known = any(each.reason == "repeated" for each in refused)  # the very event began one
         if not begun and not known and update.event.type == LEAD:
             batch.refused += [

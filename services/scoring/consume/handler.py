@@ -35,6 +35,7 @@ from shared.events.types import CostRecorded
 from shared.events.updates import Update, Values, decode_update, encode_update, update_key
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
+from shared.lead_hops import LEAD
 from shared.money import is_currency
 
 _LOG = log.get(__name__)
@@ -70,6 +71,7 @@ class _Outcome:
     unconverted: dict[Missing, Amounts] = field(default_factory=dict)
     of_no_currency: int = 0
     fallen: int = 0
+    leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
         """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
@@ -121,6 +123,8 @@ class Scoring:
             counts["other"] = outcome.of_no_currency
         self._metrics.unconverted(counts)
         self._metrics.fallen.inc(outcome.fallen)
+        self._metrics.merges.inc(len(outcome.batch.merged()))
+        self._metrics.hops.passed("scored", outcome.leads, self._clock())
 
     async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> _Outcome:
         """What the events come to. Folded again when orders turn out to be needed that nobody had read.
@@ -182,6 +186,8 @@ class Scoring:
             update = self._update(record, event, folded)
             size += len(update)
             outcome.fallen += folded.fallen
+            if event.type == LEAD and record.topic == self._topics.events:
+                outcome.leads.append(happened(event))
             if size > self._most_bytes and len(fresh) > 1:
                 raise TooMuch
             outcome.rows.append(_event_row(record, event, contact_id))

@@ -1,0 +1,120 @@
+"""The figures of ingest's intake. Labels are names from the configuration, never anything about a person."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.ingest.accept.spool import Spool
+from shared.clock import utc_now
+from shared.lead_hops import LeadHops
+
+_SECONDS_OF_WRITE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class IntakeMetrics:
+    """What was accepted, and how the spool and its disk are."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """One of each for the process; of several workers, `/metrics` adds up or takes the worst."""
+        self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
+        self._leads = Counter("firsthour_ingest_leads", "Leads among them.", ["source"], registry=registry)
+        self._last_lead = Gauge(
+            "firsthour_ingest_last_lead_timestamp_seconds",
+            "When the last lead of the source was accepted (Unix time).",
+            ["source"],
+            registry=registry,
+            multiprocess_mode="max",
+        )
+        self._of_source: dict[str, tuple[Counter, Counter, Gauge]] = {}  # looking a label up costs more than counting
+        self._hops = LeadHops(registry, "received", "acknowledged")
+        self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
+        self._pending = Gauge(
+            "firsthour_ingest_spool_pending", "Events in the spool.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._bytes = Gauge(
+            "firsthour_ingest_spool_bytes", "Bytes in the spool.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._limit = Gauge(
+            "firsthour_ingest_spool_limit_bytes",
+            "Bytes that the spool takes at most.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._age = Gauge(
+            "firsthour_ingest_spool_age_seconds",
+            "How long there has been something in the spool.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._damaged = Gauge(
+            "firsthour_ingest_spool_damaged",
+            "Damaged spool files, for a person to look at.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._written = Histogram(
+            "firsthour_ingest_spool_write_seconds",
+            "Writing one group of events to the spool, with its fsync.",
+            buckets=_SECONDS_OF_WRITE,
+            registry=registry,
+        )
+        self._disk_free = Gauge(
+            "firsthour_ingest_disk_free_bytes",
+            "Room left on the disk of the spool.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._disk_size = Gauge(
+            "firsthour_ingest_disk_size_bytes",
+            "Size of the disk of the spool.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+
+    def accepted(self, source: str, events: int) -> None:
+        """So many events of this source are safe."""
+        self._figures(source)[0].inc(events)
+
+    def leads(self, source: str, happened: Sequence[datetime], received: datetime, safe: datetime) -> None:
+        """Live leads that happened then were received together and are safe now."""
+        _, count, last = self._figures(source)
+        count.inc(len(happened))
+        last.set(safe.timestamp())
+        self._hops.passed("received", happened, received)
+        self._hops.passed("acknowledged", happened, safe)
+
+    def _figures(self, source: str) -> tuple[Counter, Counter, Gauge]:
+        figures = self._of_source.get(source)
+        if figures is None:
+            figures = self._of_source[source] = (
+                self._accepted.labels(source),
+                self._leads.labels(source),
+                self._last_lead.labels(source),
+            )
+        return figures
+
+    def spooled(self, events: int) -> None:
+        """So many events went to the spool."""
+        self._spooled.inc(events)
+
+    def written(self, seconds: float) -> None:
+        """The spool has written a group of events."""
+        self._written.observe(seconds)
+
+    def spool(self, spool: Spool) -> None:
+        """How the spool is."""
+        self._pending.set(spool.pending)
+        self._bytes.set(spool.bytes)
+        self._limit.set(spool.max_bytes)
+        self._age.set(0 if spool.since is None else max(0.0, utc_now().timestamp() - spool.since))
+        self._damaged.set(spool.damaged)
+
+    def disk(self, folder: Path) -> None:
+        """How full the disk is on which this folder lies. Raises OSError."""
+        found = os.statvfs(folder)
+        self._disk_free.set(found.f_bavail * found.f_frsize)
+        self._disk_size.set(found.f_blocks * found.f_frsize)

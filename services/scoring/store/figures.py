@@ -1,0 +1,32 @@
+"""SQL on what is waiting in scoring, for the figures: each a few steps into an index or a small table."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_UNPUBLISHED: Final = sa.text("SELECT coalesce(sum(next_offset - published), 0) FROM consumer_offsets")
+_WITHOUT_RATE: Final = sa.text(
+    "SELECT currency, sum(orders + estimates) FROM unconverted GROUP BY currency ORDER BY 2 DESC LIMIT 50"
+)
+_OPEN: Final = sa.text("""
+    SELECT count(*), count(*) FILTER (WHERE touched_at IS NULL OR touched_at < open_since)
+    FROM contacts
+    WHERE open_since > statement_timestamp() - interval '24 hours' AND merged_into IS NULL
+""")
+
+
+async def unpublished(conn: AsyncConnection) -> int:
+    """Updates between the offsets and what is known to be published."""
+    return int((await conn.execute(_UNPUBLISHED)).scalar_one())
+
+
+async def without_rate(conn: AsyncConnection) -> dict[str, int]:
+    """Amounts that wait for a rate, of the 50 currencies that have most."""
+    return {currency: int(amounts) for currency, amounts in await conn.execute(_WITHOUT_RATE)}
+
+
+async def open_leads(conn: AsyncConnection) -> tuple[int, int]:
+    """Leads of the last 24 hours that have not bought, and how many of them nobody has touched."""
+    everyone, untouched = (await conn.execute(_OPEN)).one()
+    return everyone, untouched

@@ -1,0 +1,82 @@
+"""What the database alone knows, for `/metrics`: looked up every ten seconds, so that no scrape ever asks Postgres.
+
+A look may take five seconds, so what a scrape shows is at most fifteen seconds old. From when it is, also while
+Postgres is away, says `firsthour_rollup_timestamp_seconds`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Gauge
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
+
+from shared import log
+from shared.clock import utc_now
+from shared.db.transient import is_transient
+from shared.pause import pause
+
+Look: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
+"""Reads and sets figures, in a transaction that can only read."""
+
+_LOG = log.get(__name__)
+_EVERY_S: Final = 10.0
+_BOUNDED: Final = sa.text("SET TRANSACTION READ ONLY")
+_NO_LONGER: Final = sa.text("SET LOCAL statement_timeout = '5s'")
+_NOW: Final = sa.text("SELECT clock_timestamp()")
+
+
+class Rollup:
+    """`run` is a task of the service."""
+
+    def __init__(self, engine: AsyncEngine, registry: CollectorRegistry, *looks: Look) -> None:
+        """Each look has a transaction of its own: one that fails keeps no other from its figures."""
+        self._engine = engine
+        self._looks = (self._clock, *looks)
+        self._taken_at = Gauge(
+            "firsthour_rollup_timestamp_seconds",
+            "When the figures that come from Postgres were last looked up (Unix time).",
+            registry=registry,
+        )
+        self._offset = Gauge(
+            "firsthour_database_clock_offset_seconds",
+            "By how much the clock of Postgres is ahead of this machine's.",
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "firsthour_database_connections",
+            "Connections of this process's pool: `busy` of at most `limit`.",
+            ["state"],
+            registry=registry,
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look every ten seconds until `stopping`. While Postgres is away, the figures stay as they were."""
+        while not stopping.is_set():
+            pool = self._engine.pool
+            if isinstance(pool, QueuePool):
+                self._connections.labels("busy").set(pool.checkedout())
+                self._connections.labels("limit").set(pool.size())
+            if all([await self._look(look) for look in self._looks]):
+                self._taken_at.set(utc_now().timestamp())
+            await pause(stopping, _EVERY_S)
+
+    async def _look(self, look: Look) -> bool:
+        try:
+            async with self._engine.begin() as conn:
+                await conn.execute(_BOUNDED)
+                await conn.execute(_NO_LONGER)
+                await look(conn)
+        except Exception as error:  # noqa: BLE001 - figures are no reason to stop; their age shows it
+            if not is_transient(error):
+                _LOG.error("figures_not_looked_up", reason=log.reason(error))
+            return False
+        return True
+
+    async def _clock(self, conn: AsyncConnection) -> None:
+        before = utc_now()
+        theirs = (await conn.execute(_NOW)).scalar_one()
+        ours = before + (utc_now() - before) / 2
+        self._offset.set((theirs - ours).total_seconds())

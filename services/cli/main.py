@@ -14,6 +14,7 @@ from services.cli.dead_letters import dead_letters
 from services.cli.importing import import_
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
+from services.cli.status.command import status
 from services.cli.take_up import take_up
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
@@ -228,6 +229,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 app.command()(backtest)
 app.command("import")(import_)
 app.command("resume")(resume)
+app.command("status")(status)
 topics_group.command("take-up")(take_up)
 app.add_typer(topics_group, name="topics")
 app.add_typer(dead_letters, name="dead-letters")

@@ -1,0 +1,1 @@
+"""`firsthour status`: how an installation is, asked of its services themselves."""

@@ -47,7 +47,7 @@ ENV PATH=/app/bin:/venv/bin:$PATH \
     FIRSTHOUR_STATE=/state \
     FIRSTHOUR_HOST=0.0.0.0
 COPY --from=runtime /venv /venv
-COPY deploy/compose/ready.py deploy/compose/postgres_password.py /usr/local/lib/firsthour/
+COPY deploy/compose/ready.py deploy/compose/passwords.py /usr/local/lib/firsthour/
 COPY --from=code /app /app
 USER 10001:10001
 EXPOSE 8080 8081 8082

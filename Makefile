@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test test-unit lint first-runs audit format migration metrics-docs schemas lock bench clean
+.PHONY: help install install-dev run demo test test-unit lint first-runs audit format migration metrics-docs boards schemas lock bench clean
 .DELETE_ON_ERROR:
 
 # What a shell sets for other programs; here it would change what is installed, or how it runs.
@@ -57,6 +57,9 @@ migration: .venv/installed-dev ## Draft a migration from the tables in code (SER
 
 metrics-docs: .venv/installed-dev ## Write the table of docs/metrics.md from the code
 	@$(BIN)/python -m tests.support.metrics_table
+
+boards: .venv/installed-dev ## Write Grafana's boards from deploy/grafana/boards.py
+	@$(BIN)/python deploy/grafana/boards.py
 
 schemas: .venv/installed-dev ## Write the events' JSON Schemas into docs/schemas/
 	$(BIN)/python -m shared.events.schemas

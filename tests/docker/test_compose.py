@@ -32,7 +32,7 @@ def compose(*arguments: str) -> str:
     done = subprocess.run(
         ["docker", "compose", "--project-name", PROJECT, *arguments],
         cwd=ROOT,
-        env={**os.environ, **ports},
+        env={"COMPOSE_PROFILES": "", **os.environ, **ports},  # their images are no part of what is tried here
         capture_output=True,
         text=True,
         check=False,

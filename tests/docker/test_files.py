@@ -1,5 +1,6 @@
 """What the compose file promises, read from the file itself: no daemon needed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from services.ingest.settings import IngestSettings
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+WATCHING = ["prometheus", "alertmanager", "grafana", "postgres-exporter"]
 OURS = ["secrets", "setup", "ingest", "scoring", "nurture", "sinks"]
 
 
@@ -26,7 +28,7 @@ def read(path: str) -> dict[str, Any]:
 
 def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(published) == 4
+    assert len(published) == 7
     for port in published:
         assert port.startswith(("127.0.0.1:", "${FIRSTHOUR_INGEST_BIND:-127.0.0.1}:"))
 
@@ -34,7 +36,8 @@ def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> No
 def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            assert "PASSWORD" not in name or (name.endswith("_FILE") and value.startswith("/secrets/"))
+            secret = "PASSWORD" in name or "PASS_" in name
+            assert not secret or (name.endswith("_FILE") and value.startswith("/secrets/"))
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -44,6 +47,29 @@ def test_our_containers_can_do_little(compose: dict[str, Any], name: str) -> Non
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["init"] is True
+
+
+@pytest.mark.parametrize("name", WATCHING)
+def test_what_watches_is_bounded_pinned_and_left_out_with_one_word(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    assert service["profiles"] == ["monitoring"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert re.fullmatch(r"[0-9]+m", service["mem_limit"])
+    assert re.search(r":v?[0-9]+\.[0-9]+\.[0-9]+$", service["image"])
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert "COMPOSE_PROFILES=monitoring\n" in (ROOT / ".env").read_text()
+
+
+def test_prometheus_looks_where_the_services_are(compose: dict[str, Any]) -> None:
+    scraped = read("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    for job in scraped:
+        ((target,),) = [config["targets"] for config in job["static_configs"]]
+        host, _, port = target.partition(":")
+        assert host in compose["services"]
+        ours = compose["services"][host].get("ports")
+        assert ours is None or ours[0].endswith(f":{port}")
+    assert {"ingest", "scoring", "nurture"} < {job["job_name"] for job in scraped}
 
 
 @pytest.mark.parametrize("name", ["kafka", "postgres", "ingest", "scoring", "nurture", "sinks"])

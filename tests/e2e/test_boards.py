@@ -1,0 +1,99 @@
+"""Every query of every panel finds something in a real Prometheus that scrapes the real services under load."""
+
+import asyncio
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.metrics_table import figures
+from tests.support.processes import SERVICES, Firsthour
+from tests.support.prometheus import Prometheus, exporting, watching
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "deploy" / "grafana" / "boards.py"))
+
+
+def test_the_boards_are_of_today() -> None:
+    for path, text in SCRIPT["written"]().items():
+        assert path.read_text() == text, "run `make boards`"
+
+
+def test_every_panel_has_a_unit_a_query_and_a_runbook_that_exists() -> None:
+    known = {figure.name for figure in figures()}
+    for name in SCRIPT["BOARDS"]:
+        board = json.loads((SCRIPT["FOLDER"] / f"{name.lower()}.json").read_text())
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(ids) == len(set(ids))
+        for panel in board["panels"]:
+            if panel["type"] == "row":
+                continue
+            assert panel["fieldConfig"]["defaults"]["unit"]
+            assert panel["targets"]
+            for link in panel["links"]:
+                assert (ROOT / "docs" / "runbooks" / Path(link["url"]).name).exists()
+            for target in panel["targets"]:
+                named = [word for word in known if word in target["expr"]]
+                assert named or any(word in target["expr"] for word in ("up{", "process_", "pg_")), target["expr"]
+
+
+async def load(firsthour: Firsthour, stopping: asyncio.Event) -> None:
+    """Leads, and now and then what is refused."""
+    async with httpx.AsyncClient(timeout=20) as http:
+        while not stopping.is_set():
+            lead = {"email": f"{uuid4().hex[:12]}@example.com", "interest": "pricing"}
+            for body in (lead, {"email": "no address"}):
+                await http.post(f"{firsthour.url('ingest')}/v1/leads", json=body, headers=firsthour.key())
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.timeout(240)
+async def test_no_panel_is_empty_under_load(firsthour: Firsthour, tmp_path: Path) -> None:
+    targets = {name: firsthour.ports[name] for name in SERVICES}
+    stopping = asyncio.Event()
+    with (
+        exporting(tmp_path, firsthour.database) as exporter,
+        watching(tmp_path, {**targets, "postgres": exporter}) as prometheus,
+    ):
+        loading = asyncio.create_task(load(firsthour, stopping))
+        try:
+            empty = await _until_full(prometheus)
+        finally:
+            stopping.set()
+            await loading
+    assert not empty
+
+
+async def _until_full(prometheus: Prometheus) -> dict[str, list[str]]:
+    """The queries that still find nothing after a while, by panel."""
+    empty: dict[str, list[str]] = {}
+
+    def full() -> bool:
+        empty.clear()
+        for panel, queries in SCRIPT["queries"]().items():
+            left = [query for query in queries if not _found(prometheus, query)]
+            if left:
+                empty[panel] = left
+        return not empty
+
+    async def asked() -> bool:
+        try:
+            return await asyncio.to_thread(full)
+        except OSError:
+            return False  # Prometheus is starting
+
+    try:
+        await until(asked, 120, every_s=2)
+    except AssertionError:
+        return empty or {"Prometheus": ["does not answer"]}
+    return {}
+
+
+def _found(prometheus: Prometheus, query: str) -> bool:
+    values = [each["value"][1] for each in prometheus.ask(query.replace("$__rate_interval", "30s"))]
+    return any(value != "NaN" for value in values)

@@ -33,6 +33,9 @@ def import_(
     ] = None,
     zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
     currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Code page of its letters, such as cp1250, where it is not UTF-8.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be taken and refused.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
@@ -69,7 +72,7 @@ def import_(
     order = Order(
         file=file,
         source=source,
-        wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone),
+        wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone, encoding),
         restart=restart,
         dry_run=dry_run,
         as_json=as_json,

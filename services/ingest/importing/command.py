@@ -72,9 +72,7 @@ def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -
     if found.questions:
         err.print("firsthour import: this has to be said beforehand where nobody is asked:")
         for each in found.questions:
-            err.print(
-                f"  {each.option} {'|'.join(each.choices) or 'EUR'}    {each.text}", markup=False, highlight=False
-            )
+            err.print(f"  {each.option} {each.example}    {each.text}", markup=False, highlight=False)
         return _WRONG_USE
     if asking is not None and not order.dry_run:
         agreed = asking.agreed()

@@ -7,16 +7,18 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Literal, cast
+from typing import IO, Final, NamedTuple, cast
 
+from services.ingest.domain.sheets.code_pages import WESTERN, keeps_bytes
 from services.ingest.importing.cutting import LONGEST_RECORD, before_last_group, count_lines, whole_lines, whole_records
 from shared.errors import FirsthourError
 
-Encoding = Literal["utf-8", "utf-16-le", "utf-16-be", "cp1252"]
+UTF_8: Final = "utf-8"
 SAMPLE: Final = 1_048_576  # bytes
 _PIECE: Final = 262_144
 _GZIP: Final = b"\x1f\x8b"
 _SHARE_OF_NULS: Final = 0.3
+_EVIDENCE: Final = 65_536  # bytes of lines that are not UTF-8: enough to tell their letters
 
 
 class Unreadable(FirsthourError):  # noqa: N818 - reads as what happened
@@ -40,38 +42,93 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the bytes of a file are to be read. `grouped`: the column whose equal values hold records together."""
+    """How the bytes of a file are to be read. `grouped`: the column whose equal values hold records together.
 
-    encoding: Encoding
+    `page` is that of lines that are not UTF-8, in a file that is: files are glued from others.
+    """
+
+    encoding: str
     delimiter: str | None  # None: a JSON object in each line
     grouped: int | None = None
+    page: str = WESTERN
+
+    def text(self, content: bytes) -> str:
+        """The text of a piece."""
+        if self.encoding != UTF_8 and keeps_bytes(self.encoding):
+            return content.decode(self.encoding, "replace")
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return "".join(self._line(line) for line in content.split(b"\n"))[:-1]
+
+    def _line(self, line: bytes) -> str:
+        try:
+            return line.decode() + "\n"
+        except UnicodeDecodeError:
+            return line.decode(self.page, "replace") + "\n"
 
 
-def sample(path: Path) -> tuple[Encoding, bytes]:
-    """The encoding, and the first megabyte as `pieces` gives it, without a byte order mark. Raises Unreadable."""
+class Letters(NamedTuple):
+    """What a file's bytes say of its letters. `encoding` None: an old code page. `foreign`: lines that are no UTF-8."""
+
+    encoding: str | None
+    foreign: bytes
+
+
+def letters_of(path: Path) -> Letters:
+    """Read the whole file for what is not UTF-8 in it: one customer of ten thousand has a name with an accent.
+
+    Raises Unreadable.
+    """
+    with _opened(path) as raw:
+        file = _unpacked(raw)
+        head = _read(file, SAMPLE)
+        encoding, mark = _marked(head)
+        if encoding is not None and encoding != UTF_8:
+            return Letters(encoding, b"")
+        foreign, others, held, block = bytearray(), bool(mark), b"", head[mark:]
+        while block:
+            lines = held + block
+            end = lines.rfind(b"\n") + 1 if len(lines) <= LONGEST_RECORD else len(lines)
+            whole, held = lines[:end], lines[end:]
+            others |= _sorted_out(whole, foreign)
+            block = _read(file, SAMPLE)
+        others |= _sorted_out(held, foreign)
+    return Letters(UTF_8 if others or not foreign else None, bytes(foreign))
+
+
+def _sorted_out(lines: bytes, foreign: bytearray) -> bool:
+    """Whether some of these lines are UTF-8 beyond ASCII; those that are not UTF-8 go to `foreign`."""
+    if lines.isascii():
+        return False
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return True
+    others = False
+    for line in lines.splitlines():
+        if line.isascii():
+            continue
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            if len(foreign) < _EVIDENCE:
+                foreign += line + b"\n"
+        else:
+            others = True
+    return others
+
+
+def sample(path: Path, encoding: str) -> bytes:
+    """The first megabyte as `pieces` gives it, without a byte order mark. Raises Unreadable."""
     with _opened(path) as raw:
         head = _read(_unpacked(raw), SAMPLE)
-    encoding, mark = _encoding(head)
-    if encoding in ("utf-16-le", "utf-16-be"):
-        return encoding, codecs.getincrementaldecoder(encoding)("replace").decode(head[mark:]).encode()
-    return encoding, head[mark:]
-
-
-def text(content: bytes, encoding: Encoding) -> str:
-    """The text of a piece. A line that is not UTF-8 is taken as Windows-1252: files are glued from others."""
-    if encoding == "cp1252":
-        return content.decode("cp1252", "replace")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return "".join(_line(line) for line in content.split(b"\n"))[:-1]
-
-
-def _line(line: bytes) -> str:
-    try:
-        return line.decode() + "\n"
-    except UnicodeDecodeError:
-        return line.decode("cp1252", "replace") + "\n"
+    head = head[_marked(head)[1] :]
+    if keeps_bytes(encoding) or encoding == UTF_8:
+        return head
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head).encode()
 
 
 def pieces(path: Path, shape: Shape, *, offset: int = 0, line: int = 1, size: int = _PIECE) -> Iterator[Piece]:
@@ -113,10 +170,10 @@ def _first_line(held: bytes) -> int:
     return held.find(b"\n") + 1 or len(held)
 
 
-def _blocks(raw: IO[bytes], encoding: Encoding, offset: int, size: int) -> Iterator[bytes]:
+def _blocks(raw: IO[bytes], encoding: str, offset: int, size: int) -> Iterator[bytes]:
     file = _unpacked(raw)
-    _, mark = _encoding(_read(file, 4))
-    if encoding in ("utf-8", "cp1252"):
+    _, mark = _marked(_read(file, 4))
+    if keeps_bytes(encoding) or encoding == UTF_8:
         _skip(file, mark + offset)
         while block := _read(file, size):
             yield block
@@ -158,22 +215,18 @@ def _read(file: IO[bytes], size: int) -> bytes:
         raise Unreadable(f"the file cannot be read on: {error}") from None
 
 
-def _encoding(head: bytes) -> tuple[Encoding, int]:
-    """The encoding and how many bytes its mark has."""
+def _marked(head: bytes) -> tuple[str | None, int]:
+    """The encoding that a mark or the pattern of its bytes tells, and how many bytes the mark has."""
     for mark, marked in (
-        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF8, UTF_8),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
         if head.startswith(mark):
-            return marked, len(mark)  # type: ignore[return-value]  # the table above holds only these
+            return marked, len(mark)
     if head and head.count(0) > len(head) * _SHARE_OF_NULS:
         return ("utf-16-be" if head[0] == 0 else "utf-16-le"), 0
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return "cp1252", 0
-    return "utf-8", 0
+    return None, 0
 
 
 def fingerprint(path: Path) -> str:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT
+from services.ingest.importing.reading import Shape
 from services.ingest.importing.run import Tally
 from services.ingest.importing.understanding import Understanding
 
@@ -60,7 +61,7 @@ def show_understanding(console: Console, name: str, found: Understanding) -> Non
     if about["delimiter"] is not None:
         shown = {"\t": "tab"}.get(about["delimiter"], about["delimiter"])
         words.append(f"cells end with {shown!r}")
-    words.append({"cp1252": "not UTF-8, read as Windows-1252"}.get(found.shape.encoding, found.shape.encoding))
+    words.append(_letters(found.shape))
     if about["dates"]:
         words.append({"dmy": "day before month", "mdy": "month before day"}[about["dates"]])
     words.append(f"times without a zone are {about['zone']}")
@@ -82,6 +83,13 @@ def show_understanding(console: Console, name: str, found: Understanding) -> Non
         which = f"{without} of the first {looked_at} rows do not say" if without < looked_at else "no row says"
         said = f"Beware: {which} when it happened. Such a row counts as of now, and workflows act on it."
         console.print(said, style="yellow", markup=False, highlight=False)
+
+
+def _letters(shape: Shape) -> str:
+    if shape.encoding.startswith("utf"):
+        return shape.encoding
+    name = shape.encoding.replace("cp125", "Windows-125")
+    return f"not UTF-8, read as {name}"
 
 
 def _plain(text: str) -> str:

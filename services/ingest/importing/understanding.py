@@ -13,6 +13,7 @@ import msgspec
 
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.code_pages import WESTERN, Page, code_page, keeps_bytes, pages_of
 from services.ingest.domain.sheets.columns import (
     Column,
     Kind,
@@ -24,9 +25,10 @@ from services.ingest.domain.sheets.columns import (
 )
 from services.ingest.domain.sheets.sheet import Sheet
 from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
-from services.ingest.importing.reading import Encoding, Shape, sample, text
+from services.ingest.importing.reading import UTF_8, Letters, Shape, letters_of, sample
 from shared.money import is_currency
 
+_MOST_PAGES: Final = 4  # in a question
 _FIRST: Final = 200  # rows whose values tell what a column is
 _DELIMITERS: Final = ",;\t|"
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods, .numbers; .xls
@@ -43,18 +45,26 @@ class Wishes:
     decimals: Decimals | None = None
     currency: str | None = None
     zone: str = "UTC"
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something only the user knows; `option` is how to say it beforehand. No choices: a currency."""
+    """Something only the user knows; `option` is how to say it beforehand. No choices: a currency, or a code page."""
 
     option: str
     text: str
     choices: tuple[str, ...] = ()
 
+    @property
+    def example(self) -> str:
+        """What an answer looks like."""
+        return "|".join(self.choices) or ("cp1250" if self.option == "--encoding" else "EUR")
+
     def accepts(self, answer: str) -> bool:
         """Whether it is an answer."""
+        if self.option == "--encoding":
+            return code_page(answer) is not None
         return answer in self.choices if self.choices else is_currency(answer.upper())
 
 
@@ -83,29 +93,63 @@ def understand(path: Path, wishes: Wishes) -> Understanding:
     if wishes.currency is not None and not is_currency(wishes.currency.upper()):
         raise NotUnderstood("--currency: must be an ISO 4217 code such as EUR")
     csv.field_size_limit(2 * LONGEST_RECORD)
-    encoding, head = sample(path)
+    questions: list[Question] = []
+    shape = _letters(path, wishes, questions)
+    head = sample(path, shape.encoding)
     if not head.strip():
         raise NotUnderstood("the file is empty")
     if head.startswith(_WORKBOOKS):
         raise NotUnderstood("it is a workbook or a packed folder: save the sheet as CSV, and import that")
     if head.lstrip()[:1] == b"{":
-        return _of_lines(head, encoding, wishes)
+        return _of_lines(head, shape, wishes, questions)
     if head.lstrip()[:2] in (b"[{", b"[\n", b"[\r"):
         raise NotUnderstood(
             "a JSON list cannot be read piece by piece: put each object on a line, as `jq -c '.[]'` does"
         )
-    return _of_sheet(head, encoding, wishes)
+    return _of_sheet(head, shape, wishes, questions)
 
 
-def _of_sheet(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
+def _letters(path: Path, wishes: Wishes, questions: list[Question]) -> Shape:
+    """How the file's letters are to be read, and a question where nothing tells."""
+    if wishes.encoding is not None:
+        told = code_page(wishes.encoding)
+        if told is None:
+            raise NotUnderstood(
+                f"--encoding: {wishes.encoding!r} is not known; there are utf-8, cp1250, cp1252 and others"
+            )
+        if told == "utf-16":  # its mark says which half of a letter comes first
+            told = letters_of(path).encoding or "utf-16-le"
+        if not keeps_bytes(told):
+            return Shape(UTF_8 if told == "utf-8-sig" else told, None)
+        mixed = (found := letters_of(path)).foreign and found.encoding == UTF_8
+        return Shape(UTF_8 if mixed else told, None, page=told)
+    found = letters_of(path)
+    if not found.foreign:
+        return Shape(found.encoding or UTF_8, None)
+    pages = pages_of(found.foreign)
+    if len(pages) != 1:
+        questions.append(_which_page(found, pages))
+    page = pages[0].name if pages else WESTERN
+    return Shape(found.encoding or page, None, page=page)
+
+
+def _which_page(found: Letters, pages: Sequence[Page]) -> Question:
+    """With the letters that differ, and no word of anybody."""
+    some = "some lines are" if found.encoding == UTF_8 else "it is"
+    shown = " or ".join(f"{each.letters} ({each.name})" for each in pages[:_MOST_PAGES])
+    asked = f"which letters are right, {shown}?" if pages else "which code page is it, such as cp1250?"
+    return Question("--encoding", f"{some} not UTF-8: {asked}", tuple(each.name for each in pages[:_MOST_PAGES]))
+
+
+def _of_sheet(head: bytes, shape: Shape, wishes: Wishes, questions: list[Question]) -> Understanding:
     begins = len(head) - len(head.lstrip(b"\r\n"))
     told = None
     if head[begins:].lower().startswith(b"sep="):  # Excel's own word for the delimiter
         told = chr(head[begins + 4])
         begins = head.find(b"\n", begins) + 1
-    delimiter = told or _delimiter(text(head[begins : begins + LONGEST_RECORD], encoding))
+    delimiter = told or _delimiter(shape.text(head[begins : begins + LONGEST_RECORD]))
     whole = whole_records(head[begins:], delimiter.encode()) or len(head) - begins
-    read = csv.reader(io.StringIO(text(head[begins : begins + whole], encoding), newline=""), delimiter=delimiter)
+    read = csv.reader(io.StringIO(shape.text(head[begins : begins + whole]), newline=""), delimiter=delimiter)
     names = [name.strip() for name in next(read)]
     header = _header(head[begins:], read.line_num)
     rows = [row for row in read if any(row)]
@@ -116,7 +160,8 @@ def _of_sheet(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
     kind = wishes.kind or guess_kind(names)
     columns = guess_columns(kind, names, rows[:_FIRST], read_map(wishes.map, kind, names))
     line = count_lines(head[: begins + header]) + 1
-    return _asked(columns, rows, kind, Shape(encoding, delimiter), begins=begins + header, line=line, wishes=wishes)
+    shape = replace(shape, delimiter=delimiter)
+    return _asked(columns, rows, kind, shape, questions, begins=begins + header, line=line, wishes=wishes)
 
 
 def _header(head: bytes, lines: int) -> int:
@@ -124,9 +169,9 @@ def _header(head: bytes, lines: int) -> int:
     return len("".join(io.StringIO(head.decode("latin-1"), newline="").readlines()[:lines]))
 
 
-def _of_lines(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
+def _of_lines(head: bytes, shape: Shape, wishes: Wishes, questions: list[Question]) -> Understanding:
     objects: list[dict[str, Any]] = []
-    for each in text(head[: whole_lines(head) or len(head)], encoding).split("\n"):
+    for each in shape.text(head[: whole_lines(head) or len(head)]).split("\n"):
         try:
             said = msgspec.json.decode(each)
         except (msgspec.DecodeError, RecursionError):
@@ -136,13 +181,13 @@ def _of_lines(head: bytes, encoding: Encoding, wishes: Wishes) -> Understanding:
     if not objects:
         raise NotUnderstood("no line of the file's beginning is a JSON object")
     if wishes.kind is None and "specversion" in objects[0]:
-        return Understanding(Sheet("events", ()), Shape(encoding, None), 0, 1, ())
+        return Understanding(Sheet("events", ()), shape, 0, 1, (), tuple(questions))
     plain = dict.fromkeys(k for o in objects for k, v in o.items() if not isinstance(v, dict | list))
     names = list(plain)
     kind = wishes.kind or guess_kind(names)
     rows = [[_cell(each.get(name)) for name in names] for each in objects]
     columns = guess_columns(kind, names, rows[:_FIRST], read_map(wishes.map, kind, names))
-    return _asked(columns, rows, kind, Shape(encoding, None), begins=0, line=1, wishes=wishes)
+    return _asked(columns, rows, kind, shape, questions, begins=0, line=1, wishes=wishes)
 
 
 def _cell(value: Any) -> str:
@@ -166,6 +211,7 @@ def _asked(
     rows: Sequence[Sequence[str]],
     kind: Kind,
     shape: Shape,
+    questions: list[Question],
     *,
     begins: int,
     line: int,
@@ -179,7 +225,6 @@ def _asked(
         return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
 
     _needed(kind, columns, shape)
-    questions: list[Question] = []
     money = values("amount", "margin", "estimated_value", "item.price")
     moments = values("occurred_at")
     dates = wishes.dates or _decided(cells.date_orders, moments, _DATES, questions)
@@ -193,7 +238,7 @@ def _asked(
     currency = wishes.currency.upper() if wishes.currency is not None else None
     zone = "UTC" if in_utc else wishes.zone
     sheet = Sheet(kind, tuple(columns), dates, decimals or "point", currency, zone)
-    shape = Shape(shape.encoding, shape.delimiter, sheet.grouped if shape.delimiter is not None else None)
+    shape = replace(shape, grouped=sheet.grouped if shape.delimiter is not None else None)
     of_orders = sheet.grouped is not None and bool(moments)  # only the first row of an order says when
     undated = (0 if of_orders else len(rows) - len(moments), len(rows))
     return Understanding(sheet, shape, begins, line, tuple(map(tuple, rows[:_FIRST])), tuple(questions), undated)
@@ -236,6 +281,6 @@ def _needed(kind: Kind, columns: Sequence[Column], shape: Shape) -> None:
 
 def answered(wishes: Wishes, answers: Mapping[str, str]) -> Wishes:
     """The wishes with the answers to questions, by option."""
-    names = {"--dates": "dates", "--decimal": "decimals", "--currency": "currency"}
+    names = {"--dates": "dates", "--decimal": "decimals", "--currency": "currency", "--encoding": "encoding"}
     said: dict[str, Any] = {names[option]: answer for option, answer in answers.items()}
     return Wishes(**{**{name: getattr(wishes, name) for name in Wishes.__slots__}, **said})

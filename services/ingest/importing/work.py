@@ -15,7 +15,7 @@ from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets.cells import from_text
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.importing.cutting import LONGEST_RECORD
-from services.ingest.importing.reading import Piece, Shape, text
+from services.ingest.importing.reading import Piece, Shape
 from shared.clock import utc_now
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import LARGEST_EVENT
@@ -71,7 +71,7 @@ class Worker:
 
     def work(self, piece: Piece) -> Worked:
         """The messages of a piece, in the order of its rows."""
-        content = text(piece.content, self._plan.shape.encoding)
+        content = self._plan.shape.text(piece.content)
         worked = Worked([], [], 0)
         if piece.broken:
             worked.refused.append(Refusal(piece.line, "a quote begins here that never ends", [content.rstrip("\r\n")]))

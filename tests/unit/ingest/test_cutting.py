@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.importing.cutting import before_last_group, count_lines, whole_records
-from services.ingest.importing.reading import Piece, Shape, pieces, sample, text
+from services.ingest.importing.reading import Piece, Shape, letters_of, pieces, sample
 
 CSV = st.text(st.sampled_from('ab",;\n\r x'), max_size=60).map(str.encode)
 
@@ -43,11 +43,12 @@ def test_the_pieces_of_a_file_are_the_file_wherever_one_begins(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "some.csv"
         path.write_bytes(gzip.compress(content) if packed else content)
-        found, _ = sample(path)
+        found = letters_of(path).encoding or encoding
         shape = Shape(found, ",")
+        assert sample(path, found) == b"".join(piece.content for piece in pieces(path, shape))
 
         def read(some: Iterable[Piece]) -> list[list[str]]:
-            return [row for each in some for row in csv.reader(io.StringIO(text(each.content, found), newline=""))]
+            return [row for each in some for row in csv.reader(io.StringIO(shape.text(each.content), newline=""))]
 
         whole = list(pieces(path, shape, size=size))
         assert read(whole) == rows_of(written.getvalue().encode())

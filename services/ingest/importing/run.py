@@ -46,7 +46,7 @@ class Tally:
             offset=piece.end,
             read=piece.read,
             line=piece.next_line,
-            taken=before.taken + len(worked.messages),
+            taken=before.taken + worked.taken,
             refused=before.refused + len(worked.refused),
             left_out=before.left_out + worked.left_out,
             refused_bytes=refused_bytes,

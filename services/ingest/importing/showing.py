@@ -133,7 +133,7 @@ def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
     done = tally.progress
     words = [f"{done.taken:,} {'imported' if sent else 'good'}", f"{done.refused:,} refused"]
     if done.left_out:
-        words.append(f"{done.left_out:,} left out because not paid")
+        words.append(f"{done.left_out:,} left out (not paid, or a line of totals)")
     return f"{', '.join(words)}; {seconds:.1f} s"
 
 

@@ -225,9 +225,9 @@ def _asked(
         return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
 
     _needed(kind, columns, shape)
-    money = values("amount", "margin", "estimated_value", "item.price")
+    money = values("amount", "margin", "refunded", "estimated_value", "item.price")
     moments = values("occurred_at")
-    dates = wishes.dates or _decided(cells.date_orders, moments, _DATES, questions)
+    dates = wishes.dates or _decided(cells.date_orders, moments + values("refunded_at"), _DATES, questions)
     decimals = wishes.decimals or _decided(cells.decimals_of, money, _DECIMALS, questions)
     priced = "amount" if kind == "purchases" else "estimated_value"
     if priced in taken and "currency" not in taken and wishes.currency is None:

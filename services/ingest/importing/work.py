@@ -13,7 +13,9 @@ from services.ingest.accept.outgoing import as_outgoing
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets.cells import from_text
+from services.ingest.domain.sheets.columns import WHO
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
+from services.ingest.domain.sheets.totals import is_no_row
 from services.ingest.importing.cutting import LONGEST_RECORD
 from services.ingest.importing.reading import Piece, Shape
 from shared.clock import utc_now
@@ -32,11 +34,15 @@ class Refusal(NamedTuple):
 
 
 class Worked(NamedTuple):
-    """What came of a piece. `messages` are keys and values; what is left out says that nothing was bought."""
+    """What came of a piece. `messages` are keys and values, some rows have several; `taken` rows have one.
+
+    What is left out says that nothing was bought, or sums up the rows above it.
+    """
 
     messages: list[tuple[bytes | None, bytes]]
     refused: list[Refusal]
-    left_out: int
+    taken: int = 0
+    left_out: int = 0
 
 
 class Group(NamedTuple):
@@ -67,16 +73,17 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._reader = SheetReader(plan.sheet, plan.source)
+        self._who = [at for at, column in enumerate(plan.sheet.columns) if column.taken_as in WHO]
         csv.field_size_limit(LONGEST_RECORD * 2)
 
     def work(self, piece: Piece) -> Worked:
         """The messages of a piece, in the order of its rows."""
         content = self._plan.shape.text(piece.content)
-        worked = Worked([], [], 0)
+        worked = Worked([], [])
         if piece.broken:
             worked.refused.append(Refusal(piece.line, "a quote begins here that never ends", [content.rstrip("\r\n")]))
             return worked
-        now, left_out = utc_now(), 0
+        now, taken, left_out = utc_now(), 0, 0
         for group in self._groups(content, piece.line):
             try:
                 fact = self._fact(group)
@@ -85,11 +92,15 @@ class Worker:
                 elif fact.time is not None and fact.time > now + _AHEAD:
                     raise Refused([Wrong("occurred_at", "is ahead of now")])
                 else:
-                    worked.messages.append(self._message(fact, now))
+                    worked.messages.extend(self._messages(group, fact, now))
+                    taken += 1
             except Refused as refused:
+                if is_no_row(group.rows[0], self._who):
+                    left_out += 1
+                    continue
                 reason = "; ".join(f"{each.at}: {each.problem}" for each in refused.wrong)
                 worked.refused.extend(Refusal(group.line, reason, row) for row in group.rows)
-        return worked._replace(left_out=left_out)
+        return worked._replace(taken=taken, left_out=left_out)
 
     def _groups(self, content: str, line: int) -> Iterator[Group]:
         if self._plan.shape.delimiter is None:
@@ -104,7 +115,7 @@ class Worker:
             return
         group = Group(line, [])
         for begins, row in self._rows(content, line):
-            if group.rows and row[grouped] not in ("", group.rows[0][grouped]):
+            if group.rows and (row[grouped] not in ("", group.rows[0][grouped]) or self._sums_up(row, grouped)):
                 yield group
                 group = Group(begins, [])
             if not group.rows:
@@ -112,6 +123,10 @@ class Worker:
             group.rows.append(row)
         if group.rows:
             yield group
+
+    def _sums_up(self, row: list[str], grouped: int) -> bool:
+        """Whether it is no item of the order above it."""
+        return not row[grouped] and is_no_row(row, self._who)
 
     def _rows(self, content: str, line: int) -> Iterator[tuple[int, list[str]]]:
         """Rows that are not empty, at least as long as there are columns, and the lines they begin on."""
@@ -134,6 +149,12 @@ class Worker:
             if len(row) > columns and any(row[columns:]):
                 raise Refused([Wrong("row", f"has {len(row)} cells where the first line has {columns}")])
         return self._reader.from_row(group.rows[0]) if len(group.rows) == 1 else self._reader.from_rows(group.rows)
+
+    def _messages(self, group: Group, fact: Fact, now: datetime) -> list[tuple[bytes | None, bytes]]:
+        messages = [self._message(fact, now)]
+        if self._reader.beside.any and self._plan.shape.delimiter is not None:
+            messages += [self._message(each, now) for each in self._reader.beside.read(group.rows, fact)]
+        return messages
 
     def _message(self, fact: Fact, now: datetime) -> tuple[bytes | None, bytes]:
         plan = self._plan

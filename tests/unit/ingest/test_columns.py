@@ -30,7 +30,7 @@ EXPORTS = {
     "shopify": (
         "Name,Email,Financial Status,Paid at,Currency,Subtotal,Total,Discount Code,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Billing Name,Id,Created at",
         "purchases",
-        "order_id,email,status,occurred_at,currency,-,amount,coupon,item.quantity,item.name,item.price,item.sku,-,-,-",
+        "order_name,email,status,occurred_at,currency,-,amount,coupon,item.quantity,item.name,item.price,item.sku,-,order_id,-",
     ),
     "woocommerce": (
         "Order Number,Order Status,Order Date,Email (Billing),Order Total Amount,Order Currency,Coupon Code,SKU,Quantity,Item Name,Item Cost",
@@ -71,7 +71,7 @@ EXPORTS = {
     "stripe": (
         "id,Description,Created (UTC),Amount,Amount Refunded,Currency,Customer ID,Customer Email,Status",
         "purchases",
-        "order_id,-,occurred_at,amount,-,currency,user_id,email,status",
+        "order_id,-,occurred_at,amount,refunded,currency,user_id,email,status",
     ),
     "german": ("Vorname;Nachname;E-Mail-Adresse *;Telefon;Firma;Anzahl Mitarbeiter;Erstellt am", "leads",
                "first_name,last_name,email,phone,company,size,occurred_at"),

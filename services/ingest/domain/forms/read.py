@@ -1,12 +1,11 @@
 """HTML forms: which field is which, whatever it is called, and whether a person filled it in."""
 
-import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
+from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.countries import country_code
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
@@ -15,8 +14,6 @@ from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
-_SEVERAL: Final = re.compile(r"\s*[,;|]\s*|\s+(?:/|or|oder|ou|o|of|lub)\s+", re.IGNORECASE)
-_ABROAD: Final = re.compile(r"^\s*\(?00\s?(?=[1-9])")
 _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _MOST_PARAMETERS: Final = 100
@@ -209,9 +206,9 @@ def _phone(fields: Fields, theirs: Mapping[str, str]) -> str | None:
     if written is None:
         return None
     region = None if country is None else country_code(country)
-    for each in (written, _SEVERAL.split(written, maxsplit=1)[0]):
-        with suppress(ValueError):
-            return normalise_phone(_ABROAD.sub("+", each), region)
+    found = number_in(written, region)
+    if found is not None:
+        return found
     if "email" not in theirs:
         fields.phone(theirs["phone"])
     return None

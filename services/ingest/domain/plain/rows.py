@@ -3,8 +3,8 @@
 It follows the rules of `read_lead` for text that needs no complaint; a property holds the two to be equal.
 """
 
+import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ _KNOWN: Final = {
 _LONGEST_ID: Final = 256
 _MOST_TRAITS: Final = 100
 _NOBODY: Final = Identity()
+# Numbers that can be read after all.
+_SEVERAL: Final = re.compile(r"^\s*\(?00|[,;|\n]|:::|\s/\s|\d\s(?:or|oder|ou|o|of|lub)\s")
 
 
 class PlainRows:
@@ -47,7 +49,7 @@ class PlainRows:
         self._email, self._phone, self._user_id = at.get("email"), at.get("phone"), at.get("user_id")
         self._first, self._last = at.get("first_name"), at.get("last_name")
         self._names = self._first is not None or self._last is not None
-        self._time = at.get("occurred_at")
+        self._time, self._country = at.get("occurred_at"), at.get("country")
         self._consent, self._wording = at.get("consent"), at.get("consent.wording")
         self._texts = [(name, at[name]) for name in _TEXTS if name in at]
         self._own_traits = [(name, at[name]) for name in at if name in OWN_TRAITS]
@@ -107,8 +109,11 @@ class PlainRows:
             except ValueError:
                 return None
         if self._phone is not None and (written := row[self._phone].strip()):
-            with suppress(ValueError):
+            try:
                 phone = normalise_phone(written)
+            except ValueError:
+                if _SEVERAL.search(written) or (self._country is not None and row[self._country]):
+                    return None
         identity = identify(email=email, phone=phone, user_id=user_id or None)
         if identity == _NOBODY or identity.phone != phone:  # nobody's number is not kept as a trait either
             return None

@@ -4,103 +4,34 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from services.ingest.domain.forms.names import CAMPAIGN, usual_field
 from services.ingest.domain.sheets import opt_outs
+from services.ingest.domain.sheets.column_names import NAMES, Kind
 
-Kind = Literal["leads", "purchases"]
 LEFT_OUT: Final = "-"
 TRAIT: Final = "traits."
 # Columns that a file of refused rows has besides the original ones.
 REFUSED: Final = ("refused_line", "refused_reason")
 
-_WHO: Final = ("email", "phone", "user_id", "anonymous_id")
+WHO: Final = ("email", "phone", "user_id", "anonymous_id")
 _PERSON: Final = ("name", "first_name", "last_name", "company", "role", "country", "locale", "time_zone", "size")
 _CAMPAIGN: Final = tuple(f"campaign.{ours}" for ours in CAMPAIGN.values())
 _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
     "leads": frozenset(
-        {*_WHO, *_PERSON, *_CAMPAIGN, "form", "page", "interest", "message", "estimated_value", "currency", "consent",
+        {*WHO, *_PERSON, *_CAMPAIGN, "form", "page", "interest", "message", "estimated_value", "currency", "consent",
          "consent.wording", opt_outs.OPTED_OUT, opt_outs.STATUS, "occurred_at", "message_id", "row_id"}
     ),
     "purchases": frozenset(
-        {*_WHO, "order_id", "amount", "currency", "margin", "coupon", "occurred_at", "message_id", "status",
-         "item.sku", "item.name", "item.quantity", "item.price"}
+        {*WHO, "order_id", "order_name", "amount", "currency", "margin", "coupon", "occurred_at", "message_id",
+         "status", "refunded", "refunded_at", "item.sku", "item.name", "item.quantity", "item.price"}
     ),
 }  # fmt: skip
 
-# What exports call it, beside the usual names of form fields; the better name first. Letters and digits only.
-_WHO_ELSE: Final[Mapping[str, tuple[str, ...]]] = {
-    "email": ("email", "customeremail", "billingemail", "emailbilling", "contactemail", "emailaddress", "emailid",
-              "fromemailaddress", "emailwork", "kundenemail", "mailadresse"),
-    "phone": ("phone", "phonenumber", "mobilephone", "mobilephonenumber", "workphone", "businessphone", "phonework",
-              "phonemobile", "billingphone", "phonebilling", "defaultaddressphone", "mobilnummer", "rufnummer",
-              "telefongeschaftlich", "telefonmobil"),
-    "user_id": ("userid", "customerid", "kundennummer", "customeruserid", "kundenid"),
-    "anonymous_id": ("anonymousid", "deviceid"),
-    "message_id": ("messageid",),
-}  # fmt: skip
-_NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
-    "leads": {
-        **_WHO_ELSE,
-        "name": ("contactperson", "leadcontactperson", "dealcontactperson", "contactname", "whatsyourname",
-                 "ansprechpartner", "kontaktperson"),
-        "company": ("companyaccount", "account", "accountname", "companyorganization", "associatedcompany",
-                    "defaultaddresscompany"),
-        "role": ("role", "jobtitle", "title", "position", "funktion", "rolle", "poste", "cargo"),
-        "size": ("size", "employees", "numberofemployees", "noofemployees", "companysize", "mitarbeiter",
-                 "mitarbeiterzahl", "anzahlmitarbeiter", "effectif"),
-        "locale": ("locale", "language", "preferredlanguage", "sprache", "langue", "idioma"),
-        "time_zone": ("timezone", "zeitzone"),
-        "country": ("countryregion", "mailingcountry", "countrycode", "defaultaddresscountrycode", "cc"),
-        "campaign.source": ("source", "leadsource", "originalsource", "originalsourcetype", "quelle", "herkunft"),
-        "campaign.name": ("campaign", "campaignname", "kampagne"),
-        "form": ("form", "formname", "formular"),
-        "estimated_value": ("estimatedvalue", "estimatedamount", "dealvalue", "dealamount", "leadvalue",
-                            "potentialvalue", "expectedrevenue", "opportunityamount", "auftragswert"),
-        "currency": ("currency", "currencyisocode", "dealcurrency", "leadcurrencyofvalue", "dealcurrencyofvalue",
-                     "estimatedvaluecurrency", "wahrung", "devise",
-                     "moneda", "valuta"),
-        **opt_outs.NAMES,
-        "consent": ("emailoptin", "acceptsemailmarketing", "acceptsmarketing", "emailmarketingconsent",
-                    "marketingstatus"),
-        "consent.wording": ("consentwording", "consenttext"),
-        "occurred_at": ("occurredat", "capturedat", "becamealeaddate", "createdate", "createddate", "createdat",
-                        "datecreated", "createdtime", "createdutc", "createddateutc", "confirmtime", "optintime",
-                        "submittedat", "submissiondate", "submitdateutc", "submitdate", "signupdate", "timestamp",
-                        "leadleadcreated", "dealdealcreated", "personcreated", "date", "created", "createtime",
-                        "connectedon", "datum", "erstelltam", "erstellt", "angelegtam", "angelegt", "eingangsdatum",
-                        "erstelldatum", "erstellungsdatum", "datedecreation", "creele", "dateajout", "fechadecreacion",
-                        "creadoel", "fechadealta", "datacreazione", "datadicreazione", "creatoil", "aanmaakdatum",
-                        "aangemaaktop", "datadecriacao", "criadoem", "datautworzenia", "utworzono", "datadodania",
-                        "dateadded", "addedat", "addedtime", "registered", "registeredat", "registrationdate",
-                        "subscribedate", "subscribedat", "dateofsubscription", "dateofentry", "fecha", "data"),
-        "row_id": ("leadid", "submissionid", "responseid", "responsetoken", "recordid", "leid", "euid", "contactid",
-                   "id"),
-    },
-    "purchases": {
-        **_WHO_ELSE,
-        "order_id": ("orderid", "ordernumber", "orderno", "bestellnummer", "auftragsnummer", "bestellid",
-                     "numerodecommande", "numerodepedido", "invoicenumber", "rechnungsnummer", "transactionid",
-                     "paymentid"),
-        "amount": ("amount", "total", "ordertotal", "ordertotalamount", "totalpaid", "grandtotal", "totalamount",
-                   "revenue", "gross", "brutto", "gesamtbetrag", "gesamtsumme", "betrag", "summe", "umsatz",
-                   "montant", "importe", "importo", "bedrag", "kwota", "valor"),
-        "currency": ("currency", "ordercurrency", "currencycode", "wahrung", "devise", "moneda", "valuta"),
-        "margin": ("margin", "profit", "marge", "deckungsbeitrag"),
-        "coupon": ("coupon", "couponcode", "coupons", "discountcode", "gutschein", "gutscheincode", "promocode"),
-        "occurred_at": ("occurredat", "paidat", "datepaid", "paiddate", "createdutc", "createddateutc", "orderdate",
-                        "orderedat", "createdat", "created", "date", "purchasedate", "timestamp", "bestelldatum",
-                        "kaufdatum", "datum", "fecha", "data"),
-        "status": ("financialstatus", "paymentstatus", "orderstatus", "status", "zahlungsstatus", "bestellstatus"),
-        "item.sku": ("lineitemsku", "itemsku", "sku", "productsku", "artikelnummer"),
-        "item.name": ("lineitemname", "itemname", "productname", "product", "artikel", "artikelname"),
-        "item.quantity": ("lineitemquantity", "itemquantity", "quantity", "qty", "menge", "anzahl"),
-        "item.price": ("lineitemprice", "itemprice", "itemcost", "unitprice", "einzelpreis"),
-    },
-}  # fmt: skip
 _FORM_NAMES: Final = {"first": "first_name", "last": "last_name"}
-# Orders are named by these only where nothing else names them: Shopify's `Name` is `#1001`, Stripe's `id` is `ch_…`.
+# The webhook of a shop knows an order by its `Id` (Shopify, whose `Name` is `#1001`), or by its payment (Stripe, whose
+# `id` is `ch_…`). What else names it holds its rows together, and stands in where there is no id.
 _ORDER_ELSE: Final = ("name", "id")
 _SHOPIFY: Final = "lineitemname"
 _OF_WHAT: Final = ("person", "contact")
@@ -135,7 +66,7 @@ def plain_name(name: str) -> str:
 def guess_kind(names: Sequence[str]) -> Kind:
     """Purchases have an order and an amount; everything else is leads."""
     plain = {plain_name(name) for name in names}
-    known = _NAMES["purchases"]
+    known = NAMES["purchases"]
     named = not plain.isdisjoint(known["order_id"]) or bool(plain & {_SHOPIFY, "createdutc", "createddateutc"})
     return "purchases" if named and not plain.isdisjoint(known["amount"]) else "leads"
 
@@ -197,20 +128,21 @@ def looks_like_a_row(names: Sequence[str]) -> bool:
 
 
 def _name_orders(names: Sequence[str], ranks: dict[int, tuple[str, int] | None]) -> None:
-    if any(rank is not None and rank[0] == "order_id" for rank in ranks.values()):
-        return
+    known = any(rank is not None and rank[0] == "order_id" for rank in ranks.values())
     plain = [plain_name(name) for name in names]
-    for name in _ORDER_ELSE:
-        if name in plain and (name != "name" or _SHOPIFY in plain):
-            index = plain.index(name)
-            if index in ranks:
-                ranks[index] = ("order_id", 0)
-            return
+    shopify = _SHOPIFY in plain
+    found = [plain.index(name) for name in _ORDER_ELSE if name in plain and (name != "name" or shopify)]
+    found = [index for index in found if index in ranks]
+    if found and known:
+        ranks[found[0]] = ("order_name", 0)
+    elif found:
+        ranks[found[0]], ranks[found[-1]] = ("order_name", 0), ("order_id", 0)
 
 
 def _denied(target: str, rows: Sequence[Sequence[str]], index: int) -> bool:
     """Whether what is in the column cannot be what its name says: an `Email` that holds yes and no."""
-    return target == "email" and any(_values(rows, index)) and _share(_ADDRESS, rows, index) < _HALF
+    values = _values(rows, index) if target == "email" else []
+    return bool(values) and sum(_ADDRESS.search(value) is not None for value in values) < _HALF * len(values)
 
 
 def _share(pattern: re.Pattern[str], rows: Sequence[Sequence[str]], index: int) -> float:
@@ -263,7 +195,7 @@ _KNOWN: Final[Mapping[Kind, Mapping[str, tuple[str, int]]]] = {
         **{plain_name(theirs): (f"campaign.{ours}", 1) for theirs, ours in CAMPAIGN.items()},
         **{word: (target, rank + 1) for target, words in names.items() for rank, word in enumerate(words)},
     }
-    for kind, names in _NAMES.items()
+    for kind, names in NAMES.items()
 }
 _OWN: Final[Mapping[Kind, Mapping[str, str]]] = {
     kind: {target: target for target in of if target != "row_id"} for kind, of in _TARGETS.items()

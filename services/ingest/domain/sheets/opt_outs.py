@@ -71,6 +71,10 @@ class OptOuts:
                 return index
         return None
 
+    def named(self, row: Sequence[Any]) -> list[int]:
+        """The columns that may say since when."""
+        return [index for index in self._flags if _plain(row[index]) not in _NOT_SO]
+
 
 def is_out(cell: object) -> bool:
     """Whether this word of a status means that nothing is to be sent."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.cloud_events import read_cloud_event
@@ -17,14 +18,16 @@ from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column, Kind
+from services.ingest.domain.sheets.contacting import otherwise
 from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts, is_out
 from shared.events.identity import Identity
+from shared.events.types import PurchaseCompleted
 
 FileKind = Kind | Literal["events"]
 _LONGEST_ID: Final = 256
-_PROOF: Final = 500  # characters
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _PAID: Final = frozenset(
     {
@@ -32,9 +35,12 @@ _PAID: Final = frozenset(
         "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald",
     }
 )  # fmt: skip
+_BACK: Final = frozenset(
+    {"refunded", "wcrefunded", "erstattet", "remboursé", "reembolsado", "rimborsato", "terugbetaald"}
+)
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
-     "margin", "status", "row_id", OPTED_OUT, STATUS}
+     "margin", "status", "row_id", "order_name", REFUNDED, REFUNDED_AT, OPTED_OUT, STATUS}
 )  # fmt: skip
 
 
@@ -56,8 +62,9 @@ class Sheet:
     def grouped(self) -> int | None:
         """The column of the order's id, where an order has as many rows as it has items."""
         taken = [column.taken_as for column in self.columns]
-        items = self.kind == "purchases" and any(name.startswith("item.") for name in taken)
-        return taken.index("order_id") if items and "order_id" in taken else None
+        if self.kind != "purchases" or not any(name.startswith("item.") for name in taken):
+            return None
+        return next((taken.index(name) for name in ("order_name", "order_id") if name in taken), None)
 
 
 class SheetReader:
@@ -90,6 +97,7 @@ class SheetReader:
         self._index = {column.name: index for index, column in enumerate(sheet.columns)}
         plain = sheet.kind == "leads" and PlainRows.are_plain(sheet.columns)
         self._plain = PlainRows(sheet.columns, sheet.dates, self._zone) if plain else None
+        self.beside = Beside(sheet.columns, dates=sheet.dates, decimals=sheet.decimals, zone=self._zone)
         self._read: Callable[[Mapping[str, Any]], Fact] = read_lead if sheet.kind == "leads" else read_purchase
 
     def from_row(self, row: Sequence[str]) -> Fact | None:
@@ -125,7 +133,8 @@ class SheetReader:
             return None
         if self._items:
             data["items"] = [item for row in rows if (item := self._item(row))]
-        return self._identified(self._checked(data, wrong), row_id)
+        fact = self._identified(self._checked(data, wrong), row_id)
+        return _of_its_order(fact) if isinstance(fact.data, PurchaseCompleted) else fact
 
     def from_object(self, said: Mapping[str, Any]) -> Fact | None:
         """The fact of one JSON object; None when it says that the order is not paid. Raises Refused."""
@@ -150,8 +159,10 @@ class SheetReader:
         """Fill in what is made of cells; the row's own id, or _UNPAID."""
         cell: dict[str, Any] = {name: value for name, index in self._at.items() if (value := row[index]) != ""}
         status = cell.get("status")
-        if isinstance(status, str) and _letters(status) not in _PAID:
+        if isinstance(status, str) and _letters(status) not in _PAID and not self._went_back(status, cell):
             return _UNPAID
+        if "order_name" in cell:
+            data.setdefault("order_id", cell["order_name"])
         if "first_name" in cell or "last_name" in cell:
             full, first, last = (
                 str(each).strip() for each in (data.get("name", ""), *(cell.get(name, "") for name in _HALVES))
@@ -163,11 +174,16 @@ class SheetReader:
         if "consent" in cell:
             self._consent(cell, data)
         if self._opt_outs.any and (out := self._opt_outs.column(row)) is not None:
-            data["consent"] = {"email": False, "proof": f"column {self._sheet.columns[out].name} of an import"[:_PROOF]}
+            data["consent"] = {"email": False, "proof": proof_of(self._sheet.columns[out])}
         for name in ("amount", "margin", "estimated_value"):
             if name in cell:
                 self._amount(name, cell[name], cell.get("currency"), data, wrong)
         return cell.get("row_id")
+
+    @staticmethod
+    def _went_back(status: str, cell: Mapping[str, Any]) -> bool:
+        """Whether it was paid once: all of it went back, and a column says how much that was."""
+        return _letters(status) in _BACK and bool(str(cell.get(REFUNDED, "")).strip(" 0.,"))
 
     def _time(self, value: Any, data: dict[str, Any], wrong: list[Wrong]) -> None:
         found = cells.moment(str(value), self._sheet.dates, self._zone)
@@ -219,12 +235,7 @@ class SheetReader:
         try:
             fact = self._read(data)
         except Refused as refused:
-            at = {each.at for each in refused.wrong}
-            if at == {"/phone"} and any(data.get(name) for name in ("email", "user_id", "anonymous_id")):
-                # Sheets hold numbers as at home, without the country: a person with an address is not lost for that.
-                written = data.pop("phone")
-                if self._sheet.kind == "leads":
-                    data.setdefault("traits", {})["phone_as_written"] = written
+            if otherwise(data, {each.at for each in refused.wrong}, traits=self._sheet.kind == "leads"):
                 return self._checked(data, wrong)
             more = [each for each in refused.wrong if each.at not in {known.at for known in wrong}]
             raise Refused([self._named(each) for each in (*wrong, *more)]) from None
@@ -250,6 +261,13 @@ class SheetReader:
         if row_id is not None and (own := str(row_id).strip()):
             return f"row:{own}\n{identity.primary(self._source)}"
         return f"row:{hashlib.sha256(_ENCODER.encode((kind, time, data))).hexdigest()}"
+
+
+def _of_its_order(fact: Fact) -> Fact:
+    """Known by its order too: a refund that names nobody finds who bought."""
+    assert isinstance(fact.data, PurchaseCompleted)
+    who = replace(fact.identity, order=fact.data.order_id)
+    return replace(fact, identity=who, data=replace(fact.data, identity=who))
 
 
 _UNPAID: Final = object()

@@ -1,0 +1,81 @@
+"""What a row says beside its lead or purchase: money that went back, and that somebody wants no e-mail any more."""
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from services.ingest.domain.checks import Wrong
+from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.columns import Column
+from services.ingest.domain.sheets.opt_outs import OptOuts
+from shared.events.types import ConsentChanged, LeadCaptured, PurchaseCompleted, PurchaseRefunded
+
+REFUNDED: Final = "refunded"
+REFUNDED_AT: Final = "refunded_at"
+
+
+class Beside:
+    """Reads it from the rows of one sheet."""
+
+    def __init__(self, columns: Sequence[Column], *, dates: DateOrder | None, decimals: Decimals, zone: tzinfo) -> None:
+        """As the sheet says."""
+        at = {column.taken_as: index for index, column in enumerate(columns)}
+        self._columns = columns
+        self._refunded, self._refunded_at = at.get(REFUNDED), at.get(REFUNDED_AT)
+        self._opt_outs = OptOuts([column.taken_as for column in columns])
+        self._dates, self._decimals, self._zone = dates, decimals, zone
+        self.any = self._refunded is not None or self._opt_outs.any
+
+    def read(self, rows: Sequence[Sequence[Any]], fact: Fact) -> list[Fact]:
+        """The facts beside `fact`. Raises Refused when a column cannot be read."""
+        if isinstance(fact.data, PurchaseCompleted):
+            return self._refund(rows, fact, fact.data)
+        if isinstance(fact.data, LeadCaptured) and self._opt_outs.any:
+            return self._opt_out(rows[0], fact)
+        return []
+
+    def _refund(self, rows: Sequence[Sequence[Any]], fact: Fact, order: PurchaseCompleted) -> list[Fact]:
+        """What went back in all, up to the export. Another export of the order tells of no other refund."""
+        written = "" if self._refunded is None else str(_first(rows, self._refunded)).strip()
+        if not written or self._refunded is None:
+            return []
+        found = cells.amount(written, self._decimals)
+        if found is None:
+            raise Refused([Wrong(self._columns[self._refunded].name, "must be an amount such as 129.90")])
+        found = found.lstrip("-")
+        if not found.strip("0."):
+            return []
+        refund = PurchaseRefunded(
+            identity=order.identity, order_id=order.order_id, amount=found, currency=order.currency
+        )
+        at = "" if self._refunded_at is None else _first(rows, self._refunded_at)
+        time = self._moment(at) or fact.time
+        return [Fact("purchase.refunded", fact.identity, refund, time, f"refunds of {order.order_id}")]
+
+    def _opt_out(self, row: Sequence[Any], fact: Fact) -> list[Fact]:
+        """The word, with the time at which it was said: that of the lead may lie before a yes that came between.
+
+        A column that says only yes says it as of now.
+        """
+        out = self._opt_outs.column(row)
+        if out is None:
+            return []
+        said = ConsentChanged(identity=fact.identity, channel="email", given=False, proof=proof_of(self._columns[out]))
+        moments = [moment for index in self._opt_outs.named(row) if (moment := self._moment(row[index])) is not None]
+        time = max(moments, default=None)
+        return [Fact("consent.changed", fact.identity, said, time, f"{fact.sender_id}\nopted out")]
+
+    def _moment(self, cell: Any) -> datetime | None:
+        text = str(cell).strip()
+        return cells.moment(text, self._dates, self._zone) if len(text) > len("1") else None
+
+
+def proof_of(column: Column) -> str:
+    """Where it stands that somebody is out."""
+    return f"column {column.name} of an import"[:500]
+
+
+def _first(rows: Sequence[Sequence[Any]], index: int) -> Any:
+    return next((row[index] for row in rows if row[index] != ""), "")

@@ -1,0 +1,88 @@
+"""What the exports of shops, lists and CRMs call their columns."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from services.ingest.domain.sheets import opt_outs
+
+Kind = Literal["leads", "purchases"]
+
+# What exports call it, beside the usual names of form fields; the better name first. Letters and digits only.
+_WHO_ELSE: Final[Mapping[str, tuple[str, ...]]] = {
+    "email": ("email", "customeremail", "billingemail", "emailbilling", "contactemail", "emailaddress", "emailid",
+              "fromemailaddress", "emailwork", "kundenemail", "mailadresse"),
+    "phone": ("phone", "phonenumber", "mobilephone", "mobilephonenumber", "workphone", "businessphone", "phonework",
+              "phonemobile", "billingphone", "phonebilling", "defaultaddressphone", "mobilnummer", "rufnummer",
+              "telefongeschaftlich", "telefonmobil"),
+    "user_id": ("userid", "customerid", "kundennummer", "customeruserid", "kundenid"),
+    "anonymous_id": ("anonymousid", "deviceid"),
+    "message_id": ("messageid",),
+}  # fmt: skip
+NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
+    "leads": {
+        **_WHO_ELSE,
+        "name": ("contactperson", "leadcontactperson", "dealcontactperson", "contactname", "whatsyourname",
+                 "ansprechpartner", "kontaktperson"),
+        "company": ("companyaccount", "account", "accountname", "companyorganization", "associatedcompany",
+                    "defaultaddresscompany"),
+        "role": ("role", "jobtitle", "title", "position", "funktion", "rolle", "poste", "cargo"),
+        "size": ("size", "employees", "numberofemployees", "noofemployees", "companysize", "mitarbeiter",
+                 "mitarbeiterzahl", "anzahlmitarbeiter", "effectif"),
+        "locale": ("locale", "language", "preferredlanguage", "sprache", "langue", "idioma"),
+        "time_zone": ("timezone", "zeitzone"),
+        "country": ("countryregion", "mailingcountry", "countrycode", "defaultaddresscountrycode", "cc"),
+        "campaign.source": ("source", "leadsource", "originalsource", "originalsourcetype", "quelle", "herkunft"),
+        "campaign.name": ("campaign", "campaignname", "kampagne"),
+        "form": ("form", "formname", "formular"),
+        "estimated_value": ("estimatedvalue", "estimatedamount", "dealvalue", "dealamount", "leadvalue",
+                            "potentialvalue", "expectedrevenue", "opportunityamount", "auftragswert"),
+        "currency": ("currency", "currencyisocode", "dealcurrency", "leadcurrencyofvalue", "dealcurrencyofvalue",
+                     "estimatedvaluecurrency", "wahrung", "devise",
+                     "moneda", "valuta"),
+        **opt_outs.NAMES,
+        "consent": ("emailoptin", "acceptsemailmarketing", "acceptsmarketing", "emailmarketingconsent",
+                    "marketingstatus"),
+        "consent.wording": ("consentwording", "consenttext"),
+        "occurred_at": ("occurredat", "capturedat", "becamealeaddate", "createdate", "createddate", "createdat",
+                        "datecreated", "createdtime", "createdutc", "createddateutc", "confirmtime", "optintime",
+                        "submittedat", "submissiondate", "submitdateutc", "submitdate", "signupdate", "timestamp",
+                        "leadleadcreated", "dealdealcreated", "personcreated", "date", "created", "createtime",
+                        "connectedon", "datum", "erstelltam", "erstellt", "angelegtam", "angelegt", "eingangsdatum",
+                        "erstelldatum", "erstellungsdatum", "datedecreation", "creele", "dateajout", "fechadecreacion",
+                        "creadoel", "fechadealta", "datacreazione", "datadicreazione", "creatoil", "aanmaakdatum",
+                        "aangemaaktop", "datadecriacao", "criadoem", "datautworzenia", "utworzono", "datadodania",
+                        "dateadded", "addedat", "addedtime", "registered", "registeredat", "registrationdate",
+                        "subscribedate", "subscribedat", "dateofsubscription", "dateofentry", "fecha", "data"),
+        "row_id": ("leadid", "submissionid", "responseid", "responsetoken", "recordid", "leid", "euid", "contactid",
+                   "id"),
+    },
+    "purchases": {
+        **_WHO_ELSE,
+        "order_id": ("paymentintentid", "orderid", "ordernumber", "orderno", "bestellnummer", "auftragsnummer",
+                     "bestellid", "numerodecommande", "numerodepedido", "invoicenumber", "rechnungsnummer",
+                     "transactionid",
+                     "paymentid"),
+        "amount": ("amount", "total", "ordertotal", "ordertotalamount", "totalpaid", "grandtotal", "totalamount",
+                   "revenue", "gross", "brutto", "gesamtbetrag", "gesamtsumme", "betrag", "summe", "umsatz",
+                   "montant", "importe", "importo", "bedrag", "kwota", "valor"),
+        "currency": ("currency", "ordercurrency", "currencycode", "wahrung", "devise", "moneda", "valuta"),
+        "margin": ("margin", "profit", "marge", "deckungsbeitrag"),
+        "coupon": ("coupon", "couponcode", "coupons", "discountcode", "gutschein", "gutscheincode", "promocode"),
+        "occurred_at": ("occurredat", "paidat", "datepaid", "paiddate", "createdutc", "createddateutc", "orderdate",
+                        "orderedat", "createdat", "created", "date", "purchasedate", "timestamp", "bestelldatum",
+                        "kaufdatum", "datum", "fecha", "data"),
+        "refunded": ("refundedamount", "amountrefunded", "refundamount", "totalrefunded", "refundtotal",
+                     "orderrefundamount", "ordertotalrefunded", "totalrefundedamount", "orderrefundtotal",
+                     "refundedtotal", "refunds", "refunded",
+                     "amountrefundedtocustomer", "erstattet", "erstatteterbetrag", "erstattungsbetrag", "erstattung",
+                     "ruckerstattung", "ruckerstattungsbetrag", "montantrembourse", "rembourse", "importereembolsado",
+                     "reembolsado", "importorimborsato", "rimborsato", "terugbetaald", "terugbetaaldbedrag",
+                     "valorreembolsado", "kwotazwrotu", "zwrot"),
+        "refunded_at": ("refundeddateutc", "refundeddate", "refundedat", "refunddate", "daterefunded", "erstattetam"),
+        "status": ("financialstatus", "paymentstatus", "orderstatus", "status", "zahlungsstatus", "bestellstatus"),
+        "item.sku": ("lineitemsku", "itemsku", "sku", "productsku", "artikelnummer"),
+        "item.name": ("lineitemname", "itemname", "productname", "product", "artikel", "artikelname"),
+        "item.quantity": ("lineitemquantity", "itemquantity", "quantity", "qty", "menge", "anzahl"),
+        "item.price": ("lineitemprice", "itemprice", "itemcost", "unitprice", "einzelpreis"),
+    },
+}  # fmt: skip

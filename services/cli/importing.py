@@ -3,14 +3,19 @@
 import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place
 
+if TYPE_CHECKING:
+    from services.ingest.importing.foreseeing import Start
+
 _T = TypeVar("_T")
+_WORDS = {"email": "mail", "webhook": "webhook", "task": "task"}
 
 
 def import_(
@@ -37,7 +42,12 @@ def import_(
         str | None, typer.Option(help="Code page of its letters, such as cp1250, where it is not UTF-8.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be taken and refused.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be stored, refused and sent.")
+    ] = False,
+    follow_up: Annotated[
+        bool, typer.Option("--follow-up", help="Follow up also rows that do not say when it happened, as of now.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
@@ -75,12 +85,44 @@ def import_(
         wishes=Wishes(kind, tuple(mapping or ()), dates, decimal, currency, zone, encoding),
         restart=restart,
         dry_run=dry_run,
+        follow_up=follow_up,
+        starts=_starts() if dry_run else (),
         as_json=as_json,
         workers=workers,
     )
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json asks nothing: say --yes or --dry-run with it")
     raise typer.Exit(import_file(order, None if yes or as_json else asking, load(IngestSettings)))
+
+
+def _starts() -> "tuple[Start, ...]":
+    """What the live workflows would do with a row of now; nothing where they cannot be read, which `check` says."""
+    from services.ingest.importing.foreseeing import Start
+    from services.nurture.domain.workflow import Send
+    from services.nurture.language.compile import load_workflows
+    from shared.errors import ConfigurationError
+    from shared.settings import Settings, load
+
+    try:
+        workflows = load_workflows(load(Settings).config).by_name.values()
+    except ConfigurationError as error:
+        typer.echo(f"The workflows cannot be read, so what would be sent is not known: {error}", err=True)
+        return ()
+    return tuple(
+        Start(
+            each.name,
+            each.trigger.on,
+            None if (age := each.trigger.max_age) is None else timedelta(days=age.days, seconds=age.seconds),
+            tuple(
+                dict.fromkeys(
+                    f"{_WORDS[step.target.channel]} {step.target.name}"
+                    for step in each.steps.values()
+                    if isinstance(step, Send)
+                )
+            ),
+        )
+        for each in workflows
+    )
 
 
 def _heard(ask: Callable[[], _T]) -> _T | None:

@@ -34,6 +34,7 @@ class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True, kw_only=T
     traceparent: str | None = None
     claimedtime: datetime | None = None
     trust: Trust = "trusted"
+    undated: bool = False
 
 
 class Event(Envelope[Raw], frozen=True, omit_defaults=True, kw_only=True):
@@ -43,6 +44,7 @@ class Event(Envelope[Raw], frozen=True, omit_defaults=True, kw_only=True):
     `receivedtime`.
     `trust` says who speaks: a `public` sender is a form, a page's key or the snippet, and may be a stranger who claims
     to be somebody else; every other one is `trusted`. An event older than this field is `trusted`.
+    `undated`: of an import that does not say when it happened. `time` is then the import's, and no workflow begins.
     """
 
 
@@ -69,6 +71,7 @@ def make_event(
     data: Struct,
     trust: Trust,
     traceparent: str | None = None,
+    undated: bool = False,
 ) -> Envelope[Struct]:
     """An event from its parts; `data` is the struct that `DATA_TYPES` names for the type.
 
@@ -87,6 +90,7 @@ def make_event(
         traceparent=traceparent,
         claimedtime=time if claimed else None,
         trust=trust,
+        undated=undated,
     )
 
 

@@ -34,8 +34,12 @@ def as_outgoing(
     now: datetime,
     trace: str | None,
     key_secret: bytes,
+    undated: bool = False,
 ) -> Outgoing:
-    """The message for `topic`. `source` is `/sources/<name>`; a time in the future becomes `now`, and is marked."""
+    """The message for `topic`. `source` is `/sources/<name>`; a time in the future becomes `now`, and is marked.
+
+    `undated`: of a file that does not say when it happened.
+    """
     subject = fact.identity.primary(source, trust) or ""
     event = make_event(
         id=identifier,
@@ -47,5 +51,6 @@ def as_outgoing(
         data=fact.data,
         trust=trust,
         traceparent=trace,
+        undated=undated,
     )
     return Outgoing(topic, partition_key(subject, key_secret), encode(event), KAFKA_HEADERS)

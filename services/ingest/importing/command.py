@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -17,17 +19,21 @@ from rich.console import Console
 
 from services.ingest.domain.sheets.columns import NotUnderstood
 from services.ingest.importing import showing
+from services.ingest.importing.foreseeing import Foreseen, Start
 from services.ingest.importing.progress import Progress, ProgressFile
-from services.ingest.importing.reading import Unreadable, fingerprint, pieces
+from services.ingest.importing.reading import Piece, Unreadable, fingerprint, pieces
 from services.ingest.importing.refusals import Refusals
 from services.ingest.importing.run import Import, Tally
 from services.ingest.importing.understanding import Question, Understanding, Wishes, answered, understand
-from services.ingest.importing.work import Plan
+from services.ingest.importing.work import Plan, Worked
 from services.ingest.importing.workers import Workers, working
 from services.ingest.settings import IngestSettings
 from shared import secrets
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _SMALL: Final = 1_000_000  # bytes that one process has read before others have started
 _MOST_WORKERS: Final = 8
@@ -38,13 +44,18 @@ _DONE, _NOT_ALL, _WRONG_USE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command was told. `workers` None: one for each core, and none beside this process for a small file."""
+    """What the command was told. `workers` None: one for each core, and none beside this process for a small file.
+
+    `follow_up`: also rows that do not say when it happened. `starts`: what a row of now would start, for a dry run.
+    """
 
     file: Path
     source: str
     wishes: Wishes
     restart: bool = False
     dry_run: bool = False
+    follow_up: bool = False
+    starts: tuple[Start, ...] = ()
     as_json: bool = False
     workers: int | None = None
 
@@ -63,7 +74,7 @@ def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -
     try:
         found = understand(order.file, order.wishes)
         if not order.as_json:
-            showing.show_understanding(out, order.file.name, found)
+            showing.show_understanding(out, order.file.name, found, follow_up=order.follow_up)
         if found.questions and asking is not None:
             found = _answered(order, found, asking)
     except (NotUnderstood, Unreadable) as error:
@@ -85,9 +96,13 @@ def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -
     _quiet_logs()
     os.nice(_LAST)  # whatever leads need of this machine they get first
     begun = time.monotonic()
-    work = _counted if order.dry_run else _imported
-    tally, refused_file = work(order, found, settings, err)
-    _tell(out, order, found, tally, refused_file=refused_file, seconds=time.monotonic() - begun)
+    foreseen = Foreseen(order.starts)
+    if order.dry_run:
+        tally, refused_file = _counted(order, found, err, foreseen), None
+    else:
+        tally, refused_file = _imported(order, found, settings, err)
+    seconds = time.monotonic() - begun
+    _tell(out, order, found, tally, foreseen, refused_file=refused_file, seconds=seconds)
     return _NOT_ALL if tally.progress.refused or tally.stopped else _DONE
 
 
@@ -101,26 +116,28 @@ def _answered(order: Order, found: Understanding, asking: Asking) -> Understandi
     return understand(order.file, answered(order.wishes, answers))
 
 
-def _counted(order: Order, found: Understanding, _settings: IngestSettings, err: Console) -> tuple[Tally, Path | None]:
+def _counted(order: Order, found: Understanding, err: Console, foreseen: Foreseen) -> Tally:
     """What would come of every row; nothing is sent or written."""
     tally = Tally(Progress(of="", offset=found.begins, line=found.line))
-    plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", b"")
+    plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", b"", follow_up=order.follow_up)
     with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
-        under_way = []
-        for piece in pieces(order.file, found.shape, offset=found.begins, line=found.line):
-            under_way.append((piece, workers.begin(piece)))
-            if len(under_way) >= workers.most:
-                first, future = under_way.pop(0)
-                tally.count(first, future.result(), 0)
-                show(tally)
-        for piece, future in under_way:
-            tally.count(piece, future.result(), 0)
-    return tally, None
+        under_way: deque[tuple[Piece, Future[Worked]]] = deque()
+        waiting = pieces(order.file, found.shape, offset=found.begins, line=found.line)
+        while True:
+            for piece in itertools.islice(waiting, workers.most - len(under_way)):
+                under_way.append((piece, workers.begin(piece)))
+            if not under_way:
+                return tally
+            piece, future = under_way.popleft()
+            worked = future.result()
+            foreseen.add(worked.messages)
+            tally.count(piece, worked, 0)
+            show(tally)
 
 
 def _imported(order: Order, found: Understanding, settings: IngestSettings, err: Console) -> tuple[Tally, Path | None]:
     topic = Topics(settings.topic_prefix).events_bulk
-    about = (fingerprint(order.file), found.sheet, found.shape, order.source, settings.kafka, topic)
+    about = (fingerprint(order.file), found.sheet, found.shape, order.source, order.follow_up, settings.kafka, topic)
     of = hashlib.sha256(msgspec.json.encode([repr(each) for each in about])).hexdigest()
     progress_file = ProgressFile(settings.state, order.file)
     with progress_file.held():
@@ -140,7 +157,8 @@ def _imported(order: Order, found: Understanding, settings: IngestSettings, err:
         )
         given = settings.key_secret
         key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
-        plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", key_secret.encode(), _trace())
+        source, follow_up = f"/sources/{order.source}", order.follow_up
+        plan = Plan(found.sheet, found.shape, source, key_secret.encode(), _trace(), follow_up)
         try:
             with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
                 asyncio.run(_run(order, found, settings, workers, progress_file, refusals, tally, show))
@@ -178,7 +196,14 @@ async def _run(
 
 
 def _tell(
-    out: Console, order: Order, found: Understanding, tally: Tally, *, refused_file: Path | None, seconds: float
+    out: Console,
+    order: Order,
+    found: Understanding,
+    tally: Tally,
+    foreseen: Foreseen,
+    *,
+    refused_file: Path | None,
+    seconds: float,
 ) -> None:
     done = tally.progress
     if order.as_json:
@@ -194,11 +219,17 @@ def _tell(
             "seconds": round(seconds, 2),
             "understood": showing.described(found),
         }
+        if order.dry_run:
+            told |= {"rows": foreseen.first, "would_start": foreseen.described()}
         out.print(msgspec.json.encode(told).decode(), markup=False, highlight=False)
         return
+    if order.dry_run:
+        showing.show_rows(out, foreseen.first)
     lines = [showing.summary(tally, sent=not order.dry_run, seconds=seconds), *showing.reasons(tally)]
     if refused_file is not None:
         lines.append(f"The refused rows, each with its reason: {refused_file}")
+    if order.dry_run:
+        lines += foreseen.lines()
     if tally.stopped:
         lines.append(f"Stopped before line {done.line:,}. The same command goes on from there.")
     for line in lines:

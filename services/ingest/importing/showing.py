@@ -1,7 +1,7 @@
 """What a person sees of an import: what was understood, how far it is, and what came of it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ def described(found: Understanding) -> dict[str, Any]:
     }
 
 
-def show_understanding(console: Console, name: str, found: Understanding) -> None:
+def show_understanding(console: Console, name: str, found: Understanding, *, follow_up: bool) -> None:
     """A table of the columns, and a line of all else."""
     about = described(found)
     words = [f"{name}: {about['kind']}", str(about["format"])]
@@ -81,8 +81,32 @@ def show_understanding(console: Console, name: str, found: Understanding) -> Non
     without, looked_at = found.undated
     if without:
         which = f"{without} of the first {looked_at} rows do not say" if without < looked_at else "no row says"
-        said = f"Beware: {which} when it happened. Such a row counts as of now, and workflows act on it."
+        acts = "starts no workflow; --follow-up treats it as one of now"
+        if follow_up:
+            acts = "is followed up as one of now"
+        said = f"{'Beware: ' if follow_up else ''}{which} when it happened. Such a row {acts}."
         console.print(said, style="yellow", markup=False, highlight=False)
+
+
+def show_rows(console: Console, events: Sequence[Mapping[str, Any]]) -> None:
+    """The first events as they will be stored: whoever imports a file sees what is in it."""
+    table = Table("event", "time", "what is stored")
+    for event in events:
+        said = [f"{name}: {value}" for name, value in _flat(event["data"])]
+        time = "not known" if event.get("undated") else str(event["time"])[:16].replace("T", " ")
+        table.add_row(*map(_plain, (event["type"], time, "; ".join(said))))
+    if events:
+        console.print(table)
+
+
+def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flat(value, "" if name in ("identity", "traits") else f"{before}{name}.")
+        elif isinstance(value, list):
+            yield f"{before}{name}", len(value)
+        else:
+            yield f"{before}{name}", value
 
 
 def _letters(shape: Shape) -> str:

@@ -14,9 +14,9 @@ import msgspec
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.code_pages import WESTERN, Page, code_page, keeps_bytes, pages_of
+from services.ingest.domain.sheets.column_names import Kind
 from services.ingest.domain.sheets.columns import (
     Column,
-    Kind,
     NotUnderstood,
     guess_columns,
     guess_kind,

@@ -54,13 +54,17 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a worker has to know. `source` is `/sources/<name>`."""
+    """All that a worker has to know. `source` is `/sources/<name>`.
+
+    `follow_up`: rows that do not say when it happened are followed up as if it was now.
+    """
 
     sheet: Sheet
     shape: Shape
     source: str
     key_secret: bytes
     trace: str | None = None
+    follow_up: bool = False
 
 
 # A time ahead of us is a mistake of the sheet; taken as now, it would start what is for leads of now.
@@ -167,6 +171,7 @@ class Worker:
             now=now,
             trace=plan.trace,
             key_secret=plan.key_secret,
+            undated=fact.time is None and not plan.follow_up,
         )
         if len(outgoing.value) > LARGEST_EVENT:
             raise Refused([Wrong("row", "is larger than an event may be")])

@@ -84,7 +84,7 @@ class RefusalOut(BaseModel):
 
 BECAUSE: dict[str, str] = {
     "robot": "it was probably a robot's",
-    "late": "it came later than `trigger.max_age` allows",
+    "late": "it came later than `trigger.max_age` allows, or nobody knows when it happened",
     "where": "`where` did not hold",
     "running": "a run for this contact was going on",
     "reentry": "`reentry` allows no further run for this contact yet",

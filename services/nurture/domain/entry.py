@@ -38,8 +38,8 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     """Why this update does not start a run of the workflow; None when it does.
 
     `history` holds the contact's runs of this workflow. The refusals, in the order in which they are looked at:
-    not the trigger's event; already started by this very event; likely a robot's; too old for `max_age`; `where` does
-    not hold; a run is going on; `reentry` forbids another one.
+    not the trigger's event; already started by this very event; likely a robot's; too old for `max_age`, or nobody
+    knows how old; `where` does not hold; a run is going on; `reentry` forbids another one.
     """
     event = update.event
     if event.type != workflow.trigger.on:
@@ -50,6 +50,8 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     if event.human_likelihood < workflow.trigger.human:
         return "robot"
     zone = zone_of(update.contact.time_zone)
+    if event.undated:
+        return "late"
     if workflow.trigger.max_age is not None and plus(event.time, workflow.trigger.max_age, zone) < now:
         return "late"
     if not workflow.where(Facts(update.contact, update.values, event, now)):

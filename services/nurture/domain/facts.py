@@ -17,7 +17,10 @@ from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An event, with its data as plain JSON values. `time` is when it happened, `trust` says who speaks."""
+    """An event, with its data as plain JSON values. `time` is when it happened, `trust` says who speaks.
+
+    `undated`: nobody knows when it happened; it starts nothing.
+    """
 
     id: UUID
     type: str
@@ -25,6 +28,7 @@ class Happening:
     source: str
     data: dict[str, Any]
     trust: Trust = "trusted"
+    undated: bool = False
 
     @property
     def human_touch(self) -> bool:
@@ -72,6 +76,7 @@ class _Event(Struct, frozen=True):
     source: str
     data: dict[str, Any]
     trust: Trust = "trusted"
+    undated: bool = False
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
@@ -94,4 +99,4 @@ def read_event(event: bytes | msgspec.Raw) -> Happening:
         raise Permanent(f"undecodable event in an update: {without_values(error)}") from None
     if read.time.tzinfo is None:
         raise Permanent("event time without a time zone")
-    return Happening(read.id, read.type, read.time, read.source, read.data, read.trust)
+    return Happening(read.id, read.type, read.time, read.source, read.data, read.trust, read.undated)

@@ -202,23 +202,42 @@ async def test_the_same_file_twice_is_the_same_events(place: Place) -> None:
     assert {(event.id, key) for key, (event, _data) in both} == {(event.id, key) for key, (event, _data) in first}
 
 
-async def test_a_dry_run_counts_and_touches_nothing(place: Place) -> None:
-    file = place.file("leads.csv", "email\na@example.com\nnobody\n")
+async def test_a_dry_run_shows_twenty_rows_as_they_will_be_stored_and_touches_nothing(place: Place) -> None:
+    rows = "".join(f"Paweł {number:02},p{number:02}@example.com\n" for number in range(30))
+    file = place.file("leads.csv", f"Name,email\n{rows}Nobody,nobody\n")
     done = place.run(file, "--dry-run")
     assert done.returncode == 1
-    assert "1 good, 1 refused" in done.stdout
-    assert "a@example.com" not in done.stdout + done.stderr
+    assert "30 good, 1 refused" in done.stdout
+    assert [f"p{number:02}@example.com; name: Paweł {number:02}" in done.stdout for number in range(30)] == (
+        [True] * 20 + [False] * 10
+    )
+    assert "No row starts a workflow: nothing is sent to anybody." in done.stdout
+    told = json.loads(place.run(file, "--dry-run", "--follow-up", "--json").stdout)
+    assert [each["workflow"] for each in told["would_start"]] == ["first-hour"]
+    assert told["would_start"][0]["at_most"] == 30
+    assert "mail thanks" in told["would_start"][0]["sends"]
+    assert (len(told["rows"]), told["rows"][0]["data"]["name"]) == (20, "Paweł 00")
     assert sorted(path.name for path in place.folder.iterdir()) == ["leads.csv"]
     assert await place.events() == []
 
 
 async def test_rows_that_do_not_say_when_are_warned_of(place: Place) -> None:
     undated = place.run(place.file("list.csv", "email\na@example.com\n"), "--dry-run")
-    assert "no row says when it happened" in undated.stdout
+    assert "no row says when it happened. Such a row starts no workflow" in undated.stdout
     some = place.run(place.file("some.csv", "email,date\na@example.com,\nb@example.com,2026-01-01\n"), "--dry-run")
     assert "1 of the first 2 rows do not say when it happened" in some.stdout
     orders = "Name,Email,Paid at,Total,Currency,Lineitem name\n#1,a@example.com,2026-01-01,5,EUR,Cup\n#1,,,,,Plate\n"
     assert "when it happened" not in place.run(place.file("orders.csv", orders), "--dry-run").stdout
+
+
+async def test_rows_that_do_not_say_when_are_marked_unless_they_are_to_be_followed_up(place: Place) -> None:
+    file = place.file("some.csv", "email,date\na@example.com,\nb@example.com,2026-01-01\n")
+    place.imported(file)
+    assert {data.identity.email: event.undated for _, (event, data) in await place.events()} == {
+        "a@example.com": True, "b@example.com": False,
+    }  # fmt: skip
+    place.imported(file, "--follow-up", "--source", "again")
+    assert {event.undated for _, (event, _) in await place.events() if event.source == "/sources/again"} == {False}
 
 
 async def test_it_asks_before_it_begins(place: Place) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,6 +29,13 @@ def test_too_late() -> None:
     assert may_enrol(a_workflow(HOOK), an_update(), [], NOW + minutes(61)) == "late"
     anytime = a_workflow(HOOK, trigger={"on": "lead.captured"})
     assert may_enrol(anytime, an_update(), [], NOW + timedelta(days=400)) is None
+
+
+def test_what_nobody_knows_the_age_of_starts_nothing() -> None:
+    update = an_update()
+    undated = replace(update, event=replace(update.event, undated=True))
+    for workflow in (a_workflow(HOOK), a_workflow(HOOK, trigger={"on": "lead.captured"})):
+        assert may_enrol(workflow, undated, [], NOW) == "late"
 
 
 def test_what_is_likely_a_robots_starts_nothing_unless_the_workflow_says_so() -> None:

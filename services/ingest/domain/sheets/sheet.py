@@ -20,7 +20,8 @@ from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
-from services.ingest.domain.sheets.columns import LEFT_OUT, Column, Kind
+from services.ingest.domain.sheets.column_names import Kind
+from services.ingest.domain.sheets.columns import LEFT_OUT, Column
 from services.ingest.domain.sheets.contacting import otherwise
 from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts, is_out
 from shared.events.identity import Identity

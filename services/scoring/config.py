@@ -13,11 +13,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.customer.value import monthly
-from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
+from services.scoring.domain.model import FitRule, Home, Model, ResponseCurve, SourceModel
 from services.scoring.domain.rates import Rates
 from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigurationError
 from shared.money import is_amount, is_currency, to_minor
+from shared.places.countries import country_code
+from shared.places.zones import zone_named, zone_of_country
 
 FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
@@ -42,6 +44,20 @@ def _seconds(text: str) -> str:
     if not (text[:-1].isdigit() and text[-1:] in _UNITS and int(text[:-1]) > 0):
         raise ValueError("must be a length of time such as 12h or 14d")
     return text
+
+
+def _country(text: str) -> str:
+    code = country_code(text)
+    if code is None:
+        raise ValueError("must be a country such as DE")
+    return code
+
+
+def _time_zone(text: str) -> str:
+    zone = zone_named(text)
+    if zone is None:
+        raise ValueError("must be a time zone such as Europe/Berlin")
+    return zone
 
 
 Currency = Annotated[str, AfterValidator(_currency)]
@@ -138,6 +154,8 @@ class _File(ConfigModel):
     tiers: Annotated[dict[Annotated[str, Field(min_length=1, max_length=40)], Amount], Field(max_length=20)] = Field(
         default_factory=dict
     )
+    country: Annotated[str, AfterValidator(_country)] | None = None
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
 
 
 def load_scoring(config: Path) -> Model:
@@ -151,7 +169,7 @@ def load_scoring(config: Path) -> Model:
 
 def compile_model(raw: _File) -> Model:
     """The model, with a version that is a hash of all that it says."""
-    said = raw.model_dump(mode="json")
+    said = raw.model_dump(mode="json", exclude={"country", "time_zone"})  # no value depends on them
     currency = raw.currency
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
     return Model(
@@ -179,6 +197,7 @@ def compile_model(raw: _File) -> Model:
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
         tiers=_tiers(raw.tiers, currency),
+        home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
     )
 
 

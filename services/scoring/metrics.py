@@ -29,6 +29,12 @@ class Metrics:
             registry=registry,
         )
         self.hops = LeadHops(registry, "scored")
+        self.not_known = Counter(
+            "firsthour_places_not_known",
+            "Countries and time zones that were said in words that nobody knows: the next best thing counts.",
+            ["what"],
+            registry=registry,
+        )
 
     def unconverted(self, amounts: Mapping[str, int]) -> None:
         """So many amounts of each currency had no rate."""

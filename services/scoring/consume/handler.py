@@ -17,6 +17,7 @@ from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.fold import order_key
 from services.scoring.domain.identity import named
 from services.scoring.domain.model import Model
+from services.scoring.domain.places import not_known
 from services.scoring.domain.trust import happened
 from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view
@@ -72,6 +73,7 @@ class _Outcome:
     of_no_currency: int = 0
     fallen: int = 0
     leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
+    not_known: Counter[str] = field(default_factory=Counter)
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
         """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
@@ -125,6 +127,8 @@ class Scoring:
         self._metrics.fallen.inc(outcome.fallen)
         self._metrics.merges.inc(len(outcome.batch.merged()))
         self._metrics.hops.passed("scored", outcome.leads, self._clock())
+        for what, count in outcome.not_known.items():
+            self._metrics.not_known.labels(what=what).inc(count)
 
     async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> _Outcome:
         """What the events come to. Folded again when orders turn out to be needed that nobody had read.
@@ -188,6 +192,8 @@ class Scoring:
             outcome.fallen += folded.fallen
             if event.type == LEAD and record.topic == self._topics.events:
                 outcome.leads.append(happened(event))
+            if traits := getattr(data, "traits", None):
+                outcome.not_known.update(not_known(traits, self._model.home))
             if size > self._most_bytes and len(fresh) > 1:
                 raise TooMuch
             outcome.rows.append(_event_row(record, event, contact_id))

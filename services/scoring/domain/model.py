@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from services.scoring.domain.contact import HalfLives
 from services.scoring.domain.customer.population import CustomerModel
@@ -42,6 +43,16 @@ class ResponseCurve:
     beta: float
 
 
+class Home(NamedTuple):
+    """Where the business is: for contacts of whom nothing better is known. An ISO code, and a zone of the database."""
+
+    country: str | None = None
+    time_zone: str | None = None
+
+
+NOWHERE: Final = Home()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One version of the whole model. Money in minor units of `currency`; what was learnt of the past is None at first.
@@ -70,6 +81,7 @@ class Model:
     monthly_discount: float
     tiers: Tiers
     customer: CustomerModel | None = None
+    home: Home = NOWHERE
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""

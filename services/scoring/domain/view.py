@@ -5,16 +5,17 @@ from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import vouched
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
+from services.scoring.domain.places import place_of
 from shared.events.updates import ContactView
 
 _TRAIT = "trait:"
-_LONGEST_NAME = 64  # characters of a country, a time zone or a locale; what is longer is a trait and nothing else
+_LONGEST_NAME = 64  # characters of a locale; what is longer is a trait and nothing else
 
 
 def view(state: ContactState, model: Model) -> ContactView:
     """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
     traits = {name[len(_TRAIT) :]: word.value for name, word in state.known.items() if name.startswith(_TRAIT)}
-    email = state.get("email")
+    email, place = state.get("email"), place_of(traits, model.home)
     chance = 0.0
     if state.open_lead:
         chance = round(lead_value.conversion(lead_value.parts(state, model, state.as_of)), 6)
@@ -28,8 +29,8 @@ def view(state: ContactState, model: Model) -> ContactView:
         phone=state.get("phone"),
         name=state.get("name"),
         source=state.source,
-        country=_text(traits.get("country")),
-        time_zone=_text(traits.get("time_zone")),
+        country=place.country,
+        time_zone=place.time_zone,
         locale=_text(traits.get("locale")),
         traits=traits,
         interest=state.get("interest"),

@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.contact_points import number_in
-from services.ingest.domain.countries import country_code
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
 from services.ingest.domain.forms.shape import flat
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
+from shared.places.countries import country_code
 
 _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})

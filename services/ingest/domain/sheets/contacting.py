@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.ingest.domain.contact_points import addresses_in, number_in
-from services.ingest.domain.countries import country_code
+from shared.places.countries import country_code
 
 
 def otherwise(data: dict[str, Any], wrong: set[str], *, traits: bool) -> bool:

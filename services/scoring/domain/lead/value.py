@@ -7,6 +7,7 @@ from services.scoring.domain.contact import ContactState, moment
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model import FitRule, Model
 from shared.money import MAX_MINOR
+from shared.places.countries import country_code
 
 
 class Parts(NamedTuple):
@@ -54,7 +55,8 @@ def _matches(rule: FitRule, said: Any) -> bool:
     if said is None:
         return False
     if rule.among is not None:
-        return str(said).lower() in rule.among
+        text = str(said)
+        return text.lower() in rule.among or (rule.trait == "country" and _country(text) in rule.among)
     try:
         return rule.at_least is not None and float(said) >= rule.at_least
     except (TypeError, ValueError, OverflowError):
@@ -108,3 +110,7 @@ def unconverted(state: ContactState, model: Model) -> str | None:
     """The currency of the lead's own estimate, if there is no rate for it: the mean of all leads counts instead."""
     said = state.get("estimate")
     return str(said[1]) if said is not None and estimate(state, model) is None else None
+
+
+def _country(text: str) -> str:
+    return (country_code(text) or text).lower()

@@ -1,0 +1,52 @@
+"""Countries as people and programs write them: by ISO 3166 code, or by name in the eight languages of forms."""
+
+import re
+import unicodedata
+from functools import cache, lru_cache
+from typing import Final
+
+from phonenumbers import SUPPORTED_REGIONS
+from phonenumbers.geodata.locale import LOCALE_DATA  # the names of CLDR
+
+from shared.places.country_names import ALSO, MORE, THREE
+
+_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
+_LONGEST: Final = 120  # characters
+_BESIDE: Final = re.compile(r"\(([^()]*)\)|\s[-\u2013/]\s|,\s")  # Germany (DE), Deutschland / Germany
+_APART: Final = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "\u0131": "i"})
+
+
+@lru_cache(maxsize=4096)
+def country_code(text: str) -> str | None:
+    """`DE` for de, DEU, Deutschland, Germany (DE), Niemcy; None for what is no country."""
+    plain = text[:_LONGEST].strip()
+    return _code(plain) or next((code for part in _BESIDE.split(plain) if part and (code := _code(part))), None)
+
+
+def _code(text: str) -> str | None:
+    plain = text.strip().upper()
+    codes, names = _known()
+    return codes.get(plain.replace(".", "")) or names.get(_letters(text))
+
+
+@cache
+def _known() -> tuple[dict[str, str], dict[str, str]]:
+    """Countries by code, and by name."""
+    codes = {each[:3]: each[3:] for each in THREE.split()}
+    codes |= {code: code for code in (*codes.values(), *SUPPORTED_REGIONS)} | {"UK": "GB", "EL": "GR"}
+    names: dict[str, str] = {}
+    for code, of_it in LOCALE_DATA.items():
+        for language in _LANGUAGES if code in codes else ():
+            name = of_it.get(language, "")
+            names.setdefault(_letters(of_it[name[1:]] if name.startswith("*") else name), code)
+    for code, more in MORE.items():
+        for name in more.split("; "):
+            names.setdefault(_letters(name), code)
+    names.pop("", None)
+    return codes, names | ALSO
+
+
+def _letters(text: str) -> str:
+    """In small letters without accents; `&` is how English writes and."""
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_APART)).replace("&", "and").replace("st.", "saint")
+    return "".join(letter for letter in plain if letter.isalpha() and letter.isascii()) or plain

@@ -11,6 +11,7 @@ import typer
 
 from services.cli.backtest import backtest
 from services.cli.dead_letters import dead_letters
+from services.cli.doctor.command import doctor
 from services.cli.importing import import_
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
@@ -227,6 +228,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 
 
 app.command()(backtest)
+app.command()(doctor)
 app.command("import")(import_)
 app.command("resume")(resume)
 app.command("status")(status)

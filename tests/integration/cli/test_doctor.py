@@ -1,0 +1,147 @@
+"""`firsthour doctor` on things that are really broken: closed ports, strangers on them, wrong users, wrong clocks."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from services.cli.doctor import outgoing, services_up, stores
+from services.nurture.channels.email.settings import MailServer
+from services.nurture.channels.webhook.settings import Webhook
+from shared.clock import utc_now
+from shared.kafka.topics import Topics, create_topics
+from shared.settings import Settings, load
+from tests.support.processes import free_ports
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+async def stranger() -> Any:
+    """The port of something that answers, and is not ours."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 5\r\nconnection: close\r\n\r\n<p>hi"
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def settings_of(**given: Any) -> Settings:
+    return load(Settings, **given)
+
+
+async def test_kafka(kafka: str, topic_prefix: str, stranger: int) -> None:
+    (closed,) = free_ports(1)
+    (finding,) = await stores.kafka(settings_of(kafka=f"127.0.0.1:{closed}"))
+    assert (finding.state, "nothing listens there" in finding.said) == ("wrong", True)
+    assert "FIRSTHOUR_KAFKA" in finding.do
+    (finding,) = await stores.kafka(settings_of(kafka=f"127.0.0.1:{stranger}"))
+    assert (finding.state, "is no Kafka for us" in finding.said) == ("wrong", True)
+    here = settings_of(kafka=kafka, topic_prefix=topic_prefix)
+    (finding,) = await stores.kafka(here)
+    assert (finding.state, finding.do) == ("wrong", "create them: firsthour topics")
+    await create_topics(kafka, Topics(topic_prefix), partitions=1, replication=1)
+    (finding,) = await stores.kafka(here)
+    assert (finding.state, finding.said) == ("ok", f"{kafka} answers, and has all 5 topics")
+
+
+async def test_database_and_clock(database: str) -> None:
+    now = utc_now()
+    findings = {each.what: each for each in await stores.database(settings_of(database=database), now)}
+    assert {name: each.state for name, each in findings.items()} == {"database": "ok", "clock": "ok"}
+    ahead = await stores.database(settings_of(database=database), now + timedelta(minutes=10))
+    (clock,) = [each for each in ahead if each.what == "clock"]
+    assert clock.state == "wrong"
+    assert clock.said.endswith("s ahead of the database")
+    assert 590 <= int(clock.said.split(" is ")[1].split(" s ")[0]) <= 600
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda parts: parts._replace(netloc=f"nobody_here:wrong@{parts.netloc.rpartition('@')[2]}"), "does not take our user"),
+        (lambda parts: parts._replace(path="/no_such_database"), "no database of that name"),
+        (lambda parts: parts._replace(scheme="mysql"), "must be a URL such as postgresql://"),
+    ],
+)  # fmt: skip
+async def test_what_the_database_refuses(database: str, change: Callable[[Any], Any], said: str) -> None:
+    broken = urlunsplit(change(urlsplit(database)))
+    (finding,) = await stores.database(settings_of(database=broken), utc_now())
+    assert (finding.state, said in finding.said) == ("wrong", True), finding
+    assert "wrong@" not in finding.said + finding.do
+
+
+async def test_services_and_strangers_on_their_ports(stranger: int) -> None:
+    (closed,) = free_ports(1)
+    (finding,) = await services_up.service("ingest", "0.0.0.0", closed)
+    assert (finding.state, finding.said) == ("wrong", f"nothing listens on port {closed} of 127.0.0.1")
+    (finding,) = await services_up.service("ingest", "127.0.0.1", stranger)
+    assert (finding.state, "something else than ingest" in finding.said) == ("wrong", True)
+    assert "FIRSTHOUR_INGEST_PORT" in finding.do
+
+
+async def test_mail_and_webhooks(stranger: int) -> None:
+    (closed,) = free_ports(1)
+
+    def receiver(url: str, *, private: bool = True) -> Webhook:
+        return Webhook("crm", url, (), 1, private)
+
+    def server(host: str, port: int) -> MailServer:
+        return MailServer(host, port, "none", None, None, "a@example.com", "", 1)
+
+    for url, private, said in (
+        (f"http://127.0.0.1:{closed}/x", True, "nothing listens on port"),
+        ("https://no-such-name.invalid/x", True, "is not known (DNS)"),
+        (f"https://127.0.0.1:{stranger}/x", False, "is no address that we send to"),
+        (f"https://127.0.0.1:{stranger}/x", True, "cannot be reached (SSLError)"),
+    ):
+        (finding,) = await outgoing.webhook(receiver(url, private=private))
+        assert (finding.state, said in finding.said) == ("wrong", True), finding
+    assert [each.state for each in await outgoing.webhook(receiver(f"http://127.0.0.1:{stranger}/x"))] == ["ok"]
+    assert [each.state for each in await outgoing.mail(None)] == ["ok"]
+    for host, port, said in (
+        ("127.0.0.1", closed, "cannot be used"),
+        ("no-such-name.invalid", 25, "is not known (DNS)"),
+    ):
+        (finding,) = await outgoing.mail(server(host, port))
+        assert (finding.state, said in finding.said) == ("wrong", True), finding
+
+
+def test_it_says_all_at_once_and_exits_1(tmp_path: Path) -> None:
+    ports = free_ports(5)
+    names = ("INGEST_PORT", "SCORING_PORT", "NURTURE_PORT")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "FIRSTHOUR_KAFKA": f"127.0.0.1:{ports[3]}",
+        "FIRSTHOUR_DATABASE": f"postgresql://me:very-secret@127.0.0.1:{ports[4]}/x",
+        **{f"FIRSTHOUR_{name}": str(port) for name, port in zip(names, ports, strict=False)},
+    }
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "sources.yaml").write_text("sources: 7\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", "doctor", "--config", str(tmp_path / "config"), "--state", str(tmp_path / "state"),
+         "--json", "--now", "2026-01-01T10:00:00"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    found = {each["what"]: each["state"] for each in told["findings"]}
+    assert told["well"] is False
+    expected = dict.fromkeys(("configuration", "ingest", "scoring", "nurture", "kafka", "database"), "wrong")
+    assert found == {**expected, "state folder": "warning"}
+    assert "very-secret" not in done.stdout + done.stderr

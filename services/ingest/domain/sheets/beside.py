@@ -8,12 +8,13 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
-from services.ingest.domain.sheets.columns import Column
+from services.ingest.domain.sheets.columns import Column, plain_name
 from services.ingest.domain.sheets.opt_outs import OptOuts
 from shared.events.types import ConsentChanged, LeadCaptured, PurchaseCompleted, PurchaseRefunded
 
 REFUNDED: Final = "refunded"
 REFUNDED_AT: Final = "refunded_at"
+_YES_OR_NO: Final = frozenset({"refunded", "isrefunded", "erstattet"})  # 1 is no amount there
 
 
 class Beside:
@@ -41,9 +42,12 @@ class Beside:
         written = "" if self._refunded is None else str(_first(rows, self._refunded)).strip()
         if not written or self._refunded is None:
             return []
+        column = self._columns[self._refunded]
         found = cells.amount(written, self._decimals)
+        if written.lower() in cells.YES and (found is None or plain_name(column.name) in _YES_OR_NO):
+            found = order.amount
         if found is None:
-            raise Refused([Wrong(self._columns[self._refunded].name, "must be an amount such as 129.90")])
+            raise Refused([Wrong(column.name, "must be an amount such as 129.90")])
         found = found.lstrip("-")
         if not found.strip("0."):
             return []

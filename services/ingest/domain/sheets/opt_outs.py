@@ -3,6 +3,7 @@
 Several may stand in one file, each filled for other people: whoever is named by one of them has not agreed.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ NAMES: Final = {
     OPTED_OUT: (
         "optedout", "emailoptout", "optoutemail", "optout", "emailoptedout", "hasoptedoutofemail", "optoutofemail",
         "unsubscribed", "isunsubscribed", "emailunsubscribed", "unsubscribedfromallemail", "unsubscribedfromemail",
-        "unsubscribedemail", "unsubscribefromallemail", "donotemail", "donotcontact", "donotmail", "nomail", "noemail",
-        "donotbulkemail", "donotallowemails", "donotallowbulkemails", "nonewsletter", "emailblacklisted", "blacklisted",
+        "unsubscribedemail", "unsubscribefromallemail", "donotemail", "donotcontact", "donotmail", "nomail",
+        "noemail",
+        "donotbulkemail", "donotallowemails", "donotallowbulkemails", "nonewsletter", "emailblacklisted",
+        "blacklisted",
         "suppressed", "issuppressed", "suppressionreason", "bounced", "emailbounced", "isemailbounced", "hardbounced",
         "emailhardbounced", "emailhardbouncereason", "bouncereason", "emailbouncedreason", "cleaned", "complained",
         "invalidemailaddress", "emailaddressquarantined", "markedasspam", "spamcomplaint", "unsubtime", "unsubreason",
@@ -31,20 +34,35 @@ NAMES: Final = {
     STATUS: (
         "subscriptionstatus", "emailstatus", "emailmarketingstatus", "emailsubscriptionstatus", "subscriberstatus",
         "memberstatus", "contactstatus", "mailingstatus", "newsletterstatus", "emailmarketing", "liststatus",
-        "consentstatus", "emailconsentstatus", "optinstatus", "optoutstatus", "status", "anmeldestatus",
+        "consentstatus", "emailconsentstatus", "optinstatus", "optoutstatus", "status", "anmeldestatus", "state",
+        "emailsubscriberstatus", "permissionstatus", "emailpermissionstatus", "deliverability", "emaildeliverability",
     ),
 }  # fmt: skip
+# What may stand around these words in a column's name: "Has hard bounced", "Blocklisted Email", "Marked email as spam".
+_AROUND: Final = (
+    r"(?:is|has|was|been|the|all|any|from|of|to|for|by|as|marketing|bulk|promotional|e?mails?|contact|customer|member"
+    r"|person|subscriber|address|newsletters?|communications?|messages?|at|on|date|time|timestamp|reason|since|utc)*"
+)
+_SAYS_OUT: Final = re.compile(
+    _AROUND
+    + r"(?:unsubscribed?|unsub|opte?d?out|hardbounced?|bounced|block?listed|blacklist(?:ed)?|suppress(?:ed|ions?)"
+    r"|complained|spamcomplaints?|marked(?:e?mails?)?asspam|reported(?:e?mails?)?asspam|donotdisturb|deaktiviert|deactivated"
+    r"|e?mails?disabled|disablede?mails?)" + _AROUND
+)
+_LONGEST: Final = 100  # characters of a column's name
 _NOT_SO: Final = frozenset(
     {
         "", "0", "0.0", "no", "n", "f", "false", "off", "none", "null", "never", "na", "nein", "non", "nee", "nao",
-        "não", "nie", "subscribed", "active", "aktiv", "optedin", "optin",
+        "não", "nie", "subscribed", "active", "aktiv", "optedin", "optin", "allow", "allowed", "erlaubt", "00000000",
     }
 )  # fmt: skip
 _OUT: Final = frozenset(
     {
-        "unsubscribed", "unsubscribe", "unsub", "optedout", "optout", "cleaned", "bounced", "hardbounced", "hardbounce",
+        "unsubscribed", "unsubscribe", "unsub", "optedout", "optout", "cleaned", "bounced", "hardbounced",
+        "hardbounce",
         "bounce", "complained", "complaint", "spam", "spamcomplaint", "markedasspam", "abuse", "suppressed",
-        "donotcontact", "donotemail", "dnc", "nonmarketing", "blocked", "blacklisted", "blocklisted", "neversubscribed",
+        "reportedasspam", "spamreported", "junk", "donotcontact", "donotemail", "donotallow", "dnc",
+        "nonmarketing", "blocked", "blacklisted", "blocklisted", "neversubscribed",
         "invalid", "undeliverable", "archivedunsubscribed", "abgemeldet", "gesperrt", "widersprochen", "desinscrit",
         "desabonne", "désinscrit", "désabonné", "baja", "disiscritto", "afgemeld", "uitgeschreven", "descadastrado",
         "wypisany",
@@ -74,6 +92,11 @@ class OptOuts:
     def named(self, row: Sequence[Any]) -> list[int]:
         """The columns that may say since when."""
         return [index for index in self._flags if _plain(row[index]) not in _NOT_SO]
+
+
+def says_out(name: str) -> bool:
+    """Whether a column of this name, in letters and digits alone, says that somebody is out."""
+    return len(name) <= _LONGEST and _SAYS_OUT.fullmatch(name) is not None
 
 
 def is_out(cell: object) -> bool:

@@ -126,7 +126,7 @@ def _is_no_address(address: str) -> bool:
 
 def _is_no_number(phone: str) -> bool:
     """Whether it is one digit again and again after its country code, as in +1 555 555 5555."""
-    digits = phone.removeprefix("+")
+    digits = phone.removeprefix("+").partition(";")[0]
     national = next((digits[length:] for length in (1, 2, 3) if _country(digits[:length]) is not None), digits)
     return len(set(national)) == 1
 
@@ -153,7 +153,11 @@ def _normalised_email(text: str) -> str:
 
 
 def normalise_phone(text: str, region: str | None = None) -> str:
-    """The number in E.164 (`+441632960961`). Raises ValueError when it cannot be one."""
+    """The number in E.164 (`+441632960961`). Raises ValueError when it cannot be one.
+
+    With an extension it is `+441632960961;ext=12` (RFC 3966): another telephone than the switchboard's, and than that
+    of a colleague.
+    """
     if len(text) > _LONGEST_PHONE:  # the time that it takes grows with it
         text = " ".join(text[:_LONGEST_PADDED].split())
         if len(text) > _LONGEST_PHONE:
@@ -174,7 +178,8 @@ def _normalised_phone(text: str, region: str | None) -> str:
         raise ValueError(_NO_PHONE) from None
     if not phonenumbers.is_possible_number(number):
         raise ValueError("not a possible phone number for its country")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{found};ext={number.extension}" if number.extension else found
 
 
 def _plain_phone(text: str) -> str | None:

@@ -185,6 +185,8 @@ AMOUNTS = [
     ("€-5", "point", "-5"), ("1 234,50 kr.", "comma", "1234.50"), ("US$5", "point", "5"), ("12,34,567", "point", "1234567"),
     ("5k", "point", None), ("10 Mio", "point", None), ("1.2M", "point", None), ("12 34", "point", None), ("(-5)", "point", None),
     ("1,2,345", "point", None), ("1,23,45", "point", None), ("5 6 7", "point", None), ("5%", "point", None), ("5#", "point", None),
+    ("Rp 1.234,50", "comma", "1234.50"), ("NT$99,999.99", "point", "99999.99"), ("\u200f1,234.50\u00a0\u20aa", "point", "1234.50"),
+    ("1\u202f234,50 FCFA", "comma", "1234.50"),
     ("12,34", "point", None), ("1.23,4", "comma", None), ("abc", "point", None), ("", "point", None), ("5.", "point", "5"),
 ]  # fmt: skip
 

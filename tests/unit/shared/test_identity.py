@@ -93,7 +93,8 @@ def test_the_quick_way_for_plain_numbers_is_the_library_s_way(country: str, digi
         with pytest.raises(ValueError, match="phone number"):
             normalise_phone(text)
     else:
-        assert normalise_phone(text) == phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+        number = phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+        assert normalise_phone(text) == number + (f";ext={found.extension}" if found.extension else "")
 
 
 NO_IDS = [
@@ -183,3 +184,20 @@ def test_an_order_and_a_device_are_known_within_their_source_and_trust() -> None
     keys = {device.primary(source, trust) for source in ("/sources/a", "/sources/b") for trust in ("trusted", "public")}
     assert len(keys) == 4
     assert Identity(order="x").weak_keys("/sources/a", "trusted") == ["order:/sources/a:x"]
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+49 30 5550100 ext. 12", "+49305550100;ext=12"), ("+1 650 253 0000 x123", "+16502530000;ext=123"),
+        ("tel:+49-30-5550100;ext=12", "+49305550100;ext=12"), ("+49 30 5550100", "+49305550100"),
+    ],
+)  # fmt: skip
+def test_an_extension_is_another_telephone(written: str, number: str) -> None:
+    assert normalise_phone(written) == number
+    assert normalise_phone(number) == number
+    assert identify(phone=number).phone == number
+
+
+def test_nobodys_number_stays_nobodys_with_an_extension() -> None:
+    assert identify(phone=normalise_phone("+1 555 555 5555 ext. 1")).phone is None

@@ -51,11 +51,14 @@ _AMOUNT: Final = re.compile(
 _SPACED: Final = re.compile(r"\d{1,3}(?:[' ]\d{3})+(?:[.,]\d*)?")
 _WRITTEN_AS: Final = str.maketrans(
     {**dict.fromkeys("\u2212\u2013\u2014", "-"), **dict.fromkeys("\u2019\u2018`\u00b4", "'"),
-     **dict.fromkeys("\u00a0\u202f\u2009\t", " ")}
+     **dict.fromkeys("\u00a0\u202f\u2009\t", " "), **dict.fromkeys("\u200b\u200e\u200f\u061c")}
 )  # fmt: skip
 # Of currencies; without a word among these, 5k and 10 Mio would be 5 and 10.
 _WORDS: Final = frozenset(
-    {"euro", "euros", "fr", "sfr", "kr", "zł", "zl", "kč", "ft", "lei", "tl", "rs", "r", "us", "ca", "au", "rm"}
+    """
+    euro euros fr sfr kr zł zl kč ft lei tl rs r us ca au nz hk nt sg mx rm rp cfa fcfa dh da din den km kn ksh tsh ush
+    tk um fbu fc fdj mk vt ws bs gs dt lv
+    """.split()  # noqa: SIM905 - a list of quoted texts reads worse
 )
 _CODE: Final = re.compile(r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
 # Of the other symbols, several countries have one.

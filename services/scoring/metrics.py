@@ -32,7 +32,7 @@ class Metrics:
         self.not_known = Counter(
             "firsthour_places_not_known",
             "Countries and time zones that were said in words that nobody knows: the next best thing counts.",
-            ["what"],
+            ["kind"],
             registry=registry,
         )
 

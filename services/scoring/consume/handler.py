@@ -128,7 +128,7 @@ class Scoring:
         self._metrics.merges.inc(len(outcome.batch.merged()))
         self._metrics.hops.passed("scored", outcome.leads, self._clock())
         for what, count in outcome.not_known.items():
-            self._metrics.not_known.labels(what=what).inc(count)
+            self._metrics.not_known.labels(kind=what).inc(count)
 
     async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> _Outcome:
         """What the events come to. Folded again when orders turn out to be needed that nobody had read.

@@ -13,6 +13,7 @@ from services.cli.backtest import backtest
 from services.cli.dead_letters import dead_letters
 from services.cli.doctor.command import doctor
 from services.cli.importing import import_
+from services.cli.models import fit, models
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.resume import resume
 from services.cli.status.command import status
@@ -24,7 +25,7 @@ from shared.errors import ConfigurationError, FirsthourError
 _LEFT_OUT: Final = {
     "embedded": "this installation has the services only; Kafka and Postgres beside them: "
     "pip install 'firsthour[embedded]'",
-    "numpy": "this installation has no backtest: pip install 'firsthour[training]'",
+    "numpy": "this installation cannot fit models: pip install 'firsthour[training]'",
 }
 
 app = typer.Typer(
@@ -232,6 +233,8 @@ app.command()(doctor)
 app.command("import")(import_)
 app.command("resume")(resume)
 app.command("status")(status)
+app.command("refit")(fit)
+app.add_typer(models, name="models")
 topics_group.command("take-up")(take_up)
 app.add_typer(topics_group, name="topics")
 app.add_typer(dead_letters, name="dead-letters")

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from services.scoring.api.models import routes as model_routes
 from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
 from services.scoring.figures import look
+from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.metrics import Metrics
+from services.scoring.models import InForce
 from services.scoring.retention import drops
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
@@ -34,8 +37,9 @@ from shared.runtime import Service
 async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
     """The service, ready to be served. Raises ConfigurationError with all that is wrong with scoring.yaml."""
     registry = CollectorRegistry()
-    model = load_scoring(settings.config)
+    models = InForce(load_scoring(settings.config))
     topics = Topics(settings.topic_prefix)
+    metrics = Metrics(registry)
     engine = make_engine(settings.database.get_secret_value(), application="firsthour-scoring", schema=SCHEMA)
     try:
         producer = Producer(settings.kafka, client_id="firsthour-scoring", access=settings.kafka_access())
@@ -48,7 +52,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],
             bulk=[topics.events_bulk],
-            handler=Scoring(model, topics, Metrics(registry), utc_now, new_id),
+            handler=Scoring(models, topics, metrics, utc_now, new_id),
             producer=producer,
             dead_letters=topics.dead_letters,
             registry=registry,
@@ -60,8 +64,10 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         install_api_page(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
-        app.include_router(routes(engine, model, tokens))
-        revaluing = Revaluing(engine, model, utc_now, new_id, registry)
+        app.include_router(routes(engine, models, tokens))
+        app.include_router(model_routes(engine, models, tokens))
+        revaluing = Revaluing(engine, models, utc_now, new_id, registry)
+        refitting = Refitting(engine, settings, utc_now, metrics.outcomes, registry)
         yield Service(
             tokens.first(app),
             {
@@ -70,6 +76,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                 "rollup": Rollup(engine, registry, look(registry)).run,
                 "loop-lag": runtime.loop_lag(registry),
                 "revaluing": revaluing.run,
+                "refitting": refitting.run,
                 "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
             },
         )

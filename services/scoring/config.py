@@ -175,6 +175,7 @@ def compile_model(raw: _File) -> Model:
     return Model(
         version="scorecard-" + _hash(said),
         pricing="pricing-" + _hash({"sums": _SUMS} | {name: said[name] for name in _PRICING}),
+        odds="odds-" + _hash(_odds(said)),
         rates=Rates(currency, {code: _rates(table) for code, table in raw.rates.items()}),
         sources={
             name: SourceModel(
@@ -199,6 +200,11 @@ def compile_model(raw: _File) -> Model:
         tiers=_tiers(raw.tiers, currency),
         home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
     )
+
+
+def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
+    conversion = {name: source["conversion"] for name, source in said["sources"].items()}
+    return {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
 
 
 def _tiers(said: Mapping[str, str], currency: str) -> Tiers:

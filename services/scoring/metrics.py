@@ -11,6 +11,8 @@ class Metrics:
     """The counters of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._bought = 0
+        self._converted = Counter("firsthour_leads_converted", "Open leads that bought.", registry=registry)
         self.fallen = Counter(
             "firsthour_scoring_words_fallen_out",
             "Traits and consents that a contact had no room for: the newest and the trusted ones stay.",
@@ -35,6 +37,15 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+
+    def outcomes(self) -> float:
+        """How many leads have bought since this process began."""
+        return self._bought
+
+    def bought(self, leads: int) -> None:
+        """So many leads have bought."""
+        self._bought += leads
+        self._converted.inc(leads)
 
     def unconverted(self, amounts: Mapping[str, int]) -> None:
         """So many amounts of each currency had no rate."""

@@ -114,6 +114,34 @@ unconverted = sa.Table(
     sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_is_a_code"),
 )
 
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),  # as text: its hash is in the version
+    sa.Column("metrics", JSONB, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("trained_until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("chosen_at", sa.DateTime(timezone=True)),  # when it last came in force
+    sa.Column("said", sa.Text, nullable=False),
+    sa.CheckConstraint("kind IN ('lead', 'customer')", name="kind_known"),
+    sa.CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state_known"),
+    sa.CheckConstraint("state <> 'champion' OR chosen_at IS NOT NULL", name="champion_was_chosen"),
+)
+sa.Index("models_one_champion", models.c.kind, unique=True, postgresql_where=sa.text("state = 'champion'"))
+
+fits = sa.Table(
+    "fits",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.CheckConstraint("kind IN ('lead', 'customer')", name="kind_known"),
+)
+
 bookings = sa.Table(
     "bookings",
     metadata,

@@ -18,6 +18,7 @@ from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
 from services.scoring.domain.values import unconverted
 from services.scoring.domain.view import view
+from services.scoring.models import InForce
 from services.scoring.store import reads
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
@@ -160,7 +161,7 @@ class Queue(BaseModel):
     items: list[QueueItem]
 
 
-def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
+def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
     router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
 
@@ -178,17 +179,17 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         async with engine.connect() as conn:
             if keys:
                 found = await reads.by_keys(conn, keys)
-                return Contacts(items=[_shown(found, model)] if found is not None else [])
+                return Contacts(items=[_shown(found, models.model)] if found is not None else [])
             after = _uuid(_parts(cursor, 1)[0]) if cursor else _FIRST
             page = await reads.page(conn, after, limit)
         following = encode_cursor([str(page[-1].state.id)]) if len(page) == limit else None
-        return Contacts(items=[_shown(each, model) for each in page], next=following)
+        return Contacts(items=[_shown(each, models.model) for each in page], next=following)
 
     @router.get("/contacts/{contact_id}")
     async def contact(contact_id: UUID) -> Contact:
         """One contact; an id that was merged away leads to the contact it is part of now."""
         async with engine.connect() as conn:
-            return _shown(_there(await reads.by_id(conn, contact_id)), model)
+            return _shown(_there(await reads.by_id(conn, contact_id)), models.model)
 
     @router.get("/contacts/{contact_id}/bookings")
     async def bookings(contact_id: UUID, cursor: Cursor = None, limit: Limit = 200) -> Bookings:
@@ -206,7 +207,7 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
                 BookingItem(
                     account=each.booking.account,
                     factor=each.booking.factor,
-                    amount=_amount(each.booking.amount, model),
+                    amount=_amount(each.booking.amount, models.model),
                     model=each.booking.model,
                     time=each.time,
                     event_id=each.event_id,
@@ -242,9 +243,9 @@ def routes(engine: AsyncEngine, model: Model, tokens: Tokens) -> APIRouter:
         now = utc_now()
         async with engine.connect() as conn:
             waiting = await reads.waiting(conn, now - timedelta(days=_QUEUE_DAYS), _QUEUE_CANDIDATES)
-            ranked = _ranked(waiting, model, now)[:limit]
+            ranked = _ranked(waiting, models.model, now)[:limit]
             why = await reads.reasons(conn, [each.state.id for _, _, each in ranked])
-        return Queue(items=[_queued(index, age, each, why, model) for index, age, each in ranked])
+        return Queue(items=[_queued(index, age, each, why, models.model) for index, age, each in ranked])
 
     return router
 

@@ -22,6 +22,7 @@ from services.scoring.domain.trust import happened
 from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view
 from services.scoring.metrics import Metrics
+from services.scoring.models import InForce
 from services.scoring.store import batch as store
 from services.scoring.store import orders as order_store
 from services.scoring.store import unconverted
@@ -89,7 +90,7 @@ class Scoring:
 
     def __init__(
         self,
-        model: Model,
+        models: InForce,
         topics: Topics,
         metrics: Metrics,
         clock: Callable[[], datetime],
@@ -102,7 +103,7 @@ class Scoring:
         `most_bytes` bounds what comes of one batch.
         """
         self._most_bytes = most_bytes
-        self._model = model
+        self._models = models
         self._topics = topics
         self._metrics = metrics
         self._clock = clock
@@ -112,10 +113,15 @@ class Scoring:
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         """Fold the batch. Six to twelve statements, however many records."""
         dead: list[DeadLetter] = []
+        await self._models.first(conn)
         fresh = await self._fresh(conn, records, dead)
         outcome = await self._outcome(conn, fresh)
         await _write(conn, outcome)
         return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._count(outcome))
+
+    @property
+    def _model(self) -> Model:
+        return self._models.model
 
     def _count(self, outcome: _Outcome) -> None:
         counts: Counter[str] = Counter()
@@ -124,6 +130,7 @@ class Scoring:
         if outcome.of_no_currency:
             counts["other"] = outcome.of_no_currency
         self._metrics.unconverted(counts)
+        self._metrics.bought(sum(row.factor == "converted" for row in outcome.booked))
         self._metrics.fallen.inc(outcome.fallen)
         self._metrics.merges.inc(len(outcome.batch.merged()))
         self._metrics.hops.passed("scored", outcome.leads, self._clock())

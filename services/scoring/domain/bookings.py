@@ -92,10 +92,10 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     if not before.open_lead:
         _open(new, step)
         return running
-    old = lead_value.parts(before, model, before.as_of)
-    # Whatever the numbers below do not explain: the other contact's share, or another version of the model.
-    step("merge" if merged else "model", lead_value.value(old))
-    cooled = old._replace(engagement=lead_value.engagement(before, model, after.as_of), recency=new.recency)
+    if merged or before.model != model.version:
+        # Whatever the numbers below do not explain: the other contact's share, or another version of the model.
+        step("merge" if merged else "model", lead_value.value(lead_value.parts(before, model, before.as_of)))
+    cooled = _cooled(before, after, new, model)
     step("time", lead_value.value(cooled))
     step("traits", lead_value.value(cooled := cooled._replace(fit=new.fit)))
     step("engagement", lead_value.value(cooled := cooled._replace(engagement=new.engagement)))
@@ -103,6 +103,20 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     step("revenue", lead_value.value(cooled := cooled._replace(revenue=new.revenue)))
     step("cost", lead_value.value(cooled._replace(cost=new.cost)))
     return running
+
+
+def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, model: Model) -> lead_value.Parts:
+    """The parts before the event, as of after it. What the event did not touch is not computed twice."""
+    told, did = after.known is not before.known, after.engaged is not before.engaged
+    moved = after.first_source != before.first_source
+    return lead_value.Parts(
+        prior=lead_value.prior(before, model) if moved else new.prior,
+        fit=lead_value.fit(before, model) if told else new.fit,
+        engagement=lead_value.engagement(before, model, after.as_of) if did else new.engagement,
+        recency=new.recency,
+        revenue=lead_value.revenue(before, model) if told else new.revenue,
+        cost=model.source(before.source).cost,
+    )
 
 
 def _open(new: lead_value.Parts, step: Callable[[str, int], None]) -> None:

@@ -1,12 +1,13 @@
 """The model: every number that the business or a refit decides, ready for the rules. Minor units, log-odds, seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from services.scoring.domain.contact import HalfLives
 from services.scoring.domain.customer.population import CustomerModel
 from services.scoring.domain.customer.tiers import Tiers
+from services.scoring.domain.lead.learnt import LeadModel
 from services.scoring.domain.rates import Rates
 from shared.money import MAX_MINOR
 
@@ -58,7 +59,7 @@ class Model:
     """One version of the whole model. Money in minor units of `currency`; what was learnt of the past is None at first.
 
     `version` names the business's settings and what was learnt, joined by `+`. `pricing` is the version of the part
-    that says what an order is worth: base currency, rates, `margin_rate`.
+    that says what an order is worth (base currency, rates, `margin_rate`), `odds` that of the scorecard's log-odds.
     """
 
     version: str
@@ -80,6 +81,8 @@ class Model:
     horizon_months: int
     monthly_discount: float
     tiers: Tiers
+    odds: str = ""
+    lead: LeadModel | None = None
     customer: CustomerModel | None = None
     home: Home = NOWHERE
 
@@ -87,6 +90,13 @@ class Model:
         """What is known of a source (`/sources/website` is `website`)."""
         short = name.rpartition("/")[2] if name else ""
         return self.sources.get(short) or self.sources["default"]
+
+    def with_learnt(self, lead: LeadModel | None, customer: CustomerModel | None) -> "Model":
+        """This with what was learnt. A lead model needs the scorecard that it was fitted beside."""
+        if lead is not None and lead.odds != self.odds:
+            lead = None
+        names = [self.version.partition("+")[0], *(each.version for each in (lead, customer) if each is not None)]
+        return replace(self, version="+".join(names), lead=lead, customer=customer)
 
     @property
     def currency(self) -> str:

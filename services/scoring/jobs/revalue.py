@@ -1,4 +1,4 @@
-"""Values everybody by the model in force, in the background, beside the live traffic.
+"""Values everybody by the model in force, in the background, beside the live traffic; looks which one that is.
 
 A contact that another model has valued is due; each transaction takes a few, so it goes on where it stopped after a
 crash, and several processes share the work. The differences are booked to the factor `model`. Nothing is published:
@@ -21,6 +21,7 @@ from services.scoring.domain.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.model import Model
 from services.scoring.domain.values import counted
+from services.scoring.models import InForce
 from services.scoring.store import batch as store
 from services.scoring.store import due
 from services.scoring.store import orders as order_store
@@ -32,7 +33,7 @@ from shared.pause import pause
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
-_LOOK_AGAIN_S: Final = 60.0
+_LOOK_AGAIN_S: Final = 10.0
 
 
 class Revaluing:
@@ -41,14 +42,14 @@ class Revaluing:
     def __init__(
         self,
         engine: AsyncEngine,
-        model: Model,
+        models: InForce,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         registry: CollectorRegistry,
     ) -> None:
         """`clock` and `new_id` give each booking its time and the id it has in place of an event's."""
         self._engine = engine
-        self._model = model
+        self._models = models
         self._clock = clock
         self._new_id = new_id
         self._parked: set[UUID] = set()
@@ -60,6 +61,10 @@ class Revaluing:
             "Contacts that a changed model could not value; their values stay as they are.",
             registry=registry,
         )
+
+    @property
+    def _model(self) -> Model:
+        return self._models.model
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped. Half of the time is left to the live traffic."""
@@ -105,10 +110,12 @@ class Revaluing:
 
     async def _any_due(self) -> bool:
         async with self._engine.connect() as conn:
+            await self._models.refresh(conn)
             return await due.any_due(conn, self._model.version, but=self._parked)
 
     async def _transact(self, limit: int) -> int:
         async with self._engine.begin() as conn:
+            await self._models.refresh(conn)
             states = await due.lock_due(conn, self._model.version, limit, but=self._parked)
             try:
                 if states:

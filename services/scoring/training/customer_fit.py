@@ -62,9 +62,7 @@ def fit_purchases(x: Numbers, last: Numbers, age: Numbers, kind: Kind, *, prior_
     """
     check_histories(x, last, age)
     count = len(x)
-    # CDNOW's customers were watched for 39 weeks at most, half of them 33: `alpha` keeps that proportion.
-    centre = np.log(np.array(_CENTRE[kind]))
-    centre[1] += np.log(max(1e-3, float(np.median(age))) / 33.0)
+    centre = _centre(age, kind)
     cells, weights = _cells(np.column_stack((x, last, age)))
     cx, cl, ca = cells.T
 
@@ -109,6 +107,12 @@ def fit_spend(x: Numbers, mean: Numbers, *, prior_sd: float | None = _SD) -> Spe
     model = SpendModel(float(found[0]), float(1.0 + found[1]), float(found[2]))
     value, _ = _spend_likelihood(model.p, model.q, model.v, cells, weights)
     return SpendFit(model, value, len(x), correlation)
+
+
+def spend_like_others(mean: Numbers) -> SpendModel:
+    """The population of published shape around this data's mean: where everybody spends the same there is no fit."""
+    p, q = _SPEND_CENTRE
+    return SpendModel(p, q, float(np.mean(mean)) * (q - 1.0) / p)
 
 
 def check_histories(x: Numbers, last: Numbers, age: Numbers) -> None:
@@ -160,6 +164,33 @@ def _purchase_likelihood(
     parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, weights: Numbers, kind: Kind
 ) -> tuple[float, Numbers]:
     """The log-likelihood of all, and its gradient by r, alpha, a, b."""
+    value, gradient = _purchase_likelihoods(parameters, x, last, age, kind)
+    return float(weights @ value), gradient @ weights
+
+
+def log_likelihoods(model: PurchaseModel, x: Numbers, last: Numbers, age: Numbers) -> Numbers:
+    """The log-likelihood of each history."""
+    parameters = np.array([model.r, model.alpha, model.a, model.b])
+    return _purchase_likelihoods(parameters, x, last, age, model.kind)[0]
+
+
+def centre_of(age: Numbers, kind: Kind) -> PurchaseModel:
+    """The population that is believed in before anything is known: the prior's centre, for customers of these ages."""
+    r, alpha, a, b = (float(number) for number in np.exp(_centre(age, kind)))
+    return PurchaseModel(kind, r, alpha, a, b)
+
+
+def _centre(age: Numbers, kind: Kind) -> Numbers:
+    # CDNOW's customers were watched for 39 weeks at most, half of them 33: `alpha` keeps that proportion.
+    centre = np.log(np.array(_CENTRE[kind]))
+    centre[1] += np.log(max(1e-3, float(np.median(age))) / 33.0)
+    return np.asarray(centre)
+
+
+def _purchase_likelihoods(
+    parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, kind: Kind
+) -> tuple[Numbers, Numbers]:
+    """The log-likelihood of each history, and its gradient by r, alpha, a, b (a row each)."""
     r, alpha, a, b = parameters
     more = 1.0 if kind == "mbg" else 0.0
     could_leave = (x > 0) | (kind == "mbg")
@@ -179,7 +210,7 @@ def _purchase_likelihood(
     by_alpha = r / alpha - (r + x) * (share_stayed / (alpha + age) + share_left / (alpha + last))
     by_a = whole + share_left / a
     by_b = whole + digamma(b + x + more) - digamma(b) - leaves
-    return float(weights @ value), np.array([weights @ by_r, weights @ by_alpha, weights @ by_a, weights @ by_b])
+    return value, np.stack([by_r, by_alpha, by_a, by_b])
 
 
 def _spend_likelihood(p: float, q: float, v: float, cells: Numbers, weights: Numbers) -> tuple[float, Numbers]:

@@ -117,7 +117,12 @@ def beats(candidate: Numbers, current: Numbers, outcome: Numbers) -> bool:
 
     Both predict rows that neither was fitted on.
     """
-    gained = losses(current, outcome) - losses(candidate, outcome)
+    return better(losses(candidate, outcome), losses(current, outcome))
+
+
+def better(candidate: Numbers, current: Numbers) -> bool:
+    """The same from the losses of both, row by row."""
+    gained = current - candidate
     if len(gained) < 2:  # noqa: PLR2004 - one difference has no spread
         return False
     return bool(gained.mean() > gained.std(ddof=1) / math.sqrt(len(gained)))

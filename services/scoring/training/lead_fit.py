@@ -52,21 +52,26 @@ class LeadFit:
 
 def fit_weights(
     rows: Places, outcome: Numbers, design: Design, variance: float, *, counted: Numbers | None = None,
-    prior: Numbers | None = None, start: Numbers | None = None,
+    prior: Numbers | None = None, start: Numbers | None = None, beside: Numbers | None = None,
 ) -> LeadFit:  # fmt: skip
-    """The MAP weights of these rows. `counted`: the weight of each row; `prior`: w0 for each place."""
+    """The MAP weights of these rows. `counted`: the weight of each row; `prior`: w0 for each place.
+
+    `beside`: log-odds that each row has already; what is fitted is added to them.
+    """
+    given = np.zeros(len(outcome)) if beside is None else beside
     counted = np.ones(len(outcome)) if counted is None else counted
     centre = np.zeros(design.size) if prior is None else prior
     precision = np.concatenate(([1.0 / _INTERCEPT_VARIANCE], [1e9], 1.0 / (variance * design.shares[1:])))
     total = counted.sum()
     base = (counted @ outcome + 0.5) / (total + 1.0)
     w0 = np.concatenate(([0.0], centre))
-    begin = np.concatenate(([np.log(base / (1 - base))], centre)) if start is None else start
+    level = 0.0 if beside is not None else np.log(base / (1 - base))
+    begin = np.concatenate(([level], centre)) if start is None else start
     width = rows.shape[1]
     flat = rows.ravel()
 
     def cost(weights: Numbers) -> tuple[float, Numbers]:
-        odds = weights[0] + weights[1:][rows].sum(axis=1)
+        odds = given + weights[0] + weights[1:][rows].sum(axis=1)
         chance = expit(odds)
         off = weights - w0
         value = float(counted @ (np.logaddexp(0.0, odds) - outcome * odds) + 0.5 * precision @ off**2)
@@ -90,7 +95,7 @@ def fit_weights(
     found = minimize(scaled, begin / scale, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-9})
     weights = found.x * scale
     weights[1] = 0.0
-    chance = expit(weights[0] + weights[1:][rows].sum(axis=1))
+    chance = expit(given + weights[0] + weights[1:][rows].sum(axis=1))
     curvature = counted * chance * (1 - chance)
     seen = np.concatenate(([curvature.sum()], np.bincount(flat, np.repeat(curvature, width), minlength=design.size)))
     variances = 1.0 / (seen + precision)

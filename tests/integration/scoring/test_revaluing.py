@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from services.cli.unconverted import amounts_without_a_rate
 from services.scoring.config import load_scoring
 from services.scoring.jobs.revalue import Revaluing
+from services.scoring.models import InForce
 from shared.clock import new_id, utc_now
 from shared.kafka.topics import create_topics
 from shared.money import Money
@@ -172,7 +173,7 @@ async def test_one_contact_that_cannot_be_valued_stops_no_other(world: World) ->
         id=broken.contact_id,
     )
     registry = CollectorRegistry()
-    job = Revaluing(world.engine, load_scoring(CONFIG), utc_now, new_id, registry)
+    job = Revaluing(world.engine, InForce(load_scoring(CONFIG)), utc_now, new_id, registry)
     assert await job.step() == PEOPLE
     assert await job.step() == 0
     assert registry.get_sample_value("firsthour_contacts_not_revalued_total") == 1

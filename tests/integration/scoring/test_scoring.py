@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from services.scoring.consume.handler import Scoring, TooMuch
 from services.scoring.metrics import Metrics
+from services.scoring.models import InForce
 from services.scoring.store import batch as store
 from services.scoring.store.batch import UpdateRow
 from services.scoring.tables import metadata
@@ -343,7 +344,9 @@ async def test_what_is_not_marked_as_published_is_kept_beside_other_partitions(w
 
 
 async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
-    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=5000)
+    handler = Scoring(
+        InForce(a_model()), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=5000
+    )
     values = [encode(a_lead(email=f"p{n}@example.com", event=n).event) for n in range(9)]
     records = [Record(world.topics.events, 0, n, None, value, 0) for n, value in enumerate(values)]
     async with world.engine.connect() as conn:
@@ -351,7 +354,7 @@ async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
             await handler.handle(conn, records)
         await conn.rollback()
         assert len((await handler.handle(conn, records[:2])).outgoing) == 2
-    handler = Scoring(a_model(), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=1)
+    handler = Scoring(InForce(a_model()), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=1)
     async with world.engine.connect() as conn:
         assert len((await handler.handle(conn, records[:1])).outgoing) == 1, "one alone is always taken"
 

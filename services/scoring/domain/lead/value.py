@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model import FitRule, Model
 from shared.money import MAX_MINOR
@@ -25,7 +26,7 @@ def parts(state: ContactState, model: Model, clock: float) -> Parts:
     """The parts as of `clock`, in seconds since 1970."""
     source = model.source(state.source)
     return Parts(
-        source.log_odds,
+        prior(state, model),
         fit(state, model),
         engagement(state, model, clock),
         recency(state, model, clock),
@@ -44,9 +45,16 @@ def value(of: Parts) -> int:
     return min(MAX_MINOR, round(conversion(of) * of.revenue)) - of.cost
 
 
+def prior(state: ContactState, model: Model) -> float:
+    """What the source that brought it says, in log-odds."""
+    odds, lead = model.source(state.source).log_odds, model.lead
+    return odds if lead is None else odds + lead.intercept + learnt.of_said(lead.source, state)
+
+
 def fit(state: ContactState, model: Model) -> float:
     """How well the traits match the audience, in log-odds."""
-    return math.fsum(rule.log_odds for rule in model.fit if _matches(rule, state.get(f"trait:{rule.trait}")))
+    odds = math.fsum(rule.log_odds for rule in model.fit if _matches(rule, state.get(f"trait:{rule.trait}")))
+    return odds if model.lead is None else odds + learnt.of_said(model.lead.traits, state)
 
 
 def _matches(rule: FitRule, said: Any) -> bool:
@@ -64,7 +72,13 @@ def _matches(rule: FitRule, said: Any) -> bool:
 
 
 def engagement(state: ContactState, model: Model, clock: float) -> float:
-    """What is left of all engagement, in log-odds: `weight` for each doubling.
+    """What is left of all engagement, in log-odds."""
+    odds = _engagement(state, model, clock)
+    return odds if model.lead is None else odds + learnt.of_did(model.lead.engagement, state, odds, clock)
+
+
+def _engagement(state: ContactState, model: Model, clock: float) -> float:
+    """By the scorecard: `weight` for each doubling.
 
     A half-life that the model asks for and that was not counted with yet adds nothing until it is.
     """
@@ -81,9 +95,10 @@ def engagement(state: ContactState, model: Model, clock: float) -> float:
 
 def recency(state: ContactState, model: Model, clock: float) -> float:
     """A lead cools with the days since its capture, in log-odds, down to a floor."""
-    if state.captured is None or clock <= state.captured:
-        return 0.0
-    return max(model.recency_floor, (clock - state.captured) * model.recency_per_second)
+    odds = 0.0
+    if state.captured is not None and clock > state.captured:
+        odds = max(model.recency_floor, (clock - state.captured) * model.recency_per_second)
+    return odds if model.lead is None else odds + learnt.of_age(model.lead.time, state, clock)
 
 
 def revenue(state: ContactState, model: Model) -> float:

@@ -1,0 +1,120 @@
+"""What the values rest on: the learnt models, how well they are calibrated, and the response curve, as data."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.domain.queue import survival
+from services.scoring.models import InForce
+from services.scoring.store import models as store
+from services.scoring.store.models import StoredModel
+from shared.http.auth import Tokens
+from shared.http.problems import Problem
+from shared.http.queries import without_nul
+
+_MOST: Final = 100
+_MINUTES: Final = (0, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 240, 480, 720, 1440)
+
+
+class ModelItem(BaseModel):
+    """A learnt model. `metrics`: how it did on what its fit had not seen."""
+
+    version: str
+    kind: str
+    state: Annotated[str, Field(description="champion (in force), challenger (not better), retired")]
+    rows: Annotated[int, Field(description="leads or customers that it was fitted on")]
+    trained_until: datetime
+    made_at: datetime
+    said: str
+    metrics: dict[str, Any]
+
+
+class Models(BaseModel):
+    """The latest fits, the newest first. `in_force`: the version that values carry; it names the settings first."""
+
+    in_force: str
+    items: list[ModelItem]
+
+
+class Bin(BaseModel):
+    """Leads of similar predictions: what was predicted, and what came with its 95 % interval (Wilson)."""
+
+    count: int
+    predicted: float
+    observed: float
+    low: float
+    high: float
+
+
+class Calibration(BaseModel):
+    """How predicted and observed conversion agree, on leads that the fit had not seen."""
+
+    version: str
+    rows: int
+    ece: float
+    bins: list[Bin]
+
+
+class Point(BaseModel):
+    """What share of a lead's chance is left after so many minutes."""
+
+    minutes: int
+    left: float
+
+
+class Curve(BaseModel):
+    """S(t) = phi + (1 - phi)(1 + t / tau)^-beta, t in minutes: a setting (`response` in scoring.yaml)."""
+
+    phi: float
+    tau: float
+    beta: float
+    points: list[Point]
+
+
+def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
+    """The routes; each needs a token with the scope `read`."""
+    router = APIRouter(prefix="/v1", tags=["models"], dependencies=[Depends(tokens.read), Depends(without_nul)])
+
+    @router.get("/models")
+    async def all_models() -> Models:
+        """What was learnt, and what is in force."""
+        async with engine.connect() as conn:
+            found = await store.newest(conn, _MOST)
+        return Models(in_force=models.model.version, items=[_item(each) for each in found])
+
+    @router.get("/models/{version}/calibration")
+    async def calibration(version: Annotated[str, Path(max_length=100)]) -> Calibration:
+        """The reliability table of a lead model."""
+        async with engine.connect() as conn:
+            found = await store.one(conn, version)
+        if found is None:
+            raise Problem(404, "There is no such model")
+        if found.kind != "lead":
+            raise Problem(404, "A customer model has no reliability table")
+        said = found.metrics
+        return Calibration(version=version, rows=said["rows"], ece=said["ece"], bins=said["calibration"])
+
+    @router.get("/response-curve")
+    async def response_curve() -> Curve:
+        """How the chance fades with the minutes until somebody answers."""
+        curve = models.model.response
+        points = [Point(minutes=minutes, left=round(survival(curve, minutes), 6)) for minutes in _MINUTES]
+        return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points)
+
+    return router
+
+
+def _item(model: StoredModel) -> ModelItem:
+    return ModelItem(
+        version=model.version,
+        kind=model.kind,
+        state=model.state,
+        rows=model.rows,
+        trained_until=model.trained_until,
+        made_at=model.made_at,
+        said=model.said,
+        metrics={name: value for name, value in model.metrics.items() if name != "calibration"},
+    )

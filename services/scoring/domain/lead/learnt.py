@@ -1,0 +1,118 @@
+"""What past leads taught beyond the scorecard: log-odds that are added to it, level by level. Pure, plain Python.
+
+The scorecard's own log-odds are the prior mean: a level that nobody was seen with adds nothing, and a fit moves away
+from the scorecard only as far as outcomes carry it (models.md, 2.2). Every feature belongs to one factor of the
+bookings, so a value still explains itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.lead.features import Feature, Value, column_of
+
+Factor: TypeAlias = Literal["source", "traits", "engagement", "time"]
+
+TRAIT: Final = "trait:"
+DID: Final = "did:"
+FIXED: Final = ("source", "interest", "phone", "engagement", "age")
+_DAY_S: Final = 86_400.0
+_LONGEST: Final = 64  # characters of a level
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A feature with the log-odds of its levels."""
+
+    name: str
+    feature: Feature
+    weights: Mapping[str, float]
+
+    def log_odds(self, value: Value) -> float:
+        """What the value adds; 0.0 for a level that was never seen."""
+        return self.weights.get(self.feature.level(value), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadModel:
+    """One fit, by factor. `intercept`: what is added to every lead. `odds`: the version of the scorecard beside it."""
+
+    version: str
+    odds: str
+    intercept: float
+    source: tuple[Weighed, ...]
+    traits: tuple[Weighed, ...]
+    engagement: tuple[Weighed, ...]
+    time: tuple[Weighed, ...]
+
+
+def factor_of(name: str) -> Factor:
+    """The factor of the bookings that a feature belongs to."""
+    if name == "source":
+        return "source"
+    if name == "age":
+        return "time"
+    return "engagement" if name == "engagement" or name.startswith(DID) else "traits"
+
+
+def said(name: str, state: ContactState) -> Value:
+    """The value of a feature that was said: the source, a trait, the interest, whether a phone number is known."""
+    if name == "source":
+        return state.source.rpartition("/")[2] if state.source else None
+    if name == "phone":
+        return "no" if state.get("phone") is None else "yes"
+    return _plain(state.get(name))
+
+
+def did(name: str, state: ContactState, scorecard: float, clock: float) -> Value:
+    """The value of a feature of engagement: what the scorecard makes of all of it, or what is left of one kind."""
+    if name == "engagement":
+        return scorecard
+    counts = state.engaged.get(name.removeprefix(DID))
+    if counts is None or not state.half_lives:
+        return 0.0
+    return float(counts[-1] * 2.0 ** (min(0.0, counts[0] - clock) / state.half_lives[-1]))
+
+
+def age(state: ContactState, clock: float) -> float:
+    """Days since the lead was captured."""
+    return max(0.0, clock - state.captured) / _DAY_S if state.captured is not None else 0.0
+
+
+def of_said(features: Sequence[Weighed], state: ContactState) -> float:
+    """What all of these add."""
+    return sum([each.log_odds(said(column_of(each.name), state)) for each in features])
+
+
+def of_did(features: Sequence[Weighed], state: ContactState, scorecard: float, clock: float) -> float:
+    """What all of these add."""
+    return sum([each.log_odds(did(column_of(each.name), state, scorecard, clock)) for each in features])
+
+
+def of_age(features: Sequence[Weighed], state: ContactState, clock: float) -> float:
+    """What all of these add."""
+    days = age(state, clock)
+    return sum([each.log_odds(days) for each in features])
+
+
+def _plain(value: Any) -> Value:
+    """A trait as a number or as a short word; what is neither is missing."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _number(value)
+    if not isinstance(value, str) or not value.strip():
+        return None
+    try:
+        return _number(float(value))
+    except ValueError:
+        return value.strip().lower()[:_LONGEST]
+
+
+def _number(value: float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if abs(number) < 1e18 else None  # noqa: PLR2004 - beyond it no trait is a number; NaN neither

@@ -1,0 +1,101 @@
+"""Learnt models as they are stored: JSON text whose hash is in the version, so that nothing else is ever put to use."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from services.scoring.domain.customer.population import CustomerModel
+from services.scoring.domain.customer.purchases import PurchaseModel
+from services.scoring.domain.customer.rfm import RfmCuts
+from services.scoring.domain.customer.spend import SpendModel
+from services.scoring.domain.lead.features import Bins, Feature, Levels, column_of
+from services.scoring.domain.lead.learnt import LeadModel, Weighed, factor_of
+
+Kind: TypeAlias = Literal["lead", "customer"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+class ModelUnusableError(ValueError):
+    """A stored model is not what its version says, or nothing that these rules can read."""
+
+
+def version_of(kind: Kind, parameters: str) -> str:
+    """The version of a model: its kind, and a hash of all its numbers."""
+    return f"{kind}-{hashlib.sha256(parameters.encode()).hexdigest()[:12]}"
+
+
+def customer_parameters(purchases: PurchaseModel, spend: SpendModel, cuts: RfmCuts) -> str:
+    """A customer model as text."""
+    return _text(
+        {
+            "purchases": {
+                "kind": purchases.kind,
+                **{name: getattr(purchases, name) for name in ("r", "alpha", "a", "b")},
+            },
+            "spend": {name: getattr(spend, name) for name in ("p", "q", "v")},
+            "cuts": {name: getattr(cuts, name) for name in ("recency", "frequency", "monetary")},
+        }
+    )
+
+
+def lead_parameters(odds: str, intercept: float, features: Sequence[Weighed]) -> str:
+    """A lead model as text."""
+    return _text(
+        {
+            "odds": odds,
+            "intercept": intercept,
+            "features": [
+                {"name": each.name, "bins": _edges(each.feature), "weights": dict(sorted(each.weights.items()))}
+                for each in features
+            ],
+        }
+    )
+
+
+def read_customer(version: str, parameters: str) -> CustomerModel:
+    """The model again. Raises ModelUnusableError."""
+    said = _read("customer", version, parameters)
+    try:
+        cuts = {name: tuple(float(cut) for cut in said["cuts"][name]) for name in ("recency", "frequency", "monetary")}
+        return CustomerModel(version, PurchaseModel(**said["purchases"]), SpendModel(**said["spend"]), RfmCuts(**cuts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelUnusableError(f"{version} cannot be read: {type(error).__name__}") from None
+
+
+def read_lead(version: str, parameters: str) -> LeadModel:
+    """The model again. Raises ModelUnusableError."""
+    said = _read("lead", version, parameters)
+    try:
+        features = [
+            Weighed(
+                each["name"],
+                Levels(frozenset(each["weights"])) if each["bins"] is None else Bins(tuple(each["bins"])),
+                each["weights"],
+            )
+            for each in said["features"]
+        ]
+        by = {
+            factor: tuple(each for each in features if factor_of(column_of(each.name)) == factor)
+            for factor in ("source", "traits", "engagement", "time")
+        }
+        return LeadModel(version, said["odds"], said["intercept"], **by)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelUnusableError(f"{version} cannot be read: {type(error).__name__}") from None
+
+
+def _read(kind: Kind, version: str, parameters: str) -> Mapping[str, Any]:
+    if version_of(kind, parameters) != version:
+        raise ModelUnusableError(f"{version} is not what its version says: it was changed after its fit")
+    said = json.loads(parameters)
+    if not isinstance(said, dict):
+        raise ModelUnusableError(f"{version} cannot be read")
+    return said
+
+
+def _edges(feature: Feature) -> list[float] | None:
+    return list(feature.edges) if isinstance(feature, Bins) else None
+
+
+def _text(said: dict[str, Any]) -> str:
+    return json.dumps(said, allow_nan=False, sort_keys=True)

@@ -1,0 +1,131 @@
+"""Has the models fitted anew: each night, and whenever enough leads have turned out one way or the other.
+
+A child process does it, at low priority, so that numpy and scipy are never in this one. With several processes of
+scoring one of them is at it at a time; when it was last tried is kept in the database.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.domain.learnt import KINDS
+from services.scoring.settings import ScoringSettings
+from services.scoring.store import models as store
+from shared import log
+from shared.db.transient import is_transient
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_EVERY: Final = timedelta(hours=24)
+_OUTCOMES: Final = 300  # leads that bought in this process since the last fit
+_LOOK_S: Final = 60.0
+_LONGEST_S: Final = 3600.0
+_COMMAND: Final = (sys.executable, "-m", "services.scoring.training.fit")
+
+
+class Refitting:
+    """The job, and what it has come to."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: ScoringSettings,
+        clock: Callable[[], datetime],
+        outcomes: Callable[[], float],
+        registry: CollectorRegistry,
+    ) -> None:
+        """`outcomes` counts the leads that have bought, from any point on."""
+        self._engine = engine
+        self._environment = _environment(settings)
+        self._clock = clock
+        self._outcomes = outcomes
+        self._at_last_fit = outcomes()
+        self._fits = Counter("firsthour_model_fits", "Fits of the models, by result.", ["result"], registry=registry)
+        self._age = Gauge(
+            "firsthour_model_age_seconds", "Since the fit of the model in force, by kind.", ["kind"], registry=registry
+        )
+        self._ece = Gauge(
+            "firsthour_model_calibration_error",
+            "Of the lead model in force, on leads that its fit had not seen: mean distance of predicted and observed.",
+            registry=registry,
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until stopped."""
+        while not stopping.is_set():
+            try:
+                await self.step(stopping)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                _LOG.warning("fit_waits", reason=log.reason(error))
+            await pause(stopping, _LOOK_S)
+
+    async def step(self, stopping: asyncio.Event | None = None) -> bool:
+        """Fit if it is time; whether it was."""
+        due = await self._due()
+        if due:
+            await self._fit(stopping or asyncio.Event())
+        return due
+
+    async def _due(self) -> bool:
+        """Whether a day has passed, or enough has turned out. An installation begins with a day of waiting."""
+        now = self._clock()
+        async with self._engine.begin() as conn:
+            last = await store.last_fits(conn)
+            if not last:
+                await store.note_fits(conn, KINDS, now, "waits for the first night")
+            for kind, model in (await store.champions(conn)).items():
+                self._age.labels(kind).set((now - model.made_at).total_seconds())
+                if kind == "lead":
+                    self._ece.set(float(model.metrics.get("ece", 0.0)))
+        if self._outcomes() - self._at_last_fit >= _OUTCOMES:
+            return True
+        return bool(last) and now - max(last.values()) >= _EVERY
+
+    async def _fit(self, stopping: asyncio.Event) -> None:
+        self._at_last_fit = self._outcomes()
+        child = await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stop = asyncio.ensure_future(stopping.wait())
+        ended = asyncio.ensure_future(child.communicate())
+        try:
+            await asyncio.wait({stop, ended}, timeout=_LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if child.returncode is None and not ended.done():
+                child.kill()
+            _, errors = await ended
+        result = "done" if child.returncode == 0 else "failed"
+        self._fits.labels(result).inc()
+        if child.returncode == 0:
+            _LOG.info("models_fitted")
+        elif not stopping.is_set():
+            _LOG.error("models_not_fitted", exit=child.returncode, reason=_last_line(errors))
+            async with self._engine.begin() as conn:  # so that it is not tried again each minute
+                await store.note_fits(conn, KINDS, self._clock(), "failed")
+
+
+def _last_line(errors: bytes) -> str:
+    """The kind of error: what it says may hold data, its name does not."""
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].partition(":")[0][:100] if lines else ""
+
+
+def _environment(settings: ScoringSettings) -> Mapping[str, str]:
+    return os.environ | {
+        "FIRSTHOUR_DATABASE": settings.database.get_secret_value(),
+        "FIRSTHOUR_CONFIG": str(settings.config),
+        "FIRSTHOUR_STATE": str(settings.state),
+    }

@@ -1,0 +1,54 @@
+"""The model in force: what the settings say and what was learnt, as one value."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.learnt import ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model import Model
+from services.scoring.store import models as store
+from shared import log
+
+if TYPE_CHECKING:
+    from services.scoring.domain.customer.population import CustomerModel
+    from services.scoring.domain.lead.learnt import LeadModel
+
+_LOG = log.get(__name__)
+
+
+class InForce:
+    """Holds the model. Whoever needs it takes `model` once for each piece of work: it may be another one afterwards."""
+
+    def __init__(self, settings: Model) -> None:
+        """Begin with what the settings say alone."""
+        self.model = settings
+        self._settings = settings
+        self._versions: tuple[str, ...] = ()
+        self._read = False
+
+    async def first(self, conn: AsyncConnection) -> None:
+        """Before the first event is valued. After it whoever re-values looks again."""
+        if not self._read:
+            await self.refresh(conn)
+
+    async def refresh(self, conn: AsyncConnection) -> None:
+        """Take up what is in force in the database by now. What cannot be read is left out, and said."""
+        versions = await store.in_force(conn)
+        self._read = True
+        if versions == self._versions:
+            return
+        lead: LeadModel | None = None
+        customer: CustomerModel | None = None
+        for kind, stored in (await store.champions(conn)).items():
+            try:
+                if kind == "lead":
+                    lead = read_lead(stored.version, stored.parameters)
+                else:
+                    customer = read_customer(stored.version, stored.parameters)
+            except ModelUnusableError as error:
+                _LOG.error("model_unusable", version=stored.version, reason=str(error))
+        self._versions = versions
+        self.model = self._settings.with_learnt(lead, customer)
+        if lead is not None and self.model.lead is None:
+            _LOG.warning("model_waits", version=lead.version, reason="the scorecard has changed since its fit")
+        _LOG.info("model_in_force", version=self.model.version)

@@ -1,0 +1,119 @@
+"""Learnt models, every version that was ever fitted, and which of them are in force."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.learnt import Kind
+
+_COLUMNS = "version, kind, state, parameters, metrics, rows, trained_until, made_at, chosen_at, said"
+_IN_FORCE = sa.text("SELECT version FROM models WHERE state = 'champion' ORDER BY kind")
+_CHAMPIONS = sa.text(f"SELECT {_COLUMNS} FROM models WHERE state = 'champion'")  # noqa: S608 - columns of ours
+_ALL = sa.text(f"SELECT {_COLUMNS} FROM models ORDER BY made_at DESC, version LIMIT :limit")  # noqa: S608
+_ONE = sa.text(f"SELECT {_COLUMNS} FROM models WHERE version = :version")  # noqa: S608
+_BEFORE = sa.text(f"""
+    SELECT {_COLUMNS} FROM models WHERE kind = :kind AND state <> 'champion' AND chosen_at IS NOT NULL
+        AND chosen_at < (SELECT chosen_at FROM models WHERE kind = :kind AND state = 'champion')
+    ORDER BY chosen_at DESC LIMIT 1
+""")  # noqa: S608
+_ADD = sa.text("""
+    INSERT INTO models (version, kind, state, parameters, metrics, rows, trained_until, made_at, said)
+    VALUES (:version, :kind, 'challenger', :parameters, CAST(:metrics AS jsonb), :rows, :trained_until, :made_at, :said)
+    ON CONFLICT (version) DO UPDATE SET metrics = excluded.metrics, rows = excluded.rows, said = excluded.said,
+        trained_until = excluded.trained_until, made_at = excluded.made_at
+""")
+_RETIRE = sa.text("UPDATE models SET state = 'retired' WHERE kind = :kind AND state = :state AND version <> :version")
+_CHOOSE = sa.text("UPDATE models SET state = 'champion', chosen_at = :now WHERE version = :version")
+_LAST_FIT = sa.text("SELECT kind, at FROM fits")
+_NOTE = sa.text("""
+    INSERT INTO fits (kind, at, said) VALUES (:kind, :at, :said)
+    ON CONFLICT (kind) DO UPDATE SET at = excluded.at, said = excluded.said
+""")
+_ONE_AT_A_TIME = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('firsthour models fit'))")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """One version. `metrics`: of what its fit had not seen. `chosen_at`: when it last came in force."""
+
+    version: str
+    kind: Kind
+    state: str
+    parameters: str
+    metrics: Mapping[str, Any]
+    rows: int
+    trained_until: datetime
+    made_at: datetime
+    chosen_at: datetime | None
+    said: str
+
+
+def _model(row: Any) -> StoredModel:
+    fields = row._asdict()
+    metrics = fields["metrics"]
+    return StoredModel(**fields | {"metrics": json.loads(metrics) if isinstance(metrics, str) else metrics})
+
+
+async def in_force(conn: AsyncConnection) -> tuple[str, ...]:
+    """The versions in force, at most one of each kind."""
+    return tuple((await conn.execute(_IN_FORCE)).scalars())
+
+
+async def champions(conn: AsyncConnection) -> dict[Kind, StoredModel]:
+    """The models in force, by kind."""
+    return {row.kind: _model(row) for row in await conn.execute(_CHAMPIONS)}
+
+
+async def newest(conn: AsyncConnection, limit: int) -> list[StoredModel]:
+    """The latest fits of both kinds, the newest first."""
+    return [_model(row) for row in await conn.execute(_ALL, {"limit": limit})]
+
+
+async def one(conn: AsyncConnection, version: str) -> StoredModel | None:
+    """One version."""
+    row = (await conn.execute(_ONE, {"version": version})).one_or_none()
+    return _model(row) if row is not None else None
+
+
+async def before(conn: AsyncConnection, kind: Kind) -> StoredModel | None:
+    """What was in force before the present champion of its kind; None when there was nothing, or is no champion."""
+    row = (await conn.execute(_BEFORE, {"kind": kind})).one_or_none()
+    return _model(row) if row is not None else None
+
+
+async def add(conn: AsyncConnection, model: StoredModel) -> None:
+    """Keep a fit, as the challenger of its kind; the challenger before it is retired."""
+    await conn.execute(_RETIRE, {"kind": model.kind, "state": "challenger", "version": model.version})
+    given = {
+        name: getattr(model, name)
+        for name in ("version", "kind", "parameters", "rows", "trained_until", "made_at", "said")
+    }
+    await conn.execute(_ADD, given | {"metrics": json.dumps(dict(model.metrics), allow_nan=False)})
+
+
+async def choose(conn: AsyncConnection, kind: Kind, version: str | None, now: datetime) -> None:
+    """Put a version in force in place of the present one of its kind; None: none, the settings alone."""
+    await conn.execute(_RETIRE, {"kind": kind, "state": "champion", "version": version or ""})
+    if version is not None:
+        await conn.execute(_CHOOSE, {"version": version, "now": now})
+
+
+async def last_fits(conn: AsyncConnection) -> dict[Kind, datetime]:
+    """When a fit of each kind was last tried."""
+    return {row.kind: row.at for row in await conn.execute(_LAST_FIT)}
+
+
+async def note_fits(conn: AsyncConnection, kinds: Sequence[Kind], at: datetime, said: str) -> None:
+    """A fit was tried, with what came of it."""
+    for kind in kinds:
+        await conn.execute(_NOTE, {"kind": kind, "at": at, "said": said})
+
+
+async def alone(conn: AsyncConnection) -> bool:
+    """Whether nobody else fits models now; holds until the transaction ends."""
+    return bool((await conn.execute(_ONE_AT_A_TIME)).scalar_one())

@@ -1,0 +1,30 @@
+"""What a fit comes to: a model as text, how it did on what it had not seen, and whether it beats the one in force."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.scoring.domain.learnt import Kind, version_of
+
+
+class TooFewError(ValueError):
+    """There is not enough to learn from, or nothing new to compare on: all stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`metrics` and `better` are of data that neither it nor the model in force was fitted on."""
+
+    kind: Kind
+    parameters: str
+    metrics: Mapping[str, Any]
+    rows: int
+    trained_until: datetime
+    better: bool
+    said: str
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return version_of(self.kind, self.parameters)

@@ -1,0 +1,120 @@
+"""Fits the models anew from what is stored, and puts to use what is better. A process of its own.
+
+numpy and scipy are imported here and never by the service, which starts this as a child (jobs/refit.py).
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.scoring.config import load_scoring
+from services.scoring.domain.customer.days import day_of
+from services.scoring.domain.learnt import KINDS, Kind, ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model import Model
+from services.scoring.store import history
+from services.scoring.store import models as store
+from services.scoring.store.models import StoredModel
+from services.scoring.tables import SCHEMA
+from services.scoring.training.candidate import Candidate, TooFewError
+from services.scoring.training.customer_fit import FitFailedError
+from services.scoring.training.customer_model import Customer, fit_customer_model
+from services.scoring.training.lead_dataset import read_leads
+from services.scoring.training.lead_model import fit_lead_model
+from shared.clock import utc_now
+from shared.db.engine import make_engine
+from shared.settings import Settings, load
+
+_MOST_CONTACTS: Final = 100_000  # of a fit of leads: the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What came of a fit of one kind. `version` None: there was none."""
+
+    kind: Kind
+    version: str | None
+    in_force: bool
+    said: str
+
+
+async def fit_models(engine: AsyncEngine, settings: Model, kinds: Sequence[Kind], now: datetime) -> list[Fitted]:
+    """Fit, keep, and put to use what is better than what is in force. Nothing when another process is at it."""
+    async with engine.begin() as conn:
+        if not await store.alone(conn):
+            return [Fitted(kind, None, in_force=False, said="another process fits the models now") for kind in kinds]
+        fitted = [await _fit(conn, settings, kind, now) for kind in kinds]
+        for each in fitted:
+            await store.note_fits(conn, [each.kind], now, each.said)
+    return fitted
+
+
+async def _fit(conn: AsyncConnection, settings: Model, kind: Kind, now: datetime) -> Fitted:
+    champion = (await store.champions(conn)).get(kind)
+    try:
+        candidate = await (_lead if kind == "lead" else _customer)(conn, settings, champion, now)
+    except (TooFewError, FitFailedError) as error:
+        return Fitted(kind, None, in_force=False, said=str(error))
+    if champion is not None and champion.version == candidate.version:
+        return Fitted(kind, candidate.version, in_force=True, said="the same as the model in force")
+    await store.add(
+        conn,
+        StoredModel(
+            candidate.version, kind, "challenger", candidate.parameters, candidate.metrics, candidate.rows,
+            candidate.trained_until, now, None, candidate.said,
+        ),
+    )  # fmt: skip
+    if candidate.better:
+        await store.choose(conn, kind, candidate.version, now)
+    return Fitted(kind, candidate.version, candidate.better, candidate.said)
+
+
+async def _lead(conn: AsyncConnection, settings: Model, champion: StoredModel | None, now: datetime) -> Candidate:
+    leads = await read_leads(conn, settings, now, _MOST_CONTACTS)
+    in_force, since = None, None
+    if champion is not None:
+        try:
+            in_force = settings.with_learnt(read_lead(champion.version, champion.parameters), None).lead
+        except ModelUnusableError:
+            in_force = None
+        since = champion.trained_until.timestamp() if in_force is not None else None
+    return await asyncio.to_thread(fit_lead_model, leads.looks, settings, in_force, since)
+
+
+async def _customer(conn: AsyncConnection, _settings: Model, champion: StoredModel | None, now: datetime) -> Candidate:
+    customers: list[Customer] = [(each.days, each.earlier) async for each in history.customers(conn)]
+    in_force, since = None, None
+    if champion is not None:
+        try:
+            in_force = read_customer(champion.version, champion.parameters)
+        except ModelUnusableError:
+            in_force = None
+        since = day_of(champion.trained_until.timestamp()) if in_force is not None else None
+    return await asyncio.to_thread(fit_customer_model, customers, day_of(now.timestamp()), in_force, since)
+
+
+async def fit_all(database: str, config: Path, kinds: Sequence[Kind] = KINDS) -> list[Fitted]:
+    """The same in the database of an installation."""
+    engine = make_engine(database, application="firsthour-fit", schema=SCHEMA, pool_size=1)
+    try:
+        return await fit_models(engine, load_scoring(config), kinds, utc_now())
+    finally:
+        await engine.dispose()
+
+
+def main() -> int:
+    """As the service's child: where it is says the environment. What came of it is in the database."""
+    os.nice(15)  # behind all others
+    settings = load(Settings)
+    asyncio.run(fit_all(settings.database.get_secret_value(), settings.config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A learnt model comes in force while scoring runs: everybody is valued by it, and one command takes it back."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.scoring.config import load_scoring
+from services.scoring.jobs.refit import Refitting
+from services.scoring.store import models as store
+from services.scoring.training.fit import fit_models
+from shared.clock import utc_now
+from shared.kafka.topics import create_topics
+from tests.support.command import Command
+from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.waiting import until
+from tests.unit.scoring.builders import a_lead, a_purchase
+
+_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
+        await create_topics(kafka, world.topics, partitions=12, replication=1)
+        yield world
+
+
+async def tell_a_past(world: World) -> None:
+    """Agencies buy, and buy again; schools hardly do."""
+    dice, begin = random.Random(4), utc_now() - 380 * _DAY
+    for n in range(240):
+        trade = dice.choice(["agency", "school"])
+        came, who = begin + n * _DAY, f"p{n}@example.com"
+        events = [a_lead(email=who, traits={"trade": trade}, at=came, event=f"l{n}")]
+        if dice.random() < (0.7 if trade == "agency" else 0.1):
+            for again in range(dice.choice([1, 1, 2, 4])):
+                at = min(came + (1 + 25 * again) * _DAY, utc_now())
+                events.append(a_purchase(email=who, at=at, order_id=f"o{n}-{again}", event=f"o{n}-{again}"))
+        await world.tell(*events, partition=n % 12)
+    await world.settled()
+
+
+async def all_at(world: World, version: str) -> None:
+    async def all_are() -> bool:
+        return not await world.rows("SELECT id FROM contacts WHERE model <> :version", version=version)
+
+    await until(all_are, 40)
+
+
+async def test_what_was_learnt_is_put_to_use_and_taken_back(world: World) -> None:
+    settings = load_scoring(CONFIG)
+    firsthour = Command(database=world.database)
+    async with scoring(world) as api:
+        await tell_a_past(world)
+        before = await world.one("SELECT sum(customer_value) FROM contacts")
+        fitted = await fit_models(world.engine, settings, ["lead", "customer"], utc_now())
+        assert [(each.kind, each.in_force) for each in fitted] == [("lead", True), ("customer", True)], fitted
+        versions = [each.version for each in fitted]
+        await all_at(world, "+".join([settings.version, *map(str, versions)]))
+        await world.books_balance()
+        assert await world.one("SELECT sum(customer_value) FROM contacts") > before
+        shown = await api.get("/v1/models")
+        assert {each["version"]: each["state"] for each in shown["items"]} == dict.fromkeys(versions, "champion")
+        calibration = await api.get(f"/v1/models/{versions[0]}/calibration")
+        assert sum(each["count"] for each in calibration["bins"]) == calibration["rows"]
+        assert (await api.get("/v1/response-curve"))["points"][0] == {"minutes": 0, "left": 1.0}
+        (customer,) = await world.rows(
+            "SELECT id FROM contacts WHERE stage = 'customer' ORDER BY customer_value DESC LIMIT 1"
+        )
+        stands = (await api.get(f"/v1/contacts/{customer.id}"))["customer"]
+        assert 0 < stands["p_alive"] < 1
+        assert stands["expected_purchases"] > 0
+        assert len(stands["rfm"]) == 3
+
+        chances = {}
+        for trade in ("agency", "school"):
+            await world.tell(a_lead(email=f"{trade}@example.com", traits={"trade": trade}, at=utc_now()))
+            await world.settled()
+            (contact,) = (await api.get("/v1/contacts", email=f"{trade}@example.com"))["items"]
+            chances[trade] = contact["conversion"]
+        assert chances["agency"] > 2 * chances["school"]
+
+        listed = json.loads((await asyncio.to_thread(firsthour, "models", "list", "--json")).out)
+        assert len(listed["models"]) == 2
+        for kind in ("lead", "customer"):
+            done = await asyncio.to_thread(firsthour, "models", "rollback", "--kind", kind)
+            assert "scoring.yaml alone" in done.out
+        await all_at(world, settings.version)
+        assert await world.one("SELECT sum(customer_value) FROM contacts") == before
+        await world.books_balance()
+        assert (await asyncio.to_thread(firsthour, "models", "use", str(versions[1]))).code == 0
+        await all_at(world, f"{settings.version}+{versions[1]}")
+
+
+async def test_the_service_has_the_models_fitted_each_night(world: World) -> None:
+    registry = CollectorRegistry()
+    now, bought = [utc_now()], [0.0]
+    job = Refitting(world.engine, world.settings(CONFIG), lambda: now[0], lambda: bought[0], registry)
+    assert not await job.step()
+    assert not await job.step(), "a fresh installation waits for its first night"
+    now[0] += _DAY
+    assert await job.step()
+    assert registry.get_sample_value("firsthour_model_fits_total", {"result": "done"}) == 1
+    async with world.engine.connect() as conn:
+        assert set(await store.last_fits(conn)) == {"lead", "customer"}
+    (said, _) = await world.rows("SELECT said FROM fits ORDER BY kind DESC")
+    assert "too few" in said.said
+    now[0] = utc_now()
+    assert not await job.step()
+    bought[0] += 300
+    assert await job.step()

@@ -3,6 +3,7 @@
 import hmac
 import re
 import unicodedata
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
@@ -44,6 +45,9 @@ _NO_ADDRESS: Final = frozenset(
     {"none", "no", "na", "nil", "null", "undefined", "test", "example", "email", "fake", "guest", "anonymous"}
 )
 
+# Where it is noted that an identity stood for nothing, while somebody counts that.
+ABSENT: Final[ContextVar[list[str] | None]] = ContextVar("absent", default=None)
+
 _NO_ADDRESS_SO_LONG: Final = "The email address is too long"
 _NO_PHONE: Final = "not a phone number; write it with its country code, as in +44 1632 960961"
 
@@ -51,8 +55,9 @@ _NO_PHONE: Final = "not a phone number; write it with its country code, as in +4
 class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The identities one event names. Strong ones join contacts; `order` and `anonymous_id` are weak.
 
-    `order` is an order of the source, which leads a refund that names nobody to who bought: only a verified webhook
-    tells it. `contact_id` is ours: only events that Firsthour itself makes (follow-up facts, a rep's touch) carry it.
+    `order` leads a refund to who bought, whomever it names: only a trusted sender tells it. It is an order of the
+    source `shop` (`/sources/x`), or of the event's own. `contact_id` is ours: only events that Firsthour itself makes
+    (follow-up facts, a rep's touch) carry it.
     """
 
     email: str | None = None
@@ -61,6 +66,7 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
     anonymous_id: str | None = None
     contact_id: UUID | None = None
     order: str | None = None
+    shop: str | None = None
 
     def strong_keys(self, source: str) -> list[str]:
         """Keys that join, strongest first. A user id only means something within its source (`/sources/x`)."""
@@ -80,7 +86,7 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
         """
         keys = []
         if self.order:
-            keys.append(f"order:{source}:{self.order}")
+            keys.append(f"order:{self.shop or source}:{self.order}")
         if self.anonymous_id:
             keys.append(f"anonymous:{source}{'#public' if trust == 'public' else ''}:{self.anonymous_id}")
         return keys
@@ -106,12 +112,21 @@ def identify(
     Every way in makes its identities here; those that an event of the log holds are taken as they are.
     """
     return Identity(
-        email=None if email is None or _is_no_address(email) else email,
-        phone=None if phone is None or _is_no_number(phone) else phone,
-        user_id=None if user_id is None or _is_no_id(user_id) else user_id,
-        anonymous_id=None if anonymous_id is None or _is_no_id(anonymous_id) else anonymous_id,
+        email=None if email is None or (_is_no_address(email) and _absent("email")) else email,
+        phone=None if phone is None or (_is_no_number(phone) and _absent("phone")) else phone,
+        user_id=None if user_id is None or (_is_no_id(user_id) and _absent("user_id")) else user_id,
+        anonymous_id=None
+        if anonymous_id is None or (_is_no_id(anonymous_id) and _absent("anonymous_id"))
+        else anonymous_id,
         order=order,
     )
+
+
+def _absent(which: str) -> bool:
+    noted = ABSENT.get()
+    if noted is not None:
+        noted.append(which)
+    return True
 
 
 def _is_no_id(text: str) -> bool:

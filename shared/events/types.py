@@ -38,11 +38,15 @@ class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Consent(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a person agreed to, with the wording they saw. `proof`: where and how it was given."""
+    """What a person agreed to, with the wording they saw. `proof`: where and how it was given.
+
+    `purposes` are of e-mail alone: who wants no newsletter still wants an answer.
+    """
 
     email: bool | None = None
     phone: bool | None = None
     sms: bool | None = None
+    purposes: dict[str, bool] = {}
     wording: str | None = None
     proof: str | None = None
 
@@ -113,12 +117,13 @@ class PurchaseCompleted(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class PurchaseRefunded(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Money of an order went back, in part or whole."""
+    """Money of an order went back, in part or whole. `total`: the amount is all that went back until then."""
 
     identity: Identity
     order_id: str
     amount: str
     currency: str
+    total: bool = False
     human_likelihood: float = 1.0
     likelihood_reasons: list[str] = []
 

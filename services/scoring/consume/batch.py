@@ -14,13 +14,13 @@ from services.scoring.domain.consent import heard, unsaid
 from services.scoring.domain.contact import ContactState, new_contact
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
-from services.scoring.domain.identity import Plan, hold, named, resolve
+from services.scoring.domain.identity import Named, Plan, buyer, hold, named, resolve
 from services.scoring.domain.model import Model
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
 from shared.events.envelope import Decoded, Event
-from shared.events.types import ContactTouched
+from shared.events.types import ContactTouched, PurchaseRefunded
 from shared.events.updates import Booking, Values
 
 _NO_ORDERS: Final[dict[OrderKey, Order]] = {}
@@ -83,7 +83,8 @@ class Batch:
             after = msgspec.structs.replace(after, known=known)
         key, order = fold.order_key(event, data), None
         if key is not None:
-            order = fold.order_after(orders.get(key), event, data)
+            told = orders.get(key) or self._returned_before(named(data.identity, event.source, event.trust), key)
+            order = fold.order_after(told, event, data)
             after = pricing.reckon(after, orders.get(key), order, self.model)
         after, booked = bookings.book(before, after, self.model, merged=bool(plan.absorbed))
 
@@ -108,7 +109,7 @@ class Batch:
         of = named(data.identity, event.source, event.trust)
         if not of.keys:
             raise Permanent("names nobody")
-        return resolve(
+        plan = resolve(
             of,
             self.keys,
             self.states.__getitem__,
@@ -116,6 +117,21 @@ class Batch:
             robot=robot(data),
             touch=isinstance(data, ContactTouched),
         )
+        return self._of_the_buyer(plan, of, event, data)
+
+    def _of_the_buyer(self, plan: Plan, of: Named, event: Event, data: Any) -> Plan:
+        """A refund is of whoever bought, an order that is told of again of whom it was first, whomever they name."""
+        key = fold.order_key(event, data)
+        whose = None if key is None else buyer(of, self.keys)
+        if key is None or whose is None or whose == plan.contact or whose in plan.absorbed:
+            return plan
+        known = self.orders.get(whose, _NO_ORDERS).get(key)
+        return Plan(whose) if isinstance(data, PurchaseRefunded) or (known is not None and known.paid) else plan
+
+    def _returned_before(self, of: Named, key: OrderKey) -> Order | None:
+        """What went back of an order before anybody told who bought it."""
+        whose = buyer(of, self.keys)
+        return None if whose is None else self.orders.get(whose, _NO_ORDERS).get(key)
 
     def survivor(self, contact_id: UUID) -> UUID:
         """What the contact has become within this batch."""

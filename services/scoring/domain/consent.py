@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from services.scoring.domain.contact import ContactState, Word
 from services.scoring.domain.trust import happened, robot
-from shared.events.consent import ConsentWord
+from shared.events.consent import ConsentWord, purpose_of
 from shared.events.envelope import Event
 from shared.events.types import ConsentChanged, LeadCaptured
 
@@ -44,10 +44,15 @@ def _said(data: Any, at: datetime, *, public: bool) -> Iterator[ConsentWord]:
             channel=data.channel, purpose=data.purpose, given=data.given, at=at, address=address, public=public
         )
     elif isinstance(data, LeadCaptured) and data.consent is not None:
+        address = data.identity.email
         for channel in _CHANNELS:
             given = getattr(data.consent, channel)
             if given is not None:
-                yield ConsentWord(channel=channel, given=given, at=at, address=data.identity.email, public=public)
+                yield ConsentWord(channel=channel, given=given, at=at, address=address, public=public)
+        for name, given in data.consent.purposes.items():
+            purpose = purpose_of(name)
+            if purpose is not None or data.consent.email is None:
+                yield ConsentWord(channel="email", purpose=purpose, given=given, at=at, address=address, public=public)
 
 
 def name_of(word: ConsentWord) -> str:

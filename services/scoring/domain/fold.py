@@ -52,9 +52,9 @@ def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) ->
 
 
 def order_key(event: Event, data: Any) -> OrderKey | None:
-    """By what the order is known that the event names: its source and its id there. A stranger's word names none."""
+    """By what the order is known that the event names: its shop and its id there. A stranger's word names none."""
     if isinstance(data, PurchaseCompleted | PurchaseRefunded) and believed(event, data):
-        return event.source, data.order_id
+        return data.identity.shop or event.source, data.order_id
     return None
 
 
@@ -63,7 +63,7 @@ def order_after(order: Order | None, event: Event, data: Any) -> Order | None:
     if isinstance(data, PurchaseCompleted):
         return orders.as_one(order, orders.bought(data, happened(event).timestamp()))
     if isinstance(data, PurchaseRefunded):
-        return orders.as_one(order, orders.returned(data))
+        return orders.as_one(order, orders.returned(data, order))
     return None
 
 

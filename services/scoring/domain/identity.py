@@ -17,6 +17,7 @@ from shared.events.identity import Identity
 
 MOST_KEYS: Final = 100  # of one contact; who has more is no person
 MOST_CLAIMED: Final = 10  # of them such as only strangers named
+_ORDER: Final = "order:"
 _PUBLIC: Final = "#public"  # no source has such a name: what a stranger names meets no key of a trusted sender
 
 Contact: TypeAlias = Callable[[UUID], ContactState]
@@ -63,7 +64,7 @@ def named(identity: Identity, source: str, trust: Trust) -> Named:
         user = (f"user:{source}{_PUBLIC}:{identity.user_id}",) if identity.user_id else ()
         return Named(email, phone, (*user, stranger) if identity.anonymous_id else user)
     user = (f"user:{source}:{identity.user_id}",) if identity.user_id else ()
-    order = (f"order:{source}:{identity.order}",) if identity.order else ()  # only a verified webhook tells it
+    order = (f"{_ORDER}{identity.shop or source}:{identity.order}",) if identity.order else ()
     known = Named((*email, *user), phone, order)
     if not identity.anonymous_id:
         return known
@@ -86,6 +87,11 @@ def resolve(
     if trust == "public":
         return _of_a_stranger(of, known, contact)
     return _of_a_trusted_sender(of, known, contact, touch=touch)
+
+
+def buyer(of: Named, known: Mapping[str, UUID]) -> UUID | None:
+    """Whose the order is that the event names; None when it names none, or one that nobody has told of."""
+    return next((known[key] for key in of.weak if key.startswith(_ORDER) and key in known), None)
 
 
 def hold(state: ContactState, keys: tuple[str, ...], *, claimed: bool) -> ContactState:

@@ -77,6 +77,11 @@ def test_a_channel_has_one_name_wherever_it_is_read(channel: str) -> None:
     assert decode(written).data.channel == "email"  # as an older ingest wrote it
 
 
+def test_no_newsletter_in_a_lead_is_of_newsletters_alone() -> None:
+    lead = a_lead(consent=Consent(email=True, purposes={"Newsletter": False, "order updates": True, "all": False}))
+    assert told(lead) == {"email": True, "email:newsletter": False, "email:order-updates": True}
+
+
 def test_names_of_channels_and_purposes() -> None:
     assert [channel_of(name) for name in ("SMS", "Text message", "Telephone", "WhatsApp")] == [
         "sms", "sms", "phone", "whatsapp",

@@ -93,9 +93,15 @@ def bought(said: PurchaseCompleted, at: float) -> Order:
     )
 
 
-def returned(said: PurchaseRefunded) -> Order:
-    """The order as its refund says: some senders write what went back as minus. Raises Permanent as `bought` does."""
-    return Order(refunded={said.currency: abs(_minor(said.amount, said.currency))})
+def returned(said: PurchaseRefunded, before: Order | None = None) -> Order:
+    """The order as its refund says: some senders write what went back as minus. Raises Permanent as `bought` does.
+
+    `before`: the order so far. Where the refund tells all that ever went back, what is known of that already is none.
+    """
+    back = abs(_minor(said.amount, said.currency))
+    if said.total and before is not None:
+        back = max(0, back - before.refunded.get(said.currency, 0))
+    return Order(refunded={said.currency: back})
 
 
 def as_one(a: Order | None, b: Order) -> Order:

@@ -20,6 +20,7 @@ from services.ingest.http.client_address import Proxies
 from services.ingest.http.dispatch import HotPaths
 from services.ingest.http.limits import Limits
 from services.ingest.http.openapi import describe
+from services.ingest.http.refusals import Refusals
 from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
@@ -84,6 +85,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())
         challenge.install(app, sources, door, proxies)
+        refusals = Refusals(registry)
         hot = _hot_paths(
             app,
             door=door,
@@ -92,9 +94,11 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             proxies=proxies,
             key_secret=key_secret.encode(),
             graph=graph,
+            refusals=refusals,
             registry=registry,
         )
-        yield Service(hot, {"kafka": producer.run, "drain": intake.drain, "loop-lag": runtime.loop_lag(registry)})
+        tasks = {"kafka": producer.run, "drain": intake.drain, "refusals": refusals.run}
+        yield Service(hot, {**tasks, "loop-lag": runtime.loop_lag(registry)})
     finally:
         if graph is not None:
             await graph.close()
@@ -111,6 +115,7 @@ def _hot_paths(
     proxies: Proxies,
     key_secret: bytes,
     graph: Graph | None,
+    refusals: Refusals,
     registry: CollectorRegistry,
 ) -> HotPaths:
     one, many = settings.ingest_max_body, settings.ingest_max_batch
@@ -138,6 +143,7 @@ def _hot_paths(
         door=door,
         proxies=proxies,
         room=Room(settings.ingest_max_bytes_in_flight, requests=settings.ingest_max_in_flight),
+        refusals=refusals,
         registry=registry,
     )
 

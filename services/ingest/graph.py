@@ -67,7 +67,7 @@ class Graph:
         if answer is None or code is not None:
             raise self._failed(source, "unreadable", f"not a JSON object of at most {LONGEST_ANSWER} bytes")
         self._count(source, "fetched")
-        return read_meta_lead(answer, wanted, options.get("fields"))
+        return read_meta_lead(answer, wanted, options)
 
     async def close(self) -> None:
         """Let go of the connections."""

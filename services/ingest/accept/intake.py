@@ -111,6 +111,7 @@ class Intake:
                     fact,
                     topic=topic,
                     source=path,
+                    shop=source.shop,
                     trust=source.trust,
                     identifier=identifier,
                     now=now,

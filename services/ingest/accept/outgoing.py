@@ -1,13 +1,19 @@
 """Makes the Kafka message of a fact: one envelope, one id and one key, whichever way it came in."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+from msgspec import structs
 
 from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact
 from shared.events.envelope import KAFKA_HEADERS, Trust, encode, make_event
 from shared.events.identity import derived_event_id, partition_key
 from shared.kafka.records import Outgoing
+
+_ORDERS: Final = frozenset({"purchase.completed", "purchase.refunded"})
+_OF_THE_SHOP: Final = ("order:", "refund:")  # ids that are the shop's own
 
 
 def event_id(fact: Fact, source: Source) -> UUID | None:
@@ -19,9 +25,15 @@ def event_id(fact: Fact, source: Source) -> UUID | None:
     if not fact.sender_id:
         return None
     if not source.public:
-        return derived_event_id(source.path, fact.sender_id)
+        return event_id_of(fact, fact.sender_id, source.path, source.shop)
     person = fact.identity.primary(source.path, source.trust)
     return derived_event_id(f"{source.path}#{'keyless' if source.keyless else 'page'}", f"{person}\n{fact.sender_id}")
+
+
+def event_id_of(fact: Fact, sender_id: str, source: str, shop: str | None) -> UUID:
+    """Of a trusted sender. What two of them tell of one order of one shop is one event: a payment, a refund."""
+    shared = shop is not None and fact.type in _ORDERS and sender_id.startswith(_OF_THE_SHOP)
+    return derived_event_id(shop if shared and shop is not None else source, sender_id)
 
 
 def as_outgoing(
@@ -29,6 +41,7 @@ def as_outgoing(
     *,
     topic: str,
     source: str,
+    shop: str | None = None,
     trust: Trust,
     identifier: UUID,
     now: datetime,
@@ -38,8 +51,10 @@ def as_outgoing(
 ) -> Outgoing:
     """The message for `topic`. `source` is `/sources/<name>`; a time in the future becomes `now`, and is marked.
 
-    `undated`: of a file that does not say when it happened.
+    `shop`: the source whose orders it speaks of, when that is not itself. `undated`: of a file that does not say when.
     """
+    if trust == "trusted" and (fact.type in _ORDERS or (shop is not None and fact.identity.order is not None)):
+        fact = _of_its_order(fact, shop)
     subject = fact.identity.primary(source, trust) or ""
     event = make_event(
         id=identifier,
@@ -54,3 +69,12 @@ def as_outgoing(
         undated=undated,
     )
     return Outgoing(topic, partition_key(subject, key_secret), encode(event), KAFKA_HEADERS)
+
+
+def _of_its_order(fact: Fact, shop: str | None) -> Fact:
+    """The fact with the order as an identity, by which a refund finds who bought."""
+    order = getattr(fact.data, "order_id", None) or fact.identity.order
+    if fact.identity.order == order and shop is None:
+        return fact
+    identity = structs.replace(fact.identity, order=order, shop=shop)
+    return structs.replace(fact, identity=identity, data=structs.replace(fact.data, identity=identity))

@@ -15,10 +15,12 @@ from services.ingest.domain.hooks.senders import SENDERS
 from shared import secrets
 from shared.config import ConfigModel
 from shared.events.types import DATA_TYPES
+from shared.places.countries import country_code
 
 HookKind: TypeAlias = Literal[
-    "stripe", "shopify", "woocommerce", "typeform", "calendly", "tally", "hubspot", "meta", "google", "generic"
-]
+    "stripe", "shopify", "woocommerce", "typeform", "calendly", "tally", "hubspot", "meta", "google", "mailchimp",
+    "mailgun", "postmark", "sendgrid", "ses", "generic"
+]  # fmt: skip
 HOOK_KINDS: Final[tuple[str, ...]] = get_args(HookKind)
 _SECRET_OPTION: Final = re.compile(r"(^|_)(token|secret|key)$")
 _NEEDED: Final = {"meta": ("verify_token", "access_token")}  # options without which nothing of the sender can be taken
@@ -64,6 +66,8 @@ _Plain: TypeAlias = str | bool | int | float
 class _Signature(ConfigModel):
     scheme: Literal["hmac", "standard-webhooks", "token"] = "hmac"
     header: _HeaderName | None = None
+    query: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    path: bool = False
     algorithm: Literal["sha256", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"
     prefix: Annotated[str, StringConstraints(max_length=50, strip_whitespace=False)] = ""
@@ -78,18 +82,28 @@ class _Event(ConfigModel):
     fields: dict[str, _Plain] = Field(min_length=1)
 
 
-class RawHook(ConfigModel):
-    """The keys of a source that is another service's webhook. The last three are for kind generic.
+def _country(text: str) -> str:
+    found = country_code(text)
+    if found is None:
+        raise ValueError("must be a country such as DE or Germany")
+    return found
 
-    `fields` (our name → the question) is for services whose forms are read.
+
+class RawHook(ConfigModel):
+    """The keys of a source that is another service's webhook. The last four are for kind generic.
+
+    `fields` (our name → the question) is for services whose forms are read. `country`: how numbers without their
+    country's code are dialled.
     """
 
     kind: str
+    country: Annotated[str, AfterValidator(_country)] | None = None
     secrets: tuple[str, ...] = ()
     options: dict[str, _Plain] = Field(default_factory=dict)
     fields: dict[Any, str] = Field(default_factory=dict)
     signature: _Signature | None = None
     id: _Place | None = None
+    each: Annotated[str, AfterValidator(_pointer)] | None = None
     events: tuple[_Event, ...] = ()
 
     def settings(self, environment: Mapping[str, str], state: Path) -> tuple[HookSettings | None, list[Trouble]]:
@@ -109,7 +123,7 @@ class RawHook(ConfigModel):
                 found.append(secret)
         if self.kind == "generic":
             return HookSettings(tuple(found), self._generic(found, wrong)), wrong
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {} if self.country is None else {"country": self.country}
         known = _options(self.kind)
         if "fields" in known:
             options["fields"] = self.fields
@@ -125,7 +139,7 @@ class RawHook(ConfigModel):
         return HookSettings(tuple(found), options), [(key, _of_a_sender(text)) for key, text in wrong]
 
     def _misplaced(self) -> Iterator[Trouble]:
-        given = {"signature": self.signature, "id": self.id, "events": self.events}
+        given = {"signature": self.signature, "id": self.id, "each": self.each, "events": self.events}
         for name, value in given.items():
             if value and self.kind != "generic":
                 yield (name,), "is only for sources of kind generic"
@@ -162,7 +176,7 @@ class RawHook(ConfigModel):
         rules = tuple(
             Rule(each.type, {k: _several(v) for k, v in each.when.items()}, each.fields) for each in self.events
         )
-        return {"signature": signature, "id": place, "events": rules}
+        return {"signature": signature, "id": place, "each": self.each, "events": rules, "country": self.country}
 
 
 def _options(kind: str) -> frozenset[str]:
@@ -198,6 +212,13 @@ def _signature(raw: _Signature, place: str | None, wrong: list[Trouble]) -> Sign
         fixed = raw.model_fields_set & {"algorithm", "encoding", "prefix", "timestamp_header", "signed"}
         wrong += [(("signature", key), "is fixed by Standard Webhooks") for key in sorted(fixed)]
         return generic.standard(name, raw.tolerance_seconds)
+    told = [name for name, given in (("header", raw.header), ("query", raw.query), ("path", raw.path)) if given]
+    if raw.scheme == "token":
+        if len(told) != 1:
+            wrong.append((("signature",), "needs one of `header:`, `query:` and `path: true`: where the secret stands"))
+            return None
+        return Signature(raw.header or "", "token", prefix=raw.prefix, query=raw.query, path=raw.path)
+    wrong += [(("signature", name), "is only for `scheme: token`") for name in told if name != "header"]
     if raw.header is None:
         wrong.append((("signature",), "needs `header:`, the header that holds it"))
         return None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from services.ingest.config.forms import Origin, RawConsent, RawForm
 from services.ingest.config.hooks import HOOK_KINDS, HookKind, HookSettings, RawHook
 from services.ingest.domain.forms.hosted import HostedForm
+from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.domain.rate import Rate, parse_rate
 from shared import secrets
 from shared.config import ConfigModel, read, validate
@@ -55,6 +56,8 @@ class Source:
     `keyless`: this is the source as it is without its key.
     `form` is the page that ingest shows itself; `consent` the wording that its visitors see; `least_fill_s` the
     seconds that a person needs at least to fill the form in; `hook` what a webhook of another service is checked with.
+    `orders_of`: the source of whose shop it speaks too; an order that both tell of is one.
+    `country` (ISO 3166): how phone numbers without their country's code are dialled.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Source:
     trust: Trust
     keyless: bool = False
     lane: Literal["live", "bulk"] = "live"
+    country: str | None = None
+    orders_of: str | None = None
     origins: frozenset[str] = frozenset()
     redirect: str | None = None
     fields: Mapping[Any, str] = field(default_factory=dict)
@@ -75,6 +80,11 @@ class Source:
     def path(self) -> str:
         """The CloudEvents source: `/sources/<name>`. Never changes for a source: event ids are derived from it."""
         return f"/sources/{self.name}"
+
+    @property
+    def shop(self) -> str | None:
+        """The source of whose orders it speaks, as `path`; None: of its own."""
+        return None if self.orders_of is None else f"/sources/{self.orders_of}"
 
     @property
     def public(self) -> bool:
@@ -144,6 +154,15 @@ def _rate(text: object) -> Rate:
 _Rate = Annotated[Rate, BeforeValidator(_rate)]
 
 
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("a source's name must be lower-case letters, digits and -: it stands in addresses")
+    return text
+
+
+_Name = Annotated[str, AfterValidator(_name)]
+
+
 class _Limits(ConfigModel):
     source: _Rate | None = None
     address: _Rate | None = None
@@ -155,6 +174,7 @@ class _Source(RawHook):
     trust: Trust | None = None
     keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
     lane: Literal["live", "bulk"] = "live"
+    orders_of: _Name | None = None
     origins: tuple[Origin, ...] = ()
     redirect: Annotated[str, AfterValidator(_url)] | None = None
     fields: dict[FormField, str] = Field(default_factory=dict)
@@ -162,15 +182,6 @@ class _Source(RawHook):
     form: RawForm | None = None
     consent: RawConsent | None = None
     least_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("a source's name must be lower-case letters, digits and -: it stands in addresses")
-    return text
-
-
-_Name = Annotated[str, AfterValidator(_name)]
 
 
 class _File(ConfigModel):
@@ -189,6 +200,7 @@ def load_sources(config: Path, *, environment: Mapping[str, str], state: Path) -
         hook, wrong = each.settings(environment, state)
         problems += [document.problem(("sources", name, *key), text) for key, text in wrong]
         problems += [document.problem(("sources", name, key), text) for key, text in _misplaced(each)]
+        problems += [document.problem(("sources", name, "orders_of"), text) for text in _no_shop(name, raw.sources)]
         warnings += [document.problem(("sources", name), text) for text in _doubtful(each)]
         source = _source(name, each, hook)
         by_name[name] = source
@@ -229,6 +241,24 @@ def _misplaced(raw: _Source) -> Iterator[tuple[str, str]]:
         yield "trust", f"is only for sources of kind segment; kind {raw.kind} is {known}"
 
 
+def _no_shop(name: str, sources: Mapping[str, _Source]) -> Iterator[str]:
+    """Why the source cannot speak of the orders of the one that it names."""
+    raw = sources[name]
+    if raw.orders_of is None:
+        return
+    shop = sources.get(raw.orders_of)
+    if shop is None or raw.orders_of == name:
+        yield f"there is no other source of the name {raw.orders_of}"
+    elif shop.orders_of is not None:
+        yield f"{raw.orders_of} itself speaks of the orders of {shop.orders_of}: name that"
+    elif "public" in (_trust(raw), _trust(shop)):
+        yield "both have to be trusted: nobody else may speak of orders"
+
+
+def _trust(raw: _Source) -> Trust:
+    return raw.trust or ("public" if raw.kind in ("form", "segment") else "trusted")
+
+
 def _doubtful(raw: _Source) -> Iterator[str]:
     """What may be meant otherwise."""
     if raw.kind == "segment" and raw.trust is None:
@@ -247,7 +277,7 @@ def _public(given: SourceLimits) -> SourceLimits:
 
 
 def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
-    trust: Trust = raw.trust or ("public" if raw.kind in ("form", "segment") else "trusted")
+    trust = _trust(raw)
     limits = SourceLimits(raw.limits.source, raw.limits.address, raw.limits.forms)
     return Source(
         name,
@@ -255,6 +285,8 @@ def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
         trust,
         keyless=False,
         lane=raw.lane,
+        country=raw.country,
+        orders_of=raw.orders_of,
         origins=frozenset(raw.origins),
         redirect=raw.redirect,
         fields={_SHORT_NAMES.get(ours, ours): theirs for ours, theirs in raw.fields.items()},
@@ -264,6 +296,14 @@ def _source(name: str, raw: _Source, hook: HookSettings | None) -> Source:
         least_fill_s=raw.least_fill_seconds,
         hook=hook,
     )
+
+
+def shop_of(config: Path, name: str) -> str | None:
+    """`orders_of` of this source, as a path. A file's source need not be named there. Raises ConfigurationError."""
+    if not (config / FILE).exists():
+        return None
+    raw = validate(read(config / FILE), _File).sources.get(name)
+    return None if raw is None or raw.orders_of is None else f"/sources/{raw.orders_of}"
 
 
 def lead_key(config: Path) -> str | None:
@@ -277,9 +317,10 @@ def lead_key(config: Path) -> str | None:
 def secret_names(config: Path) -> frozenset[str]:
     """The environment variables that hold what is ours to choose: `firsthour setup` makes those that are not set.
 
-    A named sender makes its own secret; a sender of kind generic is given one.
+    A sender that signs makes its own secret; one of kind generic, or that is told by its URL, is given one.
     """
     raw = validate(read(config / FILE), _File)
     sources = raw.sources.values()
-    references = (one for each in sources for one in (*each.keys, *(each.secrets if each.kind == "generic" else ())))
+    ours = {"generic", *(kind for kind, hook in SENDERS.items() if hook.early)}
+    references = (one for each in sources for one in (*each.keys, *(each.secrets if each.kind in ours else ())))
     return frozenset(each.removeprefix("env:") for each in references if each.startswith("env:"))

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from services.ingest.domain.contact_points import number_in
 from shared.events.identity import normalise_email, normalise_opaque, normalise_phone
 from shared.money import Money, is_amount, is_currency
 
@@ -35,11 +36,15 @@ def pointed(name: str) -> str:
 
 @dataclass(slots=True)
 class Fields:
-    """An object being read. Each reader returns the good value or None, and notes what is wrong."""
+    """An object being read. Each reader returns the good value or None, and notes what is wrong.
+
+    `country` (ISO 3166): of phone numbers that are written as at home.
+    """
 
     data: Mapping[str, Any]
     at: str = ""
     wrong: list[Wrong] = field(default_factory=list)
+    country: str | None = None
 
     def note(self, name: str, problem: str) -> None:
         """Remember that this field is wrong."""
@@ -80,7 +85,11 @@ class Fields:
 
     def phone(self, name: str = "phone") -> str | None:
         """A phone number in E.164."""
-        return self._normalised(name, normalise_phone)
+        return self._normalised(name, self._phone)
+
+    def _phone(self, text: str) -> str:
+        found = number_in(text, self.country) if self.country is not None else None
+        return normalise_phone(text) if found is None else found
 
     def opaque(self, name: str) -> str | None:
         """The sender's own id."""

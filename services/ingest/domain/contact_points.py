@@ -13,8 +13,14 @@ _BETWEEN: Final = re.compile(
     r"\s*(?:[,;|\n]|:::|\s/\s|\s(?:or|oder|ou|o|of|lub|and|und|et|y|e|en|i)\s)\s*", re.IGNORECASE
 )
 _IN_BRACKETS: Final = re.compile(r"<\s*([^<>\s]+)\s*>")
-_NUMBERS: Final = re.compile(r"\s*(?:[,;|\n]|:::)\s*|\s+(?:/|or|oder|ou|o|of|lub)\s+", re.IGNORECASE)
-_ABROAD: Final = re.compile(r"^\s*\(?00\s?(?=[1-9])")
+_NUMBERS: Final = re.compile(
+    r"\s*(?:[,;|\n]|:::)\s*|\s+(?:/|&|or|and|oder|und|ou|et|o|y|e|of|en|lub|i)\s+|\s*/\s*(?=[+(])", re.IGNORECASE
+)
+_ABROAD: Final = re.compile(r"^\s*\(?(?:00|011(?=[ .-]))[ .-]?(?=[1-9])")
+_AT_HOME: Final = re.compile(r"(?<=\d)\s*\(0\)\s*")  # +44 (0) 7700 900123
+_CALLED: Final = re.compile(
+    r"^\s*(?:tel(?:efon|efoon|efono|éfono|ephone)?|phone|mobile?|handy|cell)?\s*[.:]?\s*", re.IGNORECASE
+)
 
 
 def addresses_in(text: str) -> list[str]:
@@ -38,8 +44,13 @@ def _written(text: str) -> Iterator[str]:
 
 
 def number_in(text: str, region: str | None = None) -> str | None:
-    """The number in E.164; of several the first that can be read, and 00 is +. None when there is none."""
-    for each in (text, *_NUMBERS.split(text)[:_MOST]):
+    """The number in E.164; of several the first that can be read, and 00 is +. None when there is none.
+
+    `region` (ISO 3166): of numbers that are written as they are dialled at home.
+    """
+    text = text[:_LONGEST]
+    for each in (text, *_NUMBERS.split(_CALLED.sub("", text))[:_MOST]):
+        plain = _ABROAD.sub("+", each)
         with suppress(ValueError):
-            return normalise_phone(_ABROAD.sub("+", each), region)
+            return normalise_phone(_AT_HOME.sub(" ", plain) if "+" in plain else plain, region)
     return None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from services.ingest.domain.checks import Fields, Wrong
+from services.ingest.domain.checks import Fields, Wrong, name_problem
 from shared.events.identity import Identity, identify
 from shared.events.types import Campaign, Consent
 
@@ -60,6 +60,7 @@ def read_identity(fields: Fields) -> Identity:
 
 
 _NOBODY = Identity()
+_MOST_PURPOSES = 20
 
 
 def read_campaign(fields: Fields | None) -> Campaign | None:
@@ -70,6 +71,23 @@ def read_campaign(fields: Fields | None) -> Campaign | None:
     return Campaign(**found) if any(found.values()) else None
 
 
+def _purposes(fields: Fields | None) -> dict[str, bool]:
+    if fields is None:
+        return {}
+    if len(fields.data) > _MOST_PURPOSES:
+        fields.wrong.append(Wrong(fields.at, f"must not have more than {_MOST_PURPOSES} purposes"))
+        return {}
+    said = {name: fields.flag(name) for name in fields.data if _named(fields, name)}
+    return {name: given for name, given in said.items() if given is not None}
+
+
+def _named(fields: Fields, name: str) -> bool:
+    problem = name_problem(name)
+    if problem is not None:
+        fields.note(name, problem)
+    return problem is None
+
+
 def read_consent(fields: Fields | None) -> Consent | None:
     """What was agreed to, with the wording; None when nothing is said."""
     if fields is None:
@@ -78,6 +96,7 @@ def read_consent(fields: Fields | None) -> Consent | None:
         email=fields.flag("email"),
         phone=fields.flag("phone"),
         sms=fields.flag("sms"),
+        purposes=_purposes(fields.inner("purposes")),
         wording=fields.text("wording", 5000),
         proof=fields.text("proof", 2000),
     )

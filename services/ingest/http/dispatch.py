@@ -3,20 +3,24 @@
 FastAPI describes these paths too (see openapi.py) but does not run them: its validation would be paid for twice.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest.config.sources import Source
+from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.http.access import Door
 from services.ingest.http.body import ClientGone, Receive
 from services.ingest.http.byte_budget import Room
 from services.ingest.http.client_address import Proxies, sender
 from services.ingest.http.exchange import Answer, Headers, Request, Route, problem_answer, refusal
+from services.ingest.http.refusals import Refusals, reason_of
 from shared import log
-from shared.http.problems import Problem
+from shared.events.identity import ABSENT
+from shared.http.problems import FieldError, Problem
 
 _LOG = log.get(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -24,15 +28,14 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, traceparent"),
     (b"access-control-max-age", b"86400"),
 )
+_USUAL_HEADERS: Final = b"authorization, content-type, idempotency-key, traceparent"
+# A list of header names (RFC 9110, 5.6.2), not endless.
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
+_HEADER_NAMES: Final = re.compile(rb"%b(?:[ \t]*,[ \t]*%b){0,63}" % (_TOKEN, _TOKEN))
+_MAY_GO_ON: Final = "/hooks/"
 _EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, x-ratelimit-reset")
-_REFUSED: Final = 400
-_WHY: Final[Mapping[int, str]] = {
-    400: "unreadable", 401: "no_key", 403: "not_allowed", 404: "unknown", 409: "conflict", 413: "too_large",
-    415: "media_type", 422: "invalid", 429: "too_many", 503: "unavailable",
-}  # fmt: skip
 
 
 class HotPaths:
@@ -47,6 +50,7 @@ class HotPaths:
         door: Door,
         proxies: Proxies,
         room: Room,
+        refusals: Refusals,
         registry: CollectorRegistry,
     ) -> None:
         """`exact`: path → route and its name; `by_source`: `/f` → route of `/f/<source>`."""
@@ -56,14 +60,9 @@ class HotPaths:
         self._door = door
         self._proxies = proxies
         self._room = room
+        self._refusals = refusals
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
-        )
-        self._refused = Counter(
-            "firsthour_ingest_refusals",
-            "Requests that were not taken, by source (`none`: it is not known) and why.",
-            ["source", "reason"],
-            registry=registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}  # looking a label up costs five times the counting
 
@@ -79,8 +78,11 @@ class HotPaths:
         if route is None:
             label, _, name = label.rpartition("/")
             handle = self._by_source.get(label)
+            if handle is None and label.startswith(_MAY_GO_ON):  # /hooks/<source>/<secret>
+                label, _, name = label.rpartition("/")
+                handle = self._by_source.get(label)
             if handle is None:
-                await self._fallback(scope, receive, send)
+                await self._elsewhere(scope, receive, send)
                 return
             route = handle, name
         headers = dict(scope["headers"])
@@ -97,6 +99,14 @@ class HotPaths:
             counter = self._counters[label, answer.status] = self._answers.labels(path=label, status=str(answer.status))
         counter.inc()
 
+    async def _elsewhere(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """What is no hot path; a page's library may ask before it reads there too."""
+        headers = dict(scope["headers"])
+        if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await _respond(send, _preflight(headers), self._cors(headers, None))
+            return
+        await self._fallback(scope, receive, send)
+
     async def _answer(
         self,
         scope: dict[str, Any],
@@ -107,7 +117,8 @@ class HotPaths:
     ) -> Answer:
         """Take the request and answer it. Raises ClientGone."""
         address = self._proxies.client(scope, headers)
-        source = None
+        source, absent = None, list[str]()
+        ABSENT.set(absent)  # of this request's task alone
         try:
             place = self._room.enter(sender(address))
             try:
@@ -116,14 +127,21 @@ class HotPaths:
             finally:
                 self._room.leave(place)
                 source = request.source
+            if request.refused is not None:
+                self._note(source, request.refused[0], request.refused[1])
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
-            answer = _answer_to(error)
-        if answer.status >= _REFUSED:
-            self._refused.labels("none" if source is None else source.name, _WHY.get(answer.status, "fault")).inc()
+            problem = _problem_of(error)
+            self._note(source, reason_of(problem), problem.errors)
+            answer = problem_answer(problem)
+        if absent:
+            self._refusals.absent(None if source is None else source.name, absent)
         await _respond(send, answer, self._cors(headers, source))
         return answer
+
+    def _note(self, source: Source | None, reason: str, wrong: Sequence[Wrong | FieldError]) -> None:
+        self._refusals.note(None if source is None else source.name, reason, [each.at for each in wrong])
 
     def _cors(self, headers: Mapping[bytes, bytes], source: Source | None) -> Headers:
         origin = headers.get(b"origin")
@@ -140,7 +158,16 @@ def _preflight(headers: Mapping[bytes, bytes]) -> Answer:
     if asking is not None:  # CloudEvents' HTTP webhooks, section 4: may this sender deliver here?
         granted = ((b"allow", b"POST"), (b"webhook-allowed-origin", asking), (b"webhook-allowed-rate", b"*"))
         return Answer(200, b"", granted)
-    return Answer(204, b"", _PREFLIGHT)
+    return Answer(204, b"", (*_PREFLIGHT, (b"access-control-allow-headers", _let_through(headers))))
+
+
+def _let_through(headers: Mapping[bytes, bytes]) -> bytes:
+    """The headers that the browser asks for, whichever they are: tracing libraries of a page add their own.
+
+    No header gives anybody more than the request itself, which no cookie ever authorises.
+    """
+    asked = headers.get(b"access-control-request-headers", b"").strip()
+    return asked if _HEADER_NAMES.fullmatch(asked) else _USUAL_HEADERS
 
 
 async def _only_posts(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
@@ -155,10 +182,10 @@ async def _respond(send: Send, answer: Answer, more: Headers) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _answer_to(error: Exception) -> Answer:
+def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
-        return problem_answer(error)
+        return error
     if isinstance(error, Refused):
-        return problem_answer(refusal(error.wrong))
+        return refusal(error.wrong)
     _LOG.error("request_failed", error=type(error).__name__, exc_info=error)  # and no detail leaks
-    return problem_answer(Problem(500, "Something went wrong here; it has been logged"))
+    return Problem(500, "Something went wrong here; it has been logged")

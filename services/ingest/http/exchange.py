@@ -1,7 +1,6 @@
 """One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -13,19 +12,14 @@ from services.ingest.domain.fact import Fact
 from services.ingest.domain.likelihood import Visitor
 from services.ingest.http.body import ClientGone, Receive, inflate, too_large
 from services.ingest.http.byte_budget import Place, Room, busy
-from shared import log
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
 if TYPE_CHECKING:
     from services.ingest.config.sources import Source
 
-_LOG = log.get(__name__)
 Headers = Sequence[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")
 _LONGEST_SENDER_ID: Final = 256
-_MOST_LOGGED: Final = 20
-# A sender may name a field as it likes, by an address too.
-_FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
 
 
 class Answer(msgspec.Struct):
@@ -39,7 +33,7 @@ class Answer(msgspec.Struct):
 class Request:
     """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
 
-    __slots__ = ("address", "headers", "name", "place", "receive", "room", "scope", "source")
+    __slots__ = ("address", "headers", "name", "place", "receive", "refused", "room", "scope", "source")
 
     def __init__(
         self,
@@ -60,6 +54,9 @@ class Request:
         self.room = room
         self.place = place
         self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
+        self.refused: tuple[str, Sequence[Wrong]] | None = (
+            None  # what was not taken of it, though the answer is no error
+        )
 
     def admitted(self, source: "Source") -> None:
         """It is authorised as this source's."""
@@ -157,16 +154,8 @@ def named_errors(wrong: Sequence[Wrong]) -> list[dict[str, Any]]:
     return [{"at": each.at, "problem": each.problem} for each in wrong]
 
 
-def _logged(at: str) -> str:
-    """A pointer for the log: one that may be personal data is not told."""
-    return at if at == "/" or _FIELD.fullmatch(at) else "/…"
-
-
 def problem_answer(problem: Problem) -> Answer:
-    """The problem document, and a line in the log without any value."""
+    """The problem document."""
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    if problem.status >= 400:  # noqa: PLR2004 - HTTP's own number
-        fields = [_logged(error.at) for error in problem.errors[:_MOST_LOGGED]]
-        _LOG.info("refused", status=problem.status, title=problem.title, fields=fields)
     return Answer(problem.status, encode_problem(problem), headers)

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
+from services.ingest.config.sources import shop_of
 from services.ingest.domain.sheets.columns import NotUnderstood
 from services.ingest.importing import showing
 from services.ingest.importing.foreseeing import Foreseen, Start
@@ -158,7 +159,8 @@ def _imported(order: Order, found: Understanding, settings: IngestSettings, err:
         given = settings.key_secret
         key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
         source, follow_up = f"/sources/{order.source}", order.follow_up
-        plan = Plan(found.sheet, found.shape, source, key_secret.encode(), _trace(), follow_up)
+        shop = shop_of(settings.config, order.source)
+        plan = Plan(found.sheet, found.shape, source, key_secret.encode(), _trace(), follow_up, shop)
         try:
             with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
                 asyncio.run(_run(order, found, settings, workers, progress_file, refusals, tally, show))

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.ingest.accept.outgoing import as_outgoing
+from services.ingest.accept.outgoing import as_outgoing, event_id_of
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets.cells import from_text
@@ -19,7 +19,6 @@ from services.ingest.domain.sheets.totals import is_no_row
 from services.ingest.importing.cutting import LONGEST_RECORD
 from services.ingest.importing.reading import Piece, Shape
 from shared.clock import utc_now
-from shared.events.identity import derived_event_id
 from shared.kafka.topics import LARGEST_EVENT
 
 _JSON: Final = msgspec.json.Decoder()
@@ -54,7 +53,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a worker has to know. `source` is `/sources/<name>`.
+    """All that a worker has to know. `source` is `/sources/<name>`, `shop` the one of whose orders it speaks too.
 
     `follow_up`: rows that do not say when it happened are followed up as if it was now.
     """
@@ -65,6 +64,7 @@ class Plan:
     key_secret: bytes
     trace: str | None = None
     follow_up: bool = False
+    shop: str | None = None
 
 
 # A time ahead of us is a mistake of the sheet; taken as now, it would start what is for leads of now.
@@ -166,8 +166,9 @@ class Worker:
             fact,
             topic="",
             source=plan.source,
+            shop=plan.shop,
             trust="trusted",  # an operator runs it
-            identifier=derived_event_id(plan.source, fact.sender_id or ""),
+            identifier=event_id_of(fact, fact.sender_id or "", plan.source, plan.shop),
             now=now,
             trace=plan.trace,
             key_secret=plan.key_secret,

@@ -77,6 +77,8 @@ class CloudEvents:
                 wrong += refused.wrong
         if not facts and wrong:
             raise Refused(wrong)
+        if wrong:
+            request.refused = "part_of_a_batch", wrong
         ids = await self._accept(source, facts)
         answer = {"ids": ids, "status": "accepted", **({"errors": named_errors(wrong)} if wrong else {})}
         return Answer(202, msgspec.json.encode(answer))

@@ -65,6 +65,7 @@ class Forms:
         except Refused as refused:
             if _wants_json(request):
                 raise
+            request.refused = "wrong_fields", refused.wrong
             return _to_correct(request, source, form, refused.wrong)
         redirect = redirect_of(form, source.origins, source.redirect)
         if _wants_json(request):
@@ -91,7 +92,14 @@ class Forms:
             self._robots.inc()
         came_from = request.headers.get(b"referer", b"").decode("latin-1")
         try:
-            fact = read_form(form, source.fields, name=source.name, came_from=came_from, wording=source.consent)
+            fact = read_form(
+                form,
+                source.fields,
+                name=source.name,
+                came_from=came_from,
+                wording=source.consent,
+                country=source.country,
+            )
         except Refused:
             if robot:  # looks successful, so that the robot learns nothing; nobody can be reached by it anyway
                 return str(new_id())

@@ -18,11 +18,14 @@ from services.ingest.config.hooks import HookSettings
 from services.ingest.config.sources import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.forms.body import parse_form, parse_multipart
+from services.ingest.domain.forms.shape import unflat
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, ToFetch, Unverified
 from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.http.access import Door
 from services.ingest.http.body import decode_json
 from services.ingest.http.exchange import Answer, Request
+from services.ingest.http.refusals import field_shown
 from shared import log
 from shared.clock import utc_now
 from shared.errors import Permanent, Transient
@@ -34,6 +37,9 @@ _LOG = log.get(__name__)
 _NOT_A_NAME: Final = re.compile(r"[^A-Za-z0-9_./:-]+")
 _LONGEST_NAME: Final = 80
 _FORM: Final = b"application/x-www-form-urlencoded"
+_MULTIPART: Final = b"multipart/form-data"
+_LIKE_A_FORM: Final = re.compile(rb"[A-Za-z0-9_.%\[\]-]{1,200}=")
+_MOST_FIELDS: Final = 1000
 _RETRY: Final = {"Retry-After": "5"}
 
 
@@ -67,7 +73,7 @@ class Hooks:
         """The answer that the sender wants, once all that the webhook says is safe."""
         source = self._door.by_name(request, "hook")
         hook = SENDERS.get(source.kind) if source is not None else None
-        if source is None or source.hook is None or hook is None:
+        if source is None or source.hook is None or hook is None or not _at_home(request, hook, source.hook):
             raise Problem(404, "There is no such webhook", "The name in the path is that of a source in sources.yaml.")
         told = hook.told or _tells(source.hook.options)
         if told:
@@ -85,23 +91,28 @@ class Hooks:
         try:
             reading = hook.read(incoming, _decoded(request, body), source.hook.options)
             result = await self._take(source, reading, request)
+            if reading.refused:  # the others are taken: to be sent them all again would help nobody
+                result = _refused(source, request, reading.refused)
         except (Refused, Permanent) as error:
-            fields = [each.at for each in error.wrong] if isinstance(error, Refused) else []
-            _LOG.error("hook_refused", source=source.name, fields=fields[:20])
-            result = "refused"
+            result = _refused(source, request, error.wrong if isinstance(error, Refused) else [])
             if hook.kind == "generic":
                 self._count.labels(sender=hook.kind, result=result).inc()
                 raise
+        else:
+            if reading.answer is not None:
+                self._count.labels(sender=hook.kind, result=result).inc()
+                return Answer(200, reading.answer)
         self._count.labels(sender=hook.kind, result=result).inc()
         return Answer(hook.status, hook.body)
 
     def _most_of(self, hook: Hook, settings: HookSettings, request: Request) -> int:
         """How many bytes of the body are read. Raises Unverified when there is no signature to hold against it."""
-        if _tells(settings.options):  # then the body says nothing of it
-            hook.verify(Incoming(_headers(request), b"", "", utc_now()), settings.secrets, settings.options)
+        if hook.early or _tells(settings.options):  # then the body says nothing of it
+            early = Incoming(_headers(request), b"", self._url(request), utc_now())
+            hook.verify(early, settings.secrets, settings.options)
         signature = settings.options.get("signature")
         header = hook.header if signature is None else signature.header
-        if header is None or header.encode("latin-1") in request.headers:
+        if not header or header.encode("latin-1") in request.headers:
             return self._largest
         declared = request.headers.get(b"content-length", b"")
         if not declared.isdigit() or int(declared) > hook.unsigned:
@@ -113,6 +124,8 @@ class Hooks:
         if reading.ignored:
             names = [_NOT_A_NAME.sub("", each)[:_LONGEST_NAME] for each in reading.ignored[:10]]
             _LOG.info("hook_ignored", source=source.name, types=names)
+        if reading.to_confirm is not None:
+            _LOG.warning("hook_to_confirm", source=source.name, open_this_link_once=reading.to_confirm)
         if reading.facts:
             await self._intake.accept(source, reading.facts, request.traceparent)
         if reading.fetch:
@@ -144,8 +157,23 @@ class Hooks:
         return f"{base}{path}?{query}" if query else f"{base}{path}"
 
 
+def _at_home(request: Request, hook: Hook, settings: HookSettings) -> bool:
+    """Whether nothing stands behind the source's name in the path, or a secret is to stand there."""
+    signature = settings.options.get("signature")
+    return (
+        hook.early or (signature is not None and signature.path) or request.scope["path"].endswith(f"/{request.name}")
+    )
+
+
+def _refused(source: Source, request: Request, wrong: Sequence[Wrong]) -> str:
+    """Say what could not be read, without a value."""
+    _LOG.error("hook_refused", source=source.name, fields=[field_shown(each.at) for each in wrong[:20]])
+    request.refused = "unreadable_hook", wrong
+    return "refused"
+
+
 def _tells(options: Mapping[str, Any]) -> bool:
-    """Whether a sender of kind generic sends its secret itself, in a header."""
+    """Whether a sender of kind generic sends its secret itself, in a header or in the URL."""
     signature = options.get("signature")
     return signature is not None and signature.scheme == "token"
 
@@ -155,10 +183,13 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _decoded(request: Request, body: bytes) -> Any:
-    """The body as JSON, whatever its content type says; None for what a form would send. Raises Refused."""
+    """The body as JSON, whatever its content type says; a form as the object that its names say. Raises Refused."""
+    kind = request.content_type
+    if kind == _MULTIPART:
+        return unflat(parse_multipart(body, request.headers[b"content-type"]))
     try:
         return decode_json(body)
     except Problem:
-        if request.content_type == _FORM:
-            return None
-        raise Refused([Wrong("/", "must be JSON")]) from None
+        if kind == _FORM or _LIKE_A_FORM.match(body):
+            return unflat(parse_form(body, request.headers.get(b"content-type", b""), most=_MOST_FIELDS))
+        raise Refused([Wrong("/", "must be JSON, or a form")]) from None

@@ -30,20 +30,20 @@ class Plain:
         """A paid order."""
         return await self._one(request, "purchase", _purchase)
 
-    async def _one(self, request: Request, kind: IntakeKind, read: Callable[[bytes], Fact]) -> Answer:
+    async def _one(self, request: Request, kind: IntakeKind, read: Callable[[bytes, str | None], Fact]) -> Answer:
         source = self._door.by_key(request, kind)
         content_type = request.content_type
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
             raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
-        fact = request.named(read(await request.body(self._largest)))
+        fact = request.named(read(await request.body(self._largest), source.country))
         facts = self._door.counted(request, source, (fact,))
         (identifier,) = await self._intake.accept(source, facts, request.traceparent, request.visitor)
         return accepted(identifier)
 
 
-def _lead(body: bytes) -> Fact:
-    return read_typed_lead(body) or read_lead(decode_object(body))
+def _lead(body: bytes, country: str | None) -> Fact:
+    return read_typed_lead(body) or read_lead(decode_object(body), country)
 
 
-def _purchase(body: bytes) -> Fact:
+def _purchase(body: bytes, _country: str | None) -> Fact:
     return read_purchase(decode_object(body))

@@ -73,16 +73,11 @@ class Segment:
         facts = self._facts(said.batch, sent=sent, public=source.public, nul=may_hold_nul(body), wrong=wrong)
         del body, said  # while Kafka has the events, nothing else of them is kept
         counted = self._door.counted(request, source, facts)
-        taken = await self._intake.accept(source, counted, request.traceparent, request.visitor)
+        await self._intake.accept(source, counted, request.traceparent, request.visitor)
         if not wrong:
             return Answer(200, _DONE)
         # Their SDKs drop the whole batch on a 400, the good with the bad: so 200, and the bad ones named.
-        _LOG.info(
-            "batch_refused_in_part",
-            source=source.name,
-            refused=len({_index(each.at) for each in wrong}),
-            taken=len(taken),
-        )
+        request.refused = "part_of_a_batch", wrong
         named = [{"index": _index(each.at), "at": each.at, "problem": each.problem} for each in wrong]
         return Answer(200, msgspec.json.encode({"success": True, "errors": named}))
 

@@ -51,7 +51,7 @@ def test_secrets_and_options_are_resolved_and_never_shown(tmp_path: Path) -> Non
         ("{kind: stripe}", "2: sources.x: needs the sender's signing secret: `secrets: [env:NAME]`"),
         ("{kind: stripe, secrets: [whsec_x]}", "2: sources.x.secrets.0: must be a reference, env:NAME or file:/path, never the secret"),
         ("{kind: stripe, secrets: [env:NONE]}", "2: sources.x.secrets.0: the environment variable NONE is not set: put it there, or into the state folder's secrets.env"),
-        ("{kind: strip, secrets: [env:OLD]}", "2: sources.x.kind: Input should be 'form', 'segment', 'api', 'stripe', 'shopify', 'woocommerce', 'typeform', 'calendly', 'tally', 'hubspot', 'meta', 'google' or 'generic'"),
+        ("{kind: strip, secrets: [env:OLD]}", "2: sources.x.kind: Input should be 'form', 'segment', 'api', 'stripe', 'shopify', 'woocommerce', 'typeform', 'calendly', 'tally', 'hubspot', 'meta', 'google', 'mailchimp', 'mailgun', 'postmark', 'sendgrid', 'ses' or 'generic'"),
         ("{kind: shopify, secrets: [env:OLD], options: {a: b}}", "2: sources.x.options.a: unknown option; shopify has: none"),
         ("{kind: stripe, secrets: [env:OLD], fields: {email: x}}", "2: sources.x.fields: kind stripe has no form whose fields could be named"),
         ("{kind: stripe, secrets: [env:OLD], signature: {header: x}}", "2: sources.x.signature: is only for sources of kind generic"),

@@ -97,7 +97,7 @@ def test_an_answer_with_nobody_in_it_is_refused() -> None:
 
 
 def test_a_question_of_ones_own_can_be_mapped() -> None:
-    lead: Any = read_meta_lead(ANSWER, LEAD, {"interest": "what_do_you_need?"}).data
+    lead: Any = read_meta_lead(ANSWER, LEAD, {"fields": {"interest": "what_do_you_need?"}}).data
     assert lead.interest == "engine, training"
 
 

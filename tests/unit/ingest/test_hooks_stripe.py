@@ -176,7 +176,6 @@ def test_amounts_are_in_the_currency_as_people_write_it(currency: str, minor: in
         (json.loads(body("stripe", "refund_created")), "refund.created"),
         ({"id": "evt_1", "type": "invoice.created", "data": {"object": {"id": "in_1"}}}, "invoice.created"),
         (about("payment_intent", customer=None), "payment_intent.succeeded"),  # a guest: Checkout knows who
-        (about("charge_refunded", payment_intent=None), "charge.refunded"),
         ({}, "none"),
     ],
 )

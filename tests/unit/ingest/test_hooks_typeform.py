@@ -41,7 +41,7 @@ def test_a_response_is_a_lead_with_its_answers() -> None:
     assert (lead.identity.email, lead.identity.phone) == ("ada@example.com", "+441632960961")
     assert (lead.name, lead.form, lead.message) == ("Ada Lovelace", "lT4Z3j", "A machine\nthat computes.")
     assert lead.campaign == Campaign(source="newsletter", name="spring")
-    assert lead.consent == Consent(email=True, wording="May we send you our newsletter?")
+    assert lead.consent == Consent(email=True, purposes={"newsletter": True}, wording="May we send you our newsletter?")
     assert lead.traits == {
         "company": "Analytical Engines",
         "country": "GB",
@@ -168,7 +168,7 @@ def test_questions_of_the_same_name_keep_both_answers() -> None:
 @pytest.mark.parametrize(
     ("answer", "consent"),
     [
-        ({"type": "boolean", "boolean": False}, Consent(email=False, wording="newsletter")),
+        ({"type": "boolean", "boolean": False}, Consent(purposes={"newsletter": False}, wording="newsletter")),
         ({"type": "text", "text": "Only if you must"}, None),
     ],
 )

@@ -19,12 +19,10 @@ _LONGEST_NAME: Final = 200
 _LONGEST_HEADERS: Final = 4096  # bytes, of one part
 
 
-def parse_form(body: bytes, content_type: bytes = b"") -> FormFields:
-    """The fields of a url-encoded body. Raises Refused."""
+def parse_form(body: bytes, content_type: bytes = b"", *, most: int = MOST_FIELDS) -> FormFields:
+    """The fields of a url-encoded body, at most so many. Raises Refused."""
     try:  # Latin-1 has a letter for each byte: which ones they really are is seen below
-        pairs = parse_qsl(
-            body.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS, encoding="latin-1"
-        )
+        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=most, encoding="latin-1")
     except ValueError:
         raise Refused([_too_many()]) from None
     if body.isascii() and b"%" not in body:

@@ -29,9 +29,14 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "name": ("name", "fullname", "yourname", "nom", "nombre", "nome", "naam", "vollername", "nomcomplet",
              "nombrecompleto", "nomecompleto", "imie", "contactname", "vorundnachname", "firstandlastname",
              "prenometnom", "nombreyapellidos", "nomeecognome", "voorenachternaam", "imieinazwisko", "volledigenaam"),
-    "first": ("firstname", "vorname", "prenom", "givenname", "fname", "voornaam", "primeironome"),
+    "first": ("firstname", "vorname", "prenom", "givenname", "fname", "voornaam", "primeironome", "forename", "rufname",
+              "firstnames", "givennames", "forenames", "prenoms", "nombredepila", "primernombre", "nomeproprio"),
+    "middle": ("middlename", "middleinitial", "tussenvoegsel", "segundonombre", "zweitervorname", "deuxiemeprenom",
+               "secondonome", "nomedomeio", "drugieimie"),
     "last": ("lastname", "nachname", "nomdefamille", "apellido", "apellidos", "surname", "familyname", "lname",
-             "cognome", "achternaam", "sobrenome", "nazwisko"),
+             "cognome", "achternaam", "sobrenome", "nazwisko", "familienname", "zuname", "familienaam", "apelido",
+             "apelidos", "primerapellido", "apellidopaterno", "nomdusage"),
+    "last2": ("segundoapellido", "apellidomaterno", "secondlastname"),
     "company": ("company", "companyname", "organization", "organisation", "firma", "unternehmen", "entreprise",
                 "societe", "empresa", "azienda", "bedrijf", "yourcompany", "firmenname", "bedrijfsnaam", "organisatie"),
     "message": ("message", "yourmessage", "comments", "comment", "nachricht", "mensaje", "messaggio", "bericht",
@@ -87,7 +92,7 @@ def usual_field(sent: str) -> str | None:
     """
     parts = [part for part in _BRACKETS.split(sent[:_LONGEST]) if part]
     for part in reversed(parts):
-        words = _words(part)
+        words = words_in(part)
         if (ours := _KNOWN.get("".join(words))) is not None:
             return ours
         bare = [word for word in words if word not in _COURTESY]
@@ -104,7 +109,7 @@ def usual_field(sent: str) -> str | None:
     return None
 
 
-def _words(text: str) -> list[str]:
+def words_in(text: str) -> list[str]:
     """Its words in small letters without accents; digits and all else only part them."""
     plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().replace("ł", "l")
     return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))

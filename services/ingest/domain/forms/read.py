@@ -1,28 +1,26 @@
 """HTML forms: which field is which, whatever it is called, and whether a person filled it in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Fact, Refused, read_campaign
+from services.ingest.domain.forms.consent import NO, NOT_TICKED, YES, Box, answer, box, together, worded
 from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
 from services.ingest.domain.forms.shape import flat
 from services.ingest.domain.names import person_name
-from shared.events.identity import Identity, identify, normalise_email, normalise_phone
+from shared.events.identity import Identity, identify, normalise_email
 from shared.events.types import Campaign, Consent, LeadCaptured
 from shared.places.countries import country_code
 
 _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _MOST_PARAMETERS: Final = 100
-# What can be read as a consent given or refused; "Yes, but only by phone" is kept as a trait.
-_YES: Final = frozenset(
-    {"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sì", "sim", "tak", "y", "checked", "agree", "agreed"}
-)
-_NO: Final = frozenset({"no", "nein", "non", "nee", "não", "nao", "nie", "n"})
-_NOT_TICKED: Final = frozenset({"0", "off", "false"})  # what programs send for a box that was left alone
+_LONGEST_WORDING: Final = 5000
+_PLAIN_BOX: Final = Box(frozenset(), frozenset(), against=False)
 
 
 def caught(form: Mapping[str, object]) -> bool:
@@ -37,20 +35,22 @@ def read_form(
     name: str,
     came_from: str | None = None,
     wording: str | None = None,
+    country: str | None = None,
 ) -> Fact:
     """A lead from a form's fields; `mapping` (our name → theirs) goes before the guesses.
 
     `came_from` is the Referer header: the page, when the form does not tell it. `wording` is what a visitor sees beside
-    the consent box, when the form does not tell it. Fields that are nobody's are kept as traits. Wrong fields are named
-    as the form names them. Raises Refused.
+    the consent box, when the form does not tell it. `country`: that of its numbers, when it asks for none.
+    Fields that are nobody's are kept as traits. Wrong fields are named as the form names them. Raises Refused.
     """
     form = flat(form)
     if len(form) > MOST_FIELDS:
         raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
     theirs = _recognise(form, mapping)
-    fields = _plain(form, theirs)
+    boxes = _boxes(form, theirs)
+    fields = _plain(form, theirs, boxes)
     email = fields.email(theirs["email"]) if "email" in theirs else None
-    phone = _phone(fields, theirs)
+    phone = _phone(fields, theirs, country)
     user_id = fields.opaque(theirs["user_id"]) if "user_id" in theirs else None
     anonymous_id = fields.opaque(theirs["anonymous_id"]) if "anonymous_id" in theirs else None
     identity = identify(email=email, phone=phone, user_id=user_id, anonymous_id=anonymous_id)
@@ -61,10 +61,10 @@ def read_form(
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
     page = text("page", _LONGEST_URL) or (came_from or "").replace("\0", "")[:_LONGEST_URL] or None
-    full = person_name(text("name"), text("first"), text("last"))
-    consent = _consent(fields, text("consent"), wording, page)
-    if consent is not None and consent.email is None:
-        theirs.pop("consent", None)
+    full = person_name(text("name"), _both(text("first"), text("middle")), _both(text("last"), text("last2")))
+    answers = {sent: said for sent in boxes if (said := fields.text(sent, _LONGEST_WORDING)) is not None}
+    consent = _consent(fields, [(boxes[sent], said) for sent, said in answers.items()], wording, page)
+    theirs.pop("consent", None)
     campaign = _campaign(fields, page=page, referrer=text("referrer", _LONGEST_URL))
     lead = LeadCaptured(
         identity=identity,
@@ -74,7 +74,7 @@ def read_form(
         campaign=campaign,
         interest=text("interest"),
         message=text("message", LONG),
-        traits=_traits(fields, theirs),
+        traits=_traits(fields, theirs, {sent for sent, said in answers.items() if answer(said)[0] is not None}),
         consent=consent,
     )
     sender_id = fields.text("message_id", 256)
@@ -101,30 +101,42 @@ def _campaign(fields: Fields, *, page: str | None, referrer: str | None) -> Camp
     return read_campaign(Fields({**found, "referrer": referrer}, "", fields.wrong))
 
 
-def _consent(fields: Fields, ticked: str | None, wording: str | None, page: str | None) -> Consent | None:
-    """The answer to the consent box with the words beside it. A box that was not ticked says neither yes nor no.
+def _boxes(form: Mapping[str, object], theirs: Mapping[str, str]) -> dict[str, Box]:
+    """The fields that ask for a consent. What is something else of ours is none."""
+    boxes = {}
+    others = {sent for ours, sent in theirs.items() if ours != "consent"}
+    for sent in form:
+        found = None if sent in others or sent.startswith("_") or sent == "consent_wording" else box(sent)
+        if sent == theirs.get("consent"):
+            found = found or _PLAIN_BOX
+        if found is not None:
+            boxes[sent] = found
+    return boxes
+
+
+def _consent(fields: Fields, asked: Sequence[tuple[Box, str]], wording: str | None, page: str | None) -> Consent | None:
+    """What the boxes say, with the words beside them. A box that was not ticked says neither yes nor no.
 
     Forms of WordPress send the words themselves for a ticked box.
     """
-    if ticked is None and wording is None:
+    if not asked and wording is None:
         return None
-    shown = fields.text("consent_wording", 5000) or wording
+    shown = fields.text("consent_wording", _LONGEST_WORDING) or wording
+    said = together((worded(each, shown), "yes" if text == shown else text) for each, text in asked)
+    if not said.channels and not said.purposes and shown is None:
+        return None
     return Consent(
-        email=None if ticked is None else _agreed(ticked, shown),
+        email=said.channels.get("email"),
+        phone=said.channels.get("phone"),
+        sms=said.channels.get("sms"),
+        purposes=dict(said.purposes),
         wording=shown,
         proof=None if page is None else f"form on {page}",
     )
 
 
-def _agreed(ticked: str, shown: str | None) -> bool | None:
-    word = ticked.lower()
-    if word in _YES or ticked == shown:
-        return True
-    return False if word in _NO else None
-
-
-def _plain(form: Mapping[str, object], theirs: Mapping[str, str]) -> Fields:
-    """The fields as text: of what can only be one the first, of a consent the box after its hidden "no", else all."""
+def _plain(form: Mapping[str, object], theirs: Mapping[str, str], boxes: Mapping[str, Box]) -> Fields:
+    """The fields as text: of what can only be one the first, of a box the one after its hidden "no", else all."""
     ours = {sent: name for name, sent in theirs.items()}
     plain: dict[str, object] = {}
     fields = Fields(plain)
@@ -136,13 +148,14 @@ def _plain(form: Mapping[str, object], theirs: Mapping[str, str]) -> Fields:
         elif isinstance(value, list) and all(isinstance(each, str) for each in value):
             name = ours.get(sent)
             said = [each for each in value if each.strip()]
-            plain[sent] = ", ".join(said[:1] if name in _ONE else said[-1:] if name == "consent" else said)
+            pair = sent in boxes and said and answer(said[0])[0] is not True
+            plain[sent] = ", ".join(said[:1] if name in _ONE else said[-1:] if pair else said)
         else:
             plain[sent] = value
-    box = theirs.get("consent", "")
-    ticked = plain.get(box)
-    if isinstance(ticked, str) and ticked in _NOT_TICKED:
-        plain[box] = ""
+    for sent in boxes:
+        ticked = plain.get(sent)
+        if isinstance(ticked, str) and ticked.strip().lower() in NOT_TICKED:
+            plain[sent] = ""
     return fields
 
 
@@ -153,8 +166,8 @@ def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[s
         ours = usual_field(sent)
         if ours is not None and form[sent] not in ("", None, []):
             theirs.setdefault(ours, sent)
-    box = str(form.get(theirs.get("email", ""), "")).strip().lower()
-    if "email" not in theirs or box in _YES | _NO | _NOT_TICKED:  # "E-mail me offers: yes" is no address
+    ticked = str(form.get(theirs.get("email", ""), "")).strip().lower()
+    if "email" not in theirs or ticked in YES | NO | NOT_TICKED:  # "E-mail me offers: yes" is no address
         _find_by_value(form, theirs, "email", _is_address)
     if "email" not in theirs and "phone" not in theirs:
         _find_by_value(form, theirs, "phone", _is_number)
@@ -166,17 +179,22 @@ def _is_of_the_form(sent: str) -> int:
     return 2 if sent.startswith("form[") else "[" not in sent
 
 
+def _both(one: str | None, other: str | None) -> str | None:
+    return " ".join(each for each in (one, other) if each) or None
+
+
 def _find_by_value(form: Mapping[str, object], theirs: dict[str, str], ours: str, fits: Callable[[str], bool]) -> None:
-    """A form's only value that is an address is the address, whatever its field is called; so with a number."""
-    found = [
-        sent
-        for sent, value in form.items()
-        if isinstance(value, str) and fits(value) and not sent.startswith("_") and sent not in HONEYPOTS
-    ]
-    if len(found) == 1:
-        for name in [name for name, sent in theirs.items() if sent == found[0]]:
-            del theirs[name]
-        theirs[ours] = found[0]
+    """A form's only value that is an address is the address, whatever its field is called; so with a number.
+
+    Of several it is the first: people ask for their own before that of a friend, and again to confirm it.
+    """
+    for sent, value in form.items():
+        said = value[0] if isinstance(value, list) and value else value
+        if isinstance(said, str) and not sent.startswith("_") and sent not in HONEYPOTS and fits(said):
+            for name in [name for name, taken in theirs.items() if taken == sent]:
+                del theirs[name]
+            theirs[ours] = sent
+            return
 
 
 def _is_address(text: str) -> bool:
@@ -184,7 +202,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.lstrip().startswith("+") and _reads(normalise_phone, text)
+    return text.lstrip().startswith(("+", "00")) and number_in(text, None) is not None
 
 
 def _reads(rule: Callable[[str], str], text: str) -> bool:
@@ -195,28 +213,25 @@ def _reads(rule: Callable[[str], str], text: str) -> bool:
     return True
 
 
-def _phone(fields: Fields, theirs: Mapping[str, str]) -> str | None:
-    """By the form's country, where it asks for one. A number that stays unreadable is kept as a trait, not refused.
+def _phone(fields: Fields, theirs: Mapping[str, str], country: str | None) -> str | None:
+    """By the form's country, where it asks for one, else by `country`.
 
-    Of several numbers in one field it is the first; 00 is +.
+    A number that stays unreadable is kept as a trait; refused only where nothing else says who it is.
     """
     if "phone" not in theirs:
         return None
-    written, country = fields.text(theirs["phone"]), fields.text(theirs.get("country", ""))
+    written, asked = fields.text(theirs["phone"]), fields.text(theirs.get("country", ""))
     if written is None:
         return None
-    region = None if country is None else country_code(country)
-    found = number_in(written, region)
-    if found is not None:
-        return found
-    if "email" not in theirs:
+    found = number_in(written, (None if asked is None else country_code(asked)) or country)
+    if found is None and "email" not in theirs:
         fields.phone(theirs["phone"])
-    return None
+    return found
 
 
-def _traits(fields: Fields, theirs: Mapping[str, str]) -> dict[str, str]:
+def _traits(fields: Fields, theirs: Mapping[str, str], answered: AbstractSet[str]) -> dict[str, str]:
     taken = set(theirs.values()) - {theirs.get("company"), theirs.get("country")}
-    skipped = {*taken, *CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
+    skipped = {*taken, *answered, *CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
     traits = {}
     for sent in fields.data:
         if sent in skipped or not sent or len(sent) > LONGEST_NAME or sent.startswith("_"):

@@ -3,14 +3,19 @@
 A list of answers, each with its label and its value, is a field for each label.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from services.ingest.domain.forms.names import MOST_FIELDS
 
 _DEEPEST: Final = 6
 _LABELS: Final = ("name", "label", "title", "question", "key", "field", "id")
 _VALUES: Final = ("value", "answer", "text")
+_STEPS: Final = re.compile(r"[\[\]]+")
+_JSON: Final = msgspec.json.Decoder()
 
 
 def flat(form: Mapping[str, object]) -> Mapping[str, object]:
@@ -51,3 +56,33 @@ def _answers(answers: list[Any], path: str, depth: int) -> Iterator[tuple[str, o
             yield from _walk({label: answer[said]}, "", depth)
         else:
             yield from _walk(answer, f"{path}[{place}]", depth)
+
+
+def unflat(fields: Mapping[str, object]) -> dict[str, Any]:
+    """The object that a form's names stand for: `data[merges][FNAME]` is in `merges` in `data`.
+
+    A value that is JSON is what it says (`mandrill_events=[…]`, `payload={…}`). What would stand in two places at once
+    is left out.
+    """
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        steps = [step for step in _STEPS.split(name) if step][:_DEEPEST] or [name]
+        inner = found
+        for step in steps[:-1]:
+            below = inner.setdefault(step, {})
+            if not isinstance(below, dict):
+                break
+            inner = below
+        else:
+            if not isinstance(inner.get(steps[-1]), dict):
+                inner[steps[-1]] = _meant(value)
+    return found
+
+
+def _meant(value: object) -> object:
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
+    try:
+        return _JSON.decode(value)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return value

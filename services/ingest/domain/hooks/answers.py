@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from services.ingest.domain.checks import LONG, SHORT, Wrong
+from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.names import CAMPAIGN, usual_field
 from services.ingest.domain.forms.read import read_form
-from shared.events.identity import normalise_email, normalise_opaque, normalise_phone
+from shared.events.identity import normalise_email, normalise_opaque
 from shared.events.types import LeadCaptured
 
 # How old a signed body without a signed time may be: as long as the log keeps events. A copy sent later could bring
@@ -29,7 +30,6 @@ _MOST_TRAITS: Final = 200
 _NOT_FORM_FIELDS: Final = frozenset({"message_id", "consent_wording"})
 _RULES: Final[Mapping[str, Callable[[str], str]]] = {
     "email": normalise_email,
-    "phone": normalise_phone,
     "user_id": normalise_opaque,
     "anonymous_id": normalise_opaque,
 }
@@ -83,14 +83,19 @@ def check_recent(time: datetime | None, now: datetime, at: str) -> None:
 
 
 def read_answers(
-    answers: Sequence[Answer], mapping: Mapping[str, str], *, form: str | None, at: str, more: Mapping[str, str | None]
+    answers: Sequence[Answer],
+    options: Mapping[str, Any],
+    *,
+    form: str | None,
+    at: str,
+    more: Mapping[str, str | None],
 ) -> LeadCaptured:
-    """The lead. `mapping` (our name → the question) goes before the guesses, `more` are further traits.
+    """The lead. The option `fields` (our name → the question) goes before the guesses, `more` are further traits.
 
     Raises Refused when there is nobody to answer, at `at` or at the answer that should have told.
     """
     answers = answers[:_MOST_ANSWERS]
-    found = _recognise(answers, mapping)
+    found = _recognise(answers, options.get("fields") or {}, options.get("country"))
     rest = [answer for answer in answers if answer not in found.values()]
     if "message" not in found:
         long = next(
@@ -111,7 +116,7 @@ def read_answers(
         else:
             _add(fields, name, answer.value)  # which of these tell of the campaign, the form's rules know
     try:
-        lead = read_form(fields, {ours: ours for ours in found}, name="").data
+        lead = read_form(fields, {ours: ours for ours in found}, name="", country=options.get("country")).data
     except Refused as refused:
         places = {f"/{ours}": answer.at for ours, answer in found.items()}
         raise Refused([Wrong(places.get(each.at, at), each.problem) for each in refused.wrong]) from None
@@ -123,7 +128,7 @@ def read_answers(
     return msgspec.structs.replace(lead, form=form, traits=dict(islice(traits.items(), _MOST_TRAITS)))
 
 
-def _recognise(answers: Sequence[Answer], mapping: Mapping[str, str]) -> dict[str, Answer]:
+def _recognise(answers: Sequence[Answer], mapping: Mapping[str, str], country: str | None) -> dict[str, Answer]:
     """Our field → its answer; of several that could be it, the one that was meant most clearly and can be read."""
     candidates: dict[str, list[tuple[int, Answer]]] = {}
     theirs = {name: ours for ours, name in mapping.items()}
@@ -141,7 +146,7 @@ def _recognise(answers: Sequence[Answer], mapping: Mapping[str, str]) -> dict[st
     unreadable: dict[str, Answer] = {}
     for ours, those in candidates.items():
         ordered = [answer for _, answer in sorted(those, key=lambda each: each[0])]
-        readable = next((answer for answer in ordered if _can_be(ours, answer.value)), None)
+        readable = next((answer for answer in ordered if _can_be(ours, answer.value, country)), None)
         if readable is not None:
             found[ours] = readable
         elif ours in ("email", "phone"):
@@ -155,7 +160,9 @@ def _recognise(answers: Sequence[Answer], mapping: Mapping[str, str]) -> dict[st
     return found
 
 
-def _can_be(ours: str, text: str) -> bool:
+def _can_be(ours: str, text: str, country: str | None) -> bool:
+    if ours == "phone":
+        return number_in(text, country) is not None
     rule = _RULES.get(ours)
     if rule is None:
         return True

@@ -60,7 +60,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
 def _lead(invitee: Any, options: Mapping[str, Any]) -> LeadCaptured:
     lead = read_answers(
         list(_answers(invitee)),
-        options.get("fields") or {},
+        options,
         form=_last_part(part(invitee, "scheduled_event", "event_type")),
         at="/payload/email",
         more={"time_zone": text(part(invitee, "timezone"))},

@@ -1,7 +1,8 @@
 """Any sender: sources.yaml says how its webhooks are signed and which field of ours stands where in them.
 
-Its options: `signature` (a Signature), `id` (a JSON pointer or a header's name; None: the body's own hash, so that a
-repeated body is the same event) and `events` (Rules; the first that fits counts, and with none it is ignored).
+Its options: `signature` (a Signature), `id` (a JSON pointer or a header's name; None: the event's own hash, so that a
+repeated one is the same event), `each` (where a list of events stands; pointers then are into each of them) and
+`events` (Rules; the first that fits counts). What no rule is about is ignored, what has not the rules' shape refused.
 """
 
 import base64
@@ -13,16 +14,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import msgspec
+
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.hooks.hook import TOLERANCE_S, Hook, Incoming, Reading, Unverified
-from services.ingest.domain.hooks.parts import moment, text
+from services.ingest.domain.hooks.parts import moment_in_utc, text
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
+from services.ingest.domain.hooks.told import in_path, in_query
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 
 IDENTITIES: Final = ("email", "phone", "user_id", "anonymous_id")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.=+/: -]{1,500}")  # nothing that a browser could take for a page
+_CHALLENGES: Final = ("url_verification", "webhook_verification", "challenge", "endpoint.url_validation")
+_FILTER: Final = re.compile(r"\[(?P<key>[^=\]]+)=(?P<value>[^\]]*)\]")
+_FLAGS: Final = frozenset({"given", "human", "consent.email", "consent.phone", "consent.sms"})
+_MOST_EVENTS: Final = 1000
 _MILLISECONDS: Final = 13  # digits; as seconds it would be the year 33658
 _LONGEST_ID: Final = 200
 _MOST_SIGNATURES: Final = 20
@@ -33,6 +42,7 @@ _STANDARD_SECRET: Final = "whsec_"  # noqa: S105 - what secrets begin with
 class Signature:
     """How a webhook shows where it comes from. `header` holds the signature, or with `token` the secret itself.
 
+    With `token` the secret may stand in the URL instead: as the value of `query`, or behind the source's name (`path`).
     `signed`: what is signed, of `{body}`, `{timestamp}` (the header `timestamp_header`) and `{id}` (of `id_header`).
     """
 
@@ -45,6 +55,8 @@ class Signature:
     timestamp_header: str | None = None
     id_header: str | None = None
     tolerance_s: float = TOLERANCE_S
+    query: str | None = None
+    path: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,12 @@ def key_of(secret: str, scheme: str) -> bytes:
 
 def _verify(incoming: Incoming, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
     signature: Signature = options["signature"]
+    if signature.query is not None or signature.path:
+        told = in_query(incoming.url, signature.query) if signature.query is not None else in_path(incoming.url)
+        if told is None:
+            raise Unverified("the secret is missing in the URL")
+        check_match([told], secrets)
+        return
     given = header(incoming, signature.header)
     if signature.scheme == "token":
         if signature.prefix and not given.startswith(signature.prefix):
@@ -126,16 +144,26 @@ def _expected(secret: str, signed: bytes, signature: Signature) -> str:
 
 
 def at_pointer(value: Any, pointer: str) -> Any:
-    """What a JSON pointer (RFC 6901) leads to; None when it leads nowhere."""
+    """What a JSON pointer (RFC 6901) leads to; None when it leads nowhere.
+
+    In a list a step `[name=email]` is the first object whose `name` is `email`.
+    """
     for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value.get(name)
         elif isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < len("10000"):
             value = value[int(name)] if int(name) < len(value) else None
+        elif isinstance(value, list) and (wanted := _FILTER.fullmatch(name)) is not None:
+            value = next((each for each in value[:_MOST_EVENTS] if _is(each, wanted["key"], wanted["value"])), None)
         else:
             return None
     return value
+
+
+def _is(each: Any, key: str, wanted: str) -> bool:
+    found = each.get(key) if isinstance(each, dict) else None
+    return found == wanted or (text(found) or str(found).lower()) == wanted
 
 
 def _look_up(incoming: Incoming, body: Any, place: str) -> Any:
@@ -143,35 +171,91 @@ def _look_up(incoming: Incoming, body: Any, place: str) -> Any:
 
 
 def _read(incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
+    asked = _challenge(body)
+    if asked is not None:
+        return Reading(ignored=("challenge",), answer=asked)
+    facts, ignored, wrong = list[Fact](), list[str](), list[Wrong]()
+    for at, event in _events(body, options.get("each")):
+        try:
+            fact = _one(incoming, event, options, alone=not at)
+        except Refused as refused:
+            wrong += [Wrong(f"{at}{each.at}" if at else each.at, each.problem) for each in refused.wrong]
+            continue
+        if fact is None:
+            ignored.append("unmapped")
+        else:
+            facts.append(fact)
+    if wrong and not facts:
+        raise Refused(wrong)
+    return Reading(facts, ignored=ignored, refused=wrong)
+
+
+def _events(body: Any, each: str | None) -> Sequence[tuple[str, Any]]:
+    """The events of the body, with where each stands; one that stands alone, nowhere. Raises Refused."""
+    found = body if each is None else at_pointer(body, each)
+    if each is None and not isinstance(body, list):
+        return [("", body)]
+    if not isinstance(found, list) or len(found) > _MOST_EVENTS:
+        raise Refused([Wrong(each or "/", f"must be a list of at most {_MOST_EVENTS} events")])
+    return [(f"{each or ''}/{place}", event) for place, event in enumerate(found)]
+
+
+def _challenge(body: Any) -> bytes | None:
+    """What proves to a sender that the address is ours: its own word, sent back as it came."""
+    given = body.get("challenge") if isinstance(body, dict) else None
+    if not isinstance(given, str) or not CHALLENGE.fullmatch(given):
+        return None
+    alone = len(body) == 1 or body.get("type") in _CHALLENGES
+    return msgspec.json.encode({"challenge": given}) if alone else None
+
+
+def _one(incoming: Incoming, event: Any, options: Mapping[str, Any], *, alone: bool) -> Fact | None:
+    """The fact that the first rule that fits makes of it; None when it is nothing to us. Raises Refused."""
     for rule in options["events"]:
-        if all(_look_up(incoming, body, place) in values for place, values in rule.when.items()):
-            sender_id = _sender_id(incoming, body, options["id"])
+        if all(_fits(_look_up(incoming, event, place), values) for place, values in rule.when.items()):
+            sender_id = _sender_id(incoming, event, options["id"], alone=alone)
             try:
-                return Reading([_fact(body, rule, sender_id)])
+                return _fact(event, rule, sender_id, options.get("country"))
             except Refused as refused:
-                raise Refused([_in_body(each, rule, body) for each in refused.wrong]) from None
-    return Reading(ignored=("unmapped",))
+                raise Refused([_in_body(each, rule, event) for each in refused.wrong]) from None
+    places = sorted({place for rule in options["events"] for place in rule.when})
+    if all(_look_up(incoming, event, place) is None for place in places):  # it is not at all as the rules take it to be
+        raise Refused([Wrong(place if place.startswith("/") else "/", "is not there") for place in places])
+    return None
 
 
-def _sender_id(incoming: Incoming, body: Any, place: str | None) -> str:
+def _fits(found: Any, values: tuple[Any, ...]) -> bool:
+    """A form has text alone: `true` and `7` there are those of the rule."""
+    if found in values:
+        return True
+    return isinstance(found, str) and any(not isinstance(each, str) and str(each).lower() == found for each in values)
+
+
+def _sender_id(incoming: Incoming, event: Any, place: str | None, *, alone: bool) -> str:
     if place is None:
-        return hashlib.sha256(incoming.body).hexdigest()
-    found = text(_look_up(incoming, body, place), _LONGEST_ID)
+        return hashlib.sha256(incoming.body if alone else msgspec.json.encode(event)).hexdigest()
+    found = text(_look_up(incoming, event, place), _LONGEST_ID)
     if found is None:
         raise Refused([Wrong(place if place.startswith("/") else "/", "is required: it is the webhook's id")])
+    if not alone and not place.startswith("/"):  # a header names them all
+        return f"{found}:{hashlib.sha256(msgspec.json.encode(event)).hexdigest()}"
     return found
 
 
-def _fact(body: Any, rule: Rule, sender_id: str) -> Fact:
+def _fact(body: Any, rule: Rule, sender_id: str, country: str | None) -> Fact:
     data: dict[str, Any] = {}
     for name, place in rule.fields.items():
         value = _said(body, place)
-        if name == "occurred_at" and (found := moment(value)) is not None:
+        if name == "occurred_at" and (found := moment_in_utc(value)) is not None:
             value = found.isoformat()
+        elif name in _FLAGS and isinstance(value, str):
+            value = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+                value.lower(), value
+            )
         if value is not None:
             _put(data, name.split("."), value)
     if rule.type == "lead.captured":
-        return read_lead(data).named(sender_id)
+        return read_lead(data, country).named(sender_id)
     if rule.type == "purchase.completed":  # keeps the order's own id: however often it is told of, it is one purchase
         return read_purchase(data)
     time = data.pop("occurred_at", None)
@@ -209,4 +293,4 @@ def _put(data: dict[str, Any], steps: list[str], value: Any) -> None:
     data[steps[-1]] = value
 
 
-HOOK: Final = Hook("generic", _verify, _read, options=frozenset({"signature", "id", "events"}))
+HOOK: Final = Hook("generic", _verify, _read, options=frozenset({"signature", "id", "each", "events"}))

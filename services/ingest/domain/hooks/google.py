@@ -46,7 +46,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
     ids = {name: text(body.get(f"{name}_id")) for name in ("campaign", "adgroup", "creative", "asset_group")}
     lead = read_answers(
         list(_answers(body)),
-        options.get("fields") or {},
+        options,
         form=text(body.get("form_id")),
         at="/user_column_data",
         more={f"google_{name}_id": value for name, value in ids.items()},

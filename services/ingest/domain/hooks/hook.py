@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
 
 TOLERANCE_S = 300.0  # how old a signed timestamp may be: a copy sent later is refused
@@ -40,11 +41,18 @@ class ToFetch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a webhook says. `ignored`: the sender's event types in it that are nothing to us (counted, answered 2xx)."""
+    """What a webhook says. `ignored`: the sender's event types in it that are nothing to us (counted, answered 2xx).
+
+    `refused`: what is wrong with those of its events that cannot be taken. `answer`: what the sender wants to hear.
+    `to_confirm`: a link that somebody has to open before the sender sends anything.
+    """
 
     facts: Sequence[Fact] = ()
     fetch: Sequence[ToFetch] = ()
     ignored: Sequence[str] = ()
+    refused: Sequence[Wrong] = ()
+    answer: bytes | None = None
+    to_confirm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,8 @@ class Hook:
     """One sender. `verify` raises Unverified; `read` raises Refused; `options` are those of sources.yaml.
 
     `header` proves the sender; None: the body does, or (kind generic) a header of the options. Without it at most
-    `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed.
+    `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed. `early`: it stands in
+    the URL or a header, and is looked at before the body.
 
     Every fact has the sender's own id as `sender_id`, so that a repeated webhook is the same event.
     """
@@ -66,6 +75,7 @@ class Hook:
     header: str | None = None
     unsigned: int = 0
     told: bool = False
+    early: bool = False
 
 
 def same(given: str, expected: str) -> bool:

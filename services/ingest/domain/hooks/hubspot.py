@@ -16,14 +16,17 @@ from urllib.parse import unquote
 from services.ingest.domain.checks import LONG, SHORT, Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, sha256
+from services.ingest.domain.hooks.mailing.words import consent
 from services.ingest.domain.hooks.parts import full_name, moment, part, person, text, told
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
-from shared.events.types import Campaign, ContactIdentified, LeadCaptured
+from shared.events.types import Campaign, Consent, ContactIdentified, LeadCaptured
 
 # The characters that HubSpot decodes in the URL before it signs it, and none else.
 _ENCODED: Final = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 _MILLISECONDS: Final = 1000
 _MOST_EVENTS: Final = 1000
+_OPTED_OUT: Final = "hs_email_optout"
+_BOUNCED: Final = ("hs_email_hard_bounce_reason", "hs_email_hard_bounce_reason_enum", "hs_email_quarantined")
 _CAMPAIGN: Final = {
     "utm_source": "source",
     "utm_medium": "medium",
@@ -84,11 +87,31 @@ def _event(event: Any) -> Fact | None:
         phone=value if name in ("phone", "mobilephone") else None,
     )
     assert who is not None
-    traits = {_TRAITS[name]: text(value)} if name in _TRAITS else {}
-    data = ContactIdentified(identity=who, traits=told(traits))
+    time = moment(part(event, "occurredAt"), _MILLISECONDS)
     # An event's id is unique within its subscription only.
     sender_id = f"{text(part(event, 'subscriptionId'), 100) or 'app'}:{event_id}"
-    return Fact("contact.identified", who, data, moment(part(event, "occurredAt"), _MILLISECONDS), sender_id)
+    if (refused := _refused_mail(name or "", text(value))) is not None:
+        purpose, why = refused
+        return consent(
+            None, user_id=contact_id, given=False, proof=why, sender_id=sender_id, time=time, purpose=purpose
+        )
+    traits = {_TRAITS[name]: text(value)} if name in _TRAITS else {}
+    data = ContactIdentified(identity=who, traits=told(traits))
+    return Fact("contact.identified", who, data, time, sender_id)
+
+
+def _refused_mail(name: str, value: str | None) -> tuple[str | None, str] | None:
+    """The purpose that a property says no to (None: every mail), and how it says so; None when it says no such thing.
+
+    https://knowledge.hubspot.com/properties/hubspots-default-contact-properties: `hs_email_optout`, one
+    `hs_email_optout_<id>` of each subscription type, `hs_email_hard_bounce_reason_enum`, `hs_email_quarantined`.
+    """
+    if name.startswith(_OPTED_OUT):
+        kind = name.removeprefix(_OPTED_OUT).lstrip("_")
+        return (f"hubspot-{kind}" if kind else None, "HubSpot: opted out") if value == "true" else None
+    if name in _BOUNCED and value not in (None, "false"):
+        return None, "HubSpot: hard bounce"
+    return None
 
 
 def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
@@ -119,6 +142,7 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
         campaign=Campaign(**campaign) if any(campaign.values()) else None,
         message=get("message", LONG),
         traits=told({ours: get(theirs) for theirs, ours in _TRAITS.items()}),
+        consent=Consent(email=False, proof="HubSpot: opted out") if get(_OPTED_OUT) == "true" else None,
     )
     return Reading([Fact("lead.captured", who, lead, None, hashlib.sha256(incoming.body).hexdigest())])
 

@@ -73,12 +73,12 @@ def _to_fetch(value: Any, entry: Mapping[str, Any]) -> ToFetch | None:
     )
 
 
-def read_meta_lead(answer: Mapping[str, Any], to_fetch: ToFetch, mapping: Mapping[str, str] | None = None) -> Fact:
+def read_meta_lead(answer: Mapping[str, Any], to_fetch: ToFetch, options: Mapping[str, Any] | None = None) -> Fact:
     """The lead from the Graph API's answer. Raises Refused when it leaves nobody to answer."""
     ad_id = text(answer.get("ad_id")) or to_fetch.ad_id
     lead = read_answers(
         list(_answers(answer)),
-        mapping or {},
+        options or {},
         form=text(answer.get("form_id")) or to_fetch.form_id,
         at="/field_data",
         more={f"meta_{name}": text(answer.get(name)) for name in _AS_TRAITS} | {"meta_ad_id": ad_id},

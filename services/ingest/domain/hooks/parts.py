@@ -68,6 +68,27 @@ def moment(value: Any, per_second: int = 1) -> datetime | None:
     return datetime.fromtimestamp(number / per_second, UTC)
 
 
+def seconds(value: Any) -> datetime | None:
+    """A time in UTC from a Unix time in seconds, with a fraction or as text."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        return None
+    return datetime.fromtimestamp(number, UTC) if 0 < number < _LATEST else None
+
+
+def moment_in_utc(value: Any) -> datetime | None:
+    """As `moment`; a time without a zone is one of UTC, as in `2026-11-29 01:00:00`."""
+    found = moment(value)
+    if found is not None or not isinstance(value, str):
+        return found
+    try:
+        naive = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    return naive.replace(tzinfo=UTC) if naive.tzinfo is None else None
+
+
 def person(
     *,
     email: Any = None,

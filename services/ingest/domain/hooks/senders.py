@@ -16,6 +16,7 @@ from services.ingest.domain.hooks import (
     woocommerce,
 )
 from services.ingest.domain.hooks.hook import Hook
+from services.ingest.domain.hooks.mailing import mailchimp, mailgun, postmark, sendgrid, ses
 
 SENDERS: Final[Mapping[str, Hook]] = {
     hook.kind: hook
@@ -24,7 +25,12 @@ SENDERS: Final[Mapping[str, Hook]] = {
         generic.HOOK,
         google.HOOK,
         hubspot.HOOK,
+        mailchimp.HOOK,
+        mailgun.HOOK,
         meta.HOOK,
+        postmark.HOOK,
+        sendgrid.HOOK,
+        ses.HOOK,
         shopify.HOOK,
         stripe.HOOK,
         tally.HOOK,

@@ -9,6 +9,7 @@ refund to whoever bought.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ from shared.events.types import (
 from shared.money import is_currency
 
 _GONE: Final = ("success", "pending")  # a refund that failed went nowhere
+_STATES: Final = {"subscribed": True, "unsubscribed": False, "redacted": False, "invalid": False}
 _MOST_TRANSACTIONS: Final = 100
 _Resource = dict[str, Any]
 
@@ -144,15 +146,38 @@ def _customer(customer: _Resource) -> list[Fact]:
             f"customer:{customer_id}:{stamp}",
         )
     ]
-    consent = customer.get("email_marketing_consent")
-    state, since = part(consent, "state"), text(part(consent, "consent_updated_at")) or ""
-    if state in ("subscribed", "unsubscribed"):
-        given = state == "subscribed"
-        change = ConsentChanged(identity=who, channel="email", given=given, proof="Shopify customer")
+    return [*facts, *_consents(customer, who, customer_id, time)]
+
+
+def _consents(resource: _Resource, who: Identity, customer_id: str, time: datetime | None) -> list[Fact]:
+    """What the customer says of mails and of text messages. An address that is invalid or redacted wants none."""
+    facts = []
+    for channel in ("email", "sms"):
+        consent = resource.get(f"{channel}_marketing_consent")
+        given = _STATES.get(text(part(consent, "state")) or "")
+        if given is None:
+            continue
+        since = text(part(consent, "consent_updated_at")) or ""
+        state = part(consent, "state")
+        change = ConsentChanged(identity=who, channel=channel, given=given, proof=f"Shopify customer, {state}")
+        name = "consent" if channel == "email" else f"consent-{channel}"
         facts.append(
-            Fact("consent.changed", who, change, moment(since) or time, f"consent:{customer_id}:{state}:{since}")
+            Fact("consent.changed", who, change, moment(since) or time, f"{name}:{customer_id}:{state}:{since}")
         )
     return facts
+
+
+def _consent_update(change: _Resource) -> list[Fact]:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/webhook: customers_email_marketing_consent/update."""
+    customer_id = text(change.get("customer_id"), 100)
+    who = person(
+        email=change.get("email_address") or change.get("email"),
+        phone=change.get("phone") or change.get("phone_number"),
+        user_id=customer_id,
+    )
+    if who is None:
+        raise Refused([Wrong("/customer_id", "is required")])
+    return _consents(change, who, customer_id or who.email or "unknown", None)
 
 
 def _checkout(checkout: _Resource) -> list[Fact]:
@@ -177,9 +202,17 @@ _READERS: Final[Mapping[str, Callable[[_Resource], list[Fact]]]] = {
     "refunds/create": _refund,
     "customers/create": _customer,
     "customers/update": _customer,
+    "customers_email_marketing_consent/update": _consent_update,
+    "customers_sms_marketing_consent/update": _consent_update,
+    "customers/email_marketing_consent_update": _consent_update,
     "checkouts/create": _checkout,
     "checkouts/update": _checkout,
 }
+
+
+def _consented(resource: _Resource) -> datetime | None:
+    times = (moment(part(resource, f"{each}_marketing_consent", "consent_updated_at")) for each in ("email", "sms"))
+    return next((each for each in times if each is not None), None)
 
 
 def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading:
@@ -188,7 +221,8 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
     reader = _READERS.get(topic)
     if reader is None:
         return Reading(ignored=(topic,))
-    check_recent(moment(resource.get("updated_at")) or moment(resource.get("created_at")), incoming.now, "/updated_at")
+    changed = moment(resource.get("updated_at")) or moment(resource.get("created_at")) or _consented(resource)
+    check_recent(changed, incoming.now, "/updated_at")
     facts = reader(resource)
     return Reading(facts) if facts else Reading(ignored=(topic,))
 

@@ -1,7 +1,8 @@
 """Stripe: payments, refunds and customers.
 
 One payment is one order, whatever tells of it, and its id is the PaymentIntent's: the only id that Checkout, invoices,
-PaymentIntents and charges share in every API version, and the only one that a refund names. So:
+PaymentIntents and charges share in every API version, and the only one that a refund names; a charge that has none is
+its own. So:
 
 - a Checkout session is a purchase when it has a PaymentIntent; with a subscription the invoice's payment is;
 - `invoice.paid` is a purchase when it names its PaymentIntent. Since API 2025-03-31 it names none, and then the
@@ -26,7 +27,7 @@ from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, Unverifie
 from services.ingest.domain.hooks.parts import moment, part, person, text, the_object, told, whole
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
 from shared.events.identity import Identity
-from shared.events.types import ContactIdentified, PurchaseCompleted, PurchaseRefunded
+from shared.events.types import ConsentChanged, ContactIdentified, PurchaseCompleted, PurchaseRefunded
 from shared.money import is_currency
 
 # https://docs.stripe.com/currencies: not ISO 4217's decimals. ISK and UGX are sent with two that are always 00.
@@ -110,6 +111,12 @@ def _session(event: _Event) -> list[Fact]:
     payment = event.id_of("payment_intent")
     if payment is not None and event.get("payment_status") == "paid":
         facts.append(event.purchase(who, payment, "amount_total"))
+    promotions = event.get("consent", "promotions")  # what the box of Checkout says
+    if promotions in ("opt_in", "opt_out"):
+        said = ConsentChanged(
+            identity=who, channel="email", given=promotions == "opt_in", purpose="marketing", proof="Stripe Checkout"
+        )
+        facts.append(Fact("consent.changed", who, said, event.time, f"consent:{text(event.get('id')) or event.id}"))
     return facts
 
 
@@ -143,13 +150,27 @@ def _payment(event: _Event) -> list[Fact]:
     return [event.purchase(_with_order(who, order_id), order_id, "amount_received")]
 
 
+def _charge(event: _Event) -> list[Fact]:
+    """The payment of a charge; one without PaymentIntent is its own."""
+    who = person(
+        email=event.get("billing_details", "email") or event.get("receipt_email"),
+        phone=event.get("billing_details", "phone"),
+        user_id=event.id_of("customer"),
+    )
+    order_id = event.id_of("payment_intent") or text(event.get("id"))
+    if who is None or order_id is None or event.get("captured") is False or event.get("paid") is False:
+        return []
+    return [event.purchase(_with_order(who, order_id), order_id, "amount")]
+
+
 def _refund(event: _Event) -> list[Fact]:
     """What went back now: `amount_refunded` counts up, and the event says what it was before.
 
     A guest's refund names nobody: its order leads to who paid.
     """
-    order_id, charge = event.id_of("payment_intent"), text(event.get("id"))
-    if order_id is None or charge is None:  # a charge without PaymentIntent was no purchase here
+    charge = text(event.get("id"))
+    order_id = event.id_of("payment_intent") or charge
+    if order_id is None or charge is None:
         return []
     who = person(
         email=event.get("billing_details", "email") or event.get("receipt_email"),
@@ -179,6 +200,8 @@ _READERS: Final[Mapping[str, Callable[[_Event], list[Fact]]]] = {
     "checkout.session.async_payment_succeeded": _session,
     "invoice.paid": _invoice,
     "payment_intent.succeeded": _payment,
+    "charge.succeeded": _charge,
+    "charge.captured": _charge,
     "charge.refunded": _refund,
     "customer.created": _customer,
     "customer.updated": _customer,

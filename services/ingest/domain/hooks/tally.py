@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
+from services.ingest.domain.forms.consent import answer
 from services.ingest.domain.hooks.answers import Answer, check_recent, objects, read_answers, words
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading
 from services.ingest.domain.hooks.parts import moment, part, text, the_object
@@ -33,7 +34,7 @@ def _read(incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     check_recent(submitted, incoming.now, "/data/createdAt")
     lead = read_answers(
         list(_answers(part(data, "fields"))),
-        options.get("fields") or {},
+        options,
         form=text(part(data, "formId")),
         at="/data/fields",
         more={"form_title": text(part(data, "formName"))},
@@ -50,10 +51,11 @@ def _answers(fields: object) -> Iterator[Answer]:
         elif kind == "CHECKBOXES" and key.rpartition("_")[0] in several:
             continue  # each box of a question comes once more, alone
         said, wording = _said(field), None
-        if said is None:
+        if said is None or (kind == "CHECKBOXES" and field.get("value") is False):
             continue
         if kind == "CHECKBOXES" and len(objects(field.get("options"))) == 1:
-            said, wording = "yes", said  # the only box of a question: ticked, it is a yes to what stands beside it
+            # The only box of a question: ticked, it is a yes to what stands beside it, or the no that stands there.
+            said, wording = said if answer(said)[0] is False else "yes", said
         yield Answer(
             f"/data/fields/{place}",
             text(field.get("label")) or key or "answer",

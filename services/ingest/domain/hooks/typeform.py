@@ -36,7 +36,7 @@ def _read(incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     check_recent(submitted, incoming.now, "/form_response/submitted_at")
     lead = read_answers(
         [*_hidden(part(response, "hidden")), *_answers(response)],
-        options.get("fields") or {},
+        options,
         form=text(part(response, "form_id")),
         at="/form_response/answers",
         more={

@@ -19,9 +19,12 @@ _LEAD_FIELDS: Final = frozenset(
 )  # fmt: skip
 
 
-def read_lead(data: Mapping[str, Any]) -> Fact:
-    """A lead. Unknown fields that hold a plain value are kept as traits. Raises Refused with every wrong field."""
-    fields = Fields(data)
+def read_lead(data: Mapping[str, Any], country: str | None = None) -> Fact:
+    """A lead. Unknown fields that hold a plain value are kept as traits. Raises Refused with every wrong field.
+
+    `country`: of phone numbers that are written as at home.
+    """
+    fields = Fields(data, country=country)
     identity = read_identity(fields)
     traits = dict(fields.free("traits"))
     for name in data:

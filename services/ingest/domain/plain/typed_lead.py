@@ -31,11 +31,14 @@ class _Money(Struct):
 
 
 class _Consent(Struct):
+    """Purposes are looked at in `leads.py`."""
+
     email: bool | None = None
     phone: bool | None = None
     sms: bool | None = None
     wording: Annotated[str, Meta(max_length=5000)] | None = None
     proof: Url | None = None
+    purposes: None = None
 
 
 class _Lead(Struct, forbid_unknown_fields=True):

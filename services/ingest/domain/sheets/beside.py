@@ -38,7 +38,7 @@ class Beside:
         return []
 
     def _refund(self, rows: Sequence[Sequence[Any]], fact: Fact, order: PurchaseCompleted) -> list[Fact]:
-        """What went back in all, up to the export. Another export of the order tells of no other refund."""
+        """What went back in all, up to the export: what is known of that already is not counted again."""
         written = "" if self._refunded is None else str(_first(rows, self._refunded)).strip()
         if not written or self._refunded is None:
             return []
@@ -52,11 +52,11 @@ class Beside:
         if not found.strip("0."):
             return []
         refund = PurchaseRefunded(
-            identity=order.identity, order_id=order.order_id, amount=found, currency=order.currency
+            identity=order.identity, order_id=order.order_id, amount=found, currency=order.currency, total=True
         )
         at = "" if self._refunded_at is None else _first(rows, self._refunded_at)
         time = self._moment(at) or fact.time
-        return [Fact("purchase.refunded", fact.identity, refund, time, f"refunds of {order.order_id}")]
+        return [Fact("purchase.refunded", fact.identity, refund, time, f"refunds of {order.order_id}: {found}")]
 
     def _opt_out(self, row: Sequence[Any], fact: Fact) -> list[Fact]:
         """The word, with the time at which it was said: that of the lead may lie before a yes that came between.

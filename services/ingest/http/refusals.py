@@ -1,0 +1,113 @@
+"""What was not taken, by source and reason: counted, kept for a look, and logged once a minute. Never a value."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter
+
+from services.ingest.domain.checks import Wrong
+from shared import log
+from shared.clock import utc_now
+from shared.http.problems import Problem
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_EVERY_S: Final = 60.0
+_KEPT: Final = 50  # of each source
+_MOST_FIELDS: Final = 20
+# A sender may name a field as it likes, by an address too.
+_FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
+_NOBODY: Final = "unknown"  # the source of a request whose key or name is none of ours
+_REASONS: Final = {
+    400: "unreadable", 401: "unknown_key", 403: "not_allowed", 404: "no_such_source", 408: "too_slow", 413: "too_large",
+    415: "content_type", 422: "wrong_fields", 429: "too_often", 503: "not_safe",
+}  # fmt: skip
+_OTHER: Final = "failed"
+
+
+class Refusal(NamedTuple):
+    """One of them. `fields` are those that are wrong, by name."""
+
+    at: datetime
+    reason: str
+    fields: tuple[str, ...]
+
+
+class Refusals:
+    """Those of all sources, of this process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Nothing is refused yet."""
+        self._counter = Counter(
+            "firsthour_ingest_refused", "What was not taken.", ["source", "reason"], registry=registry
+        )
+        self._absent = Counter(
+            "firsthour_ingest_absent_identities",
+            "Identities that stand for nobody (undefined, none@none.com), taken as absent.",
+            ["source", "identity"],
+            registry=registry,
+        )
+        self._last: dict[str, deque[Refusal]] = {}
+        self._since: dict[tuple[str, str, str], tuple[int, tuple[str, ...]]] = {}  # what has not been logged
+
+    def note(self, source: str | None, reason: str, wrong: Sequence[str]) -> None:
+        """Something of the source was refused. `wrong`: JSON pointers to the fields."""
+        name = source or _NOBODY
+        fields = tuple(dict.fromkeys(field_shown(each) for each in wrong[:_MOST_FIELDS]))
+        self._counter.labels(source=name, reason=reason).inc()
+        self._last.setdefault(name, deque(maxlen=_KEPT)).append(Refusal(utc_now(), reason, fields))
+        self._say("refused", name, reason, fields)
+
+    def absent(self, source: str | None, identities: Sequence[str]) -> None:
+        """These identities stood for nobody."""
+        for each in identities:
+            self._absent.labels(source=source or _NOBODY, identity=each).inc()
+        self._say("identity_absent", source or _NOBODY, "stands_for_nobody", tuple(sorted(set(identities))))
+
+    def last(self, source: str) -> Sequence[Refusal]:
+        """The last ones of the source, the newest at the end."""
+        return tuple(self._last.get(source, ()))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """A task of the service: says once a minute how many there were beside the first."""
+        while not stopping.is_set():
+            await pause(stopping, _EVERY_S)
+            self._flush()
+
+    def _say(self, event: str, source: str, reason: str, fields: tuple[str, ...]) -> None:
+        """The first at once, all others together."""
+        key = (event, source, reason)
+        if key not in self._since:
+            self._since[key] = 0, ()
+            _LOG.warning(event, source=source, reason=reason, count=1, fields=list(fields))
+            return
+        count, _ = self._since[key]
+        self._since[key] = count + 1, fields
+
+    def _flush(self) -> None:
+        for key, (count, fields) in list(self._since.items()):
+            if not count:
+                del self._since[key]
+                continue
+            event, source, reason = key
+            self._since[key] = 0, ()
+            _LOG.warning(event, source=source, reason=reason, count=count, fields=list(fields))
+
+
+def reason_of(problem: Problem) -> str:
+    """In one word, for a metric."""
+    return _REASONS.get(problem.status, _OTHER)
+
+
+def names_of(wrong: Sequence[Wrong]) -> list[str]:
+    """The fields that are wrong."""
+    return [each.at for each in wrong]
+
+
+def field_shown(at: str) -> str:
+    """A pointer for the log: one that may be personal data is not told."""
+    return at if at == "/" or _FIELD.fullmatch(at) else "/…"

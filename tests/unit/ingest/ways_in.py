@@ -40,7 +40,7 @@ _TOPICS = {
     "shopify": (
         "x-shopify-topic",
         ("orders/create", "orders/paid", "refunds/create", "customers/create", "customers/update", "checkouts/create",
-         "checkouts/update"),
+         "checkouts/update", "customers_email_marketing_consent/update"),
     ),
     "woocommerce": (
         "x-wc-webhook-topic",
@@ -169,7 +169,11 @@ def _graph_answer() -> st.SearchStrategy[Read]:
 @st.composite
 def _rows(draw: st.DrawFn, kind: Kind) -> Read:
     who = draw(st.sampled_from(["email", "phone", "user_id"]))
-    targets = [*sorted(_TARGETS[kind] - {who}), LEFT_OUT, *(["traits.a", "traits.b"] if kind == "leads" else [])]
+    targets = [
+        *sorted(_TARGETS[kind] - {who, "order_else"}),
+        LEFT_OUT,
+        *(["traits.a", "traits.b"] if kind == "leads" else []),
+    ]
     taken = [who, *draw(st.lists(st.sampled_from(targets), max_size=12, unique=True))]
     if kind == "purchases":
         taken = list(dict.fromkeys([*taken, "order_id", "amount"]))

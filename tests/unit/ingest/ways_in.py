@@ -170,7 +170,7 @@ def _graph_answer() -> st.SearchStrategy[Read]:
 def _rows(draw: st.DrawFn, kind: Kind) -> Read:
     who = draw(st.sampled_from(["email", "phone", "user_id"]))
     targets = [
-        *sorted(_TARGETS[kind] - {who, "order_else"}),
+        *sorted(_TARGETS[kind] - {who}),
         LEFT_OUT,
         *(["traits.a", "traits.b"] if kind == "leads" else []),
     ]

@@ -21,12 +21,12 @@ _KEPT: Final = 50  # of each source
 _MOST_FIELDS: Final = 20
 # A sender may name a field as it likes, by an address too.
 _FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
-_NOBODY: Final = "unknown"  # the source of a request whose key or name is none of ours
+_NOBODY: Final = "none"  # the source of a request whose key or name is none of ours
 _REASONS: Final = {
-    400: "unreadable", 401: "unknown_key", 403: "not_allowed", 404: "no_such_source", 408: "too_slow", 413: "too_large",
-    415: "content_type", 422: "wrong_fields", 429: "too_often", 503: "not_safe",
+    400: "unreadable", 401: "no_key", 403: "not_allowed", 404: "unknown", 408: "too_slow", 409: "conflict",
+    413: "too_large", 415: "media_type", 422: "invalid", 429: "too_many", 503: "unavailable",
 }  # fmt: skip
-_OTHER: Final = "failed"
+_OTHER: Final = "fault"
 
 
 class Refusal(NamedTuple):
@@ -43,7 +43,10 @@ class Refusals:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Nothing is refused yet."""
         self._counter = Counter(
-            "firsthour_ingest_refused", "What was not taken.", ["source", "reason"], registry=registry
+            "firsthour_ingest_refusals",
+            "What was not taken, by source (`none`: it is not known) and why.",
+            ["source", "reason"],
+            registry=registry,
         )
         self._absent = Counter(
             "firsthour_ingest_absent_identities",

@@ -65,7 +65,7 @@ class Forms:
         except Refused as refused:
             if _wants_json(request):
                 raise
-            request.refused = "wrong_fields", refused.wrong
+            request.refused = "invalid", refused.wrong
             return _to_correct(request, source, form, refused.wrong)
         redirect = redirect_of(form, source.origins, source.redirect)
         if _wants_json(request):

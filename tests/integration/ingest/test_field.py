@@ -102,9 +102,9 @@ async def test_what_stands_for_nobody_and_what_is_refused_is_counted(ingest: Ing
     metrics = (await ingest.http.get("/metrics")).text
     for line in (
         'firsthour_ingest_absent_identities_total{identity="user_id",source="app"} 2.0',
-        'firsthour_ingest_refused_total{reason="wrong_fields",source="website"} 2.0',
-        'firsthour_ingest_refused_total{reason="part_of_a_batch",source="app"} 1.0',
-        'firsthour_ingest_refused_total{reason="unknown_key",source="unknown"} 1.0',
+        'firsthour_ingest_refusals_total{reason="invalid",source="website"} 2.0',
+        'firsthour_ingest_refusals_total{reason="part_of_a_batch",source="app"} 1.0',
+        'firsthour_ingest_refusals_total{reason="no_key",source="none"} 1.0',
     ):
         assert line in metrics
 
@@ -132,7 +132,7 @@ async def test_a_list_provider_asks_first_and_then_sends_a_form(ingest: Ingest) 
     assert unread.status_code == 422
     metrics = (await ingest.http.get("/metrics")).text
     assert 'firsthour_ingest_hooks_total{result="refused",sender="generic"} 1.0' in metrics
-    assert 'firsthour_ingest_refused_total{reason="unreadable_hook",source="list"}' in metrics or (
-        'firsthour_ingest_refused_total{reason="wrong_fields",source="list"} 1.0' in metrics
+    assert 'firsthour_ingest_refusals_total{reason="unreadable_hook",source="list"}' in metrics or (
+        'firsthour_ingest_refusals_total{reason="invalid",source="list"} 1.0' in metrics
     )
     assert secret not in metrics

@@ -21,6 +21,7 @@ LABELS = {
     "hop": "`received`, `acknowledged`, `scored`, `enrolled`, `attempted`, `delivered`",
     "kind": "a handful of words, fixed in the code",
     "lane": "`live`, `bulk`",
+    "identity": "`email`, `phone`, `user_id`, `anonymous_id`",
     "limit": "`source`, `address`, `forms`, `keys`",
     "outcome": "`delivered`, `retry`, `failed`, `expired`, `unknown`",
     "part": "the parts of `firsthour run`",

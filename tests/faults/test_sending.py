@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from services.nurture.deliveries.sending import Begin, Result
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted, Answered
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.mail_server import ScriptedMailServer, mail_server_apart
@@ -95,7 +95,7 @@ async def test_what_arrived_while_the_database_was_away_has_arrived(apart: Rows,
     lease_s = 2.0
     away, sent = asyncio.Event(), Counter[UUID]()
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         sent[given.id] += 1
         await away.wait()
@@ -121,7 +121,7 @@ async def test_what_was_not_sent_because_the_database_was_away_is_sent_when_it_i
 ) -> None:
     claimed, away, sent = asyncio.Event(), asyncio.Event(), Counter[UUID]()
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         claimed.set()
         await away.wait()
         await begin()

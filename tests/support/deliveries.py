@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.channels.email.channel import QUEUE as MAIL
+from services.nurture.channels.sending import Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
-from services.nurture.deliveries.sending import Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
 from services.nurture.metrics import make_metrics
@@ -54,7 +54,7 @@ class Rows:
 
     async def claim(
         self, endpoint: str = "crm", most: int = 100, instance: str = "one", reserved: int = 0
-    ) -> list[Given]:
+    ) -> list[StoredDelivery]:
         async with self.engine.begin() as conn:
             return await claims.claim(conn, endpoint, most=most, token=new_id(), instance=instance, reserved=reserved)
 

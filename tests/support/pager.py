@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from services.nurture.channels.channel import Channel, Name, Open, Queues, Surroundings
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result, Send
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted
 from shared.config import ConfigModel
 from shared.errors import ConfigProblem
@@ -26,7 +26,7 @@ def _wrong(pagers: Mapping[str, PagerModel], _config: Path, name: str) -> Iterab
 
 
 def _sender(spool: Path) -> Send:
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         await asyncio.to_thread(spool.write_text, f"{given.id}\n")
         return Result(Accepted())

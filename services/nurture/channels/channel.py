@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, StringConstraints
 
-from services.nurture.deliveries.sending import Send
+from services.nurture.channels.sending import Send
+from services.nurture.domain.delivery import NewDelivery
 from shared.config import Document
 from shared.errors import ConfigProblem
 from shared.secrets import is_reference
@@ -87,6 +88,11 @@ Registry: TypeAlias = Mapping[str, Channel]
 def registry(*channels: Channel) -> Registry:
     """Channels by name."""
     return {channel.name: channel for channel in channels}
+
+
+def queue_of(channels: Registry, delivery: NewDelivery) -> str:
+    """In which endpoint queue it stands."""
+    return channels[delivery.channel].queue(delivery.target)
 
 
 def _reference(text: str) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import (
     STANDARD_PLAN,
@@ -40,7 +40,7 @@ _LONGEST_REASON: Final = 300
 class Attempted:
     """One attempt that has ended. `status` and `excerpt` as the receiver answered, for people to read."""
 
-    given: Given
+    given: StoredDelivery
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
@@ -102,8 +102,14 @@ def verdict_of(attempted: Attempted, endpoints: Endpoints, jitter: float) -> Aft
     """What the rules make of an attempt that has ended. `jitter` as in `after_attempt`."""
     given = attempted.given
     repeats_unknown = endpoints.channels[given.channel].repeats_unknown
-    counted = replace(given.rule(repeats_unknown=repeats_unknown), attempts=given.tries + 1)
-    return after_attempt(attempted.outcome, counted, STANDARD_PLAN, now=attempted.ended_at, jitter=jitter)
+    return after_attempt(
+        attempted.outcome,
+        given,
+        STANDARD_PLAN,
+        now=attempted.ended_at,
+        jitter=jitter,
+        repeats_unknown=repeats_unknown,
+    )
 
 
 def _record(each: Attempted, verdict: AfterAttempt) -> Record:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.nurture.channels.sending import NotBegun, Refused
 from services.nurture.deliveries.permission import refusals
-from services.nurture.deliveries.sending import NotBegun, Refused
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.store import leases as store_leases
 from shared import log
@@ -30,10 +30,10 @@ class Beginnings:
         self._engine = engine
         self._lease_s = lease_s
         self._caps = caps
-        self._waiting: list[tuple[Given, asyncio.Future[_Answer]]] = []
+        self._waiting: list[tuple[StoredDelivery, asyncio.Future[_Answer]]] = []
         self._noting: asyncio.Task[None] | None = None
 
-    async def begin(self, given: Given) -> None:
+    async def begin(self, given: StoredDelivery) -> None:
         """Return once it is noted that the sending begins. Raises NotBegun, or Refused: it must not be sent."""
         noted: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((given, noted))
@@ -54,7 +54,7 @@ class Beginnings:
         finally:
             self._noting = None
 
-    async def _answers(self, givens: list[Given]) -> dict[UUID, _Answer]:
+    async def _answers(self, givens: list[StoredDelivery]) -> dict[UUID, _Answer]:
         try:
             async with self._engine.begin() as conn:
                 refused = await refusals(conn, givens, self._caps)

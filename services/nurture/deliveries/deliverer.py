@@ -12,14 +12,14 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.nurture.channels.sending import NotBegun, Refused, Result, Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.attempts import Attempted
 from services.nurture.deliveries.beginning import Beginnings
 from services.nurture.deliveries.leases import Leases
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
-from services.nurture.deliveries.sending import NotBegun, Refused, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.metrics import Metrics
@@ -187,7 +187,7 @@ class Deliverer:
                 if not queue.more:
                     break
 
-    async def _claim(self, queue: EndpointQueue, most: int) -> list[Given]:
+    async def _claim(self, queue: EndpointQueue, most: int) -> list[StoredDelivery]:
         try:
             async with self._claims, self._single.connect() as conn:
                 return await store_claims.claim(
@@ -221,7 +221,7 @@ class Deliverer:
         finally:
             queue.busy -= 1
 
-    async def _attempt(self, queue: EndpointQueue, given: Given) -> None:
+    async def _attempt(self, queue: EndpointQueue, given: StoredDelivery) -> None:
         now = asyncio.get_running_loop().time
         started, started_at, begun = now(), clock.utc_now(), False
 
@@ -253,7 +253,7 @@ class Deliverer:
         queue.learn(result.outcome, now() - started, now(), jitter=self._dice.random())
         self._metrics.attempt_seconds.labels(queue.name).observe(now() - started)
 
-    async def _give_back(self, given: Given) -> None:
+    async def _give_back(self, given: StoredDelivery) -> None:
         self._leases.let_go(given)
         await self._leases.give_back([given])
         self._rounds.stir()

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.deliveries.attempts import Attempted
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import MaybeSent
 from services.nurture.store import leases as store_leases
 from services.nurture.store.leases import LEASE_S
@@ -29,7 +29,7 @@ RENEWALS: Final = 3  # in the time of a lease
 STALLED: Final = 1 / 6  # of a lease without an answer of the database is an outage, whoever was stalled
 _AT_ONCE: Final = 500
 
-_ById: TypeAlias = dict[UUID, Given]
+_ById: TypeAlias = dict[UUID, StoredDelivery]
 
 
 @dataclass(slots=True)
@@ -83,16 +83,16 @@ class Leases:
         self._lease_s = lease_s
         self._calm = Calm(lease_s)
 
-    def hold(self, given: Given) -> None:
+    def hold(self, given: StoredDelivery) -> None:
         """Renew this lease until `let_go`."""
         self._held[given.id] = given
 
-    def let_go(self, given: Given) -> None:
+    def let_go(self, given: StoredDelivery) -> None:
         """What came of it is written, or it was given back."""
         if self._held.get(given.id) is given:
             del self._held[given.id]
 
-    async def give_back(self, givens: Iterable[Given]) -> None:
+    async def give_back(self, givens: Iterable[StoredDelivery]) -> None:
         """Put back what is known to be unsent: now, or as soon as the database is there again."""
         self._unsent |= {given.id: given for given in givens}
         unsent = list(self._unsent.values())
@@ -168,7 +168,7 @@ class Leases:
         return _AT_ONCE in (len(unbegun), len(unanswered))
 
 
-def lost(given: Given, now: datetime) -> Attempted:
+def lost(given: StoredDelivery, now: datetime) -> Attempted:
     """The attempt of a process that did not say in time what came of it."""
     outcome = MaybeSent("the process that sent it did not say what came of it", ours=True)
     return Attempted(given, given.began_at or now, now, outcome)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, permits
 from services.nurture.store import consents as store
@@ -20,7 +20,7 @@ from services.nurture.store import mail_counts as store_counts
 UNWANTED: Final = "the recipient does not want such e-mail"
 
 
-async def refusals(conn: AsyncConnection, givens: Sequence[Given], caps: MailCaps) -> dict[UUID, str]:
+async def refusals(conn: AsyncConnection, givens: Sequence[StoredDelivery], caps: MailCaps) -> dict[UUID, str]:
     """Those of these deliveries that must not be sent, each with the reason; the others count as sent."""
     mails = [given for given in givens if given.recipient is not None]
     if not mails:
@@ -39,7 +39,7 @@ async def refusals(conn: AsyncConnection, givens: Sequence[Given], caps: MailCap
     return refused
 
 
-async def _unwanted(conn: AsyncConnection, mails: Sequence[Given]) -> dict[UUID, str]:
+async def _unwanted(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -> dict[UUID, str]:
     subjects = {subject for mail in mails for subject in _subjects(mail)}
     words: dict[str, list[Word]] = defaultdict(list)
     for word in await store.words(conn, subjects, "email"):
@@ -47,11 +47,11 @@ async def _unwanted(conn: AsyncConnection, mails: Sequence[Given]) -> dict[UUID,
     return {mail.id: UNWANTED for mail in mails if not _wanted(mail, words)}
 
 
-def _subjects(mail: Given) -> tuple[str, str]:
+def _subjects(mail: StoredDelivery) -> tuple[str, str]:
     return mail.recipient or "", about(mail.contact_id)
 
 
-def _wanted(mail: Given, words: Mapping[str, Sequence[Word]]) -> bool:
+def _wanted(mail: StoredDelivery, words: Mapping[str, Sequence[Word]]) -> bool:
     heard = [word for subject in _subjects(mail) for word in words.get(subject, ())]
     if heard:
         return permits(heard, mail.purpose or "") is not False

@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result, Send
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Answered, Impossible, Outcome, answers
 from shared.backoff import exponential
 
@@ -30,7 +30,7 @@ class EndpointQueue:
     name: str
     concurrency: int
     send: Send
-    claimed: deque[tuple[Given, float]] = field(default_factory=deque)  # claimed ahead, with when (loop time)
+    claimed: deque[tuple[StoredDelivery, float]] = field(default_factory=deque)  # claimed ahead, with when (loop time)
     busy: int = 0
     failures: int = 0  # in a row
     pause_until: float = 0.0  # loop time; nothing is sent before
@@ -65,9 +65,9 @@ class EndpointQueue:
         before, self.places = self.places, self.places + most
         return self.places // _SHARE_OF_BULK - before // _SHARE_OF_BULK
 
-    def next(self, now: float) -> tuple[Given | None, list[Given]]:
+    def next(self, now: float) -> tuple[StoredDelivery | None, list[StoredDelivery]]:
         """What to send next, if anything, and what is to be put back instead of being sent."""
-        late: list[Given] = []
+        late: list[StoredDelivery] = []
         while self.claimed:
             given, claimed_at = self.claimed.popleft()
             if now < self.pause_until or now - claimed_at > _STALE_S:
@@ -93,6 +93,6 @@ class EndpointQueue:
             self.pause_until = now + _HOLD_S
 
 
-async def nowhere(_given: Given, _begin: Begin) -> Result:
+async def nowhere(_given: StoredDelivery, _begin: Begin) -> Result:
     """What is sent to an endpoint that the configuration no longer names."""
     return Result(Impossible("the configuration names no such endpoint"))

@@ -7,7 +7,7 @@ pending ─► claimed ─► delivered
 pending ─► cancelled             the goal was reached; also from claimed, when it did not arrive
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
@@ -15,7 +15,11 @@ from uuid import UUID, uuid5
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 
-State: TypeAlias = Literal["pending", "claimed", "delivered", "failed", "expired", "cancelled"]
+State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
+TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
+Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown"]  # what came of one
+Touch: TypeAlias = Literal["reached", "attempted"]  # what a person who did a task says
+RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # of what is new: a delivery pending, a task open
 
 # What must never change: the id of a delivery is the idempotency key (webhook-id, Message-ID) that receivers keep.
 _DELIVERY_NAMESPACE: Final = UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47")
@@ -42,82 +46,48 @@ class NewDelivery:
     step: str
     channel: Channel
     target: str
-    assign: tuple[str, ...]  # reps to take in turn; see `assignee`
+    assign: tuple[str, ...] = ()  # reps to take in turn; see `assignee`. Not stored
     created_at: datetime
     deadline: datetime | None
     expires_at: datetime | None
     fallback: Target | None
     payload: bytes
     recipient: str | None = None
-    purpose: str = FOLLOW_UP
+    purpose: str | None = FOLLOW_UP
     public_source: str | None = None
     lane: Lane = "live"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What the rules on retries and deadlines need to know of a stored delivery."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery(NewDelivery):
+    """A delivery or task as it is stored, with what is known of its run. `triggered_at`: the run's trigger's time."""
 
-    id: UUID
-    repeats_unknown: bool  # whether what may have arrived is sent again
-    attempts: int  # made so far, the one just finished included
-    expires_at: datetime | None
-    fallback: Target | None
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A stored delivery or task with what is known of its run. `version`: of the workflow."""
-
-    id: UUID
-    enrolment_id: UUID
-    contact_id: UUID
-    workflow: str
-    version: str
     triggered_at: datetime
-    step: str
-    channel: Channel
-    target: str
     endpoint: str
-    lane: Lane
     rep: str | None
     is_first: bool
-    created_at: datetime
-    deadline: datetime | None
-    expires_at: datetime | None
-    fallback: Target | None
     attempts: int  # recorded so far
     tries: int  # of them since it was made or replayed
     began_at: datetime | None  # when the sending under way began
     lease_token: UUID | None
-    payload: bytes
-    recipient: str | None = None  # of a mail that goes outside
-    purpose: str | None = None
-    public_source: str | None = None  # of the public event that caused it
-
-    def rule(self, *, repeats_unknown: bool = True) -> Delivery:
-        """What the rules on retries need to know of it; `repeats_unknown` as its channel says."""
-        return Delivery(self.id, repeats_unknown, self.tries, self.expires_at, self.fallback)
 
     def as_new(self) -> NewDelivery:
         """As it was made."""
-        return NewDelivery(
-            id=self.id,
-            enrolment_id=self.enrolment_id,
-            contact_id=self.contact_id,
-            workflow=self.workflow,
-            version=self.version,
-            step=self.step,
-            channel=self.channel,
-            target=self.target,
-            assign=(),
-            created_at=self.created_at,
-            deadline=self.deadline,
-            expires_at=self.expires_at,
-            fallback=self.fallback,
-            payload=self.payload,
-            lane=self.lane,
-        )
+        return NewDelivery(**{name: getattr(self, name) for name in _AS_MADE})
+
+
+_AS_MADE: Final = tuple(each.name for each in fields(NewDelivery))
+
+
+@dataclass(slots=True)
+class NewRow:
+    """A delivery or a task to insert. `rep`: whose task it is, or whom the e-mail tells of one."""
+
+    new: NewDelivery
+    is_first: bool
+    state: RowState = "waiting"
+    rep: str | None = None
+    done_by: str | None = None
 
 
 def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from math import isnan
 from typing import Final, Literal, TypeAlias
 
-from services.nurture.domain.delivery import Delivery
+from services.nurture.domain.delivery import StoredDelivery
 
 _SLOW_DOWN: Final = frozenset({429, 502, 503, 504})  # Standard Webhooks: the receiver asks for less
 _MINUTE: Final = 60.0
@@ -121,9 +121,17 @@ AfterAttempt: TypeAlias = Delivered | RetryAt | GiveUp | DisableEndpoint
 
 
 def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
-    outcome: Outcome, delivery: Delivery, plan: RetryPlan, *, now: datetime, jitter: float
+    outcome: Outcome,
+    delivery: StoredDelivery,
+    plan: RetryPlan,
+    *,
+    now: datetime,
+    jitter: float,
+    repeats_unknown: bool = True,
 ) -> AfterAttempt:
-    """What becomes of the delivery. `now` is when the attempt ended, `jitter` in [0, 1) is the caller's dice.
+    """What becomes of the delivery, whose `tries` do not count this attempt yet.
+
+    `now` is when the attempt ended, `jitter` in [0, 1) is the caller's dice.
 
     What may have arrived is repeated where its channel allows that: a receiver that knows its id drops the copy.
     """
@@ -137,7 +145,7 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
             return DisableEndpoint(reason, _end("failed", reason, delivery))
         case Impossible(reason):
             return _end("failed", reason, delivery)
-        case MaybeSent(reason) if not delivery.repeats_unknown:
+        case MaybeSent(reason) if not repeats_unknown:
             return _end("failed", f"maybe sent, so not repeated: {reason}", delivery)
         case Answered(status, retry_after):
             asked_s = _asked_s(status, retry_after)
@@ -156,7 +164,7 @@ def answers(outcome: Outcome) -> bool | None:
     return True
 
 
-def at_expiry(delivery: Delivery, now: datetime) -> GiveUp | None:
+def at_expiry(delivery: StoredDelivery, now: datetime) -> GiveUp | None:
     """What to do with a delivery that is still pending (or a task still open): None while there is time left."""
     if delivery.expires_at is None or now < delivery.expires_at:
         return None
@@ -172,7 +180,7 @@ def _asked_s(status: int, retry_after: float | None) -> float | None:
 
 def _again(
     reason: str,
-    delivery: Delivery,
+    delivery: StoredDelivery,
     plan: RetryPlan,
     *,
     now: datetime,
@@ -181,10 +189,11 @@ def _again(
 ) -> RetryAt | GiveUp:
     """The next try. What the receiver asked for is granted within bounds: it may be wrong by days, or mean harm."""
     slow_until = None if asked_s is None else now + timedelta(seconds=min(asked_s, _LONGEST_ASKED_S))
-    if delivery.attempts >= len(plan.waits):
+    tries = delivery.tries + 1
+    if tries >= len(plan.waits):
         return _end("failed", f"{reason}; no attempt is left", delivery, slow_until)
-    wait_s = plan.waits[delivery.attempts] * (1 - _SPREAD * jitter)
-    longest_s = _LONGEST_ASKED_S if delivery.attempts < _DENSE else _LONGEST_ASKED_LATER_S
+    wait_s = plan.waits[tries] * (1 - _SPREAD * jitter)
+    longest_s = _LONGEST_ASKED_S if tries < _DENSE else _LONGEST_ASKED_LATER_S
     at = now + timedelta(seconds=max(wait_s, min(asked_s or 0.0, longest_s)))
     if delivery.expires_at is not None and at >= delivery.expires_at:
         return _end("expired", f"{reason}; the next try would come too late", delivery, slow_until)
@@ -192,6 +201,6 @@ def _again(
 
 
 def _end(
-    state: Literal["failed", "expired"], reason: str, delivery: Delivery, slow_until: datetime | None = None
+    state: Literal["failed", "expired"], reason: str, delivery: StoredDelivery, slow_until: datetime | None = None
 ) -> GiveUp:
     return GiveUp(state, reason, fall_back=delivery.fallback is not None, slow_until=slow_until)

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.nurture.domain.delivery import Given, NewDelivery
+from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.facts import Lane
 from services.nurture.metrics import Metrics
 from services.nurture.store import outbox as store_facts
@@ -50,7 +50,13 @@ class FactMaker:
     key_secret: bytes
 
     def followup(
-        self, kind: Kind, about: NewDelivery | Given, now: datetime, *, attempt: int = 0, reason: str | None = None
+        self,
+        kind: Kind,
+        about: NewDelivery,
+        now: datetime,
+        *,
+        attempt: int = 0,
+        reason: str | None = None,
     ) -> Fact:
         """What happened to one delivery or task."""
         data = Followup(

@@ -2,36 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final
 from uuid import UUID
 
-from services.nurture.channels.channel import Registry
-from services.nurture.domain.delivery import NewDelivery, delivery_id
+from services.nurture.channels.channel import Registry, queue_of
+from services.nurture.domain.delivery import NewDelivery, NewRow, delivery_id
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.workflow import EMAIL, FOLLOW_UP, TASK
 
 _NOTICE_SUFFIX: Final = "/notice"
-
-RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # waiting: a delivery is pending, a task open
-
-
-@dataclass(slots=True)
-class NewRow:
-    """A delivery or a task to insert. `rep`: whose task it is, or whom the e-mail tells of one."""
-
-    new: NewDelivery
-    is_first: bool
-    state: RowState = "waiting"
-    rep: str | None = None
-    done_by: str | None = None
-
-    def endpoint(self, channels: Registry) -> str:
-        """In whose queue it stands."""
-        return channels[self.new.channel].queue(self.new.target)
-
-    def recipient(self, channels: Registry) -> str | None:
-        """Which contact's address it goes to; None for what goes elsewhere, or to a rep."""
-        return self.new.recipient if channels[self.new.channel].to_contact and self.rep is None else None
 
 
 @dataclass(slots=True)
@@ -107,4 +86,4 @@ def notice(task: NewRow) -> NewRow:
 
 def endpoints_of(rows: Iterable[NewRow], channels: Registry) -> set[str]:
     """The queues in which something new stands."""
-    return {row.endpoint(channels) for row in rows if row.new.channel != TASK and row.state == "waiting"}
+    return {queue_of(channels, row.new) for row in rows if row.new.channel != TASK and row.state == "waiting"}

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.enrolment import Due, decode_enrolment
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import at_expiry
@@ -221,7 +221,7 @@ def _isolated(
     return kind, act
 
 
-def _ended(overdue: Sequence[Late]) -> list[tuple[Given, datetime, str]]:
+def _ended(overdue: Sequence[Late]) -> list[tuple[StoredDelivery, datetime, str]]:
     """Those that the rules end now, with the reason."""
-    verdicts = ((given, now, at_expiry(given.rule(), now)) for _, given, now in overdue)
+    verdicts = ((given, now, at_expiry(given, now)) for _, given, now in overdue)
     return [(given, now, verdict.reason) for given, now, verdict in verdicts if verdict is not None]

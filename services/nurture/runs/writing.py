@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import assignee
+from services.nurture.domain.delivery import NewRow, assignee
 from services.nurture.domain.workflow import TASK
 from services.nurture.outbox.publisher import FactMaker
-from services.nurture.runs.changes import Changes, NewRow, endpoints_of, notice
+from services.nurture.runs.changes import Changes, endpoints_of, notice
 from services.nurture.store import deliveries as store_deliveries
 from services.nurture.store import enrolments as store
 from services.nurture.store import outbox as store_facts

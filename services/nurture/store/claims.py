@@ -12,8 +12,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Given
-from services.nurture.store.deliveries import COLUMNS, given_of
+from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.store.deliveries import COLUMNS, delivery_of
 from services.nurture.store.leases import LEASE_S
 
 
@@ -21,7 +21,7 @@ from services.nurture.store.leases import LEASE_S
 class Record:
     """What came of one attempt. `state` pending: again after `wait_s` seconds."""
 
-    given: Given
+    given: StoredDelivery
     started_at: datetime
     finished_at: datetime
     state: str
@@ -136,7 +136,7 @@ async def claim(
     instance: str,
     reserved: int = 0,
     lease_s: float = LEASE_S,
-) -> list[Given]:
+) -> list[StoredDelivery]:
     """Claim the deliveries of this queue that have been due longest, live ones first.
 
     None while it is disabled or slowed. `reserved`: of the `most` places, how many go to imports even so. `token` is
@@ -145,10 +145,10 @@ async def claim(
     places = {"most": most, "reserved": reserved}
     lease = {"token": token, "instance": instance, "lease_s": lease_s}
     rows = await conn.execute(_CLAIM, {"endpoint": endpoint, **places, **lease})
-    return sorted((given_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
+    return sorted((delivery_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
 
 
-async def give_up(conn: AsyncConnection, given: Given, *, arrived: bool, reason: str) -> None:
+async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool, reason: str) -> None:
     """End a delivery of which nothing more can be written than that, if it is still ours."""
     state = "delivered" if arrived else "failed"
     arguments = {"id": given.id, "token": given.lease_token, "state": state, "reason": reason}

@@ -3,18 +3,28 @@
 What is new is due by the database's clock, so that the clocks of processes need not agree.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.channels.channel import Registry
-from services.nurture.domain.delivery import Given
-from services.nurture.domain.workflow import Target
-from services.nurture.runs.changes import NewRow
+from services.nurture import tables
+from services.nurture.channels.channel import Registry, queue_of
+from services.nurture.domain.delivery import NewRow, StoredDelivery
+from services.nurture.domain.workflow import TASK, Target
+from services.nurture.store.arrays import Rows, type_of
+
+
+class Placed(NamedTuple):
+    """A delivery to insert, with what its channel says of it."""
+
+    row: NewRow
+    endpoint: str
+    recipient: str | None
 
 
 class RepsTask(NamedTuple):
@@ -26,52 +36,60 @@ class RepsTask(NamedTuple):
     step: str
 
 
+def _of_row(read: Callable[[NewRow], Any], placed: Placed) -> Any:
+    return read(placed.row)
+
+
 _TURNS: Final = sa.text("""
     INSERT INTO turns AS t (workflow, step, taken)
     SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:steps AS text[]), CAST(:counts AS bigint[]))
     ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
     RETURNING workflow, step, taken
 """)
-_INSERT: Final = sa.text("""
-    INSERT INTO deliveries (
-        id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at, due_at,
-        deadline_at, expires_at, fallback_channel, fallback_target, finished_at, payload, recipient, purpose,
-        public_source
-    )
-    SELECT id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at,
-        statement_timestamp(), deadline_at, expires_at, fallback_channel, fallback_target,
-        CASE WHEN state = 'pending' THEN NULL ELSE created_at END, payload, recipient, purpose, public_source
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:enrolments AS uuid[]), CAST(:steps AS text[]), CAST(:channels AS text[]),
-        CAST(:targets AS text[]), CAST(:endpoints AS text[]), CAST(:lanes AS text[]), CAST(:reps AS text[]),
-        CAST(:firsts AS bool[]), CAST(:states AS text[]), CAST(:created AS timestamptz[]),
-        CAST(:deadlines AS timestamptz[]), CAST(:expiries AS timestamptz[]), CAST(:fallback_channels AS text[]),
-        CAST(:fallback_targets AS text[]), CAST(:payloads AS bytea[]), CAST(:recipients AS text[]),
-        CAST(:purposes AS text[]), CAST(:public_sources AS text[])
-    ) AS u (
-        id, enrolment_id, step, channel, target, endpoint, lane, rep, is_first, state, created_at, deadline_at,
-        expires_at, fallback_channel, fallback_target, payload, recipient, purpose, public_source
-    )
-    ON CONFLICT DO NOTHING RETURNING id
-""")
-_INSERT_TASKS: Final = sa.text("""
-    INSERT INTO tasks (
-        id, enrolment_id, step, name, rep, state, created_at, deadline_at, expires_at, fallback_channel,
-        fallback_target, finished_at, done_by, payload
-    )
-    SELECT id, enrolment_id, step, name, rep, state, created_at, deadline_at, expires_at, fallback_channel,
-        fallback_target, CASE WHEN state = 'open' THEN NULL ELSE created_at END, done_by, payload
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:enrolments AS uuid[]), CAST(:steps AS text[]), CAST(:targets AS text[]),
-        CAST(:reps AS text[]), CAST(:states AS text[]), CAST(:created AS timestamptz[]),
-        CAST(:deadlines AS timestamptz[]), CAST(:expiries AS timestamptz[]), CAST(:fallback_channels AS text[]),
-        CAST(:fallback_targets AS text[]), CAST(:doers AS text[]), CAST(:payloads AS bytea[])
-    ) AS u (
-        id, enrolment_id, step, name, rep, state, created_at, deadline_at, expires_at, fallback_channel,
-        fallback_target, done_by, payload
-    )
-    ON CONFLICT DO NOTHING RETURNING id
-""")
+_NEW: Final[Mapping[str, Callable[[NewRow], Any]]] = {  # what deliveries and tasks have in common
+    "id": lambda row: row.new.id,
+    "enrolment_id": lambda row: row.new.enrolment_id,
+    "step": lambda row: row.new.step,
+    "rep": lambda row: row.rep,
+    "created_at": lambda row: row.new.created_at,
+    "deadline_at": lambda row: row.new.deadline,
+    "expires_at": lambda row: row.new.expires_at,
+    "fallback_channel": lambda row: row.new.fallback.channel if row.new.fallback else None,
+    "fallback_target": lambda row: row.new.fallback.name if row.new.fallback else None,
+    "payload": lambda row: row.new.payload,
+}
+_DELIVERIES: Final[Rows[Placed]] = Rows(
+    tables.deliveries,
+    {name: partial(_of_row, read) for name, read in _NEW.items()}
+    | {
+        "channel": lambda placed: placed.row.new.channel,
+        "target": lambda placed: placed.row.new.target,
+        "endpoint": lambda placed: placed.endpoint,
+        "lane": lambda placed: placed.row.new.lane,
+        "is_first": lambda placed: placed.row.is_first,
+        "state": lambda placed: "pending" if placed.row.state == "waiting" else "cancelled",
+        "recipient": lambda placed: placed.recipient,
+        "purpose": lambda placed: placed.row.new.purpose if placed.recipient else None,
+        "public_source": lambda placed: placed.row.new.public_source if placed.recipient else None,
+    },
+)
+_TASKS: Final[Rows[NewRow]] = Rows(
+    tables.tasks,
+    {
+        **_NEW,
+        "name": lambda row: row.new.target,
+        "state": lambda row: "open" if row.state == "waiting" else row.state,
+        "done_by": lambda row: row.done_by,
+    },
+)
+_INSERT: Final = _DELIVERIES.insert(
+    returning="id",
+    due_at="statement_timestamp()",
+    finished_at="CASE WHEN state = 'pending' THEN NULL ELSE created_at END",
+)
+_INSERT_TASKS: Final = _TASKS.insert(
+    returning="id", finished_at="CASE WHEN state = 'open' THEN NULL ELSE created_at END"
+)
 # What is claimed is marked: it is not begun any more, and whoever holds it ends it.
 _WITHDRAW: Final = """
     UPDATE deliveries
@@ -100,13 +118,33 @@ _GIVE_TASKS: Final = sa.text("""
     UPDATE tasks AS t SET rep = u.rep
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reps AS text[])) AS u (id, rep) WHERE t.id = u.id
 """)
-OF_RUN: Final = "e.contact_id, e.workflow, e.version, e.triggered_at"
-COLUMNS: Final = f"""
-    d.id, d.enrolment_id, {OF_RUN}, d.step, d.channel, d.target, d.endpoint, d.lane, d.rep, d.is_first, d.created_at,
-    d.deadline_at AS deadline, d.expires_at, d.fallback_channel, d.fallback_target, d.attempts, d.tries, d.began_at,
-    d.lease_token, d.payload, d.recipient, d.purpose, d.public_source
-"""
-_BY_NAME: Final = tuple(each.name for each in fields(Given) if each.name != "fallback")
+_OF_RUN: Final = ("contact_id", "workflow", "version", "triggered_at")
+_UNSTORED: Final = ("assign", "fallback")
+_BY_NAME: Final = tuple(each.name for each in fields(StoredDelivery) if each.name not in _UNSTORED)
+_COLUMN_OF: Final = {"deadline": "deadline_at"}
+_FALLBACK: Final = ("fallback_channel", "fallback_target")
+
+
+def _selected(read: Callable[[str], str]) -> str:
+    """Every field of a stored delivery under its own name; `read` says how one that is not the run's is found."""
+    own = [f"{read(name)} AS {name}" for name in (*_BY_NAME, *_FALLBACK) if name not in _OF_RUN]
+    return ", ".join([*own, *(f"e.{name}" for name in _OF_RUN)])
+
+
+def _of_task(name: str) -> str:
+    """What a task has in place of a delivery's field."""
+    column = _COLUMN_OF.get(name, name)
+    if name in _LIKE_A_DELIVERY:
+        return _LIKE_A_DELIVERY[name]
+    return f"t.{column}" if column in tables.tasks.c else f"CAST(NULL AS {type_of(tables.deliveries, column)})"
+
+
+_LIKE_A_DELIVERY: Final = {
+    "channel": f"'{TASK}'", "target": "t.name", "endpoint": "''", "lane": "'live'", "is_first": "false",
+    "attempts": "0", "tries": "0",
+}  # fmt: skip
+COLUMNS: Final = _selected(lambda name: f"d.{_COLUMN_OF.get(name, name)}")
+TASK_COLUMNS: Final = _selected(_of_task)
 
 
 async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
@@ -137,46 +175,20 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], chann
     """Insert deliveries, due at once; return those that were not there yet."""
     if not rows:
         return set()
-    recipients = [row.recipient(channels) for row in rows]
-    arrays = _new(rows) | {
-        "channels": [row.new.channel for row in rows],
-        "endpoints": [row.endpoint(channels) for row in rows],
-        "lanes": [row.new.lane for row in rows],
-        "firsts": [row.is_first for row in rows],
-        "states": ["pending" if row.state == "waiting" else "cancelled" for row in rows],
-        "recipients": recipients,
-        "purposes": [row.new.purpose if to else None for row, to in zip(rows, recipients, strict=True)],
-        "public_sources": [row.new.public_source if to else None for row, to in zip(rows, recipients, strict=True)],
-    }
-    return set((await conn.execute(_INSERT, arrays)).scalars())
+    placed = [Placed(row, queue_of(channels, row.new), _recipient(row, channels)) for row in rows]
+    return set((await conn.execute(_INSERT, _DELIVERIES.arrays(placed))).scalars())
 
 
 async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
     """Insert tasks; return those that were not there yet."""
     if not rows:
         return set()
-    arrays = _new(rows) | {
-        "states": ["open" if row.state == "waiting" else row.state for row in rows],
-        "doers": [row.done_by for row in rows],
-    }
-    return set((await conn.execute(_INSERT_TASKS, arrays)).scalars())
+    return set((await conn.execute(_INSERT_TASKS, _TASKS.arrays(rows))).scalars())
 
 
-def _new(rows: Sequence[NewRow]) -> dict[str, list[Any]]:
-    news = [row.new for row in rows]
-    return {
-        "ids": [new.id for new in news],
-        "enrolments": [new.enrolment_id for new in news],
-        "steps": [new.step for new in news],
-        "targets": [new.target for new in news],
-        "reps": [row.rep for row in rows],
-        "created": [new.created_at for new in news],
-        "deadlines": [new.deadline for new in news],
-        "expiries": [new.expires_at for new in news],
-        "fallback_channels": [new.fallback.channel if new.fallback else None for new in news],
-        "fallback_targets": [new.fallback.name if new.fallback else None for new in news],
-        "payloads": [new.payload for new in news],
-    }
+def _recipient(row: NewRow, channels: Registry) -> str | None:
+    """Which contact's address it goes to; None for what goes elsewhere, or to a rep."""
+    return row.new.recipient if channels[row.new.channel].to_contact and row.rep is None else None
 
 
 async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
@@ -193,8 +205,8 @@ async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> Non
         await conn.execute(_CANCEL_NOTICES, {"enrolments": list(touched)})
 
 
-def given_of(row: "sa.Row[Any]") -> Given:
-    """The delivery in a row that has COLUMNS."""
+def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
+    """The delivery in a row that has COLUMNS or TASK_COLUMNS."""
     read = row._mapping  # noqa: SLF001 - public, whatever it looks like
     fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
-    return Given(**{name: read[name] for name in _BY_NAME}, fallback=fallback)
+    return StoredDelivery(**{name: read[name] for name in _BY_NAME}, fallback=fallback)

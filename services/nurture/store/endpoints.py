@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Given
-from services.nurture.store.deliveries import COLUMNS, given_of
+from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.store.deliveries import COLUMNS, delivery_of
 from services.nurture.store.leases import LEASE_S
 
 _DISABLE: Final = sa.text("""
@@ -92,7 +92,7 @@ async def failing_now(conn: AsyncConnection) -> set[str]:
 
 async def claim_stranded(
     conn: AsyncConnection, names: Collection[str], *, patience_s: float, most: int, token: UUID, instance: str
-) -> list[Given]:
+) -> list[StoredDelivery]:
     """Claim what no deadline ends though its endpoint is disabled: at once if it has a fallback, else after a while."""
     arguments = {"names": list(names), "patience_s": patience_s, "most": most, "token": token, "instance": instance}
-    return [given_of(row) for row in await conn.execute(_STRANDED, arguments)]
+    return [delivery_of(row) for row in await conn.execute(_STRANDED, arguments)]

@@ -4,14 +4,16 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.enrolment import Enrolment, decode_enrolment, encode_enrolment
+from services.nurture.store.arrays import Rows
 
 
 class PastRun(NamedTuple):
@@ -68,34 +70,41 @@ _PAST: Final = sa.text("""
     SELECT contact_id, workflow, id, triggered_at FROM enrolments
     WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND workflow = ANY(CAST(:workflows AS text[]))
 """)
-# These columns move; the others stay as they were when the run began. One that waits for something else now has moved
-# on from what it was parked for.
-_UPDATE: Final = sa.text("""
+# These columns move; the others stay as they were when the run began.
+_MOVING: Final[Rows[Enrolment]] = Rows(
+    tables.enrolments,
+    {
+        "id": lambda run: run.id,
+        "contact_id": lambda run: run.contact_id,
+        "status": lambda run: run.status,
+        "listens": lambda run: run.listens,
+        "due_at": lambda run: run.due_at,
+        "ended_at": lambda run: run.ended_at,
+        "window_stopped_at": lambda run: run.window.stopped_at if run.window else None,
+        "window_stopped_by": lambda run: run.window.stopped_by if run.window else None,
+        "document": encode_enrolment,
+    },
+)
+_NEW: Final[Rows[Enrolment]] = Rows(
+    tables.enrolments,
+    {
+        **_MOVING.read,
+        "workflow": lambda run: run.workflow,
+        "version": lambda run: run.version,
+        "triggered_at": lambda run: run.trigger.time,
+        "started_at": lambda run: run.started_at,
+        "window_opened_at": lambda run: run.window.opened_at if run.window else None,
+        "window_closes_at": lambda run: run.window.closes_at if run.window else None,
+    },
+)
+# One that waits for something else now has moved on from what it was parked for.
+_UPDATE: Final = sa.text(f"""
     UPDATE enrolments AS e
-    SET contact_id = u.contact_id, status = u.status, listens = u.listens, due_at = u.due_at, ended_at = u.ended_at,
-        window_stopped_at = u.window_stopped_at, window_stopped_by = u.window_stopped_by, document = u.document,
+    SET {", ".join(f"{name} = u.{name}" for name in _MOVING.read if name != "id")},
         parked_reason = CASE WHEN u.status = 'active' AND u.due_at = e.due_at THEN e.parked_reason END
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:statuses AS text[]), CAST(:listens AS bool[]),
-        CAST(:dues AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:stops AS timestamptz[]),
-        CAST(:stoppers AS text[]), CAST(:documents AS bytea[])
-    ) AS u (id, contact_id, status, listens, due_at, ended_at, window_stopped_at, window_stopped_by, document)
-    WHERE e.id = u.id
-""")
-_INSERT: Final = sa.text("""
-    INSERT INTO enrolments (
-        id, workflow, version, contact_id, status, listens, due_at, triggered_at, started_at, ended_at,
-        window_opened_at, window_closes_at, window_stopped_at, window_stopped_by, document
-    )
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:workflows AS text[]), CAST(:versions AS text[]), CAST(:contacts AS uuid[]),
-        CAST(:statuses AS text[]), CAST(:listens AS bool[]), CAST(:dues AS timestamptz[]),
-        CAST(:triggers AS timestamptz[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]),
-        CAST(:opens AS timestamptz[]), CAST(:closes AS timestamptz[]), CAST(:stops AS timestamptz[]),
-        CAST(:stoppers AS text[]), CAST(:documents AS bytea[])
-    )
-    ON CONFLICT DO NOTHING RETURNING id
-""")
+    FROM {_MOVING.unnested} WHERE e.id = u.id
+""")  # noqa: S608 - names of columns, no input
+_INSERT: Final = _NEW.insert(returning="id")
 _KEEP_VERSIONS: Final = sa.text("""
     INSERT INTO workflow_versions (name, version, source)
     SELECT * FROM unnest(CAST(:names AS text[]), CAST(:versions AS text[]), CAST(:sources AS text[]))
@@ -189,38 +198,14 @@ async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) ->
     runs = list(runs)
     for some in ([r for r in runs if r.status != "active"], [r for r in runs if r.status == "active"]):
         if some:
-            await conn.execute(_UPDATE, _moving(some))
+            await conn.execute(_UPDATE, _MOVING.arrays(some))
 
 
 async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) -> set[UUID]:
     """Insert new runs; return those that were: another process may have begun one for the same contact meanwhile."""
     if not runs:
         return set()
-    windows = [run.window for run in runs]
-    fixed = {
-        "workflows": [run.workflow for run in runs],
-        "versions": [run.version for run in runs],
-        "triggers": [run.trigger.time for run in runs],
-        "starts": [run.started_at for run in runs],
-        "opens": [window.opened_at if window else None for window in windows],
-        "closes": [window.closes_at if window else None for window in windows],
-    }
-    return set((await conn.execute(_INSERT, _moving(runs) | fixed)).scalars())
-
-
-def _moving(runs: Sequence[Enrolment]) -> dict[str, list[Any]]:
-    windows = [run.window for run in runs]
-    return {
-        "ids": [run.id for run in runs],
-        "contacts": [run.contact_id for run in runs],
-        "statuses": [run.status for run in runs],
-        "listens": [run.listens for run in runs],
-        "dues": [run.due_at for run in runs],
-        "ends": [run.ended_at for run in runs],
-        "stops": [window.stopped_at if window else None for window in windows],
-        "stoppers": [window.stopped_by if window else None for window in windows],
-        "documents": [encode_enrolment(run) for run in runs],
-    }
+    return set((await conn.execute(_INSERT, _NEW.arrays(runs))).scalars())
 
 
 async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:

@@ -11,8 +11,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Given
-from services.nurture.store.deliveries import COLUMNS, given_of
+from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.store.deliveries import COLUMNS, delivery_of
 
 LEASE_S: Final = 30.0  # without a sign of life for so long, a holder counts as gone
 
@@ -76,7 +76,7 @@ _TAKE_OVER: Final = sa.text(f"""
 """)  # noqa: S608 - no input
 
 
-async def begin(conn: AsyncConnection, givens: Sequence[Given], *, lease_s: float = LEASE_S) -> set[UUID]:
+async def begin(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> set[UUID]:
     """Note that the sending of these begins now, under a fresh lease; return those that may be sent.
 
     Not among them is what was withdrawn, what somebody else holds by now, and what has begun already.
@@ -84,13 +84,13 @@ async def begin(conn: AsyncConnection, givens: Sequence[Given], *, lease_s: floa
     return set((await conn.execute(_BEGIN, _held(givens) | {"lease_s": lease_s})).scalars())
 
 
-async def renew(conn: AsyncConnection, givens: Sequence[Given], *, lease_s: float = LEASE_S) -> None:
+async def renew(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> None:
     """Hold these for another `lease_s` seconds, as far as they are still held."""
     if givens:
         await conn.execute(_RENEW, _held(givens) | {"lease_s": lease_s})
 
 
-async def release(conn: AsyncConnection, givens: Sequence[Given]) -> None:
+async def release(conn: AsyncConnection, givens: Sequence[StoredDelivery]) -> None:
     """Put back what the holder knows to be unsent: pending again with no try used up, or cancelled if withdrawn."""
     if givens:
         await conn.execute(_RELEASE, _held(givens))
@@ -111,12 +111,12 @@ async def put_back(conn: AsyncConnection, *, most: int, calm: bool, lease_s: flo
 
 async def take_over(
     conn: AsyncConnection, *, most: int, calm: bool, token: UUID, instance: str, lease_s: float = LEASE_S
-) -> list[Given]:
+) -> list[StoredDelivery]:
     """Hold from now on what was begun and whose holder did not say in time what came of it. `calm` as in `put_back`."""
     arguments = {"most": most, "calm": calm, "token": token, "instance": instance, "lease_s": lease_s}
-    return [given_of(row) for row in await conn.execute(_TAKE_OVER, arguments)]
+    return [delivery_of(row) for row in await conn.execute(_TAKE_OVER, arguments)]
 
 
-def _held(givens: Collection[Given]) -> dict[str, Any]:
+def _held(givens: Collection[StoredDelivery]) -> dict[str, Any]:
     ordered = sorted(givens, key=lambda given: given.id)  # one lock order for all
     return {"ids": [given.id for given in ordered], "tokens": [given.lease_token for given in ordered]}

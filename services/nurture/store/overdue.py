@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import Given
-from services.nurture.store.deliveries import COLUMNS, OF_RUN, given_of
+from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.store.deliveries import COLUMNS, TASK_COLUMNS, delivery_of
 
 Kind: TypeAlias = Literal["enrolments", "deliveries", "tasks", "windows"]
 
@@ -46,7 +46,7 @@ class Late(NamedTuple):
     """A delivery or task whose time is over, with the database's clock."""
 
     id: UUID
-    given: Given
+    given: StoredDelivery
     now: datetime
 
 
@@ -71,11 +71,7 @@ _EXPIRED: Final = sa.text(f"""
     ORDER BY d.expires_at LIMIT :most FOR NO KEY UPDATE OF d SKIP LOCKED
 """)  # noqa: S608 - see above
 _EXPIRED_TASKS: Final = sa.text(f"""
-    SELECT t.id, t.enrolment_id, {OF_RUN}, t.step, 'task' AS channel, t.name AS target, '' AS endpoint,
-        'live' AS lane, t.rep, false AS is_first, t.created_at, t.deadline_at AS deadline, t.expires_at,
-        t.fallback_channel, t.fallback_target, 0 AS attempts, 0 AS tries, CAST(NULL AS timestamptz) AS began_at,
-        CAST(NULL AS uuid) AS lease_token, t.payload, CAST(NULL AS text) AS recipient, CAST(NULL AS text) AS purpose,
-        CAST(NULL AS text) AS public_source, statement_timestamp() AS now
+    SELECT {TASK_COLUMNS}, statement_timestamp() AS now
     FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
     WHERE t.state = 'open' AND t.expires_at IS NOT NULL AND t.parked_reason IS NULL
         AND t.expires_at <= LEAST(:until, statement_timestamp())
@@ -130,13 +126,13 @@ async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int
 async def expired(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
     """Lock pending deliveries whose time was over at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED, {"until": until, "most": most})
-    return [Late(row.id, given_of(row), row.now) for row in rows]
+    return [Late(row.id, delivery_of(row), row.now) for row in rows]
 
 
 async def expired_tasks(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
     """Lock open tasks whose time was over at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED_TASKS, {"until": until, "most": most})
-    return [Late(row.id, given_of(row), row.now) for row in rows]
+    return [Late(row.id, delivery_of(row), row.now) for row in rows]
 
 
 async def park_deliveries(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from services.nurture.channels.email.channel import QUEUE as MAIL
+from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.deliveries.permission import UNWANTED
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.mail.consent import Matter, Word, about
 from services.nurture.domain.retry import Accepted, Outcome
 from services.nurture.store import consents
@@ -29,7 +29,7 @@ async def rows(database: str) -> AsyncIterator[Rows]:
 
 
 def sending(sent: list[UUID], outcome: Outcome | None = None) -> Send:
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         sent.append(given.id)
         return Result(outcome or Accepted())
@@ -66,7 +66,7 @@ async def test_withdrawn_between_claim_and_begin_it_is_not_sent(rows: Rows) -> N
     await rows.add(email="thanks")
     sent: list[UUID] = []
 
-    async def withdrawing(given: Given, begin: Begin) -> Result:
+    async def withdrawing(given: StoredDelivery, begin: Begin) -> Result:
         await say(rows, word(given=False))
         return await sending(sent)(given, begin)
 

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.nurture.channels.email.channel import QUEUE as MAIL
+from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.deliveries.permission import UNWANTED
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import Workflows
@@ -48,7 +48,7 @@ class Told:
             assert not (await self.handler.handle(conn, records)).dead
 
     def sending(self) -> Send:
-        async def send(given: Given, begin: Begin) -> Result:
+        async def send(given: StoredDelivery, begin: Begin) -> Result:
             await begin()
             self.sent.append(given.recipient)
             return Result(Accepted())

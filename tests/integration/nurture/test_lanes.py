@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from services.nurture.deliveries.sending import Begin, Result
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Answered
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.waiting import until
@@ -42,7 +42,7 @@ async def test_reserved_places_are_for_imports_and_used_by_live_ones_if_there_is
 async def test_a_lead_does_not_wait_behind_four_thousand_rows_of_an_import(rows: Rows) -> None:
     order: list[UUID] = []
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         await asyncio.sleep(0.01)
         order.append(given.id)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from services.nurture.channels.email.channel import QUEUE as MAIL
+from services.nurture.channels.sending import Begin, NotBegun, Result, Send
 from services.nurture.deliveries.attempts import Attempted, record
-from services.nurture.deliveries.sending import Begin, NotBegun, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted, Answered, NotSent, Outcome
 from services.nurture.store import leases
 from shared.clock import new_id, utc_now
@@ -33,7 +33,7 @@ def never() -> Awaitable[None]:
 def hangs(*, begins: bool) -> Send:
     """A send to somewhere that never answers."""
 
-    async def send(_given: Given, begin: Begin) -> Result:
+    async def send(_given: StoredDelivery, begin: Begin) -> Result:
         if begins:
             await begin()
         await never()
@@ -43,11 +43,13 @@ def hangs(*, begins: bool) -> Send:
 
 
 def answers(
-    outcome: Outcome, sent: list[UUID] | None = None, meanwhile: Callable[[Given], Awaitable[None]] | None = None
+    outcome: Outcome,
+    sent: list[UUID] | None = None,
+    meanwhile: Callable[[StoredDelivery], Awaitable[None]] | None = None,
 ) -> Send:
     """A send that begins, lets something happen, and is answered."""
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         if sent is not None:
             sent.append(given.id)
@@ -58,12 +60,12 @@ def answers(
     return send
 
 
-async def begin(rows: Rows, *givens: Given) -> set[UUID]:
+async def begin(rows: Rows, *givens: StoredDelivery) -> set[UUID]:
     async with rows.engine.begin() as conn:
         return await leases.begin(conn, givens)
 
 
-async def recorded(rows: Rows, given: Given, outcome: Outcome) -> bool:
+async def recorded(rows: Rows, given: StoredDelivery, outcome: Outcome) -> bool:
     now = utc_now()
     async with rows.engine.begin() as conn:
         done = await record(
@@ -190,7 +192,7 @@ class TestWithdrawn:
     async def test_while_it_was_being_tried(self, rows: Rows, outcome: Outcome) -> None:
         await rows.add()
 
-        async def withdraw(given: Given) -> None:
+        async def withdraw(given: StoredDelivery) -> None:
             await rows.withdraw(given.id)
 
         async with delivering(rows, answers(outcome, meanwhile=withdraw)):
@@ -200,7 +202,7 @@ class TestWithdrawn:
     async def test_but_what_arrived_has_arrived(self, rows: Rows) -> None:
         await rows.add()
 
-        async def withdraw(given: Given) -> None:
+        async def withdraw(given: StoredDelivery) -> None:
             await rows.withdraw(given.id)
 
         async with delivering(rows, answers(Answered(200), meanwhile=withdraw)):
@@ -209,7 +211,7 @@ class TestWithdrawn:
     async def test_between_its_claim_and_its_sending(self, rows: Rows) -> None:
         sent: list[UUID] = []
 
-        async def send(given: Given, begin: Begin) -> Result:
+        async def send(given: StoredDelivery, begin: Begin) -> Result:
             await rows.withdraw(given.id)
             with pytest.raises(NotBegun):
                 await begin()

@@ -10,8 +10,8 @@ import pytest
 
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Mail
-from services.nurture.deliveries.sending import NotBegun, Result
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import NotBegun, Result
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from tests.support.mail_server import CUT, ScriptedMailServer, scripted_mail_server
 from tests.support.waiting import until
@@ -24,7 +24,7 @@ async def server() -> AsyncIterator[ScriptedMailServer]:
         yield server
 
 
-def compose(given: Given) -> EmailMessage:
+def compose(given: StoredDelivery) -> EmailMessage:
     address = given.target if "@" in given.target else "ada@example.com"
     message = EmailMessage(SMTP.clone(utf8=not address.isascii()))
     message["From"], message["To"], message["Subject"] = "hello@example.com", address, "Thank you"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result, Send
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import PATIENCE_S, Accepted, Answered, Deferred, Impossible, NotSent, Outcome
 from services.nurture.metrics import make_metrics
 from services.nurture.outbox.publisher import FactPublisher
@@ -30,7 +30,7 @@ async def rows(database: str) -> AsyncIterator[Rows]:
 def answering(outcomes: dict[Any, Outcome]) -> Send:
     """Answers by the delivery's id, else by its channel."""
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         return Result(outcomes.get(given.id) or outcomes[given.channel])
 
@@ -84,7 +84,7 @@ async def test_a_delivery_that_cannot_be_recorded_ends_alone(rows: Rows, outcome
     await rows.all("ALTER TABLE attempts ADD CHECK (status <> 299)")
     well = await rows.add(5, email="thanks")
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         return Result(outcome, 299) if given.id == poison else Result(Accepted(), 250)
 

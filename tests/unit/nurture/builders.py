@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate, Happening
@@ -93,7 +93,7 @@ def sent(decision: Decision) -> list[tuple[str, str]]:
     return [(delivery.channel, delivery.target) for delivery in decision.deliveries]
 
 
-def a_given(**changes: Any) -> Given:
+def a_given(**changes: Any) -> StoredDelivery:
     """A delivery as it was claimed."""
     fields: dict[str, Any] = {
         "id": an_id("delivery"),
@@ -119,4 +119,4 @@ def a_given(**changes: Any) -> Given:
         "lease_token": an_id("lease"),
         "payload": b"{}",
     }
-    return Given(**fields | changes)
+    return StoredDelivery(**fields | changes)

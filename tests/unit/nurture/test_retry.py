@@ -1,11 +1,12 @@
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.delivery import Delivery, assignee, delivery_id, expiry
+from services.nurture.domain.delivery import StoredDelivery, assignee, delivery_id, expiry
 from services.nurture.domain.retry import (
     STANDARD_PLAN,
     Accepted,
@@ -23,7 +24,7 @@ from services.nurture.domain.retry import (
     at_expiry,
 )
 from services.nurture.domain.workflow import Target
-from tests.unit.nurture.builders import NOW, an_id, minutes
+from tests.unit.nurture.builders import NOW, a_given, an_id, minutes
 
 ON_CALL = Target("webhook", "on-call")
 dice = st.floats(0, 1, exclude_max=True)
@@ -37,14 +38,9 @@ outcomes = st.one_of(
 )
 
 
-def a_delivery(
-    *,
-    attempts: int = 1,
-    expires_at: datetime | None = None,
-    fallback: Target | None = None,
-    repeats_unknown: bool = True,
-) -> Delivery:
-    return Delivery(an_id("delivery"), repeats_unknown, attempts, expires_at, fallback)
+def a_delivery(*, attempts: int = 1, **changes: Any) -> StoredDelivery:
+    """As it stands while its attempt of this number is under way."""
+    return a_given(channel="webhook", tries=attempts - 1, **changes)
 
 
 def attempt_times(jitters: list[float], outcome: Outcome, **delivery: object) -> tuple[list[timedelta], GiveUp]:
@@ -141,7 +137,7 @@ def test_410_disables_the_endpoint_and_falls_back() -> None:
 def test_maybe_sent_is_repeated_for_a_webhook_but_not_for_an_email() -> None:
     lost = MaybeSent("no answer")
     assert isinstance(after_attempt(lost, a_delivery(), STANDARD_PLAN, now=NOW, jitter=0), RetryAt)
-    mail = after_attempt(lost, a_delivery(repeats_unknown=False), STANDARD_PLAN, now=NOW, jitter=0)
+    mail = after_attempt(lost, a_delivery(), STANDARD_PLAN, now=NOW, jitter=0, repeats_unknown=False)
     assert isinstance(mail, GiveUp)
     assert mail.state == "failed"
 

@@ -13,7 +13,7 @@ from services.nurture.channels.channel import Rep
 from services.nurture.channels.email.content import Template, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from shared.errors import Permanent
 
 _SUBJECT: Final = 120  # characters
@@ -24,7 +24,7 @@ def composer(
 ) -> Compose:
     """Makes the message of each delivery; it raises Permanent when there can be none."""
 
-    def compose(given: Given) -> EmailMessage:
+    def compose(given: StoredDelivery) -> EmailMessage:
         if given.rep is not None:
             rep = reps.get(given.rep)
             if rep is None:
@@ -38,7 +38,7 @@ def composer(
     return compose
 
 
-def task_message(given: Given, address: str, server: MailServer, now: datetime) -> EmailMessage:
+def task_message(given: StoredDelivery, address: str, server: MailServer, now: datetime) -> EmailMessage:
     """What tells a rep of a task: who, why, how to reach them, until when."""
     data: dict[str, Any] = msgspec.json.decode(given.payload)["data"]
     contact = data["contact"]

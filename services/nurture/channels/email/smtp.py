@@ -22,8 +22,8 @@ from aiosmtplib import (
 )
 
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.deliveries.sending import Begin, Result
-from services.nurture.domain.delivery import Given
+from services.nurture.channels.sending import Begin, Result
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from shared.errors import Permanent
 
@@ -38,7 +38,7 @@ _ABOUT_US: Final = frozenset({421, 454, 502, 503, 530, 534, 535, 538})
 _NOT_ASCII: Final = "5.6.7"  # RFC 6531: the address is not ASCII, and somebody on the way takes no other
 _LONGEST: Final = 200  # characters of a server's answer that are kept
 
-Compose = Callable[[Given], EmailMessage]
+Compose = Callable[[StoredDelivery], EmailMessage]
 """Makes the message of a delivery. Raises Permanent when there can be none."""
 
 
@@ -74,7 +74,7 @@ class Mail:
         self._answer_s = answer_s
         self._idle: list[SMTP] = []
 
-    async def send(self, given: Given, begin: Begin) -> Result:
+    async def send(self, given: StoredDelivery, begin: Begin) -> Result:
         """One attempt. Raises nothing of the mail server's; NotBegun as `begin` does."""
         try:
             message = self._compose(given)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.channels.webhook import http_client
 from services.nurture.channels.webhook.http_client import Line
 from services.nurture.channels.webhook.signature import signed_headers
-from services.nurture.deliveries.sending import Begin, Result, Send
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
 from shared import clock
 
@@ -18,7 +18,7 @@ _FIXED = (("content-type", "application/json"), ("user-agent", "Firsthour"), ("a
 def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
     """A `send` for the endpoint behind this line; `keys` are its secrets, the newest first."""
 
-    async def send(given: Given, begin: Begin) -> Result:
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
         signed = signed_headers(keys, str(given.id), int(clock.utc_now().timestamp()), given.payload)
         reply = await line.post(given.payload, (*_FIXED, *signed.items()))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.nurture.domain.delivery import Given
+from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Outcome
 
 
@@ -31,5 +31,5 @@ Begin: TypeAlias = Callable[[], Awaitable[None]]
 Raises NotBegun or Refused: then nothing may leave.
 """
 
-Send: TypeAlias = Callable[[Given, Begin], Awaitable[Result]]
+Send: TypeAlias = Callable[[StoredDelivery, Begin], Awaitable[Result]]
 """One attempt. Raises NotBegun and Refused from `Begin` and nothing of the receiver's."""

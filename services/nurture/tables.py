@@ -5,11 +5,16 @@ scanned every few milliseconds holds only what waits. The CHECKs tie each state 
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
+from services.nurture.domain.delivery import Attempt, State, TaskState, Touch
+from services.nurture.domain.enrolment import Status
+from services.nurture.domain.entry import Reason
+from services.nurture.domain.facts import Lane
+from services.nurture.domain.mail.caps import Kind
 from shared.db.offset_tables import offset_tables
 
 SCHEMA: Final = "nurture"
@@ -25,7 +30,11 @@ offset_tables(metadata)
 
 def sent_by(channels: Sequence[str]) -> str:
     """The CHECK on the channel of a delivery."""
-    return f"channel IN ({', '.join(repr(each) for each in channels)})"
+    return _one_of("channel", channels)
+
+
+def _one_of(column: str, values: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(repr(each) for each in values)})"
 
 
 def _id(name: str = "id", *, primary_key: bool = False) -> "sa.Column[object]":
@@ -74,7 +83,7 @@ enrolments = sa.Table(
         [workflow_versions.c.name, workflow_versions.c.version],
         name="enrolments_version_known",
     ),
-    sa.CheckConstraint("status IN ('active', 'completed', 'exited', 'goal_reached')", name="enrolments_status"),
+    sa.CheckConstraint(_one_of("status", get_args(Status)), name="enrolments_status"),
     sa.CheckConstraint("(status = 'active') = (ended_at IS NULL)", name="enrolments_ended"),
     sa.CheckConstraint("due_at IS NULL OR status = 'active'", name="enrolments_due"),
     sa.CheckConstraint("parked_reason IS NULL OR status = 'active'", name="enrolments_parked"),
@@ -159,9 +168,9 @@ deliveries = sa.Table(
         "(recipient IS NULL) = (purpose IS NULL) AND (recipient IS NOT NULL OR public_source IS NULL)",
         name="deliveries_purpose",
     ),
-    sa.CheckConstraint("lane IN ('live', 'bulk')", name="deliveries_lane"),
+    sa.CheckConstraint(_one_of("lane", get_args(Lane)), name="deliveries_lane"),
     sa.CheckConstraint(
-        "state IN ('pending', 'claimed', 'parked', 'delivered', 'failed', 'expired', 'cancelled')",
+        _one_of("state", get_args(State)),
         name="deliveries_state",
     ),
     sa.CheckConstraint(
@@ -204,7 +213,7 @@ attempts = sa.Table(
     _text("reason", nullable=True),
     _text("excerpt", nullable=True),  # the start of what the receiver answered
     sa.ForeignKeyConstraint(["delivery_id"], [deliveries.c.id], name="attempts_delivery"),
-    sa.CheckConstraint("outcome IN ('delivered', 'retry', 'failed', 'expired', 'unknown')", name="attempts_outcome"),
+    sa.CheckConstraint(_one_of("outcome", get_args(Attempt)), name="attempts_outcome"),
     sa.CheckConstraint(f"octet_length(excerpt) <= {LONGEST_EXCERPT}", name="attempts_excerpt"),
     sa.CheckConstraint("number > 0", name="attempts_number"),
     sa.Index("attempts_age", "finished_at", postgresql_using="brin"),
@@ -233,10 +242,10 @@ tasks = sa.Table(
     sa.Column("payload", BYTEA, nullable=False),
     sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="tasks_enrolment"),
     sa.UniqueConstraint("enrolment_id", "step", name="tasks_once"),
-    sa.CheckConstraint("state IN ('open', 'done', 'expired', 'cancelled')", name="tasks_state"),
+    sa.CheckConstraint(_one_of("state", get_args(TaskState)), name="tasks_state"),
     sa.CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="tasks_finished"),
     sa.CheckConstraint("(state = 'done') = (done_by IS NOT NULL)", name="tasks_done"),
-    sa.CheckConstraint("outcome IN ('reached', 'attempted')", name="tasks_outcome"),
+    sa.CheckConstraint(_one_of("outcome", get_args(Touch)), name="tasks_outcome"),
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="tasks_fallback"),
     sa.Index(
         "tasks_expiring",
@@ -307,7 +316,7 @@ refusals = sa.Table(  # leads that began no run at all
     _at("happened_at", nullable=False),
     sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("told", sa.Boolean, nullable=False),  # somebody was told all the same
-    sa.CheckConstraint("reason IN ('robot', 'late', 'where', 'running', 'reentry')", name="refusals_reason"),
+    sa.CheckConstraint(_one_of("reason", get_args(Reason)), name="refusals_reason"),
     sa.Index("refusals_contact", "contact_id", "workflow"),
     sa.Index("refusals_newest", "refused_at", "id"),
 )
@@ -329,7 +338,7 @@ mail_counts = sa.Table(  # mails that public events caused, by day (UTC)
     _text("kind", primary_key=True),
     _text("name", primary_key=True),
     sa.Column("sent", sa.Integer, nullable=False),
-    sa.CheckConstraint("kind IN ('recipient', 'domain', 'source')", name="mail_counts_kind"),
+    sa.CheckConstraint(_one_of("kind", get_args(Kind)), name="mail_counts_kind"),
     sa.CheckConstraint("sent >= 0", name="mail_counts_sent"),
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -25,6 +25,9 @@ from services.nurture.api.schemas import (
 )
 from services.nurture.channels.channel import Channel
 from services.nurture.config import Endpoints
+from services.nurture.domain.delivery import State, TaskState
+from services.nurture.domain.enrolment import Status
+from services.nurture.domain.entry import Reason
 from services.nurture.language.versions import Versions
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.touches import finish_task
@@ -41,10 +44,6 @@ _Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
 _Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=500)]
 _Contact = Annotated[UUID | None, Query(description="Only of this contact.")]
 _Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
-_Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
-_DeliveryState: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
-_Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]
-_TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
     async def enrolments(
         contact: _Contact = None,
         workflow: _Name = None,
-        status: _Status | None = None,
+        status: Status | None = None,
         parked: Annotated[bool | None, Query(description="Only those that are parked, or only the others.")] = None,
         limit: _Limit = 50,
         cursor: _Cursor = None,
@@ -94,7 +93,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
     async def refusals(
         contact: _Contact = None,
         workflow: _Name = None,
-        reason: _Reason | None = None,
+        reason: Reason | None = None,
         limit: _Limit = 50,
         cursor: _Cursor = None,
     ) -> Listed[RefusalOut]:
@@ -132,7 +131,7 @@ def _deliveries(router: APIRouter, parts: Parts) -> None:
         contact: _Contact = None,
         enrolment: UUID | None = None,
         endpoint: _Name = None,
-        state: _DeliveryState | None = None,
+        state: State | None = None,
         limit: _Limit = 50,
         cursor: _Cursor = None,
     ) -> Listed[DeliveryOut]:
@@ -178,7 +177,7 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
     async def tasks(
         contact: _Contact = None,
         rep: _Name = None,
-        state: _TaskState | None = None,
+        state: TaskState | None = None,
         limit: _Limit = 50,
         cursor: _Cursor = None,
     ) -> Listed[TaskOut]:

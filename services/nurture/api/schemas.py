@@ -1,14 +1,16 @@
 """What the read API answers. Money is `{"amount", "currency"}`."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from services.nurture.channels.registry import CHANNELS
-from services.nurture.domain.enrolment import decode_enrolment
+from services.nurture.domain.delivery import Attempt, State, TaskState, Touch
+from services.nurture.domain.enrolment import Status, decode_enrolment
+from services.nurture.domain.entry import Reason
 from services.nurture.store.lists import Row
 from shared.money import from_minor
 
@@ -54,7 +56,7 @@ class EnrolmentOut(BaseModel):
     workflow: str
     version: str
     contact_id: UUID
-    status: Literal["active", "completed", "exited", "goal_reached"]
+    status: Status
     triggered_at: datetime
     started_at: datetime
     ended_at: datetime | None
@@ -75,14 +77,14 @@ class RefusalOut(BaseModel):
     event_id: UUID
     contact_id: UUID
     workflow: str
-    reason: Literal["robot", "late", "where", "running", "reentry"]
+    reason: Reason
     because: str
     happened_at: datetime
     refused_at: datetime
     told: bool
 
 
-BECAUSE: dict[str, str] = {
+BECAUSE: dict[Reason, str] = {
     "robot": "it was probably a robot's",
     "late": "it came later than `trigger.max_age` allows, or nobody knows when it happened",
     "where": "`where` did not hold",
@@ -103,7 +105,7 @@ class DeliveryOut(BaseModel):
     target: str
     endpoint: str
     rep: str | None
-    state: Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
+    state: State
     created_at: datetime
     due_at: datetime
     deadline_at: datetime | None
@@ -119,7 +121,7 @@ class AttemptOut(BaseModel):
     started_at: datetime
     finished_at: datetime
     status: int | None
-    outcome: Literal["delivered", "retry", "failed", "expired", "unknown"]
+    outcome: Attempt
     reason: str | None
     excerpt: str | None
 
@@ -144,12 +146,12 @@ class TaskOut(BaseModel):
     step: str
     name: str
     rep: str | None
-    state: Literal["open", "done", "expired", "cancelled"]
+    state: TaskState
     created_at: datetime
     deadline_at: datetime | None
     finished_at: datetime | None
     done_by: str | None
-    outcome: Literal["reached", "attempted"] | None
+    outcome: Touch | None
     done_channel: str | None
     note: str | None
     parked_reason: str | None
@@ -164,7 +166,7 @@ class TaskDone(BaseModel):
     model_config = {"extra": "forbid"}
 
     who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_NUL)]
-    outcome: Literal["reached", "attempted"] = "reached"
+    outcome: Touch = "reached"
     channel: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=_NO_NUL)] = (
         "phone"
     )

@@ -15,7 +15,8 @@ from services.nurture.domain.workflow import Workflow
 # What must never change: the same trigger is the same enrolment, also when a batch is repeated.
 _ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")
 
-Refusal: TypeAlias = Literal["other_event", "repeated", "robot", "late", "where", "running", "reentry"]
+Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]  # these stand in a list
+Refusal: TypeAlias = Literal["other_event", "repeated"] | Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.delivery import NewDelivery, Touch
 from services.nurture.domain.facts import Lane
 from services.nurture.metrics import Metrics
 from services.nurture.store import outbox as store_facts
@@ -80,7 +80,7 @@ class FactMaker:
         *,
         who: str,
         channel: str,
-        outcome: Literal["attempted", "reached"],
+        outcome: Touch,
         note: str | None,
     ) -> Fact:
         """A person of ours got in touch with the contact, or tried."""

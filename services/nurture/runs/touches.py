@@ -4,7 +4,6 @@ The fact goes out all the same, so that scoring and the contact's other runs hea
 knows it already.
 """
 
-from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.delivery import Touch
 from services.nurture.domain.enrolment import Arrived
 from services.nurture.domain.facts import ContactUpdate, read_event
 from services.nurture.language.versions import Versions
@@ -27,7 +27,7 @@ async def finish_task(
     task_id: UUID,
     *,
     who: str,
-    outcome: Literal["attempted", "reached"],
+    outcome: Touch,
     channel: str,
     note: str | None,
     versions: Versions,

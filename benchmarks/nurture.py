@@ -90,7 +90,7 @@ def an_update(contact_id: UUID, kind: str, number: int) -> bytes:
     )  # fmt: skip
     bookings = [Booking("lead", "engagement", 120, "scorecard-1"), Booking("lead", "fit", 4000, "scorecard-1")]
     update = Update(contact=contact, before=Values(1000, 0), after=Values(5120, 0), bookings=bookings,
-                    event=msgspec.Raw(encode(event)))  # fmt: skip
+                    event=msgspec.Raw(encode(event)), event_type=types[kind])  # fmt: skip
     return encode_update(update, event_id=identifier, time=now, traceparent=None)
 
 

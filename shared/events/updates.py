@@ -65,7 +65,8 @@ class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `merged` names the contacts that this event joined into `contact` (they no longer exist). `consents` are the words
     on consent that count of what this event said; `contact.consent` is what all of them together come to.
-    `event` is the CloudEvent as it came, byte for byte.
+    `event` is the CloudEvent as it came, byte for byte, and `event_type` its type (empty in what was stored before it
+    travelled): whom no event of this type concerns need not read it.
     """
 
     contact: ContactView
@@ -73,6 +74,7 @@ class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
     after: Values
     bookings: list[Booking]
     event: Raw
+    event_type: str = ""
     merged: list[UUID] = []
     consents: list[ConsentWord] = []
 

@@ -110,6 +110,7 @@ def an_update(
         after=Values(lead, 0),
         bookings=[Booking("lead", "prior", lead, "scorecard-1")],
         event=msgspec.Raw(encode(event)),
+        event_type=kind,
         merged=merged or [],
     )
     return identifier, encode_update(update, event_id=identifier, time=now, traceparent=None)

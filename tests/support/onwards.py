@@ -89,6 +89,7 @@ def update_of(decoded: Decoded, folded: Folded) -> bytes:
         after=Values(folded.state.lead, folded.state.customer),
         bookings=folded.bookings,
         event=Raw(encode(decoded.event)),
+        event_type=decoded.event.type,
         merged=list(folded.absorbed),
         consents=list(folded.consents),
     )

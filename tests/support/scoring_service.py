@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.nurture.domain.facts import type_of
 from services.scoring.app import build
 from services.scoring.settings import ScoringSettings
 from shared.db.engine import make_engine
@@ -103,6 +104,7 @@ class World:
     async def updates(self, count: int, topic: str | None = None) -> list[UpdateEnvelope]:
         """All updates, once there are so many, in the order of their contacts' versions."""
         found = [decode_update(each.value) for each in await self.messages(topic or self.topics.updates, count)]
+        assert all(each.data.event_type == type_of(each.data.event) for each in found), "it is not asked for again"
         return sorted(found, key=lambda each: each.data.contact.version)
 
     async def books_balance(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -66,6 +66,7 @@ class Facts:
     now: datetime
 
 
+T = TypeVar("T")
 Condition: TypeAlias = Callable[[Facts], bool]
 
 
@@ -79,7 +80,12 @@ class _Event(Struct, frozen=True):
     undated: bool = False
 
 
+class _Type(Struct, frozen=True):
+    type: str
+
+
 _EVENT: Final = msgspec.json.Decoder(_Event)
+_TYPE: Final = msgspec.json.Decoder(_Type)
 
 
 def read_update(envelope: UpdateEnvelope, lane: Lane = "live") -> ContactUpdate:
@@ -93,10 +99,19 @@ def read_update(envelope: UpdateEnvelope, lane: Lane = "live") -> ContactUpdate:
 
 def read_event(event: bytes | msgspec.Raw) -> Happening:
     """The event in the shape the rules work on. Raises Permanent when it can never be read."""
-    try:
-        read = _EVENT.decode(event)
-    except msgspec.MsgspecError as error:
-        raise Permanent(f"undecodable event in an update: {without_values(error)}") from None
+    read = _decoded(_EVENT, event)
     if read.time.tzinfo is None:
         raise Permanent("event time without a time zone")
     return Happening(read.id, read.type, read.time, read.source, read.data, read.trust, read.undated)
+
+
+def type_of(event: bytes | msgspec.Raw) -> str:
+    """The type of an event that travelled without it. Raises Permanent when it can never be read."""
+    return _decoded(_TYPE, event).type
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], event: bytes | msgspec.Raw) -> T:
+    try:
+        return decoder.decode(event)
+    except msgspec.MsgspecError as error:
+        raise Permanent(f"undecodable event in an update: {without_values(error)}") from None

@@ -20,7 +20,7 @@ from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
-from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update
+from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update, type_of
 from services.nurture.domain.mail.consent import Word, last_words, said
 from services.nurture.language.versions import Versions
 from services.nurture.metrics import Metrics
@@ -35,7 +35,6 @@ from services.nurture.store import enrolments as store
 from shared import clock
 from shared.errors import Permanent, Transient
 from shared.events.origin import origin_of_update, sender_of
-from shared.events.reasons import without_values
 from shared.events.updates import decode_update
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 
@@ -43,13 +42,6 @@ _OWN: Final = "followup."  # facts of our own: they say nothing that we do not k
 _TOUCH: Final = "contact.touched"
 _BREATHE: Final = 50  # updates between two chances for whatever else the process has to do
 _UNIQUE: Final = "23505"
-
-
-class _Type(msgspec.Struct):
-    type: str
-
-
-_TYPE: Final = msgspec.json.Decoder(_Type)
 
 
 @dataclass(slots=True)
@@ -126,11 +118,9 @@ class UpdatesHandler:
         for record in records:
             try:
                 envelope = decode_update(record.value)
-                kind = _TYPE.decode(envelope.data.event).type
+                kind = envelope.data.event_type or type_of(envelope.data.event)
             except Permanent as error:
                 dead.append(DeadLetter(record, "Permanent", str(error)))
-            except msgspec.MsgspecError as error:
-                dead.append(DeadLetter(record, "Permanent", f"undecodable event in an update: {without_values(error)}"))
             else:
                 if not kind.startswith(_OWN) or self._matters(kind) or envelope.data.merged:
                     arrivals.append(Arrival(record, envelope, kind))

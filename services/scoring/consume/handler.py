@@ -283,6 +283,7 @@ class Scoring:
             before=folded.before,
             after=Values(state.lead, state.customer),
             bookings=folded.bookings,
+            event_type=event.type,
             event=Raw(record.value),
             merged=list(folded.absorbed),
             consents=list(folded.consents),

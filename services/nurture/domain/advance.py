@@ -1,44 +1,15 @@
 """The workflow engine: `advance` says what a stimulus makes of a run. Pure, total, deterministic."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from services.nurture.domain.delivery import NewDelivery, delivery_id, expiry
-from services.nurture.domain.duration import plus, zone_of
-from services.nurture.domain.enrolment import (
-    Arrived,
-    Decision,
-    Due,
-    Enrolment,
-    Seen,
-    Started,
-    Status,
-    Stimulus,
-    Waiting,
-)
+from services.nurture.domain.enrolment import Arrived, Decision, Due, Enrolment, Seen, Started, Status, Stimulus
 from services.nurture.domain.facts import ContactUpdate, Facts, Happening
-from services.nurture.domain.mail.recipient import recipient_of
-from services.nurture.domain.payload import followup_payload
-from services.nurture.domain.quiet_hours import after_quiet_hours
-from services.nurture.domain.workflow import Branch, Exit, Send, Wait, WaitFor, Workflow
+from services.nurture.domain.moving import Go, Move, Moving, Stay
+from services.nurture.domain.workflow import Step, Workflow
 
 _REMEMBERED: Final = 32  # events kept per run; more than any sequence waits for
-
-
-@dataclass(slots=True)
-class _Run:
-    """A run while it moves: the enrolment so far and what is to be done."""
-
-    workflow: Workflow
-    enrolment: Enrolment
-    now: datetime
-    deliveries: list[NewDelivery] = field(default_factory=list)
-    cancel: bool = False
-    close_tasks: bool = False
-
-    def facts(self, event: Happening) -> Facts:
-        return Facts(self.enrolment.contact, self.enrolment.values, event, self.now)
 
 
 def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: datetime) -> Decision:
@@ -47,13 +18,13 @@ def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: d
     The same arguments always give the same decision, ids of deliveries included. A run that has ended makes no
     more deliveries; until a person got in touch, only its clock still listens.
     """
-    run = _Run(workflow, enrolment, now.astimezone(UTC))
+    run = Moving(workflow, enrolment, now.astimezone(UTC))
     match stimulus:
         case Started(earlier):
             for update in sorted(earlier, key=lambda each: (each.event.time, each.event.id)):
                 _remember(run, update)
             if run.enrolment.status == "active":
-                _walk(run, run.enrolment.position)
+                _walk(run, Go(run.enrolment.position))
         case Arrived(update):
             _arrive(run, update)
         case Due():
@@ -67,16 +38,17 @@ def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: d
     )
 
 
-def _arrive(run: _Run, update: ContactUpdate) -> None:
+def _arrive(run: Moving, update: ContactUpdate) -> None:
     if update.lane == "live" and run.enrolment.lane != "live" and run.enrolment.listens:
         run.enrolment = replace(run.enrolment, lane="live")
-    waiting = run.enrolment.waiting
-    if waiting is not None and waiting.event is not None and waiting.until < min(run.now, update.event.time):
-        _wake(run)  # it happened after the time-out, whose timer is only late
+    step = _step(run)
+    if step is not None and step.over_before(run, update.event):
+        _wake(run)
     _remember(run, update)
-    step = run.workflow.steps.get(run.enrolment.position or "")
-    if isinstance(step, WaitFor) and run.enrolment.status == "active" and _take_seen(run, step):
-        _walk(run, step.next)
+    step = _step(run)
+    move = step.arrived(run) if step is not None and run.enrolment.status == "active" else None
+    if move is not None:
+        _walk(run, move)
 
 
 def hear(enrolment: Enrolment, update: ContactUpdate) -> Decision:
@@ -87,7 +59,7 @@ def hear(enrolment: Enrolment, update: ContactUpdate) -> Decision:
     return Decision(heard, changed=heard is not enrolment, close_tasks=touched)
 
 
-def _remember(run: _Run, update: ContactUpdate) -> None:
+def _remember(run: Moving, update: ContactUpdate) -> None:
     """Take in what an update says, without moving on: contact, clock, goal, and what it would satisfy."""
     if not run.enrolment.listens:
         return
@@ -104,11 +76,7 @@ def _remember(run: _Run, update: ContactUpdate) -> None:
         _end(run, "goal_reached", event.type)
         run.cancel = True
         return
-    satisfied = tuple(
-        step.id
-        for step in run.workflow.steps.values()
-        if isinstance(step, WaitFor) and step.event == event.type and step.where(facts)
-    )
+    satisfied = tuple(step.id for step in run.workflow.steps.values() if step.satisfied_by(facts))
     if satisfied or touched:
         run.enrolment = _noted(run.enrolment, event, satisfied)
 
@@ -140,94 +108,35 @@ def _noted(enrolment: Enrolment, event: Happening, steps: tuple[str, ...]) -> En
     return replace(enrolment, seen=(*enrolment.seen, Seen(event.id, steps))[-_REMEMBERED:])
 
 
-def _take_seen(run: _Run, step: WaitFor) -> bool:
-    """Use up the first event that satisfies the step: one event satisfies one `wait_for`."""
-    for index, seen in enumerate(run.enrolment.seen):
-        if step.id in seen.steps:
-            used = Seen(seen.event_id, ())  # remembered, so that a repeat does not count again
-            before, after = run.enrolment.seen[:index], run.enrolment.seen[index + 1 :]
-            run.enrolment = replace(run.enrolment, seen=(*before, used, *after))
-            return True
-    return False
-
-
-def _wake(run: _Run) -> None:
-    waiting = run.enrolment.waiting
-    if run.enrolment.status != "active" or waiting is None or run.now < waiting.until:
+def _wake(run: Moving) -> None:
+    enrolment = run.enrolment
+    if enrolment.status != "active" or enrolment.waiting is None or run.now < enrolment.waiting.until:
         return
-    step = run.workflow.steps.get(run.enrolment.position or "")
-    if isinstance(step, Wait) and step.quiet_hours is not None:  # it may wake late, and inside them by now
-        until = after_quiet_hours(run.now, step.quiet_hours, zone_of(run.enrolment.contact.time_zone))
-        if until > run.now:
-            run.enrolment = replace(run.enrolment, waiting=Waiting(until))
-            return
-    _walk(run, step.on_timeout if isinstance(step, WaitFor) else step.next if isinstance(step, Wait) else None)
+    step = _step(run)
+    _walk(run, step.woken(run) if step is not None else Go(None))
 
 
-def _walk(run: _Run, position: str | None) -> None:
+def _step(run: Moving) -> Step | None:
+    """Where the run stays."""
+    return run.workflow.steps.get(run.enrolment.position or "")
+
+
+def _walk(run: Moving, move: Move) -> None:
     """Go from step to step until one waits or the run ends. Steps lead only forward, so it ends."""
-    run.enrolment = replace(run.enrolment, position=position, waiting=None)
-    zone = zone_of(run.enrolment.contact.time_zone)
-    while position is not None:
-        step = run.workflow.steps[position]
-        match step:
-            case Send():
-                run.deliveries.append(_delivery(run, step))
-                position = step.next
-            case Branch():
-                facts = run.facts(run.enrolment.trigger)
-                position = next((arm.to for arm in step.arms if arm.when(facts)), step.otherwise)
-            case Wait():
-                until = plus(run.now, step.length, zone)
-                if step.quiet_hours is not None:
-                    until = after_quiet_hours(until, step.quiet_hours, zone)
-                run.enrolment = replace(run.enrolment, position=step.id, waiting=Waiting(until))
-                return
-            case WaitFor():
-                if not _take_seen(run, step):
-                    until = plus(run.now, step.timeout, zone)
-                    run.enrolment = replace(run.enrolment, position=step.id, waiting=Waiting(until, step.event))
-                    return
-                position = step.next
-            case Exit():
-                _end(run, "exited", f"step {step.id}")
-                return
-    _end(run, "completed", "the last step")
+    position = run.enrolment.position
+    while isinstance(move, Go):
+        position = move.to
+        if position is None:
+            _end(run, "completed", "the last step")
+            return
+        move = run.workflow.steps[position].reached(run)
+    if isinstance(move, Stay):
+        run.enrolment = replace(run.enrolment, position=position, waiting=move.waiting)
+    else:
+        _end(run, "exited", f"step {position}")
 
 
-def _delivery(run: _Run, step: Send) -> NewDelivery:
-    enrolment, target = run.enrolment, step.target
-    deadline = None
-    if step.deadline is not None:
-        deadline = plus(run.now, step.deadline, zone_of(enrolment.contact.time_zone))
-    identifier = delivery_id(enrolment.id, step.id, target.channel)
-    trigger = enrolment.trigger
-    recipient = recipient_of(trigger, enrolment.contact)
-    return NewDelivery(
-        id=identifier,
-        enrolment_id=enrolment.id,
-        contact_id=enrolment.contact_id,
-        workflow=enrolment.workflow,
-        version=enrolment.version,
-        step=step.id,
-        channel=target.channel,
-        target=target.name,
-        assign=step.assign,
-        created_at=run.now,
-        deadline=deadline,
-        expires_at=expiry(run.now, deadline, target.channel, step.fallback),
-        fallback=step.fallback,
-        payload=followup_payload(
-            identifier, enrolment, step.id, target, recipient, purpose=step.purpose, now=run.now, deadline=deadline
-        ),
-        recipient=recipient.address,
-        purpose=step.purpose,
-        public_source=trigger.source if trigger.trust == "public" else None,
-        lane=enrolment.lane,
-    )
-
-
-def _end(run: _Run, status: Status, because: str) -> None:
+def _end(run: Moving, status: Status, because: str) -> None:
     run.enrolment = replace(
         run.enrolment, status=status, position=None, waiting=None, ended_at=run.now, ended_because=because
     )

@@ -10,7 +10,7 @@ from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.facts import ContactUpdate
 from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.payload import REPEATED, followup_payload
-from services.nurture.domain.workflow import FOLLOW_UP, Branch, Send, Target, WaitFor, Workflow
+from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Target, Workflow
 
 MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals
 _SUFFIX: Final = "/repeated/"
@@ -28,7 +28,7 @@ def repeated(
     target = task or (first.target if first is not None else None)
     if target is None:
         return None
-    step = f"{first.id if first is not None else target.name}{_SUFFIX}{update.event.id}"
+    step = f"{first.step if first is not None else target.name}{_SUFFIX}{update.event.id}"
     identifier = delivery_id(run.id, step, target.channel)
     about = replace(run, contact=update.contact, values=update.values, trigger=update.event, reasons=update.bookings)
     recipient = recipient_of(update.event, update.contact)
@@ -58,8 +58,8 @@ def repeated(
     )
 
 
-def outlets(workflow: Workflow) -> Iterator[Send]:
-    """The sends that reach somebody of ours, in the order in which a run comes to them."""
+def outlets(workflow: Workflow) -> Iterator[Outlet]:
+    """Where it reaches somebody of ours, in the order in which a run comes there."""
     seen: set[str] = set()
     ahead = [workflow.first]
     while ahead:
@@ -68,14 +68,7 @@ def outlets(workflow: Workflow) -> Iterator[Send]:
             continue
         seen.add(position)
         step = workflow.steps[position]
-        match step:
-            case Branch():
-                ahead += [step.otherwise, *(arm.to for arm in reversed(step.arms))]
-            case WaitFor():
-                ahead += [step.on_timeout, step.next]
-            case Send():
-                if not step.to_contact:
-                    yield step
-                ahead.append(step.next)
-            case _:
-                ahead.append(getattr(step, "next", None))
+        outlet = step.outlet()
+        if outlet is not None:
+            yield outlet
+        ahead += reversed(step.leads_to())

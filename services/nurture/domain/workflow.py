@@ -1,13 +1,17 @@
 """A workflow, ready to run: a graph of steps in which each names the next. Steps only ever lead forward."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from services.nurture.domain.duration import Duration
-from services.nurture.domain.facts import Condition
+from services.nurture.domain.facts import Condition, Facts, Happening
 from shared.events.types import LIKELY_HUMAN
+
+if TYPE_CHECKING:
+    from services.nurture.domain.moving import Move, Moving
 
 FOLLOW_UP: Final = "follow-up"  # the purpose of a mail that names none
 EMAIL: Final = "email"
@@ -60,69 +64,51 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send one thing by one channel. `deadline` counts from the moment the step is reached.
+class Outlet:
+    """Where a step reaches somebody of ours; `assign`: the reps who take turns."""
 
-    `purpose`: of a mail, so that whoever agreed to one thing or wants it no more is not asked about another.
-    """
-
-    id: str
+    step: str
     target: Target
-    assign: tuple[str, ...]  # reps, taken in turn; only for tasks
-    deadline: Duration | None
-    fallback: Target | None
-    next: str | None
-    purpose: str = FOLLOW_UP
-    to_contact: bool = False  # else to somebody of ours
+    assign: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait for a time; with `quiet_hours`, a wait that would end inside them ends with them."""
+class Step(ABC):
+    """One step; each kind is a module of services/nurture/steps. What a kind has no use for stays as it is here."""
 
-    id: str
-    length: Duration
-    quiet_hours: QuietHours | None
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WaitFor:
-    """Wait for an event of this type for which `where` holds, at most for `timeout`."""
-
-    id: str
-    event: str
-    where: Condition
-    timeout: Duration
-    next: str | None  # the event came
-    on_timeout: str | None  # it did not
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One way of a branch, taken when its condition is the first that holds."""
-
-    when: Condition
-    to: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """Take the first arm whose condition holds, else `otherwise`."""
-
-    id: str
-    arms: tuple[Arm, ...]
-    otherwise: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """End the run here. What was already handed to delivery is still delivered."""
-
+    __slots__ = ()
     id: str
 
+    @abstractmethod
+    def reached(self, run: "Moving") -> "Move":
+        """A run comes to it."""
 
-Step: TypeAlias = Send | Wait | WaitFor | Branch | Exit
+    def woken(self, run: "Moving") -> "Move":
+        """The time has come until which a run stays here."""
+        return self.reached(run)
+
+    def arrived(self, _run: "Moving") -> "Move | None":
+        """An event was taken in while a run stays here; None: it takes no notice."""
+        return None
+
+    def over_before(self, _run: "Moving", _event: Happening) -> bool:
+        """Whether a run that stays here should have been woken before this event happened."""
+        return False
+
+    def satisfied_by(self, _facts: Facts) -> bool:
+        """Whether this event is what the step waits for, or will."""
+        return False
+
+    def listens_to(self) -> str | None:
+        """The type of event that can move a run that stays here."""
+        return None
+
+    def leads_to(self) -> tuple[str | None, ...]:
+        """The steps that may come next, as they are read."""
+        return ()
+
+    def outlet(self) -> Outlet | None:
+        """Whom of ours it reaches, if anybody."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +132,7 @@ class Workflow:
     @property
     def listens_to(self) -> frozenset[str]:
         """The event types that can move, end or stop the clock of a run."""
-        types = {step.event for step in self.steps.values() if isinstance(step, WaitFor)}
+        types = {step.listens_to() for step in self.steps.values()} | {"contact.touched"}
         if self.goal is not None:
             types.add(self.goal.on)
-        return frozenset(types | {"contact.touched"})
+        return frozenset(each for each in types if each is not None)

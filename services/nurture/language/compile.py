@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any, Final
 
 from services.nurture.channels.channel import FILE as ENDPOINTS
@@ -12,30 +12,16 @@ from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.config import Endpoints, load_endpoints
 from services.nurture.domain.facts import Condition
-from services.nurture.domain.workflow import (
-    FOLLOW_UP,
-    Arm,
-    Branch,
-    Exit,
-    Goal,
-    QuietHours,
-    Send,
-    Step,
-    Target,
-    Trigger,
-    Wait,
-    WaitFor,
-    Workflow,
-)
+from services.nurture.domain.workflow import Goal, QuietHours, Step, Target, Trigger, Workflow
 from services.nurture.language.conditions import Undecided, always, compile_condition
-from services.nurture.language.file import ArmModel, SendModel, StepModel, WorkflowModel, workflow_model
+from services.nurture.language.file import StepModel, WorkflowModel, workflow_model
+from services.nurture.steps.kind import Kind, Path, Place
+from services.nurture.steps.registry import KINDS
 from shared.config import Document, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 
 FOLDER: Final = "workflows"
 _DEEPEST: Final = 10  # levels of branches in branches
-
-_Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,7 @@ class Workflows:
     warnings: tuple[ConfigProblem, ...]
 
 
-def load_workflows(config: Path, *, undecided: Undecided | None = None, channels: Registry = CHANNELS) -> Workflows:
+def load_workflows(config: File, *, undecided: Undecided | None = None, channels: Registry = CHANNELS) -> Workflows:
     """Every file in `<config>/workflows/`, checked against endpoints and templates.
 
     `undecided` is called with a condition's text each time it cannot be decided. Raises ConfigurationError with
@@ -68,7 +54,7 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None, channels
     for file in files:
         try:
             document = read(file)
-            model = validate(document, workflow_model(channels))
+            model = validate(document, workflow_model(channels, KINDS))
         except ConfigurationError as error:
             problems += error.problems
             continue
@@ -93,7 +79,11 @@ def load_workflows(config: Path, *, undecided: Undecided | None = None, channels
 
 
 def compile_workflow(
-    source: str | Mapping[str, Any], *, undecided: Undecided | None = None, channels: Registry = CHANNELS
+    source: str | Mapping[str, Any],
+    *,
+    undecided: Undecided | None = None,
+    channels: Registry = CHANNELS,
+    kinds: tuple[Kind, ...] = KINDS,
 ) -> Workflow:
     """One workflow from its data, or from `Workflow.source` as it was stored: the same version again.
 
@@ -101,8 +91,8 @@ def compile_workflow(
     its deliveries fail with a reason. Raises ConfigurationError with every other problem.
     """
     canonical = source if isinstance(source, str) else _canonical(source)
-    document = Document(Path("workflow"), canonical)
-    build = _Build(validate(document, workflow_model(channels)), undecided)
+    document = Document(File("workflow"), canonical)
+    build = _Build(validate(document, workflow_model(channels, kinds)), undecided)
     workflow = build.workflow(_canonical(document.data))
     if build.problems:
         raise ConfigurationError([document.problem(path, text) for path, text in build.problems])
@@ -119,10 +109,14 @@ class _Build:
 
     model: WorkflowModel
     undecided: Undecided | None
-    problems: list[tuple[_Path, str]] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
-    targets: list[tuple[_Path, Target]] = field(default_factory=list)
-    reps: list[tuple[_Path, str]] = field(default_factory=list)
+    targets: list[tuple[Path, Target]] = field(default_factory=list)
+    reps: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def trigger_type(self) -> str:
+        return self.model.trigger.on
 
     def workflow(self, source: str) -> Workflow:
         model = self.model
@@ -145,7 +139,7 @@ class _Build:
             steps=self.steps,
         )
 
-    def condition(self, text: str | None, event_type: str, path: _Path) -> Condition:
+    def condition(self, text: str | None, event_type: str, path: Path) -> Condition:
         if text is None:
             return always
         try:
@@ -156,90 +150,50 @@ class _Build:
             self.problems.append((path, str(error)))
             return always
 
-    def sequence(self, steps: Sequence[StepModel], path: _Path, prefix: str, after: str | None) -> str | None:
+    def sequence(self, steps: Sequence[StepModel], path: Path, prefix: str, after: str | None) -> str | None:
         """Build the list; `after` is where it leads at its end. Returns the id of its first step."""
         if len(path) > 3 * _DEEPEST:
             self.problems.append((path, f"nested deeper than {_DEEPEST} levels"))
             return after
-        for index, step in enumerate(steps[:-1]):
-            if step.exit:
+        kinds = [step.kind() for step in steps]
+        for index, kind in enumerate(kinds[:-1]):
+            if kind is not None and kind.ends:
                 self.problems.append(((*path, index + 1), "never reached: the step before it ends the run"))
         position = after
         for index in range(len(steps) - 1, -1, -1):  # from the end, so that each knows what comes next
-            step = steps[index]
-            if step.on_timeout is not None:
-                if index == 0 or steps[index - 1].wait_for is None:
-                    self.problems.append(((*path, index), "on_timeout must come right after a wait_for"))
-                if step.id is not None:
-                    self.problems.append(((*path, index, "id"), "on_timeout belongs to its wait_for and has no id"))
+            step, here, kind = steps[index], (*path, index), kinds[index]
+            if kind is None:
+                self.companion(step, kinds[index - 1] if index > 0 else None, here)
                 continue
-            timed_out = None
-            follower = steps[index + 1] if index + 1 < len(steps) else None
-            if step.wait_for is not None:
-                timed_out = position
-                if follower is not None and follower.on_timeout is not None:
-                    timed_out = self.sequence(
-                        follower.on_timeout, (*path, index + 1, "on_timeout"), f"{prefix}{index + 1}.", position
-                    )
-            position = self.step(step, (*path, index), f"{prefix}{index}", position, timed_out)
+            otherwise = position
+            its = steps[index + 1].companion(kind) if index + 1 < len(steps) else None
+            if its is not None:
+                under = (*path, index + 1, kind.companion or "")
+                otherwise = self.sequence(its, under, f"{prefix}{index + 1}.", position)
+            number = f"{prefix}{index}"
+            place = Place(step.id or number, (*here, kind.key), number, position, otherwise)
+            if place.id in self.steps:
+                self.problems.append(((*here, "id"), f"another step has the id {place.id!r}"))
+            self.steps[place.id] = kind.compile(getattr(step, kind.key), place, self)
+            position = place.id
         return position
 
-    def step(self, step: StepModel, path: _Path, place: str, after: str | None, timed_out: str | None) -> str:
-        identifier = step.id or place
-        if identifier in self.steps:
-            self.problems.append(((*path, "id"), f"another step has the id {identifier!r}"))
-        if step.send is not None:
-            self.steps[identifier] = self.send(step.send, (*path, "send"), identifier, after)
-        elif step.wait is not None:
-            quiet = self.quiet_hours((*path, "wait", "respect")) if step.wait.respect else None
-            self.steps[identifier] = Wait(identifier, step.wait.length, quiet, after)
-        elif step.wait_for is not None:
-            wait_for = step.wait_for
-            where = self.condition(wait_for.where, wait_for.event, (*path, "wait_for", "where"))
-            self.steps[identifier] = WaitFor(identifier, wait_for.event, where, wait_for.timeout, after, timed_out)
-        elif step.branch is not None:
-            self.steps[identifier] = self.branch(step.branch, (*path, "branch"), identifier, place, after)
-        else:
-            self.steps[identifier] = Exit(identifier)
-        return identifier
+    def companion(self, step: StepModel, before: Kind | None, path: Path) -> None:
+        """Check that it stands where it belongs."""
+        kind = next(each for each in step.kinds if step.companion(each) is not None)
+        if before is not kind:
+            self.problems.append((path, f"{kind.companion} must come right after a {kind.key}"))
+        if step.id is not None:
+            self.problems.append(((*path, "id"), f"{kind.companion} belongs to its {kind.key} and has no id"))
 
-    def send(self, send: SendModel, path: _Path, identifier: str, after: str | None) -> Send:
-        target = send.target()
-        fallback = send.fallback.target() if send.fallback is not None else None
-        assign = send.assign.round_robin if send.assign is not None else ()
-        self.targets.append(((*path, target.channel), target))
-        if fallback is not None:
-            self.targets.append(((*path, "fallback", fallback.channel), fallback))
-        self.reps += [((*path, "assign", "round_robin", index), name) for index, name in enumerate(assign)]
-        purpose = send.purpose or FOLLOW_UP
-        to_contact = send.channel().to_contact
-        return Send(identifier, target, assign, send.deadline, fallback, after, purpose, to_contact)
-
-    def branch(self, arms: Sequence[ArmModel], path: _Path, identifier: str, place: str, after: str | None) -> Branch:
-        built: list[Arm] = []
-        otherwise = after
-        for index, arm in enumerate(arms):
-            prefix = f"{place}.{index}."
-            if arm.otherwise is not None:
-                if index != len(arms) - 1:
-                    self.problems.append(((*path, index, "else"), "else must be the last way of a branch"))
-                otherwise = self.sequence(arm.otherwise, (*path, index, "else"), prefix, after)
-            else:
-                when = self.condition(arm.when, self.model.trigger.on, (*path, index, "when"))
-                to = self.sequence(arm.steps or (), (*path, index, "steps"), prefix, after)
-                built.append(Arm(when, to))
-        if not built:
-            self.problems.append((path, "a branch needs at least one `when`"))
-        return Branch(identifier, tuple(built), otherwise)
-
-    def quiet_hours(self, path: _Path) -> QuietHours | None:
+    def quiet_hours(self, path: Path) -> QuietHours | None:
         if self.model.quiet_hours is None:
             self.problems.append((path, 'the workflow has no quiet hours; write quiet_hours: "21:00-08:00"'))
         return self.model.quiet_hours
 
 
-def _dangling(build: _Build, endpoints: Endpoints, config: Path) -> list[tuple[_Path, str]]:
-    found: list[tuple[_Path, str]] = []
+def _dangling(build: _Build, endpoints: Endpoints, config: File) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = []
     for path, target in build.targets:
         channel = endpoints.channels[target.channel]
         found += [(path, problem) for problem in channel.wrong(endpoints.of(channel), config, target.name)]
@@ -247,7 +201,7 @@ def _dangling(build: _Build, endpoints: Endpoints, config: Path) -> list[tuple[_
     return found
 
 
-def _unused(config: Path, endpoints: Endpoints, used: set[Target], reps: set[str]) -> list[ConfigProblem]:
+def _unused(config: File, endpoints: Endpoints, used: set[Target], reps: set[str]) -> list[ConfigProblem]:
     document = read(config / ENDPOINTS)
     warnings = [
         document.problem(("reps", name), "no workflow assigns a task to this rep")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import assignee
-from services.nurture.domain.workflow import TASK, Send
+from services.nurture.domain.workflow import TASK
 from services.nurture.language.versions import Versions
 from services.nurture.store import deliveries as store
 from services.nurture.store.deliveries import RepsTask
@@ -33,6 +33,7 @@ def _assign(task: RepsTask, versions: Versions) -> tuple[str, ...]:
     """Who takes turns at this step: as the live version says, else as the task's own does."""
     for workflow in (versions.live.by_name.get(task.workflow), versions.known.get((task.workflow, task.version))):
         step = workflow.steps.get(task.step) if workflow is not None else None
-        if isinstance(step, Send) and step.target.channel == TASK:
-            return step.assign
+        outlet = step.outlet() if step is not None else None
+        if outlet is not None and outlet.target.channel == TASK:
+            return outlet.assign
     return ()

@@ -1,0 +1,65 @@
+"""A run while it moves, and what a step may make of it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.duration import zone_of
+from services.nurture.domain.enrolment import Enrolment, Seen, Waiting
+from services.nurture.domain.facts import Facts, Happening
+from services.nurture.domain.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """On to this step; None: past the last one."""
+
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """At this step, until the time has come or the event."""
+
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run ends here."""
+
+
+Move: TypeAlias = Go | Stay | End
+
+
+@dataclass(slots=True)
+class Moving:
+    """The enrolment so far and what is to be done."""
+
+    workflow: Workflow
+    enrolment: Enrolment
+    now: datetime
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    cancel: bool = False
+    close_tasks: bool = False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The contact's."""
+        return zone_of(self.enrolment.contact.time_zone)
+
+    def facts(self, event: Happening) -> Facts:
+        """What a condition sees of the contact as it is now, and of this event."""
+        return Facts(self.enrolment.contact, self.enrolment.values, event, self.now)
+
+    def take_seen(self, step: str) -> bool:
+        """Use up the first event that satisfies the step: one event satisfies one `wait_for`."""
+        for index, seen in enumerate(self.enrolment.seen):
+            if step in seen.steps:
+                used = Seen(seen.event_id, ())  # remembered, so that a repeat does not count again
+                before, after = self.enrolment.seen[:index], self.enrolment.seen[index + 1 :]
+                self.enrolment = replace(self.enrolment, seen=(*before, used, *after))
+                return True
+        return False

@@ -1,0 +1,29 @@
+"""`exit`: the run ends here."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from services.nurture.domain.moving import End, Move, Moving
+from services.nurture.domain.workflow import Step
+from services.nurture.steps.kind import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Exit(Step):
+    """End the run here. What was already handed to delivery is still delivered."""
+
+    id: str
+
+    def reached(self, _run: Moving) -> Move:
+        """It ends."""
+        return End()
+
+
+EXIT: Final = Kind(
+    key="exit",
+    field=lambda _vocabulary: (Literal[True] | None, None),
+    compile=lambda _model, place, _build: Exit(place.id),
+    docs={"exit": "ends the run; what was already handed to delivery is still delivered"},
+    alone=True,
+    ends=True,
+)

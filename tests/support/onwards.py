@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from services.nurture.channels.email.content import Template, load_templates, render
-from services.nurture.config import MailServer
+from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.enrolment import Arrived, Decision, Enrolment, decode_enrolment, encode_enrolment

@@ -22,13 +22,14 @@ RUN rm -rf /venv/bin/uv-build /venv/lib/python3.11/site-packages/uv_build* \
 FROM dependencies AS code
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY distribution distribution
 COPY embedded embedded
 COPY shared shared
 COPY demo demo
 COPY services services
 RUN PATH=/venv/bin:$PATH pip --python /venv/bin/python wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist . \
     && pip --python /venv/bin/python install --quiet --no-deps --no-index --no-compile --target /app /dist/*.whl \
-    && rm -rf /app/embedded \
+    && rm -rf /app/firsthour/embedded \
     && /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app
 
 FROM ${PYTHON}
@@ -40,7 +41,7 @@ RUN groupadd --gid 10001 firsthour \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin firsthour \
     && install -d -o firsthour -g firsthour -m 0700 /state /state/spool /secrets
 ENV PATH=/app/bin:/venv/bin:$PATH \
-    PYTHONPATH=/app \
+    PYTHONPATH=/app:/app/firsthour \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     FIRSTHOUR_CONFIG=/config \

@@ -1,0 +1,5 @@
+import sys
+
+from firsthour import main
+
+sys.exit(main())

@@ -98,8 +98,8 @@ def import_(
 def _starts() -> "tuple[Start, ...]":
     """What the live workflows would do with a row of now; nothing where they cannot be read, which `check` says."""
     from services.ingest.importing.foreseeing import Start
-    from services.nurture.domain.workflow import Send
     from services.nurture.language.compile import load_workflows
+    from services.nurture.steps.send import Send
     from shared.errors import ConfigurationError
     from shared.settings import Settings, load
 

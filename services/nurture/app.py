@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -18,7 +19,7 @@ from services.nurture.figures import look
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
-from services.nurture.outbox.publisher import FactMaker, FactPublisher
+from services.nurture.outbox.publisher import FactMaker
 from services.nurture.outlets import load_outlets
 from services.nurture.retention import drops
 from services.nurture.runs.ends import Ends
@@ -39,11 +40,13 @@ from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
 from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
 
 _LOG = log.get(__name__)
+_PUBLISHER: Final = 0x46_48_4E_46  # "FHNF": all processes must agree on it
 
 
 @asynccontextmanager
@@ -72,7 +75,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         )
         closing.push_async_callback(engine.dispose)
         producer = Producer(settings.kafka, client_id="firsthour-nurture", access=settings.kafka_access())
-        publisher = FactPublisher(engine, producer, topics, metrics)
+        publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=_PUBLISHER)
         deliverer = Deliverer(
             engine,
             sends,

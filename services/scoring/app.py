@@ -11,14 +11,16 @@ from services.scoring.api.routes import routes
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
 from services.scoring.figures import look
+from services.scoring.facts import PUBLISHER, FactMaker
 from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
+from services.scoring.jobs.sweep import Sweeping
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
 from services.scoring.retention import drops
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
-from shared import runtime
+from shared import runtime, secrets
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
@@ -28,6 +30,7 @@ from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
 from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
@@ -68,6 +71,11 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         app.include_router(model_routes(engine, models, tokens))
         revaluing = Revaluing(engine, models, utc_now, new_id, registry)
         refitting = Refitting(engine, settings, utc_now, metrics.outcomes, registry)
+        given = settings.key_secret
+        secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
+        facts = FactMaker(secret.encode(), new_id)
+        publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=PUBLISHER)
+        sweeping = Sweeping(engine, models, facts, utc_now, registry)
         yield Service(
             tokens.first(app),
             {
@@ -77,6 +85,8 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                 "loop-lag": runtime.loop_lag(registry),
                 "revaluing": revaluing.run,
                 "refitting": refitting.run,
+                "sweeping": sweeping.run,
+                "facts": publisher.run,
                 "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
             },
         )

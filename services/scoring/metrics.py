@@ -12,6 +12,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._bought = 0
+        self.facts = Counter("firsthour_scoring_facts", "Facts published as events.", registry=registry)
         self._converted = Counter("firsthour_leads_converted", "Open leads that bought.", registry=registry)
         self.fallen = Counter(
             "firsthour_scoring_words_fallen_out",

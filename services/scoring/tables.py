@@ -142,6 +142,25 @@ fits = sa.Table(
     sa.CheckConstraint("kind IN ('lead', 'customer')", name="kind_known"),
 )
 
+facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them
+    "facts",
+    metadata,
+    sa.Column("id", UUID, primary_key=True),  # the event's id
+    sa.Column("key", BYTEA, nullable=False),
+    sa.Column("value", BYTEA, nullable=False),
+    sa.Column("parked_reason", sa.Text),  # Kafka can never take it
+    sa.Column("lane", sa.Text, nullable=False),  # in which it is published
+    sa.CheckConstraint("lane IN ('live', 'bulk')", name="lane_known"),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("after", UUID, nullable=False),  # the last contact that it came to
+    sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
 bookings = sa.Table(
     "bookings",
     metadata,

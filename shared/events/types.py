@@ -206,6 +206,32 @@ class Followup(Struct, frozen=True, omit_defaults=True, kw_only=True):
     reason: str | None = None
 
 
+class ContactAged(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Time alone has brought a contact to another tier: a fact of scoring, so that its values are told anew."""
+
+    identity: Identity
+    tier: str | None = None
+
+
+class ContactClaimed(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A person of ours has taken a contact on, until `until` unless they say otherwise. A fact of scoring."""
+
+    identity: Identity
+    claim: UUID
+    who: str
+    until: datetime
+
+
+class ContactReleased(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Nobody has the contact any more: given back, run out, or put off until `snoozed_until`. A fact of scoring."""
+
+    identity: Identity
+    claim: UUID
+    who: str
+    reason: Literal["released", "expired", "snoozed", "merged"]
+    snoozed_until: datetime | None = None
+
+
 DATA_TYPES: Final[dict[str, type[Struct]]] = {
     "lead.captured": LeadCaptured,
     "contact.identified": ContactIdentified,
@@ -222,4 +248,13 @@ DATA_TYPES: Final[dict[str, type[Struct]]] = {
     "followup.failed": Followup,
     "followup.expired": Followup,
     "followup.answered": Followup,
+    "contact.aged": ContactAged,
+    "contact.claimed": ContactClaimed,
+    "contact.released": ContactReleased,
 }
+OURS: Final = frozenset(name for name in DATA_TYPES if name.startswith("followup.")) | {
+    "contact.aged",
+    "contact.claimed",
+    "contact.released",
+}
+"""Facts of the services themselves: nobody outside may tell them."""

@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.ingest.domain.cloud_events import OURS
 from services.ingest.domain.hooks import generic
 from services.ingest.domain.hooks.generic import IDENTITIES, PLACEHOLDER, Rule, Signature
 from services.ingest.domain.hooks.senders import SENDERS
 from shared import secrets
 from shared.config import ConfigModel
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, OURS
 from shared.places.countries import country_code
 
 HookKind: TypeAlias = Literal[

@@ -12,11 +12,9 @@ import msgspec
 from services.ingest.domain.checks import Fields, Wrong, free_form_problem
 from services.ingest.domain.fact import Fact, Refused
 from shared.events.identity import Identity, identify
-from shared.events.types import DATA_TYPES, Item
+from shared.events.types import DATA_TYPES, OURS, Item
 from shared.money import Money, is_amount, is_currency
 
-# What the outside may tell. Follow-up facts are nurture's own, and a touch is told by finishing its task.
-OURS: Final = frozenset(name for name in DATA_TYPES if name.startswith("followup."))
 _HEADER: Final = b"ce-"
 _READER: Final = {"email": "email", "phone": "phone", "user_id": "opaque", "anonymous_id": "opaque"}
 _JSON: Final = re.compile(r"(?:application|text)/(?:[a-z0-9.-]+\+)?json", re.IGNORECASE)

@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from services.ingest.domain.cloud_events import OURS
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, OURS
 from shared.money import CURRENCIES
 
 Schema = dict[str, Any]

@@ -1,37 +1,23 @@
-"""What nurture did, as events.
-
-A fact is a row of the transaction that made it true, published after it, and swept up after a crash. The event's id
-is the row's id, so publishing it twice is still one event.
+"""What nurture did, as events (see shared/kafka/outbox.py).
 
 That a person got in touch is urgent: it goes at once, in the live lane. What became of a delivery is history: it is
 gathered, and goes behind the leads, in the bulk lane.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.domain.delivery import NewDelivery, Touch
 from services.nurture.domain.facts import Lane
-from services.nurture.metrics import Metrics
-from services.nurture.store import outbox as store_facts
-from services.nurture.store.outbox import Fact
 from shared import clock, log
-from shared.db.transient import is_transient
-from shared.errors import Permanent, Transient
-from shared.events.envelope import KAFKA_HEADERS, encode, make_event
+from shared.db.facts import Fact
+from shared.events.envelope import encode, make_event
 from shared.events.identity import Identity, partition_key
 from shared.events.types import ContactTouched, Followup
-from shared.kafka.producer import Producer, too_large
-from shared.kafka.records import Outgoing
-from shared.kafka.topics import Topics
-from shared.pause import pause, pause_for_either
 
 SOURCE: Final = "/nurture"
 _LOG = log.get(__name__)
@@ -109,75 +95,3 @@ class FactMaker:
             trust="trusted",
         )
         return Fact(identifier, partition_key(subject, self.key_secret), encode(event), lane)
-
-
-class FactPublisher:
-    """Publishes the outbox. Of all processes one does, holding an advisory lock, so that order is kept."""
-
-    def __init__(self, engine: AsyncEngine, producer: Producer, topics: Topics, metrics: Metrics) -> None:
-        """Nothing happens before `run`."""
-        self._engine = engine
-        self._producer = producer
-        self._topic: Mapping[Lane, str] = {"live": topics.events, "bulk": topics.events_bulk}
-        self._metrics = metrics
-        self._new = asyncio.Event()
-        self._urgent = asyncio.Event()
-
-    def wake(self, *, urgent: bool = False) -> None:
-        """There are new facts; `urgent` ones, or the end, wait for no others."""
-        self._new.set()
-        if urgent:
-            self._urgent.set()
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Publish until `stopping`, then what is left, if Kafka takes it."""
-        while not stopping.is_set():
-            try:
-                async with self._engine.connect() as connection:
-                    conn = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    if await store_facts.become_publisher(conn):
-                        try:
-                            await self._publish(conn, stopping)
-                        finally:
-                            await connection.invalidate()  # the lock ends with its connection, not with our use of it
-            except Exception as error:
-                if not (isinstance(error, Transient) or is_transient(error)):
-                    raise
-                _LOG.warning("facts_wait", reason=type(error).__name__)
-            await pause(stopping, _AGAIN_S)
-
-    async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
-        while True:
-            ending = stopping.is_set()
-            self._new.clear()
-            self._urgent.clear()
-            facts = await store_facts.oldest(conn, _AT_ONCE)
-            if facts:
-                await self._send(conn, facts)
-            if ending:
-                return
-            if len(facts) < _AT_ONCE:
-                await pause_for_either(stopping, self._new, _REST_S)
-                if self._new.is_set():
-                    await pause_for_either(stopping, self._urgent, _GATHER_S)
-
-    async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
-        """Publish, and only then forget. One that Kafka can never take is parked, and its neighbours go on."""
-        outgoing = [Outgoing(self._topic[fact.lane], fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
-        try:
-            if any(too_large(each) for each in outgoing):
-                raise Permanent("larger than a Kafka message may be")
-            await self._producer.send_all(outgoing)
-        except Exception as error:
-            if isinstance(error, Transient) or is_transient(error):
-                raise
-            if len(facts) > 1:
-                for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):
-                    await self._send(conn, some)
-                return
-            _LOG.exception("fact_parked", fact=str(facts[0].id))
-            reason = str(error) if isinstance(error, Permanent) else type(error).__name__
-            await store_facts.park(conn, facts[0].id, reason)
-            return
-        await store_facts.forget(conn, [fact.id for fact in facts])
-        self._metrics.facts.inc(len(facts))

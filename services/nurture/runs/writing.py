@@ -15,8 +15,8 @@ from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
 from services.nurture.store import deliveries as store_deliveries
 from services.nurture.store import enrolments as store
-from services.nurture.store import outbox as store_facts
-from services.nurture.store.outbox import Fact
+from shared.db import facts as store_facts
+from shared.db.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)

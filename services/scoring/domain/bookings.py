@@ -45,6 +45,16 @@ def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booki
     return _valued(state, new.lead, new.customer, model.version, model), booked
 
 
+def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, list[Booking]]:
+    """The state with what time alone has changed by `now`, and the bookings of it. `model` has valued it before."""
+    moved = msgspec.structs.replace(state, swept=max(state.swept, now))
+    new = value(moved, model, moved.as_of)
+    lead = Booking("lead", "time", new.lead - state.lead, model.version)
+    customer = Booking("customer", "time", new.customer - state.customer, model.version)
+    booked = [each for each in (lead, customer) if each.amount]
+    return _valued(moved, new.lead, new.customer, model.version, model), booked
+
+
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.tiers) if state.paid_orders else NONE
     return msgspec.structs.replace(state, lead=lead, customer=customer, model=version, tier=has)
@@ -53,11 +63,13 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
 def _customer(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:
     """The customer value after the event; books how it came about.
 
-    Of events only orders move it: what time alone changes is booked with the next one, or by the daily sweep.
+    Of events only orders move it: what time alone changes is booked with the next one, or by the daily sweep
+    (`contact.aged` is the sweep's own).
     """
     running = after.customer
     other_model = before.model != model.version
-    if not merged and not other_model and after.past == before.past and after.days is before.days:
+    aged = after.swept != before.swept
+    if not merged and not other_model and not aged and after.past == before.past and after.days is before.days:
         return running
 
     def step(factor: str, new: int) -> None:

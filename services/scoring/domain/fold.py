@@ -18,6 +18,7 @@ from services.scoring.domain.trust import believed, happened, proves_address, ro
 from shared.events.envelope import Event
 from shared.events.types import (
     ConsentChanged,
+    ContactAged,
     ContactIdentified,
     ContactTouched,
     EngagementRecorded,
@@ -168,6 +169,12 @@ def _touched(
         changes["touched"] = later(state.touched, at)
 
 
+def _aged(
+    state: ContactState, _event: Event, _data: ContactAged, _half_lives: HalfLives, at: float, changes: dict[str, Any]
+) -> None:
+    changes["swept"] = max(state.swept, at)
+
+
 def _consented(
     state: ContactState, event: Event, data: ConsentChanged, _half_lives: HalfLives, _at: float, changes: dict[str, Any]
 ) -> None:
@@ -193,6 +200,7 @@ _RULES: Final[Mapping[type, _Rule]] = {
     ContactTouched: _touched,
     ConsentChanged: _consented,
     FeedbackGiven: _said,
+    ContactAged: _aged,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from shared.events.envelope import Event
 from shared.events.types import (
     LIKELY_HUMAN,
+    ContactAged,
     ContactTouched,
     EngagementRecorded,
     Followup,
@@ -28,7 +29,9 @@ def robot(data: Any) -> bool:
 
 def believed(event: Event, data: Any) -> bool:
     """Whether it counts as what it says: no stranger's word is a payment or stops the clock of a lead."""
-    return event.trust == "trusted" or not isinstance(data, PurchaseCompleted | PurchaseRefunded | ContactTouched)
+    return event.trust == "trusted" or not isinstance(
+        data, PurchaseCompleted | PurchaseRefunded | ContactTouched | ContactAged
+    )
 
 
 def proves_address(event: Event, data: Any) -> bool:

@@ -20,11 +20,10 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
-from services.ingest.domain.cloud_events import OURS
 from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.domain.segment.messages import TYPES as CALLS
 from services.ingest.domain.segment.names import NAMES
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, OURS
 from shared.secrets import ensure_state_secrets
 from tests.integration.ingest.test_api import running as running_in_process
 from tests.malformed.target import Record, Target, running_target

@@ -11,10 +11,10 @@ from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import PATIENCE_S, Accepted, Answered, Deferred, Impossible, NotSent, Outcome
 from services.nurture.metrics import make_metrics
-from services.nurture.outbox.publisher import FactPublisher
-from services.nurture.store import outbox
-from services.nurture.store.outbox import Fact
 from shared.clock import new_id
+from shared.db import facts as outbox
+from shared.db.facts import Fact
+from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import MAX_MESSAGE_BYTES, Topics
 from tests.support.deliveries import Rows, delivering, rows_of
@@ -110,7 +110,7 @@ async def test_facts_stay_until_kafka_has_acknowledged_them_and_one_that_it_can_
     async with rows.engine.begin() as conn:
         await outbox.insert(conn, [large, *small])
     producer = Producer("127.0.0.1:9", client_id="of-this-test")  # nobody listens there
-    publisher = FactPublisher(rows.engine, producer, Topics(), make_metrics(CollectorRegistry()))
+    publisher = FactPublisher(rows.engine, producer, Topics(), make_metrics(CollectorRegistry()).facts, lock=1)
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run(stopping))

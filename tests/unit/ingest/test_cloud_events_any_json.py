@@ -3,8 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.cloud_events import OURS, from_headers, read_cloud_event
-from shared.events.types import DATA_TYPES
+from services.ingest.domain.cloud_events import from_headers, read_cloud_event
+from shared.events.types import DATA_TYPES, OURS
 from tests.unit.ingest.any_json import CALM, TEXTS, TIMES, goes_on, having, outcome
 from tests.unit.ingest.nearly_right import DATA, TYPED
 

@@ -1,4 +1,4 @@
-"""SQL on the outbox of facts."""
+"""SQL on an outbox: events of a service's own, rows of the transaction that made them true (table `facts`)."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.facts import Lane
+from shared.db.halts import Lane
 
 
 class Fact(NamedTuple):
@@ -19,7 +19,6 @@ class Fact(NamedTuple):
     lane: Lane = "live"
 
 
-_PUBLISHER: Final = 0x46_48_4E_46  # "FHNF": all processes must agree on it
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
 _INSERT: Final = sa.text("""
     INSERT INTO facts (id, key, value, lane)
@@ -30,9 +29,9 @@ _PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id"
 _FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-async def become_publisher(conn: AsyncConnection) -> bool:
-    """Whether this connection is now the one that publishes, until it closes."""
-    return bool((await conn.execute(_LOCK, {"lock": _PUBLISHER})).scalar_one())
+async def become_publisher(conn: AsyncConnection, lock: int) -> bool:
+    """Whether this connection is now the one that publishes, until it closes. All processes agree on `lock`."""
+    return bool((await conn.execute(_LOCK, {"lock": lock})).scalar_one())
 
 
 async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:

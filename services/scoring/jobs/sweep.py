@@ -1,0 +1,124 @@
+"""Once a day: what time alone changes of the values, booked beside the live traffic.
+
+Where it brings a contact to another tier an event is told, `contact.aged`, and the values are brought up to date by its
+fold, so that nurture hears of it as of anything else. Everybody else is booked here, silently.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.scoring.domain import bookings
+from services.scoring.domain.contact import ContactState
+from services.scoring.facts import FactMaker
+from services.scoring.models import InForce
+from services.scoring.store import batch as store
+from services.scoring.store import sweep
+from services.scoring.store.batch import BookingRow
+from services.scoring.store.sweep import LINES, Place
+from shared import log
+from shared.backoff import exponential
+from shared.db import facts as outbox
+from shared.db.transient import is_transient
+from shared.events.identity import Identity
+from shared.events.types import ContactAged
+from shared.pause import pause
+
+_LOG = log.get(__name__)
+_AT_ONCE: Final = 500  # contacts in one transaction: a live batch waits for at most one such
+_LOOK_AGAIN_S: Final = 60.0
+
+
+class Sweeping:
+    """The job, and what it has come to."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        models: InForce,
+        facts: FactMaker,
+        clock: Callable[[], datetime],
+        registry: CollectorRegistry,
+    ) -> None:
+        """`clock` says which day it is, in UTC."""
+        self._engine = engine
+        self._models = models
+        self._facts = facts
+        self._clock = clock
+        self._seen = Counter(
+            "firsthour_contacts_swept", "Contacts whose values the daily sweep looked at.", registry=registry
+        )
+        self._failed = Counter(
+            "firsthour_contacts_not_swept", "Contacts that the daily sweep could not value.", registry=registry
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until stopped. Half of the time is left to the live traffic."""
+        loop, attempt = asyncio.get_running_loop(), 0
+        while not stopping.is_set():
+            before = loop.time()
+            try:
+                more = await self.step()
+                attempt = 0
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                _LOG.warning("sweep_waits", reason=log.reason(error))
+                await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
+                attempt += 1
+                continue
+            await pause(stopping, max(0.005, loop.time() - before) if more else _LOOK_AGAIN_S)
+
+    async def step(self, at_once: int = _AT_ONCE) -> bool:
+        """Sweep some contacts; whether there are more today. Where it stands is kept: a crash costs one step."""
+        now = self._clock()
+        async with self._engine.begin() as conn:
+            await self._models.refresh(conn)
+            place = await sweep.place(conn, now.date())
+            if place is None or place.done:
+                return False
+            customers = self._models.model.customer is not None
+            ids = await sweep.following(conn, place.after, at_once, customers=customers)
+            if ids:
+                await self._sweep(conn, await sweep.lock(conn, ids), now)
+            done = len(ids) < at_once
+            await sweep.move(conn, now.date(), Place(ids[-1] if ids else place.after, done))
+        self._seen.inc(len(ids))
+        if done:
+            _LOG.info("swept", day=str(now.date()))
+        return not done
+
+    async def _sweep(self, conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
+        model = self._models.model
+        moved: list[ContactState] = []
+        booked: list[BookingRow] = []
+        facts: list[outbox.Fact] = []
+        for state in states:
+            if state.model != model.version:
+                continue  # due to be valued anew, by another job
+            try:
+                aged, changes = bookings.aged(state, model, now.timestamp())
+            except Exception as error:  # noqa: BLE001 - its neighbours go on
+                self._failed.inc()
+                _LOG.error("contact_not_swept", contact_id=str(state.id), error=type(error).__name__)
+                continue
+            if aged.tier != state.tier:
+                data = ContactAged(identity=Identity(contact_id=state.id), tier=aged.tier or None)
+                facts.append(self._facts.about(state.id, "contact.aged", data, now, "bulk"))
+            elif changes:
+                moved.append(aged)
+                booked += [
+                    BookingRow(
+                        state.id, state.id, LINES[each.account], each.account, each.factor, each.amount, each.model, now
+                    )
+                    for each in changes
+                ]
+        if moved:
+            await store.update_contacts(conn, moved, now)
+            await sweep.book(conn, booked)
+        await outbox.insert(conn, facts)

@@ -1,0 +1,107 @@
+"""Publishes what a service did as events: a fact is a row of the transaction that made it true, published after it.
+
+What a crash left is swept up afterwards. The event's id is the row's id, so publishing it twice is still one event.
+What is urgent goes at once, in the live lane; what is history is gathered, and goes behind the leads, in the bulk lane.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared import log
+from shared.db import facts as store
+from shared.db.facts import Fact
+from shared.db.transient import is_transient
+from shared.errors import Permanent, Transient
+from shared.events.envelope import KAFKA_HEADERS
+from shared.kafka.producer import Producer, too_large
+from shared.kafka.records import Outgoing
+from shared.kafka.topics import Topics
+from shared.pause import pause, pause_for_either
+
+if TYPE_CHECKING:
+    from shared.db.halts import Lane
+
+_LOG = log.get(__name__)
+_AT_ONCE: Final = 2000
+_GATHER_S: Final = 0.5  # for so long, what is not urgent waits for more of it
+_REST_S: Final = 1.0  # between looks for the facts of other processes
+_AGAIN_S: Final = 1.0
+
+
+class FactPublisher:
+    """Publishes the outbox. Of all processes one does, holding an advisory lock, so that order is kept."""
+
+    def __init__(
+        self, engine: AsyncEngine, producer: Producer, topics: Topics, published: Counter, *, lock: int
+    ) -> None:
+        """Nothing happens before `run`. `lock`: the number of the advisory lock, the service's own."""
+        self._lock = lock
+        self._engine = engine
+        self._producer = producer
+        self._topic: Mapping[Lane, str] = {"live": topics.events, "bulk": topics.events_bulk}
+        self._published = published
+        self._new = asyncio.Event()
+        self._urgent = asyncio.Event()
+
+    def wake(self, *, urgent: bool = False) -> None:
+        """There are new facts; `urgent` ones, or the end, wait for no others."""
+        self._new.set()
+        if urgent:
+            self._urgent.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Publish until `stopping`, then what is left, if Kafka takes it."""
+        while not stopping.is_set():
+            try:
+                async with self._engine.connect() as connection:
+                    conn = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    if await store.become_publisher(conn, self._lock):
+                        try:
+                            await self._publish(conn, stopping)
+                        finally:
+                            await connection.invalidate()  # the lock ends with its connection, not with our use of it
+            except Exception as error:
+                if not (isinstance(error, Transient) or is_transient(error)):
+                    raise
+                _LOG.warning("facts_wait", reason=type(error).__name__)
+            await pause(stopping, _AGAIN_S)
+
+    async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
+        while True:
+            ending = stopping.is_set()
+            self._new.clear()
+            self._urgent.clear()
+            facts = await store.oldest(conn, _AT_ONCE)
+            if facts:
+                await self._send(conn, facts)
+            if ending:
+                return
+            if len(facts) < _AT_ONCE:
+                await pause_for_either(stopping, self._new, _REST_S)
+                if self._new.is_set():
+                    await pause_for_either(stopping, self._urgent, _GATHER_S)
+
+    async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
+        """Publish, and only then forget. One that Kafka can never take is parked, and its neighbours go on."""
+        outgoing = [Outgoing(self._topic[fact.lane], fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
+        try:
+            if any(too_large(each) for each in outgoing):
+                raise Permanent("larger than a Kafka message may be")
+            await self._producer.send_all(outgoing)
+        except Exception as error:
+            if isinstance(error, Transient) or is_transient(error):
+                raise
+            if len(facts) > 1:
+                for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):
+                    await self._send(conn, some)
+                return
+            _LOG.exception("fact_parked", fact=str(facts[0].id))
+            reason = str(error) if isinstance(error, Permanent) else type(error).__name__
+            await store.park(conn, facts[0].id, reason)
+            return
+        await store.forget(conn, [fact.id for fact in facts])
+        self._published.inc(len(facts))

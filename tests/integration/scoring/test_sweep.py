@@ -1,0 +1,109 @@
+"""Once a day the stored values follow time, in one booking a contact, and a tier that is lost is told."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.scoring.config import load_scoring
+from services.scoring.domain.learnt import customer_parameters, version_of
+from services.scoring.facts import FactMaker
+from services.scoring.jobs.sweep import Sweeping
+from services.scoring.models import InForce
+from services.scoring.store import models as store
+from services.scoring.store.models import StoredModel
+from shared.clock import new_id, utc_now
+from shared.kafka.topics import create_topics
+from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.waiting import until
+from tests.unit.scoring.builders import a_lead, a_purchase, an_engagement
+from tests.unit.scoring.customer.test_value import CUSTOMERS
+
+_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
+        await create_topics(kafka, world.topics, partitions=3, replication=1)
+        yield world
+
+
+async def learn(world: World) -> None:
+    """Put a customer model in force."""
+    parameters = customer_parameters(CUSTOMERS.purchases, CUSTOMERS.spend, CUSTOMERS.cuts)
+    version, now = version_of("customer", parameters), utc_now()
+    async with world.engine.begin() as conn:
+        await store.add(conn, StoredModel(version, "customer", "challenger", parameters, {}, 9, now, now, None, ""))
+        await store.choose(conn, "customer", version, now)
+
+
+async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -> None:
+    await learn(world)
+    begin = utc_now()
+    async with scoring(world):
+        for n in range(5):
+            who = {"email": f"p{n}@example.com"}
+            await world.tell(a_lead(at=begin, event=f"l{n}", **who), an_engagement(at=begin, event=f"e{n}", **who))
+        # Past margin 420.00, and a few more to come: silver from 500.00 on, until they do not come.
+        await world.tell(a_purchase(email="c@example.com", amount="1200.00", at=begin))
+        await world.settled()
+        (customer,) = await world.rows("SELECT id, customer_value FROM contacts WHERE stage = 'customer'")
+        (before,) = await world.rows("SELECT sum(lead_value) AS lead FROM contacts")
+
+        now, registry = [begin], CollectorRegistry()
+        models = InForce(load_scoring(CONFIG))
+        job = Sweeping(world.engine, models, FactMaker(b"s", new_id), lambda: now[0], registry)
+        for days in (1, 2, 3):
+            now[0] = begin + days * _DAY
+            while await job.step(at_once=2):
+                pass
+            assert not await job.step(), "once a day"
+        await world.books_balance()
+        (after,) = await world.rows("SELECT sum(lead_value) AS lead FROM contacts")
+        assert 0 < after.lead < before.lead
+        swept = "SELECT contact_id FROM bookings WHERE event_id = contact_id AND account = 'lead' AND factor = 'time'"
+        assert len(await world.rows(swept)) == 5, "one for each contact, however many days"
+        assert registry.get_sample_value("firsthour_contacts_swept_total") == 18
+
+        now[0] = begin + 900 * _DAY
+        assert customer.customer_value > 50_000
+        told = world.sent
+        while await job.step(at_once=2):
+            pass
+        world.sent += 1  # the service publishes it, and hears it as any other event
+
+        async def gone() -> bool:
+            return bool(await world.rows("SELECT 1 FROM contacts WHERE stage = 'customer' AND customer_value < 45000"))
+
+        await until(gone, 30)
+        await world.books_balance()
+        (update,) = [each for each in await world.updates(told + 1) if b"contact.aged" in bytes(each.data.event)]
+        assert (update.data.contact.id, update.data.contact.tier) == (customer.id, "bronze")
+        assert update.data.before.customer > update.data.after.customer
+        assert {each.factor for each in update.data.bookings} == {"time"}
+        assert await world.one("SELECT count(*) FROM facts") == 0
+
+
+async def test_a_sweep_that_was_cut_short_goes_on_where_it_stood(world: World) -> None:
+    begin = utc_now()
+    async with scoring(world):
+        for n in range(6):
+            await world.tell(a_lead(at=begin, event=f"l{n}", email=f"p{n}@example.com"))
+        await world.settled()
+    jobs = [
+        Sweeping(
+            world.engine,
+            InForce(load_scoring(CONFIG)),
+            FactMaker(b"s", new_id),
+            lambda: begin + _DAY,
+            CollectorRegistry(),
+        )
+        for _ in range(2)
+    ]
+    assert await jobs[0].step(at_once=4)
+    assert not await jobs[1].step(at_once=4)
+    assert await world.one("SELECT count(*) FROM bookings WHERE event_id = contact_id") == 6
+    await world.books_balance()

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api.models import routes as model_routes
-from services.scoring.api.routes import routes
+from services.scoring.api import claims, contacts, queue
+from services.scoring.api import models as learnt
+from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
 from services.scoring.figures import look
@@ -67,14 +68,20 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         install_api_page(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token())
-        app.include_router(routes(engine, models, tokens))
-        app.include_router(model_routes(engine, models, tokens))
         revaluing = Revaluing(engine, models, utc_now, new_id, registry)
         refitting = Refitting(engine, settings, utc_now, metrics.outcomes, registry)
         given = settings.key_secret
         secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
         facts = FactMaker(secret.encode(), new_id)
         publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=PUBLISHER)
+        claiming = Claiming(engine, facts, new_id)
+        for router in (
+            contacts.routes(engine, models, tokens),
+            queue.routes(engine, models, tokens),
+            claims.routes(engine, models, claiming, tokens),
+            learnt.routes(engine, models, tokens),
+        ):
+            app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)
         yield Service(
             tokens.first(app),
@@ -87,6 +94,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                 "refitting": refitting.run,
                 "sweeping": sweeping.run,
                 "facts": publisher.run,
+                "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
                 "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
             },
         )

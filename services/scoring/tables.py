@@ -161,6 +161,30 @@ sweeps = sa.Table(
     sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("contact_id", UUID, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True)),
+    sa.Column("ended", sa.Text),
+    sa.Column("snoozed_until", sa.DateTime(timezone=True)),
+    sa.Column(
+        "told", sa.Boolean, nullable=False, server_default=sa.true()
+    ),  # false: `contact.released` is still to come
+    sa.CheckConstraint("(ended_at IS NULL) = (ended IS NULL)", name="ended_has_a_reason"),
+    sa.CheckConstraint("ended IN ('released', 'expired', 'snoozed', 'merged')", name="ended_known"),
+    sa.CheckConstraint("(ended = 'snoozed') = (snoozed_until IS NOT NULL)", name="snoozed_until_when"),
+    sa.CheckConstraint("until > since", name="lasts"),
+)
+sa.Index("claims_one_holder", claims.c.contact_id, unique=True, postgresql_where=claims.c.ended_at.is_(None))
+sa.Index("claims_contact", claims.c.contact_id)
+sa.Index("claims_until", claims.c.until, postgresql_where=claims.c.ended_at.is_(None))
+sa.Index("claims_untold", claims.c.id, postgresql_where=sa.text("NOT told"))
+
 bookings = sa.Table(
     "bookings",
     metadata,

@@ -74,6 +74,25 @@ _MERGE = (
         FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
         WHERE b.contact_id = n.loser
     """),
+    # Of all open claims on what is one contact now the oldest stays; nobody is left with two holders, nor with none.
+    sa.text("""
+        WITH mine AS (
+            SELECT k.id, row_number() OVER (
+                PARTITION BY coalesce(n.survivor, k.contact_id) ORDER BY k.since, k.id
+            ) AS place
+            FROM claims k LEFT JOIN unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+                ON k.contact_id = n.loser
+            WHERE k.ended_at IS NULL
+                AND (n.loser IS NOT NULL OR k.contact_id = ANY(CAST(:survivors AS uuid[])))
+        )
+        UPDATE claims k SET ended_at = statement_timestamp(), ended = 'merged', told = false
+        FROM mine WHERE k.id = mine.id AND mine.place > 1
+    """),
+    sa.text("""
+        UPDATE claims AS k SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE k.contact_id = n.loser
+    """),
     sa.text("""
         UPDATE events AS e SET contact_id = n.survivor
         FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)

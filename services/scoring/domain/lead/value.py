@@ -45,6 +45,12 @@ def value(of: Parts) -> int:
     return min(MAX_MINOR, round(conversion(of) * of.revenue)) - of.cost
 
 
+def at_once(state: ContactState, model: Model) -> float:
+    """P(conversion) x expected revenue: what was spent to get the lead is sunk and does not rank it."""
+    of = parts(state, model, state.as_of)
+    return conversion(of) * of.revenue
+
+
 def prior(state: ContactState, model: Model) -> float:
     """What the source that brought it says, in log-odds."""
     odds, lead = model.source(state.source).log_odds, model.lead

@@ -1,0 +1,144 @@
+"""Taking somebody on: claims over HTTP. Each needs a token with the scope `operate`."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.api.queue import ranked_now
+from services.scoring.claiming import Claiming, Held
+from services.scoring.models import InForce
+from services.scoring.store import claims as store
+from services.scoring.store.claims import Claim
+from shared.clock import utc_now
+from shared.http.auth import Tokens
+from shared.http.problems import FieldError, Problem
+from shared.http.queries import without_nul
+
+_TRIED: Final = 200  # of the top of the queue, before it counts as taken whole
+_LONGEST_SNOOZE: Final = timedelta(days=90)
+Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
+class ClaimIn(BaseModel):
+    """Who takes somebody on."""
+
+    who: Who
+
+
+class SnoozeIn(BaseModel):
+    """Until when the contact is not shown; one of the two."""
+
+    until: datetime | None = None
+    minutes: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+
+
+class ClaimOut(BaseModel):
+    """A claim. `ended_at` is null while somebody has the contact."""
+
+    id: UUID
+    contact_id: UUID
+    who: str
+    since: datetime
+    until: datetime
+    ended_at: datetime | None
+    ended: Literal["released", "expired", "snoozed", "merged"] | None
+    snoozed_until: datetime | None
+
+
+def routes(engine: AsyncEngine, models: InForce, claiming: Claiming, tokens: Tokens) -> APIRouter:
+    """The routes."""
+    router = APIRouter(prefix="/v1", tags=["claims"], dependencies=[Depends(tokens.operate), Depends(without_nul)])
+
+    @router.post("/queue/claim-next", responses={404: {"description": "nobody is waiting whom no one has"}})
+    async def claim_next(body: ClaimIn) -> ClaimOut:
+        """Take on whoever is at the top of the queue in this moment."""
+        now = utc_now()
+        async with engine.connect() as conn:
+            ranked = await ranked_now(conn, models.model, now, _TRIED)
+        claim = await claiming.first_of([each.stored.state.id for each in ranked], body.who, now)
+        if claim is None:
+            raise Problem(404, "Nobody is waiting whom no one has")
+        return _out(claim)
+
+    @router.post("/contacts/{contact_id}/claim", responses={409: {"description": "somebody else has the contact"}})
+    async def claim(contact_id: UUID, body: ClaimIn) -> ClaimOut:
+        """Take a contact on. Who has it already gets the same claim again."""
+        found = await claiming.claim(contact_id, body.who, utc_now())
+        if found is None:
+            raise Problem(404, "There is no such contact")
+        if isinstance(found, Held):
+            by = found.by
+            raise Problem(
+                409,
+                f"{by.who} has this contact since {by.since.isoformat(timespec='seconds')}",
+                f"Until {by.until.isoformat(timespec='seconds')}, unless it is given back before.",
+            )
+        return _out(found)
+
+    @router.post("/claims/{claim_id}/extend", responses={409: {"description": "the claim has ended"}})
+    async def extend(claim_id: UUID) -> ClaimOut:
+        """Begin the claim's 20 minutes anew."""
+        return _out(await _done(engine, claim_id, await claiming.extend(claim_id, utc_now())))
+
+    @router.post("/claims/{claim_id}/release", responses={409: {"description": "the claim has ended"}})
+    async def release(claim_id: UUID) -> ClaimOut:
+        """Give the contact back."""
+        return _out(await _done(engine, claim_id, await claiming.end(claim_id, utc_now()), again="released"))
+
+    @router.post("/claims/{claim_id}/snooze", responses={409: {"description": "the claim has ended"}})
+    async def snooze(claim_id: UUID, body: SnoozeIn) -> ClaimOut:
+        """Give the contact back, and see it again in the queue only then."""
+        now = utc_now()
+        until = _until(body, now)
+        return _out(await _done(engine, claim_id, await claiming.end(claim_id, now, until), again="snoozed"))
+
+    return router
+
+
+def _until(body: SnoozeIn, now: datetime) -> datetime:
+    """When a snooze ends. Raises Problem."""
+    until = body.until
+    if (until is None) == (body.minutes is None):
+        raise Problem(
+            422, "The request has wrong fields", errors=[FieldError("/until", "say one of `until` and `minutes`")]
+        )
+    if body.minutes is not None:
+        until = now + min(_LONGEST_SNOOZE, timedelta(minutes=min(body.minutes, 1e6)))
+    if until is None or until.tzinfo is None or not now < until <= now + _LONGEST_SNOOZE:
+        raise Problem(
+            422,
+            "The request has wrong fields",
+            errors=[FieldError("/until", "must be a time with its zone, within the next 90 days")],
+        )
+    return until
+
+
+async def _done(engine: AsyncEngine, claim_id: UUID, claim: Claim | None, again: str = "") -> Claim:
+    """The claim that something was done with. What was done with it before is done. Raises Problem 404 and 409."""
+    if claim is not None:
+        return claim
+    async with engine.connect() as conn:
+        was = await store.one(conn, claim_id)
+    if was is None:
+        raise Problem(404, "There is no such claim")
+    if was.ended is not None and was.ended == again:
+        return was
+    how = {"released": "was given back", "snoozed": "was put off", "merged": "ended by a merge"}
+    raise Problem(409, f"This claim {how.get(was.ended or '', 'has run out')}", "Claim the contact anew.")
+
+
+def _out(claim: Claim) -> ClaimOut:
+    return ClaimOut(
+        id=claim.id,
+        contact_id=claim.contact_id,
+        who=claim.who,
+        since=claim.since,
+        until=claim.until,
+        ended_at=claim.ended_at,
+        ended=claim.ended,  # type: ignore[arg-type]  # the schema knows no other
+        snoozed_until=claim.snoozed_until,
+    )

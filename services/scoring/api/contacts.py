@@ -1,0 +1,192 @@
+"""The read API of scoring: contacts, and why they are worth what they are."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.api.shapes import Amount, Contact, amount, shown
+from services.scoring.domain.identity import named
+from services.scoring.models import InForce
+from services.scoring.store import reads
+from services.scoring.store.reads import StoredContact
+from shared.events.identity import Identity, normalise_email, normalise_phone
+from shared.http.auth import Tokens
+from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
+from shared.http.problems import FieldError, Problem
+from shared.http.queries import without_nul
+
+_FIRST: Final = UUID(int=0)
+_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST_LINE: Final = 32767  # a smallint
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str | None, Query(max_length=500)]
+
+
+class Contacts(BaseModel):
+    """A page of contacts."""
+
+    items: list[Contact]
+    next: str | None = None
+
+
+class BookingItem(BaseModel):
+    """One change of a value. All of an account's bookings sum to its value.
+
+    `event_type` is null where no event made it (the model changed), or where its event is no longer stored.
+    """
+
+    account: str
+    factor: str
+    amount: Amount
+    model: str
+    time: datetime
+    event_id: UUID
+    event_type: str | None
+
+
+class Bookings(BaseModel):
+    """A page of bookings."""
+
+    items: list[BookingItem]
+    next: str | None = None
+
+
+class EventItem(BaseModel):
+    """One event of a contact, as it came."""
+
+    id: UUID
+    type: str
+    time: datetime
+    body: dict[str, Any]
+
+
+class Events(BaseModel):
+    """A page of events."""
+
+    items: list[EventItem]
+    next: str | None = None
+
+
+def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
+    """The routes; each needs a token with the scope `read`."""
+    router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
+
+    @router.get("/contacts")
+    async def contacts(
+        email: str | None = None,
+        phone: str | None = None,
+        user_id: str | None = None,
+        source: Annotated[str, Query(description="whose user_id it is")] = "",
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Contacts:
+        """Find a contact by an identity, or list all."""
+        keys = _keys(email, phone, user_id, source)
+        async with engine.connect() as conn:
+            if keys:
+                found = await reads.by_keys(conn, keys)
+                return Contacts(items=[shown(found, models.model)] if found is not None else [])
+            after = _uuid(_parts(cursor, 1)[0]) if cursor else _FIRST
+            page = await reads.page(conn, after, limit)
+        following = encode_cursor([str(page[-1].state.id)]) if len(page) == limit else None
+        return Contacts(items=[shown(each, models.model) for each in page], next=following)
+
+    @router.get("/contacts/{contact_id}")
+    async def contact(contact_id: UUID) -> Contact:
+        """One contact; an id that was merged away leads to the contact it is part of now."""
+        async with engine.connect() as conn:
+            return shown(_there(await reads.by_id(conn, contact_id)), models.model)
+
+    @router.get("/contacts/{contact_id}/bookings")
+    async def bookings(contact_id: UUID, cursor: Cursor = None, limit: Limit = 200) -> Bookings:
+        """Why it is worth what it is: every change of its values."""
+        after = (_BEGINNING, _FIRST, -1)
+        if cursor:
+            time, event, line = _parts(cursor, 3)
+            after = (cursor_time(time), _uuid(event), _line(line))
+        async with engine.connect() as conn:
+            found = _there(await reads.by_id(conn, contact_id))
+            page = await reads.bookings(conn, found.state.id, after, limit)
+        last = page[-1] if len(page) == limit else None
+        return Bookings(
+            items=[
+                BookingItem(
+                    account=each.booking.account,
+                    factor=each.booking.factor,
+                    amount=amount(each.booking.amount, models.model),
+                    model=each.booking.model,
+                    time=each.time,
+                    event_id=each.event_id,
+                    event_type=each.event_type,
+                )
+                for each in page
+            ],
+            next=encode_cursor([last.time.isoformat(), str(last.event_id), last.line]) if last else None,
+        )
+
+    @router.get("/contacts/{contact_id}/events")
+    async def events(contact_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> Events:
+        """What happened, in order."""
+        after = (_BEGINNING, _FIRST)
+        if cursor:
+            time, event = _parts(cursor, 2)
+            after = (cursor_time(time), _uuid(event))
+        async with engine.connect() as conn:
+            found = _there(await reads.by_id(conn, contact_id))
+            page = await reads.events(conn, found.state.id, after, limit)
+        last = page[-1] if len(page) == limit else None
+        return Events(
+            items=[
+                EventItem(id=each.id, type=each.type, time=each.time, body=msgspec.json.decode(each.body))
+                for each in page
+            ],
+            next=encode_cursor([last.time.isoformat(), str(last.id)]) if last else None,
+        )
+
+    return router
+
+
+def _there(found: StoredContact | None) -> StoredContact:
+    if found is None:
+        raise Problem(404, "There is no such contact")
+    return found
+
+
+def _keys(email: str | None, phone: str | None, user_id: str | None, source: str) -> list[str]:
+    """The keys of the identity that is asked for: what a trusted sender calls a user id before what a stranger does."""
+    try:
+        who = Identity(
+            email=None if email is None else normalise_email(email),
+            phone=None if email is not None or phone is None else normalise_phone(phone),
+            user_id=user_id if email is None and phone is None else None,
+        )
+    except ValueError as error:
+        field = "/query/email" if email is not None else "/query/phone"
+        raise Problem(422, "The request has wrong fields", errors=[FieldError(field, str(error))]) from None
+    of = f"/sources/{source.removeprefix('/sources/')}"
+    return [*named(who, of, "trusted").keys, *named(who, of, "public").keys]
+
+
+def _parts(cursor: str, count: int) -> list[str | int]:
+    parts = decode_cursor(cursor)
+    if len(parts) != count:
+        raise wrong_cursor()
+    return parts
+
+
+def _uuid(part: str | int) -> UUID:
+    try:
+        return UUID(str(part))
+    except ValueError:
+        raise wrong_cursor() from None
+
+
+def _line(part: str | int) -> int:
+    if not isinstance(part, int) or not 0 <= part <= _LAST_LINE:
+        raise wrong_cursor()
+    return part

@@ -1,0 +1,133 @@
+"""Who has whom: a claim is taken, made longer, given back, put off, or runs out; each is told as an event.
+
+A claim lasts for a fixed time, without any heartbeat: a page that is closed loses nobody for longer than that.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.scoring.facts import FactMaker
+from services.scoring.store import claims as store
+from services.scoring.store.claims import Claim
+from shared import log
+from shared.backoff import exponential
+from shared.db import facts as outbox
+from shared.db.facts import Fact
+from shared.db.transient import is_transient
+from shared.events.identity import Identity
+from shared.events.types import ContactClaimed, ContactReleased
+from shared.pause import pause
+
+LEASE: Final = timedelta(minutes=20)
+_LOG = log.get(__name__)
+_LOOK_S: Final = 2.0
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else has the contact."""
+
+    by: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """What may be done with claims; `now` comes with each call."""
+
+    engine: AsyncEngine
+    facts: FactMaker
+    new_id: Callable[[], UUID]
+
+    async def claim(self, contact_id: UUID, who: str, now: datetime) -> Claim | Held | None:
+        """Take the contact on; who has it already keeps the claim as it is. None when there is no such contact."""
+        async with self.engine.begin() as conn:
+            found = await store.survivor(conn, contact_id) or await store.survivor(conn, contact_id)
+            if found is None:
+                return None
+            return await self._claim(conn, found, who, now)
+
+    async def first_of(self, contacts: Sequence[UUID], who: str, now: datetime) -> Claim | None:
+        """Take on the first of these whom nobody has."""
+        for contact_id in contacts:
+            taken = await self.claim(contact_id, who, now)
+            if isinstance(taken, Claim) and taken.since == now:
+                return taken
+        return None
+
+    async def extend(self, claim_id: UUID, now: datetime) -> Claim | None:
+        """Begin the time of a claim anew. None when it has ended."""
+        async with self.engine.begin() as conn:
+            claim = await store.extend(conn, claim_id, now, now + LEASE)
+            if claim is not None:
+                await outbox.insert(conn, [self._claimed(claim, now)])
+            return claim
+
+    async def end(self, claim_id: UUID, now: datetime, snoozed_until: datetime | None = None) -> Claim | None:
+        """Give a contact back, or put it off until then. None when the claim has ended."""
+        reason = "released" if snoozed_until is None else "snoozed"
+        async with self.engine.begin() as conn:
+            claim = await store.end(conn, claim_id, reason, now, snoozed_until)
+            if claim is not None:
+                await outbox.insert(conn, [self._released(claim, now)])
+            return claim
+
+    async def run_out(self, now: datetime) -> int:
+        """End what has run out, and tell what merges have ended; how many."""
+        async with self.engine.begin() as conn:
+            ended = [*await store.run_out(conn, now, _AT_ONCE), *await store.untold(conn, _AT_ONCE)]
+            await outbox.insert(conn, [self._released(claim, now) for claim in ended])
+        return len(ended)
+
+    async def _claim(self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime) -> Claim | Held:
+        told = []
+        if (over := await store.run_out_of(conn, contact_id, now)) is not None:
+            told.append(self._released(over, now))
+        claim = await store.claim(conn, self.new_id(), contact_id, who, now, now + LEASE)
+        if claim is not None:
+            await outbox.insert(conn, [*told, self._claimed(claim, now)])
+            return claim
+        holder = await store.open_of(conn, contact_id)
+        if holder is None:  # given back in this moment
+            return await self._claim(conn, contact_id, who, now)
+        return holder if holder.who == who else Held(holder)
+
+    def _claimed(self, claim: Claim, now: datetime) -> Fact:
+        data = ContactClaimed(
+            identity=Identity(contact_id=claim.contact_id), claim=claim.id, who=claim.who, until=claim.until
+        )
+        return self.facts.about(claim.contact_id, "contact.claimed", data, now)
+
+    def _released(self, claim: Claim, now: datetime) -> Fact:
+        data = ContactReleased(
+            identity=Identity(contact_id=claim.contact_id),
+            claim=claim.id,
+            who=claim.who,
+            reason=claim.ended,  # type: ignore[arg-type]  # the schema knows no other
+            snoozed_until=claim.snoozed_until,
+        )
+        return self.facts.about(claim.contact_id, "contact.released", data, now)
+
+
+async def keep_claims(claiming: Claiming, clock: Callable[[], datetime], stopping: asyncio.Event) -> None:
+    """Until stopped: end what has run out."""
+    attempt = 0
+    while not stopping.is_set():
+        try:
+            while await claiming.run_out(clock()) >= _AT_ONCE:
+                pass
+            attempt = 0
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            _LOG.warning("claims_wait", reason=log.reason(error))
+            attempt += 1
+            await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
+        await pause(stopping, _LOOK_S)

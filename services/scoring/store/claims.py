@@ -1,0 +1,133 @@
+"""SQL of claims: who has whom. Every change is one compare-and-set; the schema lets nobody have two holders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_COLUMNS = "id, contact_id, who, since, until, ended_at, ended, snoozed_until"
+_SURVIVOR = sa.text("""
+    WITH RECURSIVE trail AS (
+        SELECT id, merged_into FROM contacts WHERE id = :id
+        UNION ALL
+        SELECT c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
+    )
+    SELECT id FROM trail WHERE merged_into IS NULL
+""")
+# While it is held so, no batch merges the contact away.
+_HOLD = sa.text("SELECT id FROM contacts WHERE id = :id AND merged_into IS NULL FOR SHARE")
+_CLAIM = sa.text(f"""
+    INSERT INTO claims (id, contact_id, who, since, until) VALUES (:id, :contact, :who, :now, :until)
+    ON CONFLICT (contact_id) WHERE ended_at IS NULL DO NOTHING RETURNING {_COLUMNS}
+""")  # noqa: S608 - columns of ours
+_OPEN_OF = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE contact_id = :contact AND ended_at IS NULL")  # noqa: S608
+_ONE = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE id = :id")  # noqa: S608
+_EXTEND = sa.text(f"""
+    UPDATE claims SET until = :until WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
+""")  # noqa: S608
+_END = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = :reason, snoozed_until = :snoozed_until
+    WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
+""")  # noqa: S608
+_RUN_OUT_OF = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = 'expired'
+    WHERE contact_id = :contact AND ended_at IS NULL AND until <= :now RETURNING {_COLUMNS}
+""")  # noqa: S608
+_RUN_OUT = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = 'expired' WHERE id IN (
+        SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
+    ) RETURNING {_COLUMNS}
+""")  # noqa: S608
+# A merge ends them in the batch's transaction (store/batch.py), and leaves it to somebody else to tell.
+_UNTOLD = sa.text(f"""
+    UPDATE claims SET told = true WHERE id IN (
+        SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    ) RETURNING {_COLUMNS}
+""")  # noqa: S608
+_HELD = sa.text("""
+    SELECT contact_id FROM claims WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND ended_at IS NULL AND until > :now
+    UNION
+    SELECT contact_id FROM claims WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND snoozed_until > :now
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody has a contact until `until`, or had it. `ended`: released, expired, snoozed, merged."""
+
+    id: UUID
+    contact_id: UUID
+    who: str
+    since: datetime
+    until: datetime
+    ended_at: datetime | None
+    ended: str | None
+    snoozed_until: datetime | None
+
+
+def _claim(row: Any) -> Claim | None:
+    return Claim(*row) if row is not None else None
+
+
+async def survivor(conn: AsyncConnection, contact_id: UUID) -> UUID | None:
+    """What the contact is by now, held against a merge; None when there is none. None also when a merge was faster."""
+    found = (await conn.execute(_SURVIVOR, {"id": contact_id})).scalar_one_or_none()
+    if found is None:
+        return None
+    held: UUID | None = (await conn.execute(_HOLD, {"id": found})).scalar_one_or_none()
+    return held
+
+
+async def claim(
+    conn: AsyncConnection, claim_id: UUID, contact_id: UUID, who: str, now: datetime, until: datetime
+) -> Claim | None:
+    """The new claim; None when somebody has the contact."""
+    given = {"id": claim_id, "contact": contact_id, "who": who, "now": now, "until": until}
+    return _claim((await conn.execute(_CLAIM, given)).one_or_none())
+
+
+async def open_of(conn: AsyncConnection, contact_id: UUID) -> Claim | None:
+    """The claim that has not ended."""
+    return _claim((await conn.execute(_OPEN_OF, {"contact": contact_id})).one_or_none())
+
+
+async def one(conn: AsyncConnection, claim_id: UUID) -> Claim | None:
+    """One claim, ended or not."""
+    return _claim((await conn.execute(_ONE, {"id": claim_id})).one_or_none())
+
+
+async def extend(conn: AsyncConnection, claim_id: UUID, now: datetime, until: datetime) -> Claim | None:
+    """The claim with more time; None when it has ended or run out."""
+    return _claim((await conn.execute(_EXTEND, {"id": claim_id, "now": now, "until": until})).one_or_none())
+
+
+async def end(
+    conn: AsyncConnection, claim_id: UUID, reason: str, now: datetime, snoozed_until: datetime | None = None
+) -> Claim | None:
+    """The claim as it has ended now; None when it had before, or has run out."""
+    given = {"id": claim_id, "reason": reason, "now": now, "snoozed_until": snoozed_until}
+    return _claim((await conn.execute(_END, given)).one_or_none())
+
+
+async def run_out_of(conn: AsyncConnection, contact_id: UUID, now: datetime) -> Claim | None:
+    """The contact's claim, if it has run out: it has ended now."""
+    return _claim((await conn.execute(_RUN_OUT_OF, {"contact": contact_id, "now": now})).one_or_none())
+
+
+async def run_out(conn: AsyncConnection, now: datetime, most: int) -> list[Claim]:
+    """Claims that have run out: they have ended now."""
+    return [Claim(*row) for row in await conn.execute(_RUN_OUT, {"now": now, "most": most})]
+
+
+async def untold(conn: AsyncConnection, most: int) -> list[Claim]:
+    """Claims that a merge has ended and that nobody has told of; they count as told."""
+    return [Claim(*row) for row in await conn.execute(_UNTOLD, {"most": most})]
+
+
+async def held(conn: AsyncConnection, ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Those of the contacts whom somebody has, or has put off."""
+    return set((await conn.execute(_HELD, {"ids": ids, "now": now})).scalars())

@@ -12,6 +12,9 @@ import typer
 from services.cli.backtest import backtest
 from services.cli.dead_letters import dead_letters
 from services.cli.doctor.command import doctor
+from services.cli.erase import erase
+from services.cli.explain import explain
+from services.cli.export import export
 from services.cli.importing import import_
 from services.cli.models import fit, models
 from services.cli.options import AsJson, Config, State, place, settings
@@ -233,6 +236,9 @@ app.command()(doctor)
 app.command("import")(import_)
 app.command("resume")(resume)
 app.command("status")(status)
+app.command("erase")(erase)
+app.command("explain")(explain)
+app.command("export")(export)
 app.command("refit")(fit)
 app.add_typer(models, name="models")
 topics_group.command("take-up")(take_up)

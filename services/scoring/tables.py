@@ -185,6 +185,17 @@ sa.Index("claims_contact", claims.c.contact_id)
 sa.Index("claims_until", claims.c.until, postgresql_where=claims.c.ended_at.is_(None))
 sa.Index("claims_untold", claims.c.id, postgresql_where=sa.text("NOT told"))
 
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("contact_id", UUID),
+)
+sa.Index("audit_at", audit.c.at)
+
 bookings = sa.Table(
     "bookings",
     metadata,

@@ -47,8 +47,10 @@ async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -
         for n in range(5):
             who = {"email": f"p{n}@example.com"}
             await world.tell(a_lead(at=begin, event=f"l{n}", **who), an_engagement(at=begin, event=f"e{n}", **who))
-        # Past margin 420.00, and a few more to come: silver from 500.00 on, until they do not come.
-        await world.tell(a_purchase(email="c@example.com", amount="1200.00", at=begin))
+        # Past margin 420.00, and more to come: silver or gold, until they do not come.
+        for n in range(4):
+            at = begin - 7 * (3 - n) * _DAY
+            await world.tell(a_purchase(email="c@example.com", amount="300.00", at=at, order_id=f"o{n}", event=f"o{n}"))
         await world.settled()
         (customer,) = await world.rows("SELECT id, customer_value FROM contacts WHERE stage = 'customer'")
         (before,) = await world.rows("SELECT sum(lead_value) AS lead FROM contacts")

@@ -1,0 +1,33 @@
+"""Who did what to which contact.
+
+Revision ID: 0011
+Revises: 0010
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import UUID
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+SCHEMA = "scoring"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", UUID, primary_key=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("contact_id", UUID),
+        schema=SCHEMA,
+    )
+    op.create_index("audit_at", "audit", ["at"], schema=SCHEMA)
+
+
+def downgrade() -> None:
+    op.drop_table("audit", schema=SCHEMA)

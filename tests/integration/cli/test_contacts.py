@@ -1,0 +1,82 @@
+"""What a person asks of one contact on the command line: why it is worth that, all of it as a file, and to be forgotten."""
+
+import asyncio
+import csv
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.events.envelope import encode
+from shared.kafka.topics import create_topics
+from tests.support.command import Command
+from tests.support.scoring_service import World, a_world, scoring
+from tests.unit.scoring.builders import NOW, a_lead, a_purchase, an_engagement, an_identification, minutes
+
+ADA, BEN = {"email": "ada@example.com"}, {"email": "ben@example.com"}
+
+
+@pytest.fixture
+async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
+        await create_topics(kafka, world.topics, partitions=3, replication=1)
+        yield world
+
+
+STORY = [
+    a_lead(traits={"company": "=cmd()", "country": "DE"}, **ADA),
+    an_engagement(kind="meeting_booked", at=NOW + minutes(5), **ADA),
+    an_identification(at=NOW + minutes(6), user_id="u-ada", source="/sources/shop", event="other"),
+    an_identification(at=NOW + minutes(7), user_id="u-ada", source="/sources/shop", event="same", **ADA),
+    a_purchase(at=NOW + minutes(8), **ADA),
+    a_lead(event="ben", name="=1+1", **BEN),
+]
+
+
+async def test_a_contact_explained_exported_and_erased(world: World, tmp_path: Path) -> None:
+    run = Command(database=world.database)
+
+    async def firsthour(*arguments: str) -> str:
+        ended = await asyncio.to_thread(run, *arguments)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    async with scoring(world) as api:
+        await world.tell(*STORY)
+        await world.settled()
+        (ada,) = (await api.get("/v1/contacts", **ADA))["items"]
+
+        explained = json.loads(await firsthour("explain", "Ada@Example.com", "--json"))
+        assert explained["id"] == ada["id"]
+        assert explained["values"]["customer"] == ada["customer_value"]["amount"] == "35.00"
+        last = {line["account"]: line["balance"] for line in explained["bookings"]}
+        assert last == explained["values"]
+        assert "meeting" not in await firsthour("explain", ada["id"]), "factors, and no word of the contact"
+
+        for what, count in (("contacts", 2), ("bookings", None), ("events", 6)):
+            file = tmp_path / f"{what}.csv"
+            await firsthour("export", what, "--out", str(file))
+            rows = list(csv.DictReader(file.open(encoding="utf-8")))
+            assert count is None or len(rows) == count
+        (ben,) = [row for row in csv.DictReader((tmp_path / "contacts.csv").open()) if row["email"] == BEN["email"]]
+        assert ben["name"] == "'=1+1", "no spreadsheet runs it"
+
+        erased = json.loads(await firsthour("erase", ADA["email"], "--yes", "--actor", "ana", "--json"))
+        assert erased == {"erased": ada["id"], "events": 5}
+        assert (await api.get("/v1/contacts", **ADA))["items"] == []
+        assert (await api.http.get(f"/v1/contacts/{ada['id']}")).status_code == 404
+
+        # The same events again, as a topic that is read anew brings them.
+        for event, _ in STORY:
+            await world.put(encode(event))
+        await world.settled()
+        assert (await api.get("/v1/contacts", **ADA))["items"] == []
+        assert len((await api.get("/v1/contacts"))["items"]) == 1
+    for table, column in (("events", "body"), ("contacts", "state")):
+        found = await world.one(f"SELECT count(*) FROM {table} WHERE position('ada@'::bytea IN {column}) > 0")
+        assert found == 0
+    (line,) = await world.rows("SELECT actor, action, contact_id FROM audit")
+    assert (line.actor, line.action, str(line.contact_id)) == ("ana", "erased", ada["id"])
+    ended = await asyncio.to_thread(run, "erase", ADA["email"], "--yes")
+    assert (ended.code, "ada" in ended.err) == (1, False)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import claims, contacts, queue
+from services.scoring.api import claims, contacts, explanation, queue
 from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
@@ -77,6 +77,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         claiming = Claiming(engine, facts, new_id)
         for router in (
             contacts.routes(engine, models, tokens),
+            explanation.routes(engine, models, tokens),
             queue.routes(engine, models, tokens),
             claims.routes(engine, models, claiming, tokens),
             learnt.routes(engine, models, tokens),

@@ -31,6 +31,7 @@ contacts = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("merged_into", UUID),
+    sa.Column("said", sa.Text, nullable=False),  # the words that it is found by
     sa.Column("state", BYTEA, nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint("stage IN ('visitor', 'lead', 'customer')", name="stage_known"),
@@ -45,6 +46,12 @@ sa.Index(
     "contacts_waiting",
     contacts.c.open_since,
     postgresql_where=sa.text("open_since IS NOT NULL AND merged_into IS NULL"),
+)
+sa.Index(
+    "contacts_said",
+    sa.text("to_tsvector('simple'::regconfig, said)"),
+    postgresql_using="gin",
+    postgresql_where=contacts.c.merged_into.is_(None),
 )
 sa.Index("contacts_model", contacts.c.model, contacts.c.id, postgresql_where=contacts.c.merged_into.is_(None))
 

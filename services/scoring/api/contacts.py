@@ -1,7 +1,7 @@
 """The read API of scoring: contacts, and why they are worth what they are."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -22,8 +22,12 @@ from shared.http.queries import without_nul
 
 _FIRST: Final = UUID(int=0)
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST: Final = UUID(int=2**128 - 1)
+_END: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_LINE: Final = 32767  # a smallint
 Limit = Annotated[int, Query(ge=1, le=500)]
+Order = Annotated[Literal["asc", "desc"], Query(description="`desc`: the newest first")]
+Kind = Annotated[str | None, Query(max_length=100)]
 Cursor = Annotated[str | None, Query(max_length=500)]
 
 
@@ -103,15 +107,18 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             return shown(_there(await reads.by_id(conn, contact_id)), models.model)
 
     @router.get("/contacts/{contact_id}/bookings")
-    async def bookings(contact_id: UUID, cursor: Cursor = None, limit: Limit = 200) -> Bookings:
-        """Why it is worth what it is: every change of its values."""
-        after = (_BEGINNING, _FIRST, -1)
+    async def bookings(
+        contact_id: UUID, cursor: Cursor = None, limit: Limit = 200, order: Order = "asc", kind: Kind = None
+    ) -> Bookings:
+        """Why it is worth what it is: every change of its values. `kind`: of one factor."""
+        newest = order == "desc"
+        after = (_END, _LAST, _LAST_LINE) if newest else (_BEGINNING, _FIRST, -1)
         if cursor:
             time, event, line = _parts(cursor, 3)
             after = (cursor_time(time), _uuid(event), _line(line))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
-            page = await reads.bookings(conn, found.state.id, after, limit)
+            page = await reads.bookings(conn, found.state.id, after, limit, newest=newest, kind=kind)
         last = page[-1] if len(page) == limit else None
         return Bookings(
             items=[
@@ -130,15 +137,18 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         )
 
     @router.get("/contacts/{contact_id}/events")
-    async def events(contact_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> Events:
-        """What happened, in order."""
-        after = (_BEGINNING, _FIRST)
+    async def events(
+        contact_id: UUID, cursor: Cursor = None, limit: Limit = 100, order: Order = "asc", kind: Kind = None
+    ) -> Events:
+        """What happened, in order. `kind`: of one type."""
+        newest = order == "desc"
+        after = (_END, _LAST) if newest else (_BEGINNING, _FIRST)
         if cursor:
             time, event = _parts(cursor, 2)
             after = (cursor_time(time), _uuid(event))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
-            page = await reads.events(conn, found.state.id, after, limit)
+            page = await reads.events(conn, found.state.id, after, limit, newest=newest, kind=kind)
         last = page[-1] if len(page) == limit else None
         return Events(
             items=[

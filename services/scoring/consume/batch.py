@@ -176,6 +176,10 @@ class Batch:
             if i not in self.created and state is not self.stored.get(i)
         ]
 
+    def told(self) -> set[UUID]:
+        """Stored contacts of whom something new was said."""
+        return {i for i, state in self.states.items() if i in self.stored and state.known is not self.stored[i].known}
+
     def orders_of_the_stored(self) -> set[tuple[UUID, OrderKey]]:
         """Every order that was named of a contact that is stored."""
         return {(i, key) for i, keys in self.changed_orders.items() if i in self.stored for key in keys}

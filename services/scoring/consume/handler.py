@@ -327,7 +327,7 @@ async def _write_contacts(conn: AsyncConnection, batch: Batch) -> None:
     if inserts := batch.to_insert():
         await store.insert_contacts(conn, inserts, batch.now)
     if updates := batch.to_update():
-        await store.update_contacts(conn, updates, batch.now)
+        await store.update_contacts(conn, updates, batch.now, told=batch.told())
     if batch.new_keys:
         await store.insert_identities(conn, {key: batch.keys[key] for key in batch.new_keys})
     if batch.moved_keys:

@@ -119,6 +119,6 @@ class Sweeping:
                     for each in changes
                 ]
         if moved:
-            await store.update_contacts(conn, moved, now)
+            await store.update_contacts(conn, moved, now, told=())
             await sweep.book(conn, booked)
         await outbox.insert(conn, facts)

@@ -1,6 +1,6 @@
 """All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
+from services.scoring.domain.words import said
 from services.scoring.tables import SCHEMA
 from shared.errors import Transient
 
@@ -29,24 +30,25 @@ _LOCK = sa.text("""
 """)
 _INSERT_CONTACTS = sa.text("""
     INSERT INTO contacts
-        (id, version, stage, lead_value, customer_value, model, open_since, touched_at, created_at, updated_at, state)
+        (id, version, stage, lead_value, customer_value, model, open_since, touched_at, created_at, updated_at,
+         said, state)
     SELECT * FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
         CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
         CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
-        CAST(:states AS bytea[])
+        CAST(:said AS text[]), CAST(:states AS bytea[])
     )
 """)
 _UPDATE_CONTACTS = sa.text("""
     UPDATE contacts AS c SET version = n.version, stage = n.stage, lead_value = n.lead, customer_value = n.customer,
         model = n.model, open_since = n.open_since, touched_at = n.touched, created_at = n.created,
-        updated_at = n.updated, state = n.state
+        updated_at = n.updated, said = coalesce(n.said, c.said), state = n.state
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
         CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
         CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
-        CAST(:states AS bytea[])
-    ) AS n (id, version, stage, lead, customer, model, open_since, touched, created, updated, state)
+        CAST(:said AS text[]), CAST(:states AS bytea[])
+    ) AS n (id, version, stage, lead, customer, model, open_since, touched, created, updated, said, state)
     WHERE c.id = n.id
 """)
 _INSERT_IDENTITIES = sa.text("""
@@ -172,7 +174,9 @@ async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID
     return found
 
 
-def _columns(states: Sequence[ContactState], now: datetime) -> dict[str, list[Any]]:
+def _columns(
+    states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None = None
+) -> dict[str, list[Any]]:
     return {
         "ids": [s.id for s in states],
         "versions": [s.version for s in states],
@@ -184,6 +188,7 @@ def _columns(states: Sequence[ContactState], now: datetime) -> dict[str, list[An
         "touched": [None if s.touched is None else moment(s.touched) for s in states],
         "created": [s.created for s in states],
         "updated": [now] * len(states),
+        "said": [said(s) if told is None or s.id in told else None for s in states],
         "states": [encode_state(s) for s in states],
     }
 
@@ -193,9 +198,11 @@ async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState],
     await conn.execute(_INSERT_CONTACTS, _columns(states, now))
 
 
-async def update_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
-    """Write changed contacts, once each; they are locked."""
-    await conn.execute(_UPDATE_CONTACTS, _columns(states, now))
+async def update_contacts(
+    conn: AsyncConnection, states: Sequence[ContactState], now: datetime, *, told: Collection[UUID] | None = None
+) -> None:
+    """Write changed contacts, once each; they are locked. `told`: those of whom something new was said; None: any."""
+    await conn.execute(_UPDATE_CONTACTS, _columns(states, now, told))
 
 
 async def insert_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:

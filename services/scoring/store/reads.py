@@ -27,15 +27,34 @@ _BY_ID = sa.text("""
 _LIST = sa.text("""
     SELECT state, updated_at FROM contacts WHERE merged_into IS NULL AND id > :after ORDER BY id LIMIT :limit
 """)
-_BOOKINGS = sa.text("""
-    SELECT b.event_id, b.line, b.account, b.factor, b.amount, b.model, b.time, e.type
-    FROM bookings b LEFT JOIN events e ON e.id = b.event_id
-    WHERE b.contact_id = :id AND (b.time, b.event_id, b.line) > (:time, :event, :line)
-    ORDER BY b.time, b.event_id, b.line LIMIT :limit
+_BOOKINGS = {
+    newest: sa.text(f"""
+        SELECT b.event_id, b.line, b.account, b.factor, b.amount, b.model, b.time, e.type
+        FROM bookings b LEFT JOIN events e ON e.id = b.event_id
+        WHERE b.contact_id = :id AND (b.time, b.event_id, b.line) {beyond} (:time, :event, :line)
+            AND (CAST(:kind AS text) IS NULL OR b.factor = :kind)
+        ORDER BY b.time {way}, b.event_id {way}, b.line {way} LIMIT :limit
+    """)  # noqa: S608 - words of ours
+    for newest, beyond, way in ((False, ">", "ASC"), (True, "<", "DESC"))
+}
+_EVENTS = {
+    newest: sa.text(f"""
+        SELECT id, type, time, body FROM events
+        WHERE contact_id = :id AND (time, id) {beyond} (:time, :event)
+            AND (CAST(:kind AS text) IS NULL OR type = :kind)
+        ORDER BY time {way}, id {way} LIMIT :limit
+    """)  # noqa: S608 - words of ours
+    for newest, beyond, way in ((False, ">", "ASC"), (True, "<", "DESC"))
+}
+_FACTORS = sa.text("""
+    SELECT account, factor, sum(amount) AS amount, count(*) AS bookings FROM bookings
+    WHERE contact_id = :id GROUP BY account, factor ORDER BY account, factor
 """)
-_EVENTS = sa.text("""
-    SELECT id, type, time, body FROM events
-    WHERE contact_id = :id AND (time, id) > (:time, :event) ORDER BY time, id LIMIT :limit
+_IDENTITIES = sa.text("SELECT key FROM identities WHERE contact_id = :id ORDER BY key LIMIT 1000")
+# The prefix of any word; the index holds each contact's words (see `said` in tables.py).
+_SEARCH = sa.text("""
+    SELECT state, updated_at FROM contacts
+    WHERE to_tsvector('simple', said) @@ to_tsquery('simple', :words) AND merged_into IS NULL LIMIT :limit
 """)
 _WAITING = sa.text("""
     SELECT state, updated_at FROM contacts
@@ -99,26 +118,55 @@ async def page(conn: AsyncConnection, after: UUID, limit: int) -> list[StoredCon
 
 
 async def bookings(
-    conn: AsyncConnection, contact_id: UUID, after: tuple[datetime, UUID, int], limit: int
+    conn: AsyncConnection,
+    contact_id: UUID,
+    after: tuple[datetime, UUID, int],
+    limit: int,
+    *,
+    newest: bool = False,
+    kind: str | None = None,
 ) -> list[StoredBooking]:
-    """A contact's bookings in the order of their events' times."""
+    """A contact's bookings in the order of their events' times, or the newest first; of one factor, if it is named."""
     time, event, line = after
-    given = {"id": contact_id, "time": time, "event": event, "line": line, "limit": limit}
+    given = {"id": contact_id, "time": time, "event": event, "line": line, "limit": limit, "kind": kind}
     return [
         StoredBooking(
             row.event_id, row.line, row.type, row.time, Booking(row.account, row.factor, row.amount, row.model)
         )
-        for row in await conn.execute(_BOOKINGS, given)
+        for row in await conn.execute(_BOOKINGS[newest], given)
     ]
 
 
 async def events(
-    conn: AsyncConnection, contact_id: UUID, after: tuple[datetime, UUID], limit: int
+    conn: AsyncConnection,
+    contact_id: UUID,
+    after: tuple[datetime, UUID],
+    limit: int,
+    *,
+    newest: bool = False,
+    kind: str | None = None,
 ) -> list[StoredEvent]:
-    """A contact's events in the order of their times."""
-    given = {"id": contact_id, "time": after[0], "event": after[1], "limit": limit}
-    rows = await conn.execute(_EVENTS, given)
+    """A contact's events in the order of their times, or the newest first; of one type, if it is named."""
+    given = {"id": contact_id, "time": after[0], "event": after[1], "limit": limit, "kind": kind}
+    rows = await conn.execute(_EVENTS[newest], given)
     return [StoredEvent(row.id, row.type, row.time, bytes(row.body)) for row in rows]
+
+
+async def factors(conn: AsyncConnection, contact_id: UUID) -> list[tuple[str, str, int, int]]:
+    """Account, factor, what all its bookings come to, how many they are."""
+    rows = await conn.execute(_FACTORS, {"id": contact_id})
+    return [(row.account, row.factor, int(row.amount), row.bookings) for row in rows]
+
+
+async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
+    """The keys that name a contact."""
+    return list((await conn.execute(_IDENTITIES, {"id": contact_id})).scalars())
+
+
+async def search(conn: AsyncConnection, words: Sequence[str], limit: int) -> list[StoredContact]:
+    """Contacts that have for each of these a word that begins so. `words` hold letters, digits and @._- alone."""
+    asked = " & ".join(f"'{word}':*" for word in words)
+    return [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
 
 
 async def waiting(conn: AsyncConnection, since: datetime, limit: int) -> list[StoredContact]:

@@ -14,7 +14,7 @@ import pytest
 from shared.kafka.topics import create_topics
 from shared.money import Money
 from tests.support.scoring_service import Api, World, a_world, scoring
-from tests.unit.scoring.builders import a_lead, a_purchase, a_refund, a_touch, an_engagement, minutes
+from tests.unit.scoring.builders import NOW, a_lead, a_purchase, a_refund, a_touch, an_engagement, minutes
 
 
 @pytest.fixture
@@ -141,6 +141,49 @@ async def test_a_cursor_that_no_list_gave_out_is_refused(world: World, api: Api)
 async def test_a_query_with_nul_is_refused_by_name(api: Api, name: str) -> None:
     answer = await api.http.get("/v1/contacts", params={"user_id": "u-1", name: "a\0b"})
     assert (answer.status_code, [each["at"] for each in answer.json()["errors"]]) == (422, [f"/query/{name}"])
+
+
+async def test_contacts_are_found_by_the_beginnings_of_words(world: World, api: Api) -> None:
+    async def found(q: str) -> list[str]:
+        answer = await api.http.post("/v1/contacts/search", json={"q": q})
+        assert answer.status_code == 200, answer.text
+        return sorted(each["email"] for each in answer.json()["items"])
+
+    await world.tell(
+        a_lead(email="ada@engines.example", name="Ada Lovelace", phone="+441632960961", traits={"company": "Engines"}),
+        a_lead(email="adam@example.com", name="Adam Müller", event=2),
+        a_lead(email="grace@example.com", event=3),
+    )
+    await world.settled()
+    assert await found("ada") == ["ada@engines.example", "adam@example.com"]
+    assert await found("LOVE eng") == ["ada@engines.example"]
+    assert await found("44163") == ["ada@engines.example"]
+    assert await found("müll") == ["adam@example.com"]
+    assert await found("grace@ex") == ["grace@example.com"]
+    assert await found("nobody") == await found("ada' | 'grace") == []
+    for wrong in ("a", "':*", "\u0000"):
+        assert (await api.http.post("/v1/contacts/search", json={"q": wrong})).status_code == 422
+
+
+async def test_a_contact_explained_and_its_lists_newest_first(world: World, api: Api) -> None:
+    events = [a_lead(traits={"country": "DE"}), *(an_engagement(at=NOW + minutes(n), event=n) for n in range(1, 6))]
+    await world.tell(*events, a_purchase(email="ben@example.com"))
+    await world.settled()
+    (ada,) = (await api.get("/v1/contacts", email="ada@example.com"))["items"]
+    path = f"/v1/contacts/{ada['id']}"
+    said = await api.get(f"{path}/explanation")
+    assert said["because"][0]["says"] == "leads of website"
+    assert said["lead_value"] == ada["lead_value"]
+    assert sum(Decimal(each["amount"]["amount"]) for each in said["factors"]) == Decimal(ada["lead_value"]["amount"])
+    assert (await api.get(f"{path}/identities"))["items"] == [{"kind": "email", "value": "ada@example.com"}]
+    for kind in ("events", "bookings"):
+        oldest = await api.pages(f"{path}/{kind}", limit=2)
+        assert await api.pages(f"{path}/{kind}", limit=2, order="desc") == oldest[::-1]
+    assert len(await api.pages(f"{path}/events", kind="engagement.recorded")) == 5
+    assert {each["factor"] for each in await api.pages(f"{path}/bookings", kind="engagement")} == {"engagement"}
+    (ben,) = (await api.get("/v1/contacts", email="ben@example.com"))["items"]
+    said = await api.get(f"/v1/contacts/{ben['id']}/explanation")
+    assert (said["because"], said["past_margin"]["amount"], said["rests_on"]) == (None, "35.00", "scoring.yaml alone")
 
 
 async def test_the_queue_is_ordered_by_what_a_delay_costs_and_leaves_out_who_was_touched(

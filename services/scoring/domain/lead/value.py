@@ -59,11 +59,12 @@ def prior(state: ContactState, model: Model) -> float:
 
 def fit(state: ContactState, model: Model) -> float:
     """How well the traits match the audience, in log-odds."""
-    odds = math.fsum(rule.log_odds for rule in model.fit if _matches(rule, state.get(f"trait:{rule.trait}")))
+    odds = math.fsum(rule.log_odds for rule in model.fit if matches(rule, state.get(f"trait:{rule.trait}")))
     return odds if model.lead is None else odds + learnt.of_said(model.lead.traits, state)
 
 
-def _matches(rule: FitRule, said: Any) -> bool:
+def matches(rule: FitRule, said: Any) -> bool:
+    """Whether what was said of the trait meets the rule."""
     if rule.present is not None:
         return (said not in (None, "")) == rule.present
     if said is None:
@@ -79,11 +80,11 @@ def _matches(rule: FitRule, said: Any) -> bool:
 
 def engagement(state: ContactState, model: Model, clock: float) -> float:
     """What is left of all engagement, in log-odds."""
-    odds = _engagement(state, model, clock)
+    odds = scorecard_engagement(state, model, clock)
     return odds if model.lead is None else odds + learnt.of_did(model.lead.engagement, state, odds, clock)
 
 
-def _engagement(state: ContactState, model: Model, clock: float) -> float:
+def scorecard_engagement(state: ContactState, model: Model, clock: float) -> float:
     """By the scorecard: `weight` for each doubling.
 
     A half-life that the model asks for and that was not counted with yet adds nothing until it is.
@@ -101,10 +102,15 @@ def _engagement(state: ContactState, model: Model, clock: float) -> float:
 
 def recency(state: ContactState, model: Model, clock: float) -> float:
     """A lead cools with the days since its capture, in log-odds, down to a floor."""
-    odds = 0.0
-    if state.captured is not None and clock > state.captured:
-        odds = max(model.recency_floor, (clock - state.captured) * model.recency_per_second)
+    odds = scorecard_recency(state, model, clock)
     return odds if model.lead is None else odds + learnt.of_age(model.lead.time, state, clock)
+
+
+def scorecard_recency(state: ContactState, model: Model, clock: float) -> float:
+    """By the scorecard: so much a day, down to a floor."""
+    if state.captured is None or clock <= state.captured:
+        return 0.0
+    return max(model.recency_floor, (clock - state.captured) * model.recency_per_second)
 
 
 def revenue(state: ContactState, model: Model) -> float:

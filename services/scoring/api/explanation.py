@@ -1,0 +1,150 @@
+"""For a page about one contact, and to find it: its values explained, its identities, and a search by words."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.api.shapes import Amount, Contact, amount, shown
+from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.explain import explained
+from services.scoring.domain.words import words
+from services.scoring.models import InForce
+from services.scoring.store import reads
+from shared.http.auth import Tokens
+from shared.http.problems import FieldError, Problem
+from shared.http.queries import without_nul
+
+_LOOKED_AT: Final = 200  # of those that are found: the latest of them are shown
+_SHORTEST: Final = 2
+
+
+class Because(BaseModel):
+    """What multiplies the odds of buying by `times`, and why."""
+
+    factor: str
+    times: float
+    says: str
+
+
+class FactorSum(BaseModel):
+    """What all bookings of a factor come to."""
+
+    account: str
+    factor: str
+    amount: Amount
+    bookings: int
+
+
+class Explanation(BaseModel):
+    """Lead value = conversion x expected revenue - acquisition cost; conversion from odds that multiply.
+
+    `because` and what follows are null while there is no open lead. `rests_on` says what the numbers come from.
+    """
+
+    conversion: float
+    odds: float | None
+    because: list[Because] | None
+    expected_revenue: Amount | None
+    acquisition_cost: Amount | None
+    lead_value: Amount
+    customer_value: Amount
+    past_margin: Amount
+    margin_to_come: Amount
+    factors: list[FactorSum]
+    rests_on: str
+    model: str
+
+
+class IdentityItem(BaseModel):
+    """What a contact is known by. `source`: whose user or device id it is."""
+
+    kind: str
+    value: str
+
+
+class Identities(BaseModel):
+    """All that a contact is known by."""
+
+    items: list[IdentityItem]
+
+
+class SearchIn(BaseModel):
+    """Beginnings of words of a name, a company, an e-mail address or a phone number; all of them must be met."""
+
+    q: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class Found(BaseModel):
+    """Contacts that were found, those that changed last first."""
+
+    items: list[Contact]
+
+
+def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
+    """The routes; each needs a token with the scope `read`."""
+    router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
+
+    @router.get("/contacts/{contact_id}/explanation")
+    async def explanation(contact_id: UUID) -> Explanation:
+        """Why it is worth what it is, in odds and in money."""
+        async with engine.connect() as conn:
+            found = await reads.by_id(conn, contact_id)
+            if found is None:
+                raise Problem(404, "There is no such contact")
+            factors = await reads.factors(conn, found.state.id)
+        state, model = found.state, models.model
+        parts = lead_value.parts(state, model, state.as_of) if state.open_lead else None
+        chance = 0.0 if parts is None else lead_value.conversion(parts)
+        learnt = [each.version for each in (model.lead, model.customer) if each is not None]
+        return Explanation(
+            conversion=round(chance, 6),
+            odds=None if parts is None else round(chance / (1 - chance), 6),
+            because=None
+            if parts is None
+            else [
+                Because(factor=each.factor, times=round(each.times, 4), says=each.says)
+                for each in explained(state, model)
+            ],
+            expected_revenue=None if parts is None else amount(round(parts.revenue), model),
+            acquisition_cost=None if parts is None else amount(parts.cost, model),
+            lead_value=amount(state.lead, model),
+            customer_value=amount(state.customer, model),
+            past_margin=amount(state.past, model),
+            margin_to_come=amount(state.customer - state.past, model),
+            factors=[
+                FactorSum(account=account, factor=factor, amount=amount(minor, model), bookings=count)
+                for account, factor, minor, count in factors
+            ],
+            rests_on=f"scoring.yaml, and what was learnt ({', '.join(learnt)})" if learnt else "scoring.yaml alone",
+            model=state.model,
+        )
+
+    @router.get("/contacts/{contact_id}/identities")
+    async def identities(contact_id: UUID) -> Identities:
+        """What it is known by."""
+        async with engine.connect() as conn:
+            found = await reads.by_id(conn, contact_id)
+            if found is None:
+                raise Problem(404, "There is no such contact")
+            keys = await reads.identities(conn, found.state.id)
+        split = [key.partition(":") for key in keys]
+        return Identities(items=[IdentityItem(kind=kind, value=value) for kind, _, value in split])
+
+    @router.post("/contacts/search")
+    async def search(body: SearchIn) -> Found:
+        """Find contacts by the beginnings of words."""
+        asked = words(body.q)
+        if not asked or max(map(len, asked)) < _SHORTEST:
+            raise Problem(
+                422, "The request has wrong fields", errors=[FieldError("/q", "needs a word of two letters or more")]
+            )
+        async with engine.connect() as conn:
+            found = await reads.search(conn, asked, _LOOKED_AT)
+        newest = sorted(found, key=lambda each: (each.updated_at, each.state.id), reverse=True)
+        return Found(items=[shown(each, models.model) for each in newest[: body.limit]])
+
+    return router

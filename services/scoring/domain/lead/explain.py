@@ -1,0 +1,65 @@
+"""P(conversion) as odds that multiply, each with its reason. Pure, and exact: what is scored is what is shown."""
+
+import math
+from dataclasses import dataclass
+
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.lead import learnt
+from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.features import column_of
+from services.scoring.domain.lead.learnt import Weighed
+from services.scoring.domain.model import FitRule, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One thing that moves the odds: by `log_odds`, that is e to it times as good."""
+
+    factor: str
+    log_odds: float
+    says: str
+
+    @property
+    def times(self) -> float:
+        """What the odds are multiplied by."""
+        return math.exp(self.log_odds)
+
+
+def explained(state: ContactState, model: Model) -> list[Because]:
+    """All that makes up the log-odds of an open lead, and sums to them: its source first, then the strongest."""
+    at, lead = state.as_of, model.lead
+    name = learnt.said("source", state)
+    found = [Because("source", model.source(state.source).log_odds, f"leads of {name or 'no known source'}")]
+    rest = [
+        Because("traits", rule.log_odds, _rule(rule))
+        for rule in model.fit
+        if lead_value.matches(rule, state.get(f"trait:{rule.trait}"))
+    ]
+    scorecard = lead_value.scorecard_engagement(state, model, at)
+    rest.append(Because("engagement", scorecard, "what is left of all that it did"))
+    rest.append(Because("time", lead_value.scorecard_recency(state, model, at), "the days since it asked"))
+    if lead is not None:
+        rest.append(Because("source", lead.intercept, "how many leads have bought of late"))
+        rest += [_learnt("source", each, learnt.said(column_of(each.name), state)) for each in lead.source]
+        rest += [_learnt("traits", each, learnt.said(column_of(each.name), state)) for each in lead.traits]
+        rest += [
+            _learnt("engagement", each, learnt.did(column_of(each.name), state, scorecard, at))
+            for each in lead.engagement
+        ]
+        rest += [_learnt("time", each, learnt.age(state, at)) for each in lead.time]
+    return found + sorted(
+        (each for each in rest if each.log_odds), key=lambda each: (-abs(each.log_odds), each.factor, each.says)
+    )
+
+
+def _rule(rule: FitRule) -> str:
+    if rule.among is not None:
+        return f"{rule.trait} is among those you look for"
+    if rule.at_least is not None:
+        return f"{rule.trait} is at least {rule.at_least:g}"
+    return f"{rule.trait} is {'known' if rule.present else 'not known'}"
+
+
+def _learnt(factor: str, each: Weighed, value: float | str | None) -> Because:
+    column = column_of(each.name).removeprefix(learnt.TRAIT).removeprefix(learnt.DID)
+    return Because(factor, each.log_odds(value), f"learnt: {column} {each.feature.says(each.feature.level(value))}")

@@ -11,7 +11,7 @@ from services.scoring.domain.model import Model
 from shared.money import MAX_MINOR
 
 _MONTHS_A_YEAR: Final = 12
-_REMEMBERED: Final = 20_000  # histories: ages are whole days, so many customers share one
+_REMEMBERED: Final = 50_000  # histories
 
 
 def value(state: ContactState, model: Model, now: float) -> int:
@@ -28,7 +28,7 @@ def to_come(state: ContactState, model: Model, now: float) -> int:
     so_far = bought(state.days, state.earlier, day_of(now)) if learnt is not None else None
     if learnt is None or so_far is None:
         return 0
-    purchases = _discounted(learnt.purchases, so_far.history, model.horizon_months, model.monthly_discount)
+    purchases = _discounted(learnt.purchases, _by_weeks(so_far.history), model.horizon_months, model.monthly_discount)
     spend = learnt.spend.expected(so_far.history.x, so_far.mean)
     return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far)))
 
@@ -40,7 +40,12 @@ def _margin(state: ContactState, so_far: Bought) -> float:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _discounted(model: PurchaseModel, history: History, months: int, monthly_discount: float) -> float:
-    return model.discounted(history, months, monthly_discount)
+    return model.discounted_nearly(history, months, monthly_discount)
+
+
+def _by_weeks(of: History) -> History:
+    """The history in whole weeks, begun ones counted: many customers then share one, and a value moves once a week."""
+    return History(of.x, float(math.ceil(of.last)), float(math.ceil(of.age)))
 
 
 def monthly(yearly: float) -> float:

@@ -81,6 +81,14 @@ def test_discounting_never_adds(model: PurchaseModel, of: History, months: int, 
     assert model.discounted(of, months, 0.0) == pytest.approx(undiscounted, rel=1e-9, abs=1e-9)
 
 
+@given(models, histories(), st.integers(1, 60), st.floats(0.0, 0.05))
+def test_what_is_nearly_discounted_is_within_a_thousandth_part(
+    model: PurchaseModel, of: History, months: int, discount: float
+) -> None:
+    exact = model.discounted(of, months, discount)
+    assert model.discounted_nearly(of, months, discount) == pytest.approx(exact, rel=1e-3, abs=1e-9)
+
+
 def test_beside_a_of_one_the_expectation_is_smooth() -> None:
     of = History(3, 20.0, 30.0)
     around = [PurchaseModel("bg", 0.5, 5.0, a, 2.0).expected(of, 39) for a in (0.9999, 1.0, 1.0001)]

@@ -8,7 +8,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
 from shared.events.identity import Identity
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, OURS
 from tests.malformed import wrong_values as wrong
 from tests.malformed.case import EMAIL, EVENT_JSON, EVENTS_JSON, JSON, MARKER, Case
 
@@ -16,7 +16,7 @@ GOOD: Final[dict[str, Any]] = {
     "specversion": "1.0", "id": "1", "source": "/erp", "type": "contact.identified", "time": "2026-01-01T10:00:00Z",
     "data": {"identity": {"email": EMAIL}},
 }  # fmt: skip
-TAKEN: Final = [name for name in DATA_TYPES if not name.startswith("followup.")]
+TAKEN: Final = [name for name in DATA_TYPES if name not in OURS]
 _ATTRIBUTES: Final[dict[str, Mapping[str, Any]]] = {
     "specversion": {"0.3": "0.3", "1": "1", "1.0.0": "1.0.0", "number": 1.0, "null": None, "object": {}, "list": []},
     "id": {**wrong.IDS, "null": None, "empty": "", "spaces": "  "},

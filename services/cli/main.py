@@ -18,6 +18,7 @@ from services.cli.export import export
 from services.cli.importing import import_
 from services.cli.models import fit, models
 from services.cli.options import AsJson, Config, State, place, settings
+from services.cli.queue import queue
 from services.cli.resume import resume
 from services.cli.status.command import status
 from services.cli.take_up import take_up
@@ -234,6 +235,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 app.command()(backtest)
 app.command()(doctor)
 app.command("import")(import_)
+app.command("queue")(queue)
 app.command("resume")(resume)
 app.command("status")(status)
 app.command("erase")(erase)

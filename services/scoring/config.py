@@ -4,10 +4,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -132,10 +133,19 @@ class _Horizon(ConfigModel):
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.10
 
 
+# The published figures: what is left of qualifying (steep), of converting (flat), and the geometric mean of the two.
+_CURVES: Final = {
+    "default": ResponseCurve(0.019, 4.83, 0.876),
+    "qualification": ResponseCurve(0.0024, 6.24, 1.466),
+    "conversion": ResponseCurve(0.0, 0.5, 0.169),
+}
+
+
 class _Response(ConfigModel):
-    phi: Annotated[float, Field(ge=0, lt=1)] = 0.019
-    tau: Positive = 4.83
-    beta: Positive = 0.876
+    preset: Literal["default", "qualification", "conversion"] = "default"
+    phi: Annotated[float | None, Field(ge=0, lt=1)] = None
+    tau: Positive | None = None
+    beta: Positive | None = None
 
 
 class _File(ConfigModel):
@@ -193,7 +203,7 @@ def compile_model(raw: _File) -> Model:
         revenue=to_minor(raw.revenue.default, currency),
         lead_margin=raw.lead_margin,
         margin_rate=raw.margin_rate,
-        response=ResponseCurve(raw.response.phi, raw.response.tau, raw.response.beta),
+        response=_curve(raw.response),
         handling_minutes=raw.handling_minutes,
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
@@ -205,6 +215,11 @@ def compile_model(raw: _File) -> Model:
 def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
     conversion = {name: source["conversion"] for name, source in said["sources"].items()}
     return {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
+
+
+def _curve(raw: _Response) -> ResponseCurve:
+    own = {name: value for name in ("phi", "tau", "beta") if (value := getattr(raw, name)) is not None}
+    return replace(_CURVES[raw.preset], **own)
 
 
 def _tiers(said: Mapping[str, str], currency: str) -> Tiers:

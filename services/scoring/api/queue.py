@@ -80,13 +80,25 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         country: Annotated[str | None, Query(max_length=64, description="of this country alone")] = None,
     ) -> Queue:
         """Leads that no person has reached and no one has taken on, by what a delay costs. Computed at each request."""
-        now, model = utc_now(), models.model
         async with engine.connect() as conn:
-            ranked = await ranked_now(conn, model, now, limit, source=source, country=country)
-            why = await reads.reasons(conn, [each.stored.state.id for each in ranked])
-        return Queue(items=[_item(each, why, model) for each in ranked])
+            return Queue(items=await the_queue(conn, models.model, utc_now(), limit, source=source, country=country))
 
     return router
+
+
+async def the_queue(
+    conn: AsyncConnection,
+    model: Model,
+    now: datetime,
+    limit: int,
+    *,
+    source: str | None = None,
+    country: str | None = None,
+) -> list[QueueItem]:
+    """The top of the queue with its reasons."""
+    ranked = await ranked_now(conn, model, now, limit, source=source, country=country)
+    why = await reads.reasons(conn, [each.stored.state.id for each in ranked])
+    return [_item(each, why, model) for each in ranked]
 
 
 async def ranked_now(

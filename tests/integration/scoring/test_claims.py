@@ -1,6 +1,7 @@
 """Who has whom: one holder at a time, nobody lost, and everything told."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.scoring.store import batch
 from services.scoring.store.claims import Claim
 from shared.clock import new_id, utc_now
 from shared.kafka.topics import create_topics
+from tests.support.command import Command
 from tests.support.scoring_service import Api, World, a_world, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_contact, a_lead, an_identification, minutes
@@ -45,6 +47,10 @@ async def test_a_claim_from_the_queue_to_its_end(world: World) -> None:
         await world.settled()
         items = (await api.get("/v1/queue"))["items"]
         order = [each["contact"]["id"] for each in items]
+        ended = await asyncio.to_thread(Command(database=world.database), "queue", "--json")
+        assert [each["contact"]["id"] for each in json.loads(ended.out)["items"]] == order
+        ended = await asyncio.to_thread(Command(database=world.database), "queue", "--country", "XX")
+        assert ended.out.strip() == "nobody waits"
         assert items[0]["why"].startswith("Waits for 0 minutes; another hour costs ")
         assert [each["minutes"] for each in items[0]["loss"]] == [0, 1, 2, 5, 10, 20, 30, 45, 60]
 

@@ -1,9 +1,12 @@
 """The published vectors of the response curve and of the queue's index."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.scoring.config import load_scoring
 from services.scoring.domain import queue
 from tests.unit.scoring.builders import CURVE
 
@@ -23,6 +26,23 @@ from tests.unit.scoring.builders import CURVE
 )
 def test_the_chance_fades_as_published(minutes: float, left: float, places: int) -> None:
     assert round(queue.survival(CURVE, minutes), places) == left
+
+
+@pytest.mark.parametrize(
+    ("preset", "left"),
+    [
+        ("qualification", (0.80, 0.42, 0.25, 0.078, 0.034, 0.007, 0.003)),
+        ("conversion", (0.83, 0.67, 0.60, 0.50, 0.45, 0.35, 0.26)),
+        ("default", (0.85, 0.55, 0.39, 0.19, 0.12, 0.05, 0.026)),
+    ],
+)
+def test_the_presets_are_the_published_curves(preset: str, left: tuple[float, ...], tmp_path: Path) -> None:
+    settings = "sources: {default: {conversion: 0.1}}\nresponse: {preset: %s}\n"
+    (tmp_path / "scoring.yaml").write_text(settings % preset)
+    curve = load_scoring(tmp_path).response
+    for minutes, share in zip((1, 5, 10, 30, 60, 240, 1440), left, strict=True):
+        places = len(str(share)) - 2
+        assert queue.survival(curve, minutes) == pytest.approx(share, abs=0.6 * 10**-places)
 
 
 @pytest.mark.parametrize(

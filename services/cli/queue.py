@@ -1,0 +1,50 @@
+"""`firsthour queue`: whom to contact now, in a terminal."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.options import AsJson, Config, State, place, settings
+
+if TYPE_CHECKING:
+    from services.scoring.api.queue import QueueItem
+
+
+def queue(
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 20,
+    source: Annotated[str | None, typer.Option(help="Of this source alone.")] = None,
+    country: Annotated[str | None, typer.Option(help="Of this country alone.")] = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whom to contact now, the most urgent first, and why.
+
+    Example: firsthour queue --limit 10
+    """
+    place(config, state)
+    items = asyncio.run(_read(limit, source, country))
+    if as_json:
+        typer.echo(json.dumps({"items": [each.model_dump(mode="json") for each in items]}))
+        return
+    for number, each in enumerate(items, 1):
+        who = each.contact.name or each.contact.email or each.contact.phone or str(each.contact.id)
+        typer.echo(f"{number:>3}  {who:<32.32}  {each.contact.lead_value.amount:>12}  {each.why}")
+    if not items:
+        typer.echo("nobody waits")
+
+
+async def _read(limit: int, source: str | None, country: str | None) -> "list[QueueItem]":
+    from services.cli.service_database import connected
+    from services.scoring.api.queue import the_queue
+    from services.scoring.config import load_scoring
+    from services.scoring.models import InForce
+    from shared.clock import utc_now
+
+    given = settings()
+    models = InForce(load_scoring(given.config))
+    async with connected(given.database.get_secret_value(), "scoring") as conn:
+        await models.refresh(conn)
+        return await the_queue(conn, models.model, utc_now(), limit, source=source, country=country)

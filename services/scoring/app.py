@@ -11,8 +11,8 @@ from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
-from services.scoring.figures import look
 from services.scoring.facts import PUBLISHER, FactMaker
+from services.scoring.figures import look
 from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.jobs.sweep import Sweeping

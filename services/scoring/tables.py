@@ -49,7 +49,7 @@ sa.Index(
 )
 sa.Index(
     "contacts_said",
-    sa.text("to_tsvector('simple'::regconfig, said)"),
+    sa.func.to_tsvector(sa.text("'simple'::regconfig"), contacts.c.said),
     postgresql_using="gin",
     postgresql_where=contacts.c.merged_into.is_(None),
 )

@@ -1,21 +1,31 @@
-"""Every query of every panel finds something in a real Prometheus that scrapes the real services under load."""
+"""Every query of every panel finds something in a real Prometheus that scrapes the real services under load.
+
+The picture in the docs is drawn from what they find: FIRSTHOUR_PICTURES=1 writes it.
+"""
 
 import asyncio
 import json
+import os
+import re
 import runpy
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 
 from tests.support.metrics_table import figures
+from tests.support.pictures import Drawn, board, lines
 from tests.support.processes import SERVICES, Firsthour
 from tests.support.prometheus import Prometheus, exporting, watching
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
+WRITES = os.environ.get("FIRSTHOUR_PICTURES") == "1"
+PICTURE = ROOT / "docs" / "pictures" / "board.svg"
 SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "deploy" / "grafana" / "boards.py"))
 
 
@@ -63,10 +73,39 @@ async def test_no_panel_is_empty_under_load(firsthour: Firsthour, tmp_path: Path
         loading = asyncio.create_task(load(firsthour, stopping))
         try:
             empty = await _until_full(prometheus)
+            if WRITES:
+                await asyncio.sleep(75)  # a picture of a few seconds shows nothing
+            drawn = await asyncio.to_thread(draw, prometheus)
         finally:
             stopping.set()
             await loading
     assert not empty
+    ET.fromstring(drawn)
+    if WRITES:
+        PICTURE.write_text(re.sub(r"\bt[0-9a-f]{6}\.", "", drawn))  # without the prefix of this test's topics
+
+
+def test_the_picture_in_the_docs_shows_every_panel() -> None:
+    shown = "".join(text for text in ET.parse(PICTURE).getroot().itertext())
+    for title, panels in SCRIPT["BOARDS"]["Firsthour"].items():
+        assert all(words in shown for words in (title, *(panel.title for panel in panels)))
+
+
+def draw(prometheus: Prometheus) -> str:
+    """The first board, of the last two minutes."""
+    now = time.time()
+
+    def found(panel: Any) -> Drawn:
+        every = [
+            line
+            for query, legend in panel.queries.items()
+            for line in lines(
+                prometheus.range(query.replace("$__rate_interval", "30s"), start=now - 120, end=now, step=2), legend
+            )
+        ]
+        return Drawn(panel.title, panel.unit, every, panel.line)
+
+    return board({title: [found(panel) for panel in row] for title, row in SCRIPT["BOARDS"]["Firsthour"].items()})
 
 
 async def _until_full(prometheus: Prometheus) -> dict[str, list[str]]:

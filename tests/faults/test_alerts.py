@@ -1,0 +1,180 @@
+"""Alerts by fault: what is broken in real processes reaches a receiver by way of real Prometheus and Alertmanager.
+
+The rules are the committed ones with their times made shorter. What cannot be broken within minutes (a source that falls
+silent, a disk, a clock) is tried by a course of figures in deploy/prometheus/*_test.yml.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from shared.db import halts
+from shared.db.engine import make_engine
+from shared.kafka.topics import Topics
+from tests.support.processes import SERVICES, Firsthour, installed
+from tests.support.prometheus import Prometheus, watching
+from tests.support.receiver import receiving_apart
+from tests.support.stack import OwnStack, fresh_database
+from tests.support.waiting import until
+from tests.support.webhook_receiver import OK, Receiver, status
+
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
+ALERTS = "/alerts"
+_QUICKER = 3  # a threshold of a minute becomes 20 s: twice the pause between two looks into Postgres
+
+
+def quicker(rules: str) -> str:
+    """The committed rules: what has to last, lasts a second; ranges are shorter; thresholds in seconds are a third."""
+    rules = re.sub(r"for: \w+", "for: 1s", rules)
+    rules = re.sub(r"\[(?:5m|15m)\]", "[15s]", rules)
+    rules = rules.replace("[10m]", "[60s]")
+    rules = rules.replace("offset 15m", "offset 15s")
+    return re.sub(r"> (60|120|300)\b", lambda found: f"> {int(found[1]) / _QUICKER:.0f}", rules)
+
+
+@dataclass
+class World:
+    """An installation of this test, what watches it, and where its alerts arrive."""
+
+    stack: OwnStack
+    firsthour: Firsthour
+    prometheus: Prometheus
+    receiver: Receiver
+
+    def alerted(self) -> set[str]:
+        """The names of all alerts that have arrived."""
+        bodies = [json.loads(each.body) for each in list(self.receiver.received) if each.path == ALERTS]
+        return {
+            alert["labels"]["alertname"] for body in bodies for alert in body["alerts"] if alert["status"] == "firing"
+        }
+
+    async def alert(self, *names: str, within_s: float = 90.0) -> None:
+        """Wait until each has arrived."""
+        await until(lambda: set(names) <= self.alerted(), within_s, every_s=0.5)
+
+    async def over(self, *names: str) -> None:
+        """Wait until none of them fires any more."""
+        await until(lambda: not set(names) & self.prometheus.alerts(), 60, every_s=0.5)
+
+    async def lead(self) -> int:
+        """Post one; the status of the answer."""
+        async with httpx.AsyncClient(timeout=20) as http:
+            body = {"email": f"{uuid4().hex[:12]}@example.com", "message": "m" * 1000}
+            url = f"{self.firsthour.url('ingest')}/v1/leads"
+            return (await http.post(url, json=body, headers=self.firsthour.key())).status_code
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving_apart() as receiver:
+        yield receiver
+
+
+@asynccontextmanager
+async def world(stack: OwnStack, receiver: Receiver, folder: Path) -> AsyncIterator[World]:
+    with (
+        fresh_database(stack) as database,
+        installed(
+            stack.kafka, database, "", folder, receiver_port=receiver.port, smtp_port=9,
+            settings={"FIRSTHOUR_INGEST_SPOOL_BYTES": "20000"},
+        ) as firsthour,
+        watching(
+            folder, {name: firsthour.ports[name] for name in SERVICES}, rules=quicker(RULES.read_text()),
+            receiver=receiver.url(ALERTS),
+        ) as prometheus,
+    ):  # fmt: skip
+        yield World(stack, firsthour, prometheus, receiver)
+
+
+@pytest.mark.timeout(600)
+async def test_each_fault_wakes_somebody_and_quiet_traffic_nobody(
+    own_stack: OwnStack, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with world(own_stack, receiver, tmp_path) as here:
+        await quiet_traffic(here)
+        await a_record_that_cannot_be_read(here)
+        await an_endpoint_that_fails(here)
+        await a_lane_that_is_halted(here)
+        await a_database_that_is_away(here)
+        await brokers_that_are_away(here)
+        await a_service_that_is_gone(here)
+
+
+async def quiet_traffic(here: World) -> None:
+    async def scraped() -> bool:
+        try:
+            return len(await asyncio.to_thread(here.prometheus.ask, "firsthour_rollup_timestamp_seconds > 0")) == 2
+        except OSError:
+            return False
+
+    await until(scraped, 60, every_s=0.5)
+    for _ in range(15):
+        assert await here.lead() == 202
+        await asyncio.sleep(1)
+    assert here.alerted() <= {"EndpointFailing"}, "the mail server of this test is away from the start"
+
+
+async def a_record_that_cannot_be_read(here: World) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=here.stack.kafka)
+    await producer.start()
+    try:
+        await producer.send_and_wait(Topics("").events, b"no event", key=b"k")
+    finally:
+        await producer.stop()
+    await here.alert("DeadLetters")
+
+
+async def an_endpoint_that_fails(here: World) -> None:
+    here.receiver.received.clear()
+    here.receiver.behave = lambda request: OK if request.path == ALERTS else status(500)
+    for _ in range(5):
+        await here.lead()
+
+    def told() -> bool:
+        bodies = [each.body for each in list(here.receiver.received) if each.path == ALERTS]
+        return any(b"EndpointFailing" in body and b"marketing-automation" in body for body in bodies)
+
+    await until(told, 60, every_s=0.5)
+    here.receiver.behave = lambda _request: OK
+
+
+async def a_lane_that_is_halted(here: World) -> None:
+    engine = make_engine(here.firsthour.database, application="test", schema="scoring")
+    try:
+        async with engine.begin() as conn:
+            await halts.begin(conn, "live", "failures", "of this test")
+    finally:
+        await engine.dispose()
+    await here.alert("LaneHalted", within_s=60)
+    assert await here.lead() == 202
+    await here.alert("LeadsWait", within_s=120)
+    here.firsthour.command("resume", "--service", "scoring", "--lane", "live")
+    await here.over("LaneHalted", "LeadsWait")
+
+
+async def a_database_that_is_away(here: World) -> None:
+    here.stack.kill_postgres()
+    await here.alert("DatabaseAway", within_s=90)
+    here.stack.start_postgres()
+    await here.over("DatabaseAway")
+
+
+async def brokers_that_are_away(here: World) -> None:
+    here.stack.kill_kafka()
+    answers = {await here.lead() for _ in range(30)}
+    assert answers == {202, 503}, "first they go to the disk, until its bound"
+    await here.alert("DiskFilling", "LeadsRefused", "SpoolOld", within_s=120)
+
+
+async def a_service_that_is_gone(here: World) -> None:
+    here.firsthour.kill("scoring")
+    await here.alert("ServiceDown")

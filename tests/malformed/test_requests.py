@@ -82,5 +82,4 @@ def test_a_field_named_by_an_address_is_named_to_its_sender_but_not_in_the_log(t
     logged = target.log_size()
     answer = target.post("/v1/leads", {"email": "good@example.com", f"{MARKER}@example.com": [1]}, "WEBSITE")
     assert [error["at"] for error in answer.json["errors"]] == [f"/{MARKER}@example.com"]
-    assert '"/\\u2026"' in target.log(logged)
     assert MARKER not in target.log(logged)

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.forms.hosted import HostedForm, Input
 from services.ingest.domain.forms.names import usual_field
-from services.ingest.pages.words import words_of
+from services.ingest.pages.words import words_in
 
 _PAGES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -47,12 +47,12 @@ def hosted(
         form=form,
         title=form.title,
         language=form.language,
-        words=words_of(form),
+        words=words_in(form.language),
         action=action,
         hidden=hidden,
         framed=framed,
         typed=typed,
-        problems={name: _told(form, text) for name, text in problems.items() if name in names},
+        problems={name: _told(form.language, text) for name, text in problems.items() if name in names},
         others={name: text for name, text in problems.items() if name not in names},
         autocomplete=_autocomplete,
     ).encode()
@@ -71,28 +71,40 @@ def hosted_headers(form: HostedForm, frames: Sequence[str]) -> dict[str, str]:
     }
 
 
-def thanks(form: HostedForm | None, *, framed: bool) -> bytes:
+def thanks(form: HostedForm | None, *, language: str, framed: bool) -> bytes:
     """Where a visitor goes when the source names no page of its own."""
-    words = words_of(form)
+    words = words_in(language)
     text = words["soon"] if form is None else form.thanks
-    return _message(form, words["thanks"], text=text, framed=framed, good=True)
+    return _message(language, words["thanks"], text=text, framed=framed, good=True)
 
 
-def wrong(problems: Sequence[Wrong], form: HostedForm | None, *, framed: bool) -> bytes:
+def wrong(problems: Sequence[Wrong], *, language: str, framed: bool) -> bytes:
     """What to correct in a form of another page. The values that were sent are not repeated."""
-    words = words_of(form)
-    told = [(each.at.lstrip("/"), each.problem) for each in problems]
-    return _message(form, words["wrong"], text=words["go_back"], framed=framed, problems=told)
+    words = words_in(language)
+    told = [(each.at.lstrip("/"), _told(language, each.problem)) for each in problems]
+    return _message(language, words["wrong"], text=words["go_back"], framed=framed, problems=told)
 
 
-def busy(form: HostedForm | None, *, framed: bool) -> bytes:
+def busy(*, language: str, framed: bool) -> bytes:
     """It is our fault, or too much at once: the same may work in a moment."""
-    words = words_of(form)
-    return _message(form, words["busy"], text=words["later"], framed=framed)
+    words = words_in(language)
+    return _message(language, words["busy"], text=words["later"], framed=framed)
+
+
+def too_long(*, language: str, framed: bool) -> bytes:
+    """More than a form may hold."""
+    words = words_in(language)
+    return _message(language, words["too_long"], text=words["shorten"], framed=framed)
+
+
+def closed(*, language: str, framed: bool) -> bytes:
+    """The page is set up wrongly, which its visitor can do nothing about."""
+    words = words_in(language)
+    return _message(language, words["closed"], text=words["otherwise"], framed=framed)
 
 
 def _message(
-    form: HostedForm | None,
+    language: str,
     title: str,
     *,
     text: str,
@@ -101,13 +113,12 @@ def _message(
     problems: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     page = _PAGES.get_template("page.html")
-    language = "en" if form is None else form.language
     return page.render(language=language, title=title, text=text, framed=framed, good=good, problems=problems).encode()
 
 
-def _told(form: HostedForm, problem: str) -> str:
+def _told(language: str, problem: str) -> str:
     """Problems are named in English; a form in another language says where, in its own."""
-    return problem if form.language.startswith("en") else words_of(form)["check"]
+    return problem if language.startswith("en") else words_in(language)["check"]
 
 
 def _autocomplete(field: Input) -> str | None:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.ingest.domain.forms.hosted import HostedForm
-
 _ENGLISH: Final = {
     "required": "required",
     "send": "Send",
@@ -17,7 +15,12 @@ _ENGLISH: Final = {
     "error": "Error",
     "busy": "That did not work just now",
     "later": "Please go back and send it again in a moment; what you typed is still there.",
+    "closed": "This form could not take your message",
+    "otherwise": "Please go back, what you typed is still there, and reach us another way.",
+    "too_long": "That is too long for this form",
+    "shorten": "Please go back and shorten it; what you typed is still there.",
 }
+_MOST_ASKED: Final = 20
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": _ENGLISH,
     "de": {
@@ -32,6 +35,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Fehler",
         "busy": "Das hat gerade nicht geklappt",
         "later": "Bitte gehen Sie zurück und senden Sie es gleich noch einmal; Ihre Eingaben sind noch da.",
+        "closed": "Dieses Formular konnte Ihre Nachricht nicht annehmen",
+        "otherwise": "Bitte gehen Sie zurück, Ihre Eingaben sind noch da, und erreichen Sie uns auf einem anderen Weg.",
+        "too_long": "Das ist zu lang für dieses Formular",
+        "shorten": "Bitte gehen Sie zurück und kürzen Sie es; Ihre Eingaben sind noch da.",
     },
     "fr": {
         "required": "obligatoire",
@@ -45,6 +52,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Erreur",
         "busy": "Cela n'a pas fonctionné pour le moment",
         "later": "Revenez en arrière et renvoyez dans un instant ; votre saisie est conservée.",
+        "closed": "Ce formulaire n'a pas pu prendre votre message",
+        "otherwise": "Revenez en arrière, votre saisie est conservée, et contactez-nous autrement.",
+        "too_long": "C'est trop long pour ce formulaire",
+        "shorten": "Revenez en arrière et raccourcissez ; votre saisie est conservée.",
     },
     "es": {
         "required": "obligatorio",
@@ -58,6 +69,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Error",
         "busy": "No ha funcionado en este momento",
         "later": "Vuelva atrás y envíelo de nuevo en un momento; lo que escribió sigue ahí.",
+        "closed": "Este formulario no ha podido recibir su mensaje",
+        "otherwise": "Vuelva atrás, lo que escribió sigue ahí, y contáctenos de otra manera.",
+        "too_long": "Es demasiado largo para este formulario",
+        "shorten": "Vuelva atrás y acórtelo; lo que escribió sigue ahí.",
     },
     "it": {
         "required": "obbligatorio",
@@ -71,6 +86,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Errore",
         "busy": "In questo momento non ha funzionato",
         "later": "Torni indietro e invii di nuovo tra un momento; quanto ha scritto è ancora lì.",
+        "closed": "Questo modulo non ha potuto ricevere il suo messaggio",
+        "otherwise": "Torni indietro, quanto ha scritto è ancora lì, e ci contatti in un altro modo.",
+        "too_long": "È troppo lungo per questo modulo",
+        "shorten": "Torni indietro e lo accorci; quanto ha scritto è ancora lì.",
     },
     "nl": {
         "required": "verplicht",
@@ -84,6 +103,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Fout",
         "busy": "Dat lukte zojuist niet",
         "later": "Ga terug en verstuur het zo meteen opnieuw; wat u typte staat er nog.",
+        "closed": "Dit formulier kon uw bericht niet aannemen",
+        "otherwise": "Ga terug, wat u typte staat er nog, en neem op een andere manier contact op.",
+        "too_long": "Dit is te lang voor dit formulier",
+        "shorten": "Ga terug en maak het korter; wat u typte staat er nog.",
     },
     "pt": {
         "required": "obrigatório",
@@ -97,6 +120,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Erro",
         "busy": "Não funcionou neste momento",
         "later": "Volte atrás e envie de novo daqui a pouco; o que escreveu continua lá.",
+        "closed": "Este formulário não pôde receber a sua mensagem",
+        "otherwise": "Volte atrás, o que escreveu continua lá, e contacte-nos de outra forma.",
+        "too_long": "É demasiado longo para este formulário",
+        "shorten": "Volte atrás e encurte; o que escreveu continua lá.",
     },
     "pl": {
         "required": "wymagane",
@@ -110,13 +137,21 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "Błąd",
         "busy": "Tym razem się nie udało",
         "later": "Wróć i wyślij ponownie za chwilę; wpisane dane są nadal w formularzu.",
+        "closed": "Ten formularz nie mógł przyjąć wiadomości",
+        "otherwise": "Wróć, wpisane dane są nadal w formularzu, i skontaktuj się z nami inaczej.",
+        "too_long": "To jest za długie dla tego formularza",
+        "shorten": "Wróć i skróć; wpisane dane są nadal w formularzu.",
     },
 }
 
 
-def words_of(form: HostedForm | None) -> Mapping[str, str]:
-    """In the form's language, or English."""
-    return _ENGLISH if form is None else words_in(form.language)
+def language_asked(accept_language: str) -> str:
+    """The first of a browser's languages that we speak; English where it names none (RFC 9110, 12.5.4)."""
+    for each in accept_language.split(",")[:_MOST_ASKED]:
+        language = each.partition(";")[0].strip()[:2].lower()
+        if language in _WORDS:
+            return language
+    return "en"
 
 
 def words_in(language: str) -> Mapping[str, str]:

@@ -19,12 +19,15 @@ from services.ingest.domain.stamp import fill_seconds
 from services.ingest.http.access import Door
 from services.ingest.http.body import decode_object
 from services.ingest.http.exchange import Answer, Request
+from services.ingest.http.refusals import reason_of
 from services.ingest.pages import render as pages
+from services.ingest.pages.words import language_asked
 from shared.clock import new_id, utc_now
 from shared.http.problems import Problem
 
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
-_MAY_PASS: Final = frozenset({429, 503})  # a person who tries again in a moment may well succeed
+# A person who tries again in a moment may well succeed; about all else a visitor can do nothing.
+_PAGES: Final = {429: pages.busy, 503: pages.busy, 408: pages.busy, 413: pages.too_long}
 _ROOM_FOR_MULTIPART: Final = 2  # boundaries and headers of the parts come on top of the fields
 
 
@@ -46,11 +49,13 @@ class Forms:
         try:
             return await self._take(request)
         except Problem as problem:
-            if problem.status not in _MAY_PASS or _wants_json(request) or b"text/html" not in _accept(request):
+            if _wants_json(request) or b"text/html" not in _accept(request):
                 raise
-            form = None if request.source is None else request.source.form
-            retry = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-            return Answer(problem.status, pages.busy(form, framed=_framed(request)), (*pages.HEADERS, *retry))
+            request.refused = reason_of(problem), [Wrong(each.at, each.problem) for each in problem.errors]
+            more = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+            show = _PAGES.get(problem.status, pages.closed)
+            page = show(language=_language(request), framed=_framed(request))
+            return Answer(problem.status, page, (*pages.HEADERS, *more))
 
     async def _take(self, request: Request) -> Answer:
         source = self._door.by_name(request, "form")
@@ -73,7 +78,8 @@ class Forms:
             return Answer(202, msgspec.json.encode(answer))
         if redirect is not None:
             return Answer(303, b"", ((b"location", redirect.encode()),))
-        return Answer(200, pages.thanks(source.form, framed=_framed(request)), pages.HEADERS)
+        page = pages.thanks(source.form, language=_language(request), framed=_framed(request))
+        return Answer(200, page, pages.HEADERS)
 
     async def _fields(self, request: Request) -> Mapping[str, object]:
         kind = request.content_type
@@ -139,7 +145,10 @@ def _to_correct(request: Request, source: Source, form: Mapping[str, object], wr
     """Our own form comes back as it was filled in; a form of another page is still there, behind the back button."""
     hosted, framed = source.form, _framed(request)
     if hosted is None or not _from_hosted(source, request.headers):
-        return Answer(422, pages.wrong(wrong, hosted, framed=framed), pages.HEADERS)
+        language = _language(request)
+        if all(each.at in ("", "/") for each in wrong):  # of how the page sends it, not of what was typed
+            return Answer(422, pages.closed(language=language, framed=framed), pages.HEADERS)
+        return Answer(422, pages.wrong(wrong, language=language, framed=framed), pages.HEADERS)
     sent = {name: value for name, value in form.items() if isinstance(value, str)}
     hidden = {name: sent[name] for name in (*CAMPAIGN, "page", STAMP) if name in sent}
     page = pages.hosted(hosted, action=source.name, hidden=hidden, framed=framed, typed=sent, wrong=wrong)
@@ -153,6 +162,13 @@ def _accept(request: Request) -> bytes:
 
 def _wants_json(request: Request) -> bool:
     return request.content_type == b"application/json" or b"application/json" in _accept(request)
+
+
+def _language(request: Request) -> str:
+    """That of the form, where it is ours; else the one that the visitor's browser asks for."""
+    if request.source is not None and request.source.form is not None:
+        return request.source.form.language
+    return language_asked(request.headers.get(b"accept-language", b"").decode("latin-1"))
 
 
 def _framed(request: Request) -> bool:

@@ -13,6 +13,7 @@ FIELD = Path(__file__).parents[2] / "field"
 SOURCES = """
 sources:
   website: {kind: form, country: United Kingdom}
+  closed: {kind: form, origins: ["https://example.com"]}
   app: {kind: segment, keys: [env:INGEST_TEST_APP_KEY], trust: trusted}
   list:
     kind: generic
@@ -136,3 +137,26 @@ async def test_a_list_provider_asks_first_and_then_sends_a_form(ingest: Ingest) 
         'firsthour_ingest_refusals_total{reason="invalid",source="list"} 1.0' in metrics
     )
     assert secret not in metrics
+
+
+async def test_a_visitor_sees_a_page_in_a_language_of_theirs_and_no_demand_of_a_developer(ingest: Ingest) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "xx, pl-PL;q=0.9, en;q=0.5"}
+    elsewhere = browser | {"Origin": "https://elsewhere.example"}
+    form = {"email": "ada@example.com", "message": "Hello"}
+    seen = [
+        await ingest.http.post("/f/closed", data=form, headers=elsewhere),
+        await ingest.http.post("/f/nowhere", data=form, headers=browser),
+        await ingest.http.post("/f/website", content=b"x", headers=browser | {"Content-Type": "text/plain"}),
+        await ingest.http.post("/f/website", data={f"f{n}": "x" for n in range(500)}, headers=browser),
+        await ingest.http.post("/f/website", data=form | {"message": "x" * 40_000}, headers=browser),
+        await ingest.http.post("/f/website", data={"email": "ada@"}, headers=browser),
+    ]
+    assert [answer.status_code for answer in seen] == [403, 404, 415, 422, 413, 422]
+    for answer in seen:
+        assert answer.headers["content-type"].startswith("text/html")
+        assert '<html lang="pl"' in answer.text
+        assert "Wróć" in answer.text, "what was typed is still there"
+        for words in ("origin", "Content-Type", "sources.yaml", "must have"):
+            assert words not in answer.text
+    plain = await ingest.http.post("/f/closed", data=form, headers={"Origin": "https://elsewhere.example", **JSON})
+    assert plain.headers["content-type"].startswith("application/problem+json"), "a program is told what to mend"

@@ -28,10 +28,10 @@ from embedded.supervisor.running import Running
 from embedded.supervisor.service_children import SERVICES, SINKS, environment, service_child, set_up, until_ready
 from embedded.supervisor.start_display import StartDisplay
 from embedded.supervisor.supervision import Part, keep_running
+from shared.deadlines import KILL_S
 from shared.errors import FirsthourError
 from shared.stop_signals import STOPPING, StopSignals
 
-_DRAIN_S: Final = 25.0
 _ARCHIVE_AFTER_S: Final = 20.0
 
 WhenReady = Callable[[Running], Coroutine[Any, Any, None]]
@@ -147,8 +147,8 @@ async def _everything(supervisor: _Supervisor, state: Path) -> AsyncIterator[Run
                 yield Running(stack, options, supervisor.children, ports, seconds=clock() - began)
             finally:
                 display.close()
-                await asyncio.gather(*(supervisor.children[name].stop(_DRAIN_S) for name in SERVICES))
-                await supervisor.children[SINKS].stop(_DRAIN_S)
+                await asyncio.gather(*(supervisor.children[name].stop(KILL_S) for name in SERVICES))
+                await supervisor.children[SINKS].stop(KILL_S)
 
 
 async def _start_stack(options: RunOptions, ports: dict[str, int], stack: Stack, report: Report) -> dict[str, str]:

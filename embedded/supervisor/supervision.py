@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from embedded.brokers.process import Child, ProcessDied
-from shared.backoff import exponential
+from shared.restarts import FIRST_PAUSE_S, WELL_AFTER_S, Restarts
 
-WELL_AFTER_S: Final = 60.0
-LONGEST_PAUSE_S: Final = 60.0
-_FIRST_PAUSE_S: Final = 0.5
 _LONGEST_REASON: Final = 300
 
 
@@ -23,16 +20,20 @@ _LONGEST_REASON: Final = 300
 class Part:
     """One thing that is kept running, and how it is.
 
-    `child`: the process of its last start. `in_a_row`: deaths since it last ran for a while; `pause_s`: how long until
-    it is started again, 0 while it runs.
+    `child`: the process of its last start. `pause_s`: how long until it is started again, 0 while it runs.
     """
 
     name: str
     child: Callable[[], Child | None]
     start: Callable[[], Awaitable[None]]
     deaths: int = 0
-    in_a_row: int = field(default=0)
+    restarts: Restarts = field(default_factory=Restarts)
     pause_s: float = 0.0
+
+    @property
+    def in_a_row(self) -> int:
+        """Deaths since it last ran for a while."""
+        return self.restarts.in_a_row
 
     @property
     def up(self) -> bool:
@@ -45,25 +46,20 @@ async def keep_running(
     part: Part,
     say: Callable[[str], None],
     *,
-    first_pause_s: float = _FIRST_PAUSE_S,
+    first_pause_s: float = FIRST_PAUSE_S,
     well_after_s: float = WELL_AFTER_S,
 ) -> NoReturn:
     """Start it again whenever it has ended, for ever. The pause doubles with each death until it has run for a while.
 
     A service may end on purpose: its watchdog prefers a new process to one that does nothing.
     """
+    part.restarts = Restarts(first_pause_s, well_after_s)
     why_not = ""
     while True:
         if not why_not:
             why_not = await _ended(part, say, well_after_s)
         part.deaths += 1
-        part.in_a_row += 1
-        part.pause_s = exponential(
-            part.in_a_row - 1,
-            jitter=random.random(),  # noqa: S311 - spreads, hides nothing
-            first=first_pause_s,
-            longest=LONGEST_PAUSE_S,
-        )
+        part.pause_s = part.restarts.died(ran_s=0.0, jitter=random.random())  # noqa: S311 - spreads, hides nothing
         again = f" {part.in_a_row} times in a row" if part.in_a_row > 1 else ""
         child = part.child()
         log = f" Its log: {child.log_path}" if child else ""
@@ -88,7 +84,7 @@ async def _ended(part: Part, say: Callable[[str], None], well_after_s: float) ->
         try:
             code = await asyncio.wait_for(child.ended(), well_after_s)
         except TimeoutError:
-            part.in_a_row = 0
+            part.restarts.in_a_row = 0
             say(f"{part.name} is well again")
             code = await child.ended()
     else:

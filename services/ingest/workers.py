@@ -4,30 +4,32 @@ Each worker has a producer, a spool file and rate limits of its own. Only what `
 """
 
 import asyncio
+import fcntl
 import os
+import random
+import shutil
 import signal
 import sys
 import tempfile
-from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from services.ingest.config.sources import load_sources
 from services.ingest.settings import IngestSettings
 from shared import log
-from shared.errors import FirsthourError
+from shared.deadlines import KILL_S
+from shared.errors import ConfigurationError
 from shared.pause import pause
+from shared.restarts import Restarts
 
 _LOG = log.get(__name__)
 _COMMAND: Final = (sys.executable, "-m", "services.cli.main", "ingest", "--worker")
-_DEATHS: Final = 5
-_WITHIN_S: Final = 60.0
-_AGAIN_AFTER_S: Final = 0.5
-_STOP_S: Final = 25.0
-
-
-class WorkersKeepDying(FirsthourError):  # noqa: N818 - reads as what happened
-    """A worker died too often within a minute; its own log lines say why."""
+_FIGURES: Final = "firsthour-metrics-"
+_HELD: Final = "held"  # locked while its folder is used: the lock ends with the process, however that ends
 
 
 def run(settings: IngestSettings) -> int:
@@ -37,13 +39,31 @@ def run(settings: IngestSettings) -> int:
         _LOG.error("configuration", problem="FIRSTHOUR_INGEST_WORKERS needs a fixed FIRSTHOUR_INGEST_PORT, not 0")
         return 1
     try:
-        with tempfile.TemporaryDirectory(prefix="firsthour-metrics-") as metrics:
-            asyncio.run(_Workers(settings.ingest_workers, metrics).run())
-    except BaseExceptionGroup as group:
-        for death in group.exceptions:
-            _LOG.error("workers_stopped", reason=log.reason(death))
+        load_sources(settings.config, environment=os.environ, state=settings.state)
+    except ConfigurationError as error:  # else each worker would find the same, again and again
+        for problem in error.problems:
+            _LOG.error("configuration", problem=str(problem))
         return 1
+    sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_FIGURES) as metrics, held(Path(metrics)):
+        asyncio.run(_Workers(settings.ingest_workers, metrics).run())
     return 0
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder of figures is in use until the end of the block, or of this process."""
+    with (folder / _HELD).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def sweep(temporary: Path) -> None:
+    """Remove the figures of those who were killed."""
+    for lock in temporary.glob(f"{_FIGURES}*/{_HELD}"):
+        with suppress(OSError), lock.open("r+") as mine:
+            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while somebody holds it
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 class _Workers:
@@ -60,9 +80,9 @@ class _Workers:
                 group.create_task(self._keep_one())
 
     async def _keep_one(self) -> None:
-        deaths: deque[float] = deque(maxlen=_DEATHS + 1)
-        loop = asyncio.get_running_loop()
+        restarts, now = Restarts(), asyncio.get_running_loop().time
         while not self._stopping.is_set():
+            started = now()
             # A worker stops when its standard input closes: so also when this process is killed.
             worker = await asyncio.create_subprocess_exec(
                 *_COMMAND,
@@ -73,11 +93,9 @@ class _Workers:
             mark_process_dead(worker.pid, self._metrics)  # type: ignore[no-untyped-call]  # the library's own way
             if self._stopping.is_set():
                 return
-            deaths.append(loop.time())
-            if sum(1 for at in deaths if at > loop.time() - _WITHIN_S) > _DEATHS:
-                raise WorkersKeepDying(f"a worker ended {_DEATHS + 1} times within a minute (exit code {code})")
-            _LOG.warning("worker_ended", exit_code=code, again_in_s=_AGAIN_AFTER_S)
-            await pause(self._stopping, _AGAIN_AFTER_S)
+            again_in_s = restarts.died(ran_s=now() - started, jitter=random.random())  # noqa: S311 - spreads, hides nothing
+            _LOG.warning("worker_ended", exit_code=code, times=restarts.in_a_row, again_in_s=round(again_in_s, 1))
+            await pause(self._stopping, again_in_s)
 
     async def _until_ended(self, worker: asyncio.subprocess.Process) -> int:
         ended = asyncio.ensure_future(worker.wait())
@@ -86,7 +104,7 @@ class _Workers:
             await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 worker.terminate()
-                await asyncio.wait((ended,), timeout=_STOP_S)
+                await asyncio.wait((ended,), timeout=KILL_S)
             if not ended.done():
                 worker.kill()
             return await ended

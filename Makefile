@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test test-unit lint first-runs audit format migration metrics-docs boards schemas lock bench clean
+.PHONY: help install install-dev run demo test test-unit lint first-runs mutants audit format migration metrics-docs boards schemas lock bench clean
 .DELETE_ON_ERROR:
 
 # What a shell sets for other programs; here it would change what is installed, or how it runs.
@@ -38,6 +38,9 @@ test-unit: .venv/installed-dev ## The rules alone, without Kafka and Postgres: a
 
 first-runs: .venv/installed-dev ## Fresh clones in every surrounding, from `make run` to its end (ARGS="--only NAME" …)
 	@exec $(BIN)/python -m tests.first_run $(ARGS)
+
+mutants: .venv/installed-dev ## Mistakes that no test of a room would notice (ROOM=shared/money.py TESTS="…")
+	@exec $(BIN)/python -m tests.mutants $(ROOM) $(TESTS)
 
 audit: .venv/installed-dev ## Known holes in what is pinned, and pins nobody looked at for 90 days
 	@$(BIN)/python locks/audit.py $(ARGS)

@@ -14,23 +14,32 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from services.ingest.accept.outgoing import as_outgoing
+from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.forms.body import parse_form, parse_multipart
 from services.ingest.domain.forms.read import read_form
+from services.ingest.domain.hooks.generic import Rule
+from services.ingest.domain.hooks.hook import Incoming
+from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.domain.likelihood import Agents, Visitor, human_likelihood
 from services.ingest.domain.plain.leads import read_lead
 from services.ingest.domain.plain.typed_lead import read_typed_lead
-from services.ingest.http.body import decode_object
+from services.ingest.http.body import MOST_VALUES_OF_BATCH, decode_json, decode_object
 from services.ingest.http.client_address import sender
 from services.ingest.routes.segment import Segment, _batch_of
 from shared.clock import new_id
 from shared.http.problems import Problem
 
 ONE, MANY = 32_768, 512_000
+_RECORDED = Path(__file__).parents[1] / "tests" / "unit" / "ingest" / "hooks"
+_HEADERS = {"x-shopify-topic": "orders/paid", "x-wc-webhook-topic": "order.updated"}
+_RULE = Rule("lead.captured", {}, {"email": "/who", "name": "/x/a", "traits.x": "/x", "traits.y": "/id"})
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PIECES = (
     " ", "a", "0", "+", "@", ".", "-", "(", "/", "%", "&", "é", "ß", "İ", "ﷺ", "́", "٣", "\uff11", "ł",
@@ -84,6 +93,25 @@ def batch(body: bytes) -> None:
     said = _batch_of(body)
     nul, some = b"\\u0000" in body, (said.batch or [])[:2500]
     emitted(segment._facts(some, sent=None, public=True, nul=nul, wrong=[]))  # noqa: SLF001 - its inner part alone
+
+
+def cloud_event(body: bytes) -> None:
+    emitted([read_cloud_event(decode_json(body))])
+
+
+def cloud_events(body: bytes) -> None:
+    emitted(read_cloud_event(each) for each in decode_json(body, most=MOST_VALUES_OF_BATCH))
+
+
+def hook(kind: str) -> Callable[[bytes], None]:
+    """What a verified sender's webhook costs: without its signature nothing of it is read."""
+
+    def run(body: bytes) -> None:
+        incoming = Incoming(_HEADERS, body, "https://hooks.example.com/hooks/x", NOW)
+        options = {"signature": None, "id": "/id", "events": (_RULE,)} if kind == "generic" else {}
+        emitted(SENDERS[kind].read(incoming, decode_json(body, most=MOST_VALUES_OF_BATCH), options).facts)
+
+    return run
 
 
 def agent(body: bytes) -> None:
@@ -185,6 +213,66 @@ def batches(dice: random.Random) -> Iterator[tuple[str, bytes]]:
         )
 
 
+def envelopes(dice: random.Random) -> Iterator[tuple[str, bytes]]:
+    for what, body in json_bodies(dice):
+        data = json.loads(body)
+        for kind in ("lead.captured", "engagement.recorded", "purchase.completed", "consent.changed"):
+            said = {"identity": {"email": "a@example.com"}, "kind": "a", "order_id": "o", "amount": "1", **data}
+            event = {"specversion": "1.0", "id": "1", "source": "/s", "type": kind, "data": said}
+            yield f"{kind} {what}", json.dumps(event, ensure_ascii=False).encode()[:ONE]
+        yield f"envelope {what}", json.dumps({**event, **data}, ensure_ascii=False).encode()[:ONE]
+
+
+def lists_of_envelopes(_dice: random.Random) -> Iterator[tuple[str, bytes]]:
+    event = {
+        "specversion": "1.0",
+        "source": "/s",
+        "type": "lead.captured",
+        "data": {"identity": {"email": "a@example.com"}},
+    }
+    some = [event | {"id": str(number)} for number in range(2500)]
+    yield f"{len(some)} of the smallest", json.dumps(some).encode()
+    for element in ("{}", "[]", "0", '""', "[[]]", '{"":{}}'):
+        yield f"list of {element}", f"[{','.join([element] * ((MANY - 9) // (len(element) + 1)))}]".encode()
+
+
+def hook_bodies(kind: str) -> Callable[[random.Random], Iterator[tuple[str, bytes]]]:
+    """The documented bodies with each of their texts replaced, and their lists grown to what is read at most."""
+    known = [json.loads(path.read_bytes()) for path in sorted((_RECORDED / kind).glob("*.json"))]
+
+    def bodies(dice: random.Random) -> Iterator[tuple[str, bytes]]:
+        for document in known or [{"id": "1", "who": "a@example.com", "x": {"a": "b"}}]:
+            whole = json.dumps(document, ensure_ascii=False)
+            for way in _places(document):
+                named, many = "/".join(map(str, way)), partial(_many, size=len(whole))
+                for text in dice.sample(list(texts(dice)), 3):
+                    yield f"{named}={text[:12]!r}*{len(text)}", _with(whole, way, lambda _, text=text: text)  # type: ignore[misc]
+                yield f"{named} again and again", _with(whole, way, many)
+
+    return bodies
+
+
+def _many(value: Any, size: int) -> Any:
+    one = len(json.dumps(value)) + 2
+    return (value if isinstance(value, list) else [value]) * max(1, (MANY - size) // one)
+
+
+def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if way:
+        yield way
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in steps:
+        yield from _places(inner, (*way, step))
+
+
+def _with(whole: str, way: tuple[Any, ...], made: Callable[[Any], Any]) -> bytes:
+    document = above = json.loads(whole)
+    for step in way[:-1]:
+        above = above[step]
+    above[way[-1]] = made(above[way[-1]])
+    return json.dumps(document, ensure_ascii=False).encode()[:MANY]
+
+
 def agents(dice: random.Random) -> Iterator[tuple[str, bytes]]:
     for number, text in enumerate(texts(dice)):
         yield f"{text[:12]!r}*{len(text)}", f"{number}{text}".encode("utf-8", "replace")
@@ -196,6 +284,9 @@ PATHS: dict[str, tuple[Callable[[bytes], None], Callable[[random.Random], Iterat
     "POST /f/<source>, url-encoded": (form, form_bodies),
     "POST /f/<source>, multipart": (multipart, multiparts),
     "POST /v1/batch": (batch, batches),
+    "POST /v1/events": (cloud_event, envelopes),
+    "POST /v1/events, a batch": (cloud_events, lists_of_envelopes),
+    **{f"POST /hooks/<{kind}>": (hook(kind), hook_bodies(kind)) for kind in sorted(SENDERS)},
     "User-Agent": (agent, agents),
 }
 

@@ -67,6 +67,8 @@ def goes_all_the_way(decoded: Decoded) -> None:
     if isinstance(decoded.data, CostRecorded):
         return  # about no contact
     for trust in _TRUSTS:
+        if not named(decoded.data.identity, decoded.event.source, trust).keys:
+            continue  # an order alone: only a verified webhook names it, and that is trusted
         said_by = Decoded(msgspec.structs.replace(decoded.event, trust=trust), decoded.data)
         for earlier in _earlier(said_by):
             nurtured(scored(said_by, earlier))

@@ -11,15 +11,17 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from shared import log
 from shared.kafka.records import Outgoing
+
+Sync: TypeAlias = Callable[[int], None]
 
 _LOG = log.get(__name__)
 _MAGIC: Final = b"\xf5FH1"  # in no text: that byte is never UTF-8
@@ -110,10 +112,14 @@ class Segment:
 class SegmentFolder:
     """The segments of one process, held by a lock. Every method blocks; one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the folder with what is in it. Raises BlockingIOError when another process holds it, or OSError."""
+    def __init__(self, path: Path, *, sync: Sync = os.fsync) -> None:
+        """Take the folder with what is in it. Raises BlockingIOError when another process holds it, or OSError.
+
+        `sync` returns once what was written through a descriptor outlives a power loss.
+        """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(path.parent)
+        self._sync = sync
+        self._sync_folder(path.parent)
         self.path = path
         self._descriptor: int | None = None  # of the last segment, while it is written
         self._lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -143,7 +149,7 @@ class SegmentFolder:
             written = 0
             while written < len(data):
                 written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
+            self._sync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, segment.size)
@@ -158,7 +164,7 @@ class SegmentFolder:
         path = self.path / f"{self._next:012}.events"
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         try:
-            _sync_folder(self.path)  # or the file itself may be gone after a power loss
+            self._sync_folder(self.path)  # or the file itself may be gone after a power loss
         except OSError:
             os.close(descriptor)
             path.unlink()
@@ -220,7 +226,7 @@ class SegmentFolder:
             with path.open("wb", buffering=0) as file:
                 if file.write(_PROBE) < len(_PROBE):
                     file.write(_PROBE)  # the first one was cut short by what the second one raises
-                os.fsync(file.fileno())
+                self._sync(file.fileno())
         finally:
             path.unlink(missing_ok=True)
 
@@ -229,10 +235,9 @@ class SegmentFolder:
         self._seal()
         os.close(self._lock)
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _sync_folder(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -11,6 +11,10 @@ from shared.http.problems import FieldError, Problem
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 _GZIP: Final = (b"gzip", b"x-gzip")  # one and the same (RFC 9110)
 _JSON: Final = msgspec.json.Decoder()
+# Python's objects for `{}` are twenty times as large as its two letters, so what a body becomes has a bound too: one
+# value for eight bytes.
+MOST_VALUES: Final = 4096  # of one message
+MOST_VALUES_OF_BATCH: Final = 65_536
 
 
 class ClientGone(Exception):  # noqa: N818 - reads as what happened
@@ -50,8 +54,9 @@ def _no_object() -> Problem:
     return Problem(400, "The body is not a JSON object", errors=[FieldError("/", "must be an object")])
 
 
-def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON) -> Any:
-    """The body as JSON. Raises Problem 400 with the place."""
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON, *, most: int = MOST_VALUES) -> Any:
+    """The body as JSON. Raises Problem 400 with the place, or 413 when it holds more than `most` values."""
+    bounded(body, most)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
@@ -60,6 +65,16 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON) -> Any:
         raise Problem(400, "The body is not valid JSON", str(error)) from None
     except RecursionError:
         raise Problem(400, "The body is nested too deeply") from None
+
+
+def bounded(body: bytes, most: int = MOST_VALUES) -> bytes:
+    """The body, which holds at most so many values; nothing of it is made before. Raises Problem 413.
+
+    Each is told by the comma or bracket before it; an object, the largest there is, counts as two.
+    """
+    if len(body) > most and body.count(b",") + body.count(b"[") + 2 * body.count(b"{") > most:
+        raise Problem(413, "The body holds too many values", f"At most {most} are taken here.")
+    return body
 
 
 def too_large(largest: int) -> Problem:

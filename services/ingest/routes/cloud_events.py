@@ -1,5 +1,6 @@
 """`POST /v1/events`: CloudEvents, one or a batch."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -13,7 +14,7 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.http.access import Door
-from services.ingest.http.body import decode_json
+from services.ingest.http.body import MOST_VALUES_OF_BATCH, decode_json
 from services.ingest.http.exchange import Answer, Request, accepted, named_errors
 from shared.http.problems import Problem
 
@@ -21,6 +22,7 @@ _ONE: Final = b"application/cloudevents+json"
 _MANY: Final = b"application/cloudevents-batch+json"
 _FORMATS: Final = b"application/cloudevents"
 _MOST_EVENTS: Final = 2500
+_AT_A_STRETCH: Final = 200  # of them, some milliseconds
 _MARK: Final = b"ce-specversion"
 
 
@@ -61,7 +63,7 @@ class CloudEvents:
         return event
 
     async def _batch(self, request: Request, source: Source) -> Answer:
-        batch = decode_json(await request.body(self._largest_batch))
+        batch = decode_json(await request.body(self._largest_batch), most=MOST_VALUES_OF_BATCH)
         if not isinstance(batch, list):
             raise Problem(400, "The body is not a list of CloudEvents")
         if len(batch) > _MOST_EVENTS:
@@ -69,6 +71,8 @@ class CloudEvents:
         facts: list[tuple[bytes | None, Fact]] = []
         wrong: list[Wrong] = []
         for index, event in enumerate(batch):
+            if index % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)  # others go on meanwhile
             try:
                 if not isinstance(event, dict):
                     raise Refused([Wrong(f"/{index}", "must be an object")])

@@ -23,7 +23,7 @@ from services.ingest.domain.forms.shape import unflat
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, ToFetch, Unverified
 from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.http.access import Door
-from services.ingest.http.body import decode_json
+from services.ingest.http.body import MOST_VALUES_OF_BATCH, decode_json
 from services.ingest.http.exchange import Answer, Request
 from services.ingest.http.refusals import field_shown
 from shared import log
@@ -188,7 +188,7 @@ def _decoded(request: Request, body: bytes) -> Any:
     if kind == _MULTIPART:
         return unflat(parse_multipart(body, request.headers[b"content-type"]))
     try:
-        return decode_json(body)
+        return decode_json(body, most=MOST_VALUES_OF_BATCH)
     except Problem:
         if kind == _FORM or _LIKE_A_FORM.match(body):
             return unflat(parse_form(body, request.headers.get(b"content-type", b""), most=_MOST_FIELDS))

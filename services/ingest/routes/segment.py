@@ -15,7 +15,7 @@ from services.ingest.domain.plain.typed import may_hold_nul
 from services.ingest.domain.segment.messages import TYPES, read_segment
 from services.ingest.domain.segment.typed_message import decode_typed, read_typed
 from services.ingest.http.access import Door
-from services.ingest.http.body import decode_json, decode_object
+from services.ingest.http.body import MOST_VALUES_OF_BATCH, bounded, decode_json, decode_object
 from services.ingest.http.exchange import Answer, Request
 from shared import log
 from shared.clock import utc_now
@@ -46,7 +46,7 @@ class Segment:
 
     async def _one(self, request: Request) -> Answer:
         source = self._door.by_header(request, "segment")
-        body = await request.body(self._largest)
+        body = bounded(await request.body(self._largest))
         typed = None if may_hold_nul(body) else decode_typed(body)
         data = decode_object(body) if typed is None else {"writeKey": typed.writeKey}
         source = source or self._door.by_key(request, "segment", data.get("writeKey"))
@@ -132,14 +132,14 @@ _KEYED: Final = msgspec.json.Decoder(_Keyed)
 
 
 def _batch_of(body: bytes) -> _Batch:
-    """Its messages still JSON; no list of them when there is none. Raises Problem 400."""
+    """Its messages still JSON; no list of them when there is none. Raises Problem 400 or 413."""
     try:
-        said = _BATCH.decode(body)
+        said = _BATCH.decode(bounded(body, MOST_VALUES_OF_BATCH))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         said = _Batch()
     if said.batch is not None:
         return said
-    key = decode_json(body, _KEYED).writeKey  # nothing else of it is made
+    key = decode_json(body, _KEYED, most=MOST_VALUES_OF_BATCH).writeKey  # nothing else of it is made
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _Batch(writeKey=msgspec.json.decode(key, type=str))
     return _Batch()

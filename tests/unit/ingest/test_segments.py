@@ -1,9 +1,13 @@
 """The spool's records: what was written is read, and whatever happens to the bytes, nothing else is."""
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.accept.segment_files import pack, unpack
+from services.ingest.accept.segment_files import SegmentFolder, pack, unpack
 from shared.kafka.records import Outgoing
 
 EVENTS = st.lists(
@@ -58,3 +62,43 @@ def test_damage_costs_only_the_records_it_hit(events: list[Outgoing], data: st.D
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything(data: bytes) -> None:
     assert unpack(data).outgoing == ()
+
+
+EVENT = pack(Outgoing("events", b"key", b"{}"))
+
+
+def test_what_is_said_to_be_kept_outlives_a_power_loss(tmp_path: Path) -> None:
+    """Each time all that was written is synced before `append` returns, and a new file's name before its content."""
+    synced: list[tuple[bool, int]] = []
+
+    def sync(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        synced.append((bool(found.st_mode & 0o040000), found.st_size))
+
+    folder = SegmentFolder(tmp_path / "spool", sync=sync)
+    assert [is_folder for is_folder, _ in synced] == [True], "the folder's own name"
+    folder.append([EVENT])
+    folder.append([EVENT, EVENT])
+    assert [is_folder for is_folder, _ in synced] == [True, True, False, False]
+    assert [size for is_folder, size in synced if not is_folder] == [len(EVENT), 3 * len(EVENT)]
+    folder.close()
+
+
+def test_what_the_disk_did_not_take_is_not_there(tmp_path: Path) -> None:
+    refuses = False
+
+    def sync(descriptor: int) -> None:
+        if refuses:
+            raise OSError("no")
+        os.fsync(descriptor)
+
+    folder = SegmentFolder(tmp_path / "spool", sync=sync)
+    folder.append([EVENT])
+    refuses = True
+    with pytest.raises(OSError, match="no"):
+        folder.append([EVENT])
+    refuses = False
+    oldest = folder.oldest()
+    assert oldest is not None
+    assert len(oldest[1]) == 1
+    folder.close()

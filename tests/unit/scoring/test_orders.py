@@ -166,3 +166,63 @@ def test_an_amount_without_a_rate_counts_nothing_until_there_is_one(order: tuple
     assert (priced.past, priced.unconverted) == (3500 + 1838, {})
     back = after(told, a_refund(currency="CHF", amount="50.00", event=4))
     assert (back.unconverted, facts(back)["paid_orders"]) == ({}, 1), "nothing of it is left to convert"
+
+
+POUNDS = a_model(
+    rates=Rates(
+        "EUR", {"USD": ((date(2020, 1, 1), Decimal("0.5")),), "GBP": ((date(2020, 1, 1), Decimal("1.2")),)}
+    )
+)  # fmt: skip
+
+
+def an_order(paid: int = 100_00, **fields: object) -> Order:
+    return Order(**{"currency": "USD", "paid": paid, "at": NOW.timestamp()} | fields)  # type: ignore[arg-type]
+
+
+def test_what_goes_back_in_a_third_currency_is_converted_by_way_of_the_base() -> None:
+    left = worth(an_order(margin=50_00, refunded={"GBP": 25_00}), POUNDS)
+    assert left == (10_00, 20_00, False), "25 pounds are 60 dollars: 40 of 100 are left, at a rate of a half"
+
+
+def test_every_refund_counts_in_whatever_currency_and_order() -> None:
+    for refunded in ({"USD": 10_00, "GBP": 25_00}, {"GBP": 25_00, "USD": 10_00}):
+        assert worth(an_order(margin=50_00, refunded=refunded), POUNDS).spent == 15_00
+
+
+def test_what_is_left_of_nothing_is_nothing() -> None:
+    nothing = (0, 0, False)
+    assert worth(None, MODEL) == worth(Order(), MODEL) == nothing
+    assert worth(an_order(paid=0), MODEL) == worth(an_order(paid=-5), MODEL) == nothing
+    assert (
+        worth(an_order(refunded={"USD": 100_00}), MODEL) == worth(an_order(refunded={"USD": 200_00}), MODEL) == nothing
+    )
+    assert worth(an_order(currency="CHF"), MODEL) == (0, 0, True)
+    assert worth(an_order(paid=1, margin=1, currency="EUR"), MODEL) == (1, 1, False), "one cent is one"
+
+
+def test_a_refund_alone_is_no_order() -> None:
+    assert not Order(refunded={"EUR": 5}).counts
+    assert not an_order(refunded={"USD": 100_00}).counts
+    assert an_order(refunded={"USD": 99_99}).counts
+    assert an_order(paid=1).counts
+
+
+def test_one_order_is_worth_a_trillion_at_most_and_costs_no_more() -> None:
+    whole = an_order(paid=MAX_MINOR, margin=MAX_MINOR, currency="EUR")
+    assert worth(whole, MODEL)[:2] == (10**12, 10**12)
+    assert worth(an_order(paid=MAX_MINOR, margin=-MAX_MINOR, currency="EUR"), MODEL).margin == -(10**12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "other"),
+    [
+        (an_order(paid=2), an_order(paid=1, margin=9)),
+        (an_order(margin=0), an_order()),
+        (an_order(margin=-5), an_order()),
+        (an_order(margin=2), an_order(margin=1)),
+        (an_order(at=1.0), an_order(at=2.0)),
+    ],
+    ids=["the larger", "who names a margin", "also a loss", "the larger margin", "the earlier"],
+)
+def test_of_two_payments_of_one_order_one_counts(counts: Order, other: Order) -> None:
+    assert as_one(counts, other) == as_one(other, counts) == counts

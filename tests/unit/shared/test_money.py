@@ -33,6 +33,8 @@ def test_what_is_written_reads_back_the_same(minor: int, currency: str) -> None:
         ("500", "JPY", 500),
         ("1.5", "JPY", 2),
         ("1.234", "KWD", 1234),
+        ("1.2345", "CLF", 12345),
+        ("1.2345", "UYW", 12345),
         ("-3.10", "USD", -310),
     ],
 )
@@ -56,6 +58,18 @@ def test_a_currency_is_one_of_iso_4217(currency: str) -> None:
 def test_no_nan_no_infinity_no_overflow_ever_reaches_a_booking(value: float) -> None:
     with pytest.raises(Permanent):
         round_minor(value)
+
+
+def test_a_million_times_a_million_is_money_and_a_cent_more_is_not() -> None:
+    assert round_minor(10**15) == 10**15
+    assert round_minor(-(10**15)) == -(10**15)
+    for beyond in (10**15 + 1, -(10**15) - 1):
+        with pytest.raises(Permanent):
+            round_minor(beyond)
+
+
+def test_an_amount_is_a_value() -> None:
+    assert len({from_minor(5, "EUR"), from_minor(5, "EUR"), from_minor(5, "USD")}) == 2
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))

@@ -54,7 +54,7 @@ _IDENTITIES = sa.text("SELECT key FROM identities WHERE contact_id = :id ORDER B
 # The prefix of any word; the index holds each contact's words (see `said` in tables.py).
 _SEARCH = sa.text("""
     SELECT state, updated_at FROM contacts
-    WHERE to_tsvector('simple', said) @@ to_tsquery('simple', :words) AND merged_into IS NULL LIMIT :limit
+    WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
 """)
 _WAITING = sa.text("""
     SELECT state, updated_at FROM contacts

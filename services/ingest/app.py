@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest import workers
 from services.ingest.accept.intake import Intake
+from services.ingest.accept.recent import Recent
 from services.ingest.accept.spool import Spool
 from services.ingest.config.data_centres import load_data_centres
 from services.ingest.config.sources import load_sources
@@ -22,6 +23,7 @@ from services.ingest.http.limits import Limits
 from services.ingest.http.openapi import describe
 from services.ingest.http.refusals import Refusals
 from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
+from services.ingest.routes import sources as sources_route
 from services.ingest.routes.cloud_events import CloudEvents
 from services.ingest.routes.forms import Forms
 from services.ingest.routes.hooks import Hooks
@@ -30,7 +32,9 @@ from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
 from shared import log, runtime, secrets
+from shared.clock import utc_now
 from shared.http.api_page import install_api_page
+from shared.http.auth import Tokens
 from shared.http.operations import operations
 from shared.http.problems import install_problems
 from shared.kafka.producer import Producer
@@ -66,6 +70,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     graph = None
     if any(source.kind == "meta" for source in sources.by_name.values()):
         graph = Graph(settings.ingest_graph_url, registry)
+    recent = Recent(sources.by_name, utc_now())
     try:
         intake = Intake(
             producer=producer,
@@ -74,6 +79,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             key_secret=key_secret.encode(),
             data_centres=data_centres,
             registry=registry,
+            recent=recent,
         )
         app = FastAPI(title="Firsthour ingest", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
         install_problems(app)
@@ -81,11 +87,12 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         operations(app, missing=intake.missing, attention=intake.attention, registry=registry)
         door = Door(sources, Limits(time.monotonic, registry))
         sdk_settings.install(app, door, proxies, settings.ingest_public_url)
+        refusals = Refusals(registry)
+        sources_route.install(app, sources, recent, refusals, Tokens(settings.token()))
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret.encode())
         challenge.install(app, sources, door, proxies)
-        refusals = Refusals(registry)
         hot = _hot_paths(
             app,
             door=door,
@@ -96,6 +103,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             graph=graph,
             refusals=refusals,
             registry=registry,
+            recent=recent,
         )
         tasks = {"kafka": producer.run, "drain": intake.drain, "refusals": refusals.run}
         yield Service(hot, {**tasks, "loop-lag": runtime.loop_lag(registry)})
@@ -117,6 +125,7 @@ def _hot_paths(
     graph: Graph | None,
     refusals: Refusals,
     registry: CollectorRegistry,
+    recent: Recent,
 ) -> HotPaths:
     one, many = settings.ingest_max_body, settings.ingest_max_batch
     plain = Plain(door, intake, largest=one)
@@ -145,6 +154,7 @@ def _hot_paths(
         room=Room(settings.ingest_max_bytes_in_flight, requests=settings.ingest_max_in_flight),
         refusals=refusals,
         registry=registry,
+        recent=recent,
     )
 
 

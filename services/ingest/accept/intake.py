@@ -10,6 +10,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from services.ingest.accept.outgoing import as_outgoing, event_id
+from services.ingest.accept.recent import Recent
 from services.ingest.accept.spool import Spool, SpoolFull
 from services.ingest.config.data_centres import DataCentres
 from services.ingest.config.sources import Source
@@ -48,6 +49,7 @@ class Intake:
         key_secret: bytes,
         data_centres: DataCentres,
         registry: CollectorRegistry,
+        recent: Recent,
     ) -> None:
         """`spool` None: what Kafka does not acknowledge is refused with 503."""
         self._producer = producer
@@ -57,6 +59,7 @@ class Intake:
         self._data_centres = data_centres
         self._log_each = log.is_debug(__name__)
         self._metrics = IntakeMetrics(registry)
+        self._recent = recent
         self._held_back: asyncio.Event | None = None  # set once the spool is empty, or cannot be emptied now
         if spool is not None:
             spool.on_written = self._metrics.written
@@ -129,6 +132,7 @@ class Intake:
             for identifier in ids:
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace or ""), source=source.name)
         self._metrics.accepted(source.name, len(ids))
+        self._recent.accepted(source.name, len(ids), now)
         if leads:
             self._metrics.leads(source.name, leads, now, utc_now())
         return ids

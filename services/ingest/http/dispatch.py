@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter
 
+from services.ingest.accept.recent import Recent
 from services.ingest.config.sources import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
@@ -19,6 +20,7 @@ from services.ingest.http.client_address import Proxies, sender
 from services.ingest.http.exchange import Answer, Headers, Request, Route, problem_answer, refusal
 from services.ingest.http.refusals import Refusals, reason_of
 from shared import log
+from shared.clock import utc_now
 from shared.events.identity import ABSENT
 from shared.http.problems import FieldError, Problem
 
@@ -52,6 +54,7 @@ class HotPaths:
         room: Room,
         refusals: Refusals,
         registry: CollectorRegistry,
+        recent: Recent,
     ) -> None:
         """`exact`: path → route and its name; `by_source`: `/f` → route of `/f/<source>`."""
         self._fallback = fallback
@@ -61,6 +64,7 @@ class HotPaths:
         self._proxies = proxies
         self._room = room
         self._refusals = refusals
+        self._recent = recent
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
         )
@@ -141,7 +145,9 @@ class HotPaths:
         return answer
 
     def _note(self, source: Source | None, reason: str, wrong: Sequence[Wrong | FieldError]) -> None:
-        self._refusals.note(None if source is None else source.name, reason, [each.at for each in wrong])
+        name = None if source is None else source.name
+        self._refusals.note(name, reason, [each.at for each in wrong])
+        self._recent.refused(name, utc_now())
 
     def _cors(self, headers: Mapping[bytes, bytes], source: Source | None) -> Headers:
         origin = headers.get(b"origin")

@@ -63,6 +63,7 @@ _OTHERS: Final = {
     "GET /f/{source}/stamp": ("website", "stripe", "nowhere"),
     "GET /v1/projects/{write_key}/settings": ("",),
     "GET /firsthour.js": ("",),
+    "GET /v1/sources": ("",),
     "GET /healthz": ("",),
     "GET /readyz": ("",),
     "GET /metrics": ("",),

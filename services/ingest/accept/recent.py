@@ -1,0 +1,67 @@
+"""How much each source sent lately, in memory: for whoever asks why leads do not arrive."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+_MINUTES: Final = 60
+NOBODY: Final = "none"  # what no source was found for
+
+
+class Minute(NamedTuple):
+    """What came in one minute; `begins` in UTC."""
+
+    begins: datetime
+    accepted: int
+    refused: int
+
+
+@dataclass(slots=True)
+class OfSource:
+    """Of one source, since this process began. `minutes`: accepted and refused, by the minute since 1970."""
+
+    last_event: datetime | None = None
+    minutes: dict[int, list[int]] = field(default_factory=dict)
+
+    def count(self, now: datetime, accepted: int, refused: int) -> None:
+        """So many more."""
+        minute = int(now.timestamp()) // 60
+        counts = self.minutes.get(minute)
+        if counts is None:
+            for old in [each for each in self.minutes if each <= minute - _MINUTES]:
+                del self.minutes[old]
+            counts = self.minutes[minute] = [0, 0]
+        counts[0] += accepted
+        counts[1] += refused
+
+    def last_minutes(self, now: datetime) -> list[Minute]:
+        """The minutes of the last hour in which something came, the newest first."""
+        oldest = int(now.timestamp()) // 60 - _MINUTES
+        return [
+            Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
+            for minute, counts in sorted(self.minutes.items(), reverse=True)
+            if minute > oldest
+        ]
+
+
+class Recent:
+    """Of every source."""
+
+    def __init__(self, names: Iterable[str], since: datetime) -> None:
+        """`names`: of the sources that there are; a stranger's request makes no other entry."""
+        self.since = since
+        self.sources = {name: OfSource() for name in (*names, NOBODY)}
+
+    def accepted(self, source: str, events: int, now: datetime) -> None:
+        """So many events of the source are safe."""
+        of = self.sources.get(source)
+        if of is not None:
+            of.last_event = now
+            of.count(now, events, 0)
+
+    def refused(self, source: str | None, now: datetime) -> None:
+        """Something of the source was not taken."""
+        of = self.sources.get(source or NOBODY)
+        if of is not None:
+            of.count(now, 0, 1)

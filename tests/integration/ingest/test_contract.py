@@ -290,7 +290,7 @@ def test_what_leaves_is_a_cloudevent_with_an_opaque_key(run: Run) -> None:
         assert event["specversion"] == "1.0"
         assert event.keys() <= {
             "specversion", "id", "source", "type", "time", "receivedtime", "subject", "data", "traceparent", "claimedtime",
-            "trust",
+            "trust", "undated",
         }  # fmt: skip
         assert all(name.isascii() and name.isalnum() and name.islower() for name in event), "as CloudEvents names them"
         assert urlsplit(event["source"]).path == event["source"]

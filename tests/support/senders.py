@@ -19,6 +19,7 @@ _SHOPIFY: Final = {
     "customer": "customers/create",
     "refund": "refunds/create",
     "checkout": "checkouts/create",
+    "consent_update": "customers_email_marketing_consent/update",
 }
 
 

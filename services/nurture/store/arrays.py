@@ -34,7 +34,7 @@ class Rows(Generic[R]):
 
     def arrays(self, rows: Sequence[R]) -> dict[str, list[Any]]:
         """The arguments of the statement."""
-        return {name: [value(row) for row in rows] for name, value in self.read.items()}
+        return {name: list(map(value, rows)) for name, value in self.read.items()}
 
     def insert(self, *, returning: str, **computed: str) -> sa.TextClause:
         """Insert the rows that are not there yet. `computed`: further columns by their SQL."""

@@ -5,7 +5,7 @@ What is new is due by the database's clock, so that the clocks of processes need
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -36,8 +36,9 @@ class RepsTask(NamedTuple):
     step: str
 
 
-def _of_row(read: Callable[[NewRow], Any], placed: Placed) -> Any:
-    return read(placed.row)
+def _fallback(row: NewRow) -> tuple[str | None, str | None]:
+    target = row.new.fallback
+    return (target.channel, target.name) if target is not None else (None, None)
 
 
 _TURNS: Final = sa.text("""
@@ -46,40 +47,42 @@ _TURNS: Final = sa.text("""
     ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
     RETURNING workflow, step, taken
 """)
-_NEW: Final[Mapping[str, Callable[[NewRow], Any]]] = {  # what deliveries and tasks have in common
-    "id": lambda row: row.new.id,
-    "enrolment_id": lambda row: row.new.enrolment_id,
-    "step": lambda row: row.new.step,
-    "rep": lambda row: row.rep,
-    "created_at": lambda row: row.new.created_at,
-    "deadline_at": lambda row: row.new.deadline,
-    "expires_at": lambda row: row.new.expires_at,
-    "fallback_channel": lambda row: row.new.fallback.channel if row.new.fallback else None,
-    "fallback_target": lambda row: row.new.fallback.name if row.new.fallback else None,
-    "payload": lambda row: row.new.payload,
+_AS_MADE: Final = {  # what deliveries and tasks have in common, by the attribute that holds it
+    "id": "new.id",
+    "enrolment_id": "new.enrolment_id",
+    "step": "new.step",
+    "rep": "rep",
+    "created_at": "new.created_at",
+    "deadline_at": "new.deadline",
+    "expires_at": "new.expires_at",
+    "payload": "new.payload",
 }
 _DELIVERIES: Final[Rows[Placed]] = Rows(
     tables.deliveries,
-    {name: partial(_of_row, read) for name, read in _NEW.items()}
+    {name: attrgetter(f"row.{attribute}") for name, attribute in _AS_MADE.items()}
     | {
-        "channel": lambda placed: placed.row.new.channel,
-        "target": lambda placed: placed.row.new.target,
-        "endpoint": lambda placed: placed.endpoint,
-        "lane": lambda placed: placed.row.new.lane,
-        "is_first": lambda placed: placed.row.is_first,
+        "fallback_channel": lambda placed: _fallback(placed.row)[0],
+        "fallback_target": lambda placed: _fallback(placed.row)[1],
+        "channel": attrgetter("row.new.channel"),
+        "target": attrgetter("row.new.target"),
+        "endpoint": attrgetter("endpoint"),
+        "lane": attrgetter("row.new.lane"),
+        "is_first": attrgetter("row.is_first"),
         "state": lambda placed: "pending" if placed.row.state == "waiting" else "cancelled",
-        "recipient": lambda placed: placed.recipient,
+        "recipient": attrgetter("recipient"),
         "purpose": lambda placed: placed.row.new.purpose if placed.recipient else None,
         "public_source": lambda placed: placed.row.new.public_source if placed.recipient else None,
     },
 )
 _TASKS: Final[Rows[NewRow]] = Rows(
     tables.tasks,
-    {
-        **_NEW,
-        "name": lambda row: row.new.target,
+    {name: attrgetter(attribute) for name, attribute in _AS_MADE.items()}
+    | {
+        "fallback_channel": lambda row: _fallback(row)[0],
+        "fallback_target": lambda row: _fallback(row)[1],
+        "name": attrgetter("new.target"),
         "state": lambda row: "open" if row.state == "waiting" else row.state,
-        "done_by": lambda row: row.done_by,
+        "done_by": attrgetter("done_by"),
     },
 )
 _INSERT: Final = _DELIVERIES.insert(

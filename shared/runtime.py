@@ -20,6 +20,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
 from shared import log
+from shared.deadlines import CUT_OFF_S, DRAIN_S
 from shared.errors import ConfigurationError, FirsthourError
 from shared.http.protocol import http_protocol
 from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
@@ -28,7 +29,6 @@ from shared.settings import Settings
 from shared.stop_signals import StopSignals
 
 _LOG = log.get(__name__)
-DRAIN_S: Final = 15.0  # from the signal to the end of what is under way
 _LAG_EVERY_S: Final = 0.5
 
 
@@ -169,7 +169,7 @@ async def serving(
             stopping.set()
             server.should_exit = True
             slow.cancel()
-            _done, late = await asyncio.wait([http, *tasks], timeout=DRAIN_S + 2)
+            _done, late = await asyncio.wait([http, *tasks], timeout=CUT_OFF_S)
             for task in late:
                 _LOG.warning("cancelled_after_deadline", task=task.get_name())
                 task.cancel()

@@ -25,9 +25,9 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
 from services.nurture.store import claims, deliveries, enrolments
 from services.nurture.store.enrolments import Version
-from services.nurture.store.leases import LEASE_S
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
+from shared.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_contact, a_workflow, an_update, begun
 
 NOBODY = Endpoints()

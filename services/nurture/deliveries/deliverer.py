@@ -26,9 +26,9 @@ from services.nurture.metrics import Metrics
 from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store.leases import LEASE_S
-from shared import clock, log, runtime
+from shared import clock, log
 from shared.db.transient import is_transient
+from shared.deadlines import ATTEMPT_S, LEASE_S
 from shared.pause import Rounds
 
 _LOG = log.get(__name__)
@@ -36,7 +36,6 @@ _STRANGERS_EVERY_S: Final = 10.0
 _STRANDED_AT_ONCE: Final = 500
 _MOST_UNRECORDED: Final = 5000  # beyond it nothing more is claimed: the database does not keep up
 _CLAIMS_AT_ONCE: Final = 2
-DRAIN_S: Final = runtime.DRAIN_S - 3.0  # the rest is for writing down what came of it, and for the facts
 _STRANGE: Final = 4  # concurrency towards endpoints that do not exist
 
 
@@ -53,7 +52,7 @@ class Deliverer:
         facts: FactMaker,
         metrics: Metrics,
         on_facts: Callable[[], None],
-        drain_s: float = DRAIN_S,
+        drain_s: float = ATTEMPT_S,
         lease_s: float = LEASE_S,
     ) -> None:
         """`sends`: for each queue how many at once, and how. `on_facts` is called when facts were written.

@@ -18,9 +18,9 @@ from services.nurture.deliveries.attempts import Attempted
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import MaybeSent
 from services.nurture.store import leases as store_leases
-from services.nurture.store.leases import LEASE_S
 from shared import clock, log
 from shared.db.transient import is_transient
+from shared.deadlines import LEASE_S
 from shared.pause import pause
 
 _LOG = log.get(__name__)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.store.deliveries import COLUMNS, delivery_of
-from services.nurture.store.leases import LEASE_S
+from shared.deadlines import LEASE_S
 
 
 @dataclass(frozen=True, slots=True)

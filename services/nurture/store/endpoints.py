@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.store.deliveries import COLUMNS, delivery_of
-from services.nurture.store.leases import LEASE_S
+from shared.deadlines import LEASE_S
 
 _DISABLE: Final = sa.text("""
     INSERT INTO endpoint_state (name, disabled_at, disabled_because)

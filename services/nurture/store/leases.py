@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.store.deliveries import COLUMNS, delivery_of
-
-LEASE_S: Final = 30.0  # without a sign of life for so long, a holder counts as gone
+from shared.deadlines import LEASE_S
 
 _LEASE: Final = "make_interval(secs => CAST(:lease_s AS float8))"
 _RENEWED: Final = f"statement_timestamp() + {_LEASE}"

@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from standardwebhooks import Webhook
 
-from services.nurture.store.leases import LEASE_S
 from shared.clock import utc_now
+from shared.deadlines import LEASE_S
 from shared.events.envelope import Decoded, decode
 from tests.support.nurture_service import ONE_WEBHOOK, SECRET, Nurture, a_contact, a_nurture, an_update, endpoints
 from tests.support.waiting import until

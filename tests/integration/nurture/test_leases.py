@@ -14,6 +14,7 @@ from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import Accepted, Answered, NotSent, Outcome
 from services.nurture.store import leases
 from shared.clock import new_id, utc_now
+from shared.deadlines import LEASE_S
 from tests.support.deliveries import FACTS, NOBODY, Rows, delivering, rows_of
 from tests.support.waiting import until
 
@@ -146,7 +147,7 @@ async def test_leases_that_ended_in_an_outage_say_nothing_of_their_holders(rows:
     if begun:
         await begin(rows, given)
     await rows.all("UPDATE deliveries SET lease_until = pg_postmaster_start_time() - interval '1 s'")
-    young = await rows.one(f"SELECT now() < pg_postmaster_start_time() + interval '{leases.LEASE_S} s'")
+    young = await rows.one(f"SELECT now() < pg_postmaster_start_time() + interval '{LEASE_S} s'")
     assert await take_over(rows, calm=False) == (0, 0)
     if young:
         assert await take_over(rows, calm=True) == (0, 0), "the database has just started"

@@ -1,14 +1,17 @@
 """What a deliverer remembers: whether the database was away, and how an endpoint has been lately."""
 
+import re
+from pathlib import Path
+
 from services.nurture.channels.email import smtp
-from services.nurture.channels.webhook import http_client
-from services.nurture.deliveries.deliverer import DRAIN_S
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.domain.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
-from services.nurture.store.leases import LEASE_S
-from shared import runtime
+from shared import deadlines
+from shared.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_given, an_id
+
+COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
 
 
 def test_at_the_start_it_is_calm() -> None:
@@ -39,8 +42,11 @@ def test_a_database_that_hung_without_an_error_was_away_too() -> None:
 
 
 def test_the_times_agree() -> None:
-    assert http_client.DEADLINE_S < LEASE_S, "an attempt may end under the lease it began with"
-    assert 0 < DRAIN_S < runtime.DRAIN_S, "what came of attempts is written before the process is cut off"
+    assert deadlines.ATTEMPT_S < LEASE_S, "an attempt may end under the lease it began with"
+    assert deadlines.ATTEMPT_S < deadlines.DRAIN_S, "what came of attempts is written before the process is cut off"
+    assert deadlines.DRAIN_S < deadlines.CUT_OFF_S < deadlines.KILL_S
+    (grace,) = set(re.findall(r"^  stop_grace_period: (\d+)s$", COMPOSE.read_text(), re.MULTILINE))
+    assert int(grace) > deadlines.KILL_S, "Docker kills nothing that stops by itself"
     assert smtp.DEADLINE_S < smtp.ANSWER_S
 
 

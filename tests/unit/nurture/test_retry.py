@@ -1,5 +1,7 @@
+import re
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +49,7 @@ def attempt_times(jitters: list[float], outcome: Outcome, **delivery: object) ->
     """When each attempt begins, if every one takes no time and has this outcome."""
     now, times = NOW, [timedelta()]
     for attempts in range(1, 100):
-        made = a_delivery(attempts=attempts, **delivery)  # type: ignore[arg-type]
+        made = a_delivery(attempts=attempts, **delivery)
         after = after_attempt(outcome, made, STANDARD_PLAN, now=now, jitter=jitters[attempts % len(jitters)])
         if isinstance(after, GiveUp):
             return times, after
@@ -171,3 +173,15 @@ def test_a_try_exactly_at_the_deadline_is_too_late() -> None:
     made = a_delivery(expires_at=NOW + timedelta(seconds=5))
     after = after_attempt(NotSent("refused"), made, STANDARD_PLAN, now=NOW, jitter=0)
     assert after == GiveUp("expired", "refused; the next try would come too late", fall_back=False)
+
+
+def test_the_docs_say_when_tries_follow() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "deliveries.md").read_text(encoding="utf-8")
+    said = re.search(
+        r"Tries follow each other after ([\d s,]+), ([\d, and]+) minutes[^,]*, then ([\d,\sand]+) hours", text
+    )
+    assert said is not None
+    seconds, minutes_, hours = ([float(each) for each in re.findall(r"\d+", part)] for part in said.groups())
+    n = seconds.index(30) + 1
+    seconds, minutes_ = seconds[:n], seconds[n:] + minutes_
+    assert STANDARD_PLAN.waits == (*seconds, *(60 * each for each in minutes_), *(3600 * each for each in hours))

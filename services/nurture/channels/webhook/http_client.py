@@ -17,8 +17,8 @@ from typing import Final
 import httpx
 
 from services.nurture.channels.webhook import address_guard
+from shared.deadlines import ATTEMPT_S
 
-DEADLINE_S: Final = 15.0  # for everything: resolving, connecting, sending, and the last byte of the answer
 LONGEST_ANSWER: Final = 20_000  # bytes of a response that are read and kept
 _TARGETS: Final = 32
 _CONNECT_S: Final = 5.0
@@ -87,7 +87,7 @@ class Line:
     """
 
     def __init__(
-        self, url: str, *, names: Names, tls: ssl.SSLContext, allow_private: bool, deadline_s: float = DEADLINE_S
+        self, url: str, *, names: Names, tls: ssl.SSLContext, allow_private: bool, deadline_s: float = ATTEMPT_S
     ) -> None:
         """Nothing connects before the first `post`. The caller keeps to the endpoint's concurrency."""
         self._url = httpx.URL(url)

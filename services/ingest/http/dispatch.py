@@ -80,11 +80,12 @@ class HotPaths:
         label: str = scope["path"]
         route = self._exact.get(label)
         if route is None:
-            label, _, name = label.rpartition("/")
-            handle = self._by_source.get(label)
-            if handle is None and label.startswith(_MAY_GO_ON):  # /hooks/<source>/<secret>
+            if label.startswith(_MAY_GO_ON):  # /hooks/<source>/<secret>, and a secret may hold slashes
+                name = label.removeprefix(_MAY_GO_ON).partition("/")[0]
+                label = _MAY_GO_ON.rstrip("/")
+            else:
                 label, _, name = label.rpartition("/")
-                handle = self._by_source.get(label)
+            handle = self._by_source.get(label)
             if handle is None:
                 await self._elsewhere(scope, receive, send)
                 return

@@ -37,16 +37,25 @@ _PARAMETERS: Final[list[Schema]] = [
     },
 ]
 _SOURCE: Final[Schema] = {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
+_SECRET: Final[Schema] = {
+    "name": "secret",
+    "in": "path",
+    "required": True,
+    "description": "Of senders that sign nothing and can only be given a URL",
+    "schema": {"type": "string"},
+}
 _FORM_PROBLEMS: Final = {403: "This page may not use this form", 404: "There is no such form"}
 # What FastAPI's own routes raise as problems: it sees only what they return.
+_CHALLENGE_PROBLEMS: Final = {
+    403: "The verify token, the secret or the challenge is wrong",
+    404: "There is no such webhook",
+    429: "Too many wrong tokens",
+}
 _PROBLEMS_OF_GET: Final = {
     "/f/{source}": {404: "There is no such form"},
     "/f/{source}/stamp": {404: "There is no such form"},
-    "/hooks/{source}": {
-        403: "The verify token or the challenge is wrong",
-        404: "There is no such webhook",
-        429: "Too many wrong tokens",
-    },
+    "/hooks/{source}": _CHALLENGE_PROBLEMS,
+    "/hooks/{source}/{secret}": _CHALLENGE_PROBLEMS,
     "/v1/projects/{write_key}/settings": {404: "There is no such write key for a page", 429: "Too many wrong keys"},
 }
 
@@ -93,7 +102,8 @@ def _paths() -> dict[str, Any]:
         "/v1/batch": _post("Many Segment messages: good ones are taken, bad ones named", batch, many),
         "/v1/import": _post("As /v1/batch", batch, many),
         "/f/{source}": _form(),
-        "/hooks/{source}": _hook(),
+        "/hooks/{source}": _hook([_SOURCE]),
+        "/hooks/{source}/{secret}": _hook([_SOURCE, _SECRET]),
     }
     for name, call in schemas.SEGMENT.items():
         content = {"application/json": call, "text/plain": call}
@@ -126,7 +136,7 @@ def _form() -> dict[str, Any]:
     return form
 
 
-def _hook() -> dict[str, Any]:
+def _hook(parameters: list[Schema]) -> dict[str, Any]:
     """Another service's webhook: its sender decides what is in it, how it is signed and how it is answered."""
     hook = _post("Another service's webhook", {"application/json": {"description": "As the sender documents it."}}, {})
     operation = hook["post"]
@@ -136,7 +146,7 @@ def _hook() -> dict[str, Any]:
         "is truly the sender's own and cannot be read (logged, and counted in firsthour_ingest_hooks): to send the "
         "same again would not help. 422 only from kind generic."
     )
-    operation["parameters"] = [_SOURCE]
+    operation["parameters"] = parameters
     operation["responses"] |= {
         "200": {"description": "Safe", "content": {"application/json": {}}},
         "401": _problem_answer(401, "The signature is missing, wrong or too old"),

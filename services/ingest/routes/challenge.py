@@ -47,7 +47,7 @@ def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> Non
         return answered(source, request)
 
     @app.get(
-        "/hooks/{source}/{secret}",
+        "/hooks/{source}/{secret:path}",
         tags=["hooks"],
         response_class=PlainTextResponse,
         summary="The same, where the secret stands in the path",
@@ -56,7 +56,7 @@ def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> Non
         """The challenge again, when the secret is the source's own."""
         return answered(source, request)
 
-    @app.head("/hooks/{source}/{secret}", include_in_schema=False)
+    @app.head("/hooks/{source}/{secret:path}", include_in_schema=False)
     async def there_with_secret(source: str, secret: str, request: Request) -> Response:  # noqa: ARG001 - in the URL
         return answered(source, request)
 

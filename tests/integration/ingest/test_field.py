@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.kafka.topics import Topics, create_topics
+from shared.secrets import SECRETS_FILE
 from tests.integration.ingest.test_api import Ingest, running
 from tests.support.waiting import until
 
@@ -26,12 +27,14 @@ sources:
   mailchimp: {kind: mailchimp, secrets: [env:INGEST_TEST_SHOP_KEY]}
   signed: {kind: generic, secrets: [env:INGEST_TEST_SHOP_KEY], signature: {header: x}, events: [{type: consent.changed, fields: {email: /e, channel: email, given: false}}]}
 """
+AS_SETUP_MAKES_THEM = "whsec_a//b+c/dGhpcyBpcyBsb25nIGVub3VnaCB0byBiZSBvbmU+="
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
 async def ingest(kafka: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Ingest]:
     await create_topics(kafka, Topics(topic_prefix), partitions=3, replication=1)
+    (tmp_path / SECRETS_FILE).write_text(f"INGEST_TEST_SHOP_KEY={AS_SETUP_MAKES_THEM}\n")
     async with running(kafka, topic_prefix, tmp_path, sources=SOURCES) as ingest:
 
         async def ready() -> bool:

@@ -59,6 +59,8 @@ _POSTS: Final = {
 _OTHERS: Final = {
     "POST /hooks/{source}": ("stripe", "google", "crm", "nowhere"),
     "GET /hooks/{source}": ("stripe", "nowhere"),
+    "POST /hooks/{source}/{secret}": ("stripe", "crm", "nowhere"),
+    "GET /hooks/{source}/{secret}": ("stripe", "nowhere"),
     "GET /f/{source}": ("website", "shop", "nowhere"),
     "GET /f/{source}/stamp": ("website", "stripe", "nowhere"),
     "GET /v1/projects/{write_key}/settings": ("",),
@@ -135,7 +137,7 @@ def _ask(
     """Ask many times; the statuses that came."""
     method, _, path = operation.partition(" ")
     headers = {"Authorization": f"Bearer {target.keys[key]}"} if key else {}
-    known = {"source": source} if "{source}" in path else None
+    known = {name: value for name, value in (("source", source), ("secret", "wrong")) if f"{{{name}}}" in path} or None
     logged = target.log_size()
     statuses = set[int]()
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -160,6 +161,13 @@ def test_mailgun_signs_in_the_body() -> None:
     for body in (b"", b"{", b"{}", json.dumps({"signature": {**signed["signature"], "token": "other"}}).encode()):
         with pytest.raises(Unverified):
             mailgun.HOOK.verify(incoming(body), ["key"], {})
+
+
+@pytest.mark.parametrize("url", ["https://in.example.com/hooks/list/{}", "https://in.example.com/hooks/list?secret={}"])
+def test_a_secret_that_setup_made_stands_in_the_url_as_it_is(url: str) -> None:
+    secret = "whsec_a/b+c//d+e=="  # as base64 may be
+    check_told(Incoming({}, b"", url.format(secret), NOW), [secret], {})
+    check_told(Incoming({}, b"", url.format(quote(secret, safe="")), NOW), [secret], {})
 
 
 @pytest.mark.parametrize(

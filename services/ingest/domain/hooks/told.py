@@ -23,9 +23,9 @@ def in_path(url: str) -> str | None:
 
 
 def in_query(url: str, name: str) -> str | None:
-    """A value of the query."""
+    """A value of the query. A plus is one: secrets hold no blanks, and are pasted into URLs as they are."""
     try:
-        pairs = parse_qsl(urlsplit(url).query, max_num_fields=_MOST)
+        pairs = parse_qsl(urlsplit(url).query.replace("+", "%2B"), max_num_fields=_MOST)
     except ValueError:
         return None
     return next((value for each, value in pairs if each == name), None)

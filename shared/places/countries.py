@@ -2,11 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache, lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Final
 
+import phonenumbers
 from phonenumbers import SUPPORTED_REGIONS
-from phonenumbers.geodata.locale import LOCALE_DATA  # the names of CLDR
 
 from shared.places.country_names import ALSO, MORE, THREE
 
@@ -35,7 +38,7 @@ def _known() -> tuple[dict[str, str], dict[str, str]]:
     codes = {each[:3]: each[3:] for each in THREE.split()}
     codes |= {code: code for code in (*codes.values(), *SUPPORTED_REGIONS)} | {"UK": "GB", "EL": "GR"}
     names: dict[str, str] = {}
-    for code, of_it in LOCALE_DATA.items():
+    for code, of_it in _names_of_cldr().items():
         for language in _LANGUAGES if code in codes else ():
             name = of_it.get(language, "")
             names.setdefault(_letters(of_it[name[1:]] if name.startswith("*") else name), code)
@@ -44,6 +47,23 @@ def _known() -> tuple[dict[str, str], dict[str, str]]:
             names.setdefault(_letters(name), code)
     names.pop("", None)
     return codes, names | ALSO
+
+
+def _names_of_cldr() -> Mapping[str, Mapping[str, str]]:
+    """The names that `phonenumbers` brings, by country and language; `*de` is the name in German.
+
+    Its one module alone: to import the package around it reads where every telephone number of the world is, which
+    costs 100 MB and a second of every process.
+    """
+    spec = spec_from_file_location(
+        "phonenumbers.geodata.locale", Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names: Mapping[str, Mapping[str, str]] = module.LOCALE_DATA
+    return names
 
 
 def _letters(text: str) -> str:

@@ -23,7 +23,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ROWS = 20_000
-KILLS = 24
+KILLS = 12
 BAD = range(7, ROWS, 501)
 
 

@@ -70,7 +70,7 @@ class World:
         async def committed() -> bool:
             return bool(await self.one("SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets") == self.sent)
 
-        await until(committed, 30)
+        await until(committed, 60)
 
     async def rows(self, sql: str, **given: Any) -> Sequence[Any]:
         """What a statement finds."""
@@ -175,5 +175,5 @@ async def scoring(world: World, *, instance: str = "one", config: Path = CONFIG)
         async def ready() -> bool:
             return (await http.get("/readyz")).status_code == 200
 
-        await until(ready, 30)
+        await until(ready, 60)
         yield Api(http)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(
-    predicate: Callable[[], bool | Awaitable[bool]], deadline_s: float = 20.0, *, every_s: float = 0.02
+    predicate: Callable[[], bool | Awaitable[bool]], deadline_s: float = 40.0, *, every_s: float = 0.02
 ) -> None:
     """Return as soon as the predicate holds; AssertionError when it does not within the deadline."""
     loop = asyncio.get_running_loop()

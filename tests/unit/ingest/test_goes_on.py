@@ -26,7 +26,10 @@ def test_what_is_accepted_goes_all_the_way(way: str) -> None:
                 accepted += 1
                 goes_on(fact)
 
-    look()
+    for _ in range(20):  # of some ways only one in many is accepted
+        look()
+        if accepted or way == "hook-meta":
+            break
     assert accepted or way == "hook-meta", "a property of what is always refused holds of nothing"
 
 

@@ -31,6 +31,8 @@ from tests.first_run.surroundings import Surrounding, all_of_this_machine
 
 ROOT = Path(__file__).parents[2]
 READY_S, STOP_S, FOLLOW_UP_S = 900.0, 60.0, 60.0
+# What a newcomer's shell has not: our settings, and what the make that runs this tells every make below it.
+_OF_OURS = ("FIRSTHOUR_", "PG", "PYTHON", "MAKE", "MFLAGS", "ARGS")
 PORTS = ("EMBEDDED_KAFKA", "EMBEDDED_POSTGRES", "INGEST", "SCORING", "NURTURE", "DEMO", "DEMO_SMTP", "RUN")
 
 
@@ -58,7 +60,7 @@ def first_run(surrounding: Surrounding, place: Path) -> dict[str, float]:
             os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
     place.chmod(surrounding.folder_mode)
     with ExitStack() as around:
-        own = {name: text for name, text in os.environ.items() if not name.startswith(("FIRSTHOUR_", "PG", "PYTHON"))}
+        own = {name: text for name, text in os.environ.items() if not name.startswith(_OF_OURS)}
         own |= {f"FIRSTHOUR_{name}_PORT": str(port) for name, port in ports.items()}
         own |= {"HOME": str(home), "FIRSTHOUR_CONFIG": str(config), "USER": surrounding.user or own.get("USER", "root")}
         own["FIRSTHOUR_CACHE"] = str(home / "cache" if surrounding.mirror or account else jars.cache_folder())

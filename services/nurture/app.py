@@ -15,11 +15,11 @@ from services.nurture.api.routes import Parts, routes
 from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.facts import FactMaker
 from services.nurture.figures import look
 from services.nurture.language.compile import load_workflows
 from services.nurture.language.versions import Versions, with_live
 from services.nurture.metrics import make_metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.outlets import load_outlets
 from services.nurture.retention import drops
 from services.nurture.runs.ends import Ends

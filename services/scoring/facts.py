@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from shared.db.facts import Fact
 from shared.db.halts import Lane
-from shared.events.envelope import encode, make_event
-from shared.events.identity import partition_key
+from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/scoring"
 PUBLISHER: Final = 0x46_48_53_46  # "FHSF": the advisory lock of the one who publishes; all processes agree on it
@@ -26,15 +25,6 @@ class FactMaker:
 
     def about(self, contact_id: UUID, kind: str, data: Struct, now: datetime, lane: Lane = "live") -> Fact:
         """An event of this type about the contact; what is not urgent goes by the bulk lane."""
-        subject, identifier = f"contact:{contact_id}", self.new_id()
-        event = make_event(
-            id=identifier,
-            source=SOURCE,
-            type=kind,
-            time=now,
-            receivedtime=now,
-            subject=subject,
-            data=data,
-            trust="trusted",
+        return fact_about(
+            contact_id, kind, data, now, lane, source=SOURCE, identifier=self.new_id(), key_secret=self.key_secret
         )
-        return Fact(identifier, partition_key(subject, self.key_secret), encode(event), lane)

@@ -6,30 +6,58 @@ What is urgent goes at once, in the live lane; what is history is gathered, and 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
+from uuid import UUID
 
+from msgspec import Struct
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import log
 from shared.db import facts as store
 from shared.db.facts import Fact
+from shared.db.halts import Lane
 from shared.db.transient import is_transient
 from shared.errors import Permanent, Transient
-from shared.events.envelope import KAFKA_HEADERS
+from shared.events.envelope import KAFKA_HEADERS, encode, make_event
+from shared.events.identity import partition_key
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
 from shared.pause import pause, pause_for_either
-
-if TYPE_CHECKING:
-    from shared.db.halts import Lane
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000
 _GATHER_S: Final = 0.5  # for so long, what is not urgent waits for more of it
 _REST_S: Final = 1.0  # between looks for the facts of other processes
 _AGAIN_S: Final = 1.0
+
+
+def fact_about(
+    contact_id: UUID,
+    kind: str,
+    data: Struct,
+    now: datetime,
+    lane: Lane,
+    *,
+    source: str,
+    identifier: UUID,
+    key_secret: bytes,
+) -> Fact:
+    """An event of our own about a contact, of this type and `source`; its Kafka key is made with `key_secret`."""
+    subject = f"contact:{contact_id}"
+    event = make_event(
+        id=identifier,
+        source=source,
+        type=kind,
+        time=now,
+        receivedtime=now,
+        subject=subject,
+        data=data,
+        trust="trusted",
+    )
+    return Fact(identifier, partition_key(subject, key_secret), encode(event), lane)
 
 
 class FactPublisher:

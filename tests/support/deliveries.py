@@ -19,8 +19,8 @@ from services.nurture.deliveries.deliverer import Deliverer
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
+from services.nurture.facts import FactMaker
 from services.nurture.metrics import make_metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
 from services.nurture.store import claims, deliveries, enrolments

@@ -28,8 +28,8 @@ from services.nurture.config import Endpoints
 from services.nurture.domain.delivery import State, TaskState
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
+from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.touches import finish_task
 from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import lists as store_lists

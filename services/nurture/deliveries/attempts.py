@@ -23,7 +23,7 @@ from services.nurture.domain.retry import (
     after_attempt,
     answers,
 )
-from services.nurture.outbox.publisher import FactMaker, Kind
+from services.nurture.facts import FactMaker, Kind
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
 from services.nurture.store import claims as store_claims

@@ -22,8 +22,8 @@ from services.nurture.deliveries.recorder import Recorder
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
+from services.nurture.facts import FactMaker
 from services.nurture.metrics import Metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
 from shared import clock, log

@@ -22,9 +22,9 @@ from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
 from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update, type_of
 from services.nurture.domain.mail.consent import Word, last_words, said
+from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
 from services.nurture.metrics import Metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.batch import Arrival, Batch, Refused
 from services.nurture.runs.merges import settle
 from services.nurture.runs.refusals import LEAD, settle_refusals

@@ -22,9 +22,9 @@ from services.nurture.domain.enrolment import Due, decode_enrolment
 from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import at_expiry
 from services.nurture.domain.workflow import TASK
+from services.nurture.facts import FactMaker
 from services.nurture.language.versions import UNUSABLE, Versions
 from services.nurture.metrics import Metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.isolation import Done, Row, work_off
 from services.nurture.runs.news import News

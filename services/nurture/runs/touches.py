@@ -14,8 +14,8 @@ from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.delivery import Touch
 from services.nurture.domain.enrolment import Arrived
 from services.nurture.domain.facts import ContactUpdate, read_event
+from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.config import Endpoints
 from services.nurture.domain.delivery import NewRow, assignee
 from services.nurture.domain.workflow import TASK
-from services.nurture.outbox.publisher import FactMaker
+from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
 from services.nurture.store import deliveries as store_deliveries
 from services.nurture.store import enrolments as store

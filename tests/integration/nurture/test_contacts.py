@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.channels.channel import Rep
 from services.nurture.config import Endpoints
+from services.nurture.facts import FactMaker
 from services.nurture.language.compile import Workflows, compile_workflow
 from services.nurture.language.versions import with_live
 from services.nurture.metrics import make_metrics
-from services.nurture.outbox.publisher import FactMaker
 from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.reassign import reassign
 from shared.clock import utc_now

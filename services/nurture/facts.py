@@ -13,18 +13,13 @@ from msgspec import Struct
 
 from services.nurture.domain.delivery import NewDelivery, Touch
 from services.nurture.domain.facts import Lane
-from shared import clock, log
+from shared import clock
 from shared.db.facts import Fact
-from shared.events.envelope import encode, make_event
-from shared.events.identity import Identity, partition_key
+from shared.events.identity import Identity
 from shared.events.types import ContactTouched, Followup
+from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/nurture"
-_LOG = log.get(__name__)
-_AT_ONCE: Final = 2000
-_GATHER_S: Final = 0.5  # for so long, what is not urgent waits for more of it
-_REST_S: Final = 1.0  # between looks for the facts of other processes
-_AGAIN_S: Final = 1.0
 
 Kind: TypeAlias = Literal["followup.scheduled", "followup.sent", "followup.failed", "followup.expired"]
 
@@ -82,16 +77,6 @@ class FactMaker:
         return self._fact("contact.touched", contact_id, data, now, "live")
 
     def _fact(self, kind: str, contact_id: UUID, data: Struct, now: datetime, lane: Lane) -> Fact:
-        subject = f"contact:{contact_id}"
-        identifier = clock.new_id()
-        event = make_event(
-            id=identifier,
-            source=SOURCE,
-            type=kind,
-            time=now,
-            receivedtime=now,
-            subject=subject,
-            data=data,
-            trust="trusted",
+        return fact_about(
+            contact_id, kind, data, now, lane, source=SOURCE, identifier=clock.new_id(), key_secret=self.key_secret
         )
-        return Fact(identifier, partition_key(subject, self.key_secret), encode(event), lane)

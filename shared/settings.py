@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="The token of the read APIs; default: the state folder's `admin-token`."),
     ] = None
+    key_secret: Annotated[
+        SecretStr | None,
+        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
+    ] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="From which level to log.")] = (
         "info"
     )
@@ -74,6 +78,11 @@ class Settings(BaseSettings):
         if self.admin_token is not None:
             return self.admin_token.get_secret_value()
         return secrets.ensure_admin_token(self.state)
+
+    def partition_key_secret(self) -> bytes:
+        """The secret of every partition key: the setting, else the state's file (made when there is none)."""
+        given = self.key_secret
+        return (given.get_secret_value() if given is not None else secrets.ensure_key_secret(self.state)).encode()
 
 
 def load(kind: type[S], **given: Any) -> S:

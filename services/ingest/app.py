@@ -31,7 +31,7 @@ from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from shared import log, runtime, secrets
+from shared import log, runtime
 from shared.clock import utc_now
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
@@ -54,8 +54,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     sources = load_sources(settings.config, environment=os.environ, state=settings.state)
     for warning in sources.warnings:
         _LOG.warning("configuration", problem=str(warning))
-    given = settings.key_secret
-    key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
+    key_secret = settings.partition_key_secret()
     producer = Producer(
         settings.kafka,
         client_id="firsthour-ingest",
@@ -76,7 +75,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             producer=producer,
             spool=spool,
             topics=Topics(settings.topic_prefix),
-            key_secret=key_secret.encode(),
+            key_secret=key_secret,
             data_centres=data_centres,
             registry=registry,
             recent=recent,
@@ -91,7 +90,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         sources_route.install(app, sources, recent, refusals, Tokens(settings.token()))
         describe(app)
         snippet.install(app)
-        hosted_form.install(app, sources, key_secret.encode())
+        hosted_form.install(app, sources, key_secret)
         challenge.install(app, sources, door, proxies)
         hot = _hot_paths(
             app,
@@ -99,7 +98,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             intake=intake,
             settings=settings,
             proxies=proxies,
-            key_secret=key_secret.encode(),
+            key_secret=key_secret,
             graph=graph,
             refusals=refusals,
             registry=registry,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork
 
 from shared.settings import Settings
 
@@ -48,7 +48,3 @@ class IngestSettings(Settings):
         str,
         Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$", description="Meta's Graph API, with its version."),
     ] = "https://graph.facebook.com/v23.0"
-    key_secret: Annotated[
-        SecretStr | None,
-        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
-    ] = None

@@ -30,7 +30,7 @@ from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
 from services.nurture.stages import Task, in_stages
 from services.nurture.store import overdue as store_overdue
-from shared import log, runtime, secrets
+from shared import log, runtime
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
 from shared.db.rollup import Rollup
@@ -60,9 +60,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
     versions = with_live(workflows, lambda _condition: metrics.undecided.inc(), channels)
     outlets = load_outlets(settings.config, environment=os.environ, state=settings.state, channels=channels)
     endpoints = outlets.endpoints
-    given = settings.key_secret
-    key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
-    facts = FactMaker(key_secret.encode())
+    facts = FactMaker(settings.partition_key_secret())
     topics = Topics(settings.topic_prefix)
     instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from shared.settings import Settings
 
@@ -29,7 +29,3 @@ class NurtureSettings(Settings):
             description="How long an ended run is kept, with all that it sent; `reentry: once` knows no longer.",
         ),
     ] = 400
-    key_secret: Annotated[
-        SecretStr | None,
-        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
-    ] = None

@@ -21,7 +21,7 @@ from services.scoring.models import InForce
 from services.scoring.retention import drops
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
-from shared import runtime, secrets
+from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
@@ -70,9 +70,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         tokens = Tokens(settings.token())
         revaluing = Revaluing(engine, models, utc_now, new_id, registry)
         refitting = Refitting(engine, settings, utc_now, metrics.outcomes, registry)
-        given = settings.key_secret
-        secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
-        facts = FactMaker(secret.encode(), new_id)
+        facts = FactMaker(settings.partition_key_secret(), new_id)
         publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=PUBLISHER)
         claiming = Claiming(engine, facts, new_id)
         for router in (

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from shared.settings import Settings
 
@@ -18,10 +18,6 @@ class ScoringSettings(Settings):
     scoring_bulk_batch: Annotated[
         int, Field(ge=1, description="Bulk events in one transaction: a live one waits for at most one such.")
     ] = 500
-    key_secret: Annotated[
-        SecretStr | None,
-        Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
-    ] = None
     scoring_keep_events_days: Annotated[
         int,
         Field(

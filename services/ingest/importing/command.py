@@ -29,7 +29,6 @@ from services.ingest.importing.understanding import Question, Understanding, Wis
 from services.ingest.importing.work import Plan, Worked
 from services.ingest.importing.workers import Workers, working
 from services.ingest.settings import IngestSettings
-from shared import secrets
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 
@@ -156,11 +155,9 @@ def _imported(order: Order, found: Understanding, settings: IngestSettings, err:
             names=names,
             size=tally.progress.refused_bytes,
         )
-        given = settings.key_secret
-        key_secret = given.get_secret_value() if given is not None else secrets.ensure_key_secret(settings.state)
         source, follow_up = f"/sources/{order.source}", order.follow_up
         shop = shop_of(settings.config, order.source)
-        plan = Plan(found.sheet, found.shape, source, key_secret.encode(), _trace(), follow_up, shop)
+        plan = Plan(found.sheet, found.shape, source, settings.partition_key_secret(), _trace(), follow_up, shop)
         try:
             with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
                 asyncio.run(_run(order, found, settings, workers, progress_file, refusals, tally, show))

@@ -4,7 +4,6 @@ A claim lasts for a fixed time, without any heartbeat: a page that is closed los
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,17 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.scoring.facts import FactMaker
 from services.scoring.store import claims as store
 from services.scoring.store.claims import Claim
-from shared import log
-from shared.backoff import exponential
 from shared.db import facts as outbox
 from shared.db.facts import Fact
-from shared.db.transient import is_transient
+from shared.db.turns import take_turns
 from shared.events.identity import Identity
 from shared.events.types import ContactClaimed, ContactReleased
-from shared.pause import pause
 
 LEASE: Final = timedelta(minutes=20)
-_LOG = log.get(__name__)
 _LOOK_S: Final = 2.0
 _AT_ONCE: Final = 500
 
@@ -118,16 +113,8 @@ class Claiming:
 
 async def keep_claims(claiming: Claiming, clock: Callable[[], datetime], stopping: asyncio.Event) -> None:
     """Until stopped: end what has run out."""
-    attempt = 0
-    while not stopping.is_set():
-        try:
-            while await claiming.run_out(clock()) >= _AT_ONCE:
-                pass
-            attempt = 0
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            _LOG.warning("claims_wait", reason=log.reason(error))
-            attempt += 1
-            await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
-        await pause(stopping, _LOOK_S)
+
+    async def turn() -> float | None:
+        return None if await claiming.run_out(clock()) >= _AT_ONCE else _LOOK_S
+
+    await take_turns("claims_wait", turn, stopping)

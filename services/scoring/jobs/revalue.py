@@ -6,7 +6,6 @@ no workflow watches a value by itself, and the contact's next update brings it.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -27,9 +26,8 @@ from services.scoring.store import due
 from services.scoring.store import orders as order_store
 from services.scoring.store.batch import BookingRow
 from shared import log
-from shared.backoff import exponential
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.db.turns import take_turns
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
@@ -68,21 +66,10 @@ class Revaluing:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped. Half of the time is left to the live traffic."""
-        loop, attempt = asyncio.get_running_loop(), 0
-        while not stopping.is_set():
-            before = loop.time()
-            try:
-                done = await self.step()
-                idle = not done and not await self._any_due()
-                attempt = 0
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _LOG.warning("revaluing_waits", reason=log.reason(error))
-                await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
-                attempt += 1
-                continue
-            await pause(stopping, _LOOK_AGAIN_S if idle else max(0.01, loop.time() - before))
+        await take_turns("revaluing_waits", self._turn, stopping)
+
+    async def _turn(self) -> float | None:
+        return None if await self.step() or await self._any_due() else _LOOK_AGAIN_S
 
     async def step(self) -> int:
         """Value some contacts that are due; how many. One that cannot be valued is parked, its neighbours go on."""

@@ -5,7 +5,6 @@ fold, so that nurture hears of it as of anything else. Everybody else is booked 
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -22,12 +21,10 @@ from services.scoring.store import sweep
 from services.scoring.store.batch import BookingRow
 from services.scoring.store.sweep import LINES, Place
 from shared import log
-from shared.backoff import exponential
 from shared.db import facts as outbox
-from shared.db.transient import is_transient
+from shared.db.turns import take_turns
 from shared.events.identity import Identity
 from shared.events.types import ContactAged
-from shared.pause import pause
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500  # contacts in one transaction: a live batch waits for at most one such
@@ -59,20 +56,10 @@ class Sweeping:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped. Half of the time is left to the live traffic."""
-        loop, attempt = asyncio.get_running_loop(), 0
-        while not stopping.is_set():
-            before = loop.time()
-            try:
-                more = await self.step()
-                attempt = 0
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _LOG.warning("sweep_waits", reason=log.reason(error))
-                await pause(stopping, exponential(attempt, jitter=random.random(), longest=30.0))  # noqa: S311
-                attempt += 1
-                continue
-            await pause(stopping, max(0.005, loop.time() - before) if more else _LOOK_AGAIN_S)
+        await take_turns("sweep_waits", self._turn, stopping)
+
+    async def _turn(self) -> float | None:
+        return None if await self.step() else _LOOK_AGAIN_S
 
     async def step(self, at_once: int = _AT_ONCE) -> bool:
         """Sweep some contacts; whether there are more today. Where it stands is kept: a crash costs one step."""

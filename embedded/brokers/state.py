@@ -19,7 +19,6 @@ from shared.errors import FirsthourError
 from shared.kafka.access import OPEN, STATE_FILE, Access, as_state_file, state_access
 from shared.secrets import write_private
 
-DEFAULT: Final = Path(".firsthour")
 _KAFKA_USER: Final = "firsthour"
 _PASSWORD: Final = "postgres-password"  # noqa: S105 - a file's name
 

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.ingest.domain.checks import Wrong
 from shared import log
 from shared.clock import utc_now
 from shared.http.problems import Problem
@@ -104,11 +103,6 @@ class Refusals:
 def reason_of(problem: Problem) -> str:
     """In one word, for a metric."""
     return _REASONS.get(problem.status, _OTHER)
-
-
-def names_of(wrong: Sequence[Wrong]) -> list[str]:
-    """The fields that are wrong."""
-    return [each.at for each in wrong]
 
 
 def field_shown(at: str) -> str:

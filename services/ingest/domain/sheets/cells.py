@@ -187,11 +187,6 @@ def date_orders(texts: Iterable[str]) -> tuple[bool, frozenset[DateOrder]]:
     return unsure, frozenset(shown)
 
 
-def is_date(text: str) -> bool:
-    """Whether the cell is a date with separators, in whatever order."""
-    return _DATE.fullmatch(text.strip()) is not None
-
-
 @lru_cache(maxsize=4096)
 def amount(text: str, decimals: Decimals) -> str | None:
     """A plain decimal number from an amount with its currency and separators; None when it is none."""

@@ -41,7 +41,7 @@ async def examine(now: datetime) -> list[Finding]:
     except ConfigurationError:  # the first test says so
         endpoints = None
     if endpoints is not None:
-        tests.append(("mail", partial(outgoing.mail, endpoints.email)))
+        tests.append(("mail", partial(outgoing.mail, endpoints.email, settings.state)))
         for receiver in endpoints.webhooks.values():
             tests.append((f"webhook {receiver.name}", partial(outgoing.webhook, receiver)))
     found = await asyncio.gather(*(survived(what, test) for what, test in tests))

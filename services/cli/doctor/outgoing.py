@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,8 +32,11 @@ async def _addresses(host: str, port: int) -> list[str] | str:
     return [str(each[4][0]) for each in found]
 
 
-async def mail(server: MailServer | None) -> list[Finding]:
-    """One connection to the mail server, with TLS and our password; no mail is handed over."""
+async def mail(server: MailServer | None, state: Path) -> list[Finding]:
+    """One connection to the mail server, with TLS and our password; no mail is handed over.
+
+    `state` is the state folder: the password may stand in its secrets, as for nurture.
+    """
     if server is None:
         return [ok(_MAIL, "no mail server is configured: no mail is sent")]
     at = f"{server.host}:{server.port}"
@@ -49,7 +53,7 @@ async def mail(server: MailServer | None) -> list[Finding]:
     try:
         await smtp.connect()
         if server.user is not None and server.password is not None:
-            await smtp.login(server.user, secrets.resolve(server.password, os.environ))
+            await smtp.login(server.user, secrets.resolve(server.password, os.environ, state, made_by_setup=False))
         await smtp.noop()
     except secrets.MissingSecret as error:
         return [wrong(_MAIL, f"its password is missing: {error}", "set it for nurture, and start it again")]

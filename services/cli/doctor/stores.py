@@ -1,14 +1,18 @@
 """Whether Kafka and Postgres answer, know us, hold what they should, and agree with our clock."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, wrong
+from services.cli.service_database import connected
+from services.cli.setup import Unreachable
+from shared.db import halts
 from shared.db.database_url import NotAPostgresUrl, dsn
 from shared.db.migrate import SERVICES
 from shared.kafka.topics import Topics
@@ -100,7 +104,6 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
             "SELECT schemaname FROM pg_tables WHERE tablename = 'schema_version' AND schemaname = ANY($1)",
             list(SERVICES),
         )
-        halts = await _halts(conn, [row["schemaname"] for row in rows])
     finally:
         await conn.close()
     missing = sorted(set(SERVICES) - {row["schemaname"] for row in rows})
@@ -109,11 +112,8 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
         if missing
         else ok(_DATABASE, "it answers, knows us, and has the schemas")
     ]
-    found += [
-        wrong("lanes", f"{name} halted its {lane} lane: {reason}", "see docs/operating.md, then: firsthour resume")
-        for name, lane, reason in halts
-    ]
-    return [*found, _clock(now, theirs, loop.time() - begun)]
+    found.append(_clock(now, theirs, loop.time() - begun))
+    return found + await _halted_lanes(settings.database.get_secret_value(), [row["schemaname"] for row in rows])
 
 
 def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
@@ -125,12 +125,18 @@ def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
     return wrong(_CLOCK, f"this machine is {abs(apart):,.0f} s {which} the database", do)
 
 
-async def _halts(conn: "asyncpg.Connection[Any]", schemas: list[str]) -> list[tuple[str, str, str]]:
+async def _halted_lanes(url: str, services: Sequence[str]) -> list[Finding]:
     found = []
-    for schema in schemas:
-        if await conn.fetchval("SELECT to_regclass($1)", f"{schema}.halts") is not None:
-            rows = await conn.fetch(f'SELECT lane, reason FROM "{schema}".halts')  # noqa: S608 - a name of ours
-            found += [(schema, str(row["lane"]), str(row["reason"])) for row in rows]
+    for service in services:
+        try:
+            async with connected(url, service) as conn:
+                halted = await halts.read(conn)
+        except Unreachable as error:
+            found.append(wrong("lanes", str(error), "make the schemas those of this version: firsthour migrate"))
+            continue
+        for halt in halted:
+            said = f"{service} halted its {halt.lane} lane: {halt.reason}"
+            found.append(wrong("lanes", said, "see docs/operating.md, then: firsthour resume"))
     return found
 
 

@@ -14,11 +14,15 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from services.cli.doctor import outgoing, services_up, stores
+from services.cli.service_database import connected
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.webhook.settings import Webhook
 from shared.clock import utc_now
+from shared.db import halts
 from shared.kafka.topics import Topics, create_topics
+from shared.secrets import SECRETS_FILE
 from shared.settings import Settings, load
+from tests.support.mail_server import mail_server_apart
 from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[3]
@@ -60,6 +64,14 @@ async def test_kafka(kafka: str, topic_prefix: str, stranger: int) -> None:
     assert (finding.state, finding.said) == ("ok", f"{kafka} answers, and has all 5 topics")
 
 
+async def test_a_halted_lane_is_said(database: str) -> None:
+    async with connected(database, "nurture") as conn:
+        await halts.begin(conn, "live", "failures", "ten records failed")
+    found = await stores.database(settings_of(database=database), utc_now())
+    (lane,) = [each for each in found if each.what == "lanes"]
+    assert (lane.state, lane.said) == ("wrong", "nurture halted its live lane: ten records failed")
+
+
 async def test_database_and_clock(database: str) -> None:
     now = utc_now()
     findings = {each.what: each for each in await stores.database(settings_of(database=database), now)}
@@ -95,7 +107,7 @@ async def test_services_and_strangers_on_their_ports(stranger: int) -> None:
     assert "FIRSTHOUR_INGEST_PORT" in finding.do
 
 
-async def test_mail_and_webhooks(stranger: int) -> None:
+async def test_mail_and_webhooks(stranger: int, tmp_path: Path) -> None:
     (closed,) = free_ports(1)
 
     def receiver(url: str, *, private: bool = True) -> Webhook:
@@ -113,13 +125,23 @@ async def test_mail_and_webhooks(stranger: int) -> None:
         (finding,) = await outgoing.webhook(receiver(url, private=private))
         assert (finding.state, said in finding.said) == ("wrong", True), finding
     assert [each.state for each in await outgoing.webhook(receiver(f"http://127.0.0.1:{stranger}/x"))] == ["ok"]
-    assert [each.state for each in await outgoing.mail(None)] == ["ok"]
+    assert [each.state for each in await outgoing.mail(None, tmp_path)] == ["ok"]
     for host, port, said in (
         ("127.0.0.1", closed, "cannot be used"),
         ("no-such-name.invalid", 25, "is not known (DNS)"),
     ):
-        (finding,) = await outgoing.mail(server(host, port))
+        (finding,) = await outgoing.mail(server(host, port), tmp_path)
         assert (finding.state, said in finding.said) == ("wrong", True), finding
+
+
+async def test_the_mail_password_may_stand_in_the_state_folder(tmp_path: Path) -> None:
+    with mail_server_apart() as server:
+        ours = MailServer("127.0.0.1", server.port, "none", "firsthour", "env:MAIL_PASSWORD", "a@example.com", "", 1)
+        (finding,) = await outgoing.mail(ours, tmp_path)
+        assert "its password is missing" in finding.said
+        (tmp_path / SECRETS_FILE).write_text("MAIL_PASSWORD=long-and-unlike-anything-else\n")
+        (finding,) = await outgoing.mail(ours, tmp_path)
+        assert "its password is missing" not in finding.said
 
 
 def test_it_says_all_at_once_and_exits_1(tmp_path: Path) -> None:

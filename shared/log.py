@@ -60,8 +60,6 @@ def configure(service: str, level: str = "info") -> None:
         "mail.log",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # At each connection it warns that PLAIN sends the password in the clear: TLS is a setting, the loopback needs none.
-    logging.getLogger("aiokafka.conn").setLevel(logging.ERROR)
 
 
 def reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import secrets
+from shared.db.database_url import with_state_password
 from shared.errors import ConfigProblem, ConfigurationError
 from shared.kafka.access import Access, Mechanism, state_access
 
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
                 self.kafka_user, self.kafka_password.get_secret_value(), self.kafka_mechanism, tls=self.kafka_tls
             )
         return state_access(self.state, self.kafka)
+
+    def database_url(self) -> str:
+        """The Postgres URL: the setting, with the password that `firsthour run` left for its own database."""
+        return with_state_password(self.database.get_secret_value(), self.state)
 
     def token(self) -> str:
         """The admin token: the setting, else the state's file (made when there is none)."""

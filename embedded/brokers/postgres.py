@@ -17,12 +17,15 @@ from embedded.brokers.ports import LOOPBACK, free_port
 from embedded.brokers.postgres_home import VERSION, Home, find_home
 from embedded.brokers.process import Child, Command, ProcessDied
 from embedded.brokers.state import StateUnusable, postgres_password
+from shared.db.database_url import STATE_FILE
+from shared.secrets import write_private
 
 DATABASE: Final = "firsthour"
 USER: Final = "firsthour"
 _START_S: Final = 60.0
 _STOP_S: Final = 30.0
 _POLL_S: Final = 0.02
+
 
 Say = Callable[[str], None]
 """Called with what is being done, in a few words."""
@@ -56,6 +59,7 @@ class Postgres:
         """Return when it answers and the database exists. Raises StateUnusable or ProcessDied."""
         home = await asyncio.to_thread(find_home, self._state)
         self._password, new_password = postgres_password(self._state)
+        write_private(self._state / STATE_FILE, f"{self.url}\n")
         if not (home.data / "PG_VERSION").exists():
             say("making its folder")
             await self._init(home)

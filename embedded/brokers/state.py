@@ -3,7 +3,7 @@
 lock                a running `firsthour run` holds it
 run/, logs/         pid files and logs of the children
 kafka/, postgres/   their data
-postgres-password   mode 0600, like kafka-access.json, admin-token, key-secret and secrets.env (shared/secrets.py)
+postgres-password   mode 0600, like database-url, kafka-access.json, and the files of shared/secrets.py
 """
 
 import fcntl

@@ -51,7 +51,7 @@ async def read(settings: Settings, *, since: datetime | None = None) -> list[Let
         raise Unreachable(f"Kafka did not answer ({type(error).__name__}); see FIRSTHOUR_KAFKA") from None
     redriven: dict[tuple[str, str, int, int], datetime] = {}
     for service in SERVICES:
-        async with connected(settings.database.get_secret_value(), service) as conn:
+        async with connected(settings.database_url(), service) as conn:
             redriven |= {(service, *place): at for place, at in (await dead_letters.redriven(conn)).items()}
     once = {letter.id: letter for letter in reversed(found)}  # a copy may have been published again after a crash
     return sorted(
@@ -142,7 +142,7 @@ async def redrive(settings: Settings, letters: Sequence[Letter]) -> tuple[list[s
     async with _producing(settings) as producer:
         for letter in letters:
             place = (letter.topic, letter.partition, letter.offset)
-            async with connected(settings.database.get_secret_value(), letter.service) as conn:
+            async with connected(settings.database_url(), letter.service) as conn:
                 if not await dead_letters.may_redrive(conn, *place):
                     before.append(letter.id)
                     continue

@@ -48,7 +48,7 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
     from services.scoring.store import erase as of_scoring
     from shared.clock import new_id, utc_now
 
-    url = settings().database.get_secret_value()
+    url = settings().database_url()
     async with connected(url, "scoring") as conn:
         found = await contact_named(conn, contact)
         ids = await of_scoring.all_of(conn, found.state.id)

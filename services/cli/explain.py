@@ -68,7 +68,7 @@ async def _read(contact: str) -> "tuple[StoredContact, list[StoredBooking]]":
 
     after = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0), -1)
     booked: list[StoredBooking] = []
-    async with connected(settings().database.get_secret_value(), "scoring") as conn:
+    async with connected(settings().database_url(), "scoring") as conn:
         stored = await contact_named(conn, contact)
         while page := await reads.bookings(conn, stored.state.id, after, 1000):
             booked += page

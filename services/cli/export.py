@@ -64,7 +64,7 @@ async def _write(writer: Any, what: What, model: "Model") -> int:
     from services.scoring.models import InForce
 
     models, count = InForce(model), 0
-    async with connected(settings().database.get_secret_value(), "scoring") as conn:
+    async with connected(settings().database_url(), "scoring") as conn:
         await models.refresh(conn)
         header, rows = _HEADERS[what], _ROWS[what](conn, models.model)
         writer.writerow(header)

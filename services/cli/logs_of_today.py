@@ -36,7 +36,7 @@ async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[Ta
 
     Raises Unreachable, and Transient when the service goes on meanwhile.
     """
-    url = settings.database.get_secret_value()
+    url = settings.database_url()
     async with connected(url, service) as conn:
         known = await offsets.read_all(conn)
     try:

@@ -69,7 +69,7 @@ def fit(kind: OneKind = None, config: Config = None, state: State = None, as_jso
     from services.scoring.training.fit import fit_all
 
     given = settings()
-    fitted = asyncio.run(fit_all(given.database.get_secret_value(), given.config, KINDS if kind is None else (kind,)))
+    fitted = asyncio.run(fit_all(given.database_url(), given.config, KINDS if kind is None else (kind,)))
     if as_json:
         said = [
             {"kind": each.kind, "version": each.version, "in_force": each.in_force, "said": each.said}
@@ -129,7 +129,7 @@ def _asked(work: "Callable[[AsyncConnection], Awaitable[T]]") -> T:
     from services.cli.service_database import connected
 
     async def ask() -> T:
-        async with connected(settings().database.get_secret_value(), "scoring") as conn:
+        async with connected(settings().database_url(), "scoring") as conn:
             return await work(conn)
 
     return asyncio.run(ask())

@@ -45,6 +45,6 @@ async def _read(limit: int, source: str | None, country: str | None) -> "list[Qu
 
     given = settings()
     models = InForce(load_scoring(given.config))
-    async with connected(given.database.get_secret_value(), "scoring") as conn:
+    async with connected(given.database_url(), "scoring") as conn:
         await models.refresh(conn)
         return await the_queue(conn, models.model, utc_now(), limit, source=source, country=country)

@@ -33,7 +33,7 @@ def resume(
     from services.cli.service_database import connected
     from shared.db import halts
 
-    url = settings().database.get_secret_value()
+    url = settings().database_url()
     lanes: list[Lane] = [lane] if lane else ["live", "bulk"]
     ended: list[dict[str, Any]] = []
     still: list[str] = []

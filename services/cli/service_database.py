@@ -13,6 +13,7 @@ from shared.db.engine import make_engine
 from shared.db.transient import is_transient
 
 _NO_SUCH_TABLE: Final = "42P01"
+_NOT_LET_IN: Final = ("28000", "28P01", "3D000")  # user, password, no such database
 
 
 @asynccontextmanager
@@ -29,6 +30,8 @@ async def connected(database_url: str, service: str) -> AsyncIterator[AsyncConne
             f"the schema {service} is not there, or is older than this command; see `firsthour migrate`"
         ) from None
     except Exception as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in _NOT_LET_IN:
+            raise Unreachable(f"Postgres does not let us in ({log.reason(error)}); see FIRSTHOUR_DATABASE") from None
         if not is_transient(error):
             raise
         raise Unreachable(f"Postgres did not answer ({log.reason(error)}); see FIRSTHOUR_DATABASE") from None

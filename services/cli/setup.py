@@ -82,7 +82,7 @@ def check_configuration(config: Path, state: Path) -> list[ConfigProblem]:
 
 async def migrate_all(settings: Settings) -> list[str]:
     """Bring every schema to its newest revision, once Postgres answers."""
-    url = settings.database.get_secret_value()
+    url = settings.database_url()
     for service in SERVICES:
 
         async def step(service: str = service) -> None:

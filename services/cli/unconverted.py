@@ -19,7 +19,7 @@ async def amounts_without_a_rate(settings: Settings) -> list[ConfigProblem]:
     """One warning that names each currency, or none: also when Postgres does not answer, or holds nothing yet."""
     model = load_scoring(settings.config)
     try:
-        async with connected(settings.database.get_secret_value(), "scoring") as conn:
+        async with connected(settings.database_url(), "scoring") as conn:
             seen = await unconverted.since(conn, (utc_now() - timedelta(days=_DAYS)).date())
     except Unreachable:
         return []

@@ -66,7 +66,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
     async with AsyncExitStack() as closing:
         sends = outlets.open(closing)
         engine = make_engine(
-            settings.database.get_secret_value(),
+            settings.database_url(),
             application="firsthour-nurture",
             schema="nurture",
             pool_size=settings.nurture_pool,

@@ -44,7 +44,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
     models = InForce(load_scoring(settings.config))
     topics = Topics(settings.topic_prefix)
     metrics = Metrics(registry)
-    engine = make_engine(settings.database.get_secret_value(), application="firsthour-scoring", schema=SCHEMA)
+    engine = make_engine(settings.database_url(), application="firsthour-scoring", schema=SCHEMA)
     try:
         producer = Producer(settings.kafka, client_id="firsthour-scoring", access=settings.kafka_access())
         loop = ConsumerLoop(

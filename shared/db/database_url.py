@@ -1,11 +1,14 @@
 """FIRSTHOUR_DATABASE alone decides how we connect to Postgres."""
 
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from shared.errors import FirsthourError
 
+# The URL of the database that `firsthour run` keeps; whoever works with its state folder finds user and password in it.
+STATE_FILE: Final = "database-url"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
@@ -21,6 +24,18 @@ def forget_libpq(environment: MutableMapping[str, str]) -> None:
     """
     for name in [name for name in environment if name.startswith("PG")]:
         del environment[name]
+
+
+def with_state_password(url: str, state: Path) -> str:
+    """The URL as it is; one without a user, of the database of `firsthour run`, with what that left in the folder."""
+    given = urlsplit(url)
+    try:
+        known = (state / STATE_FILE).read_text(encoding="utf-8").strip()
+        left = urlsplit(known)
+    except (OSError, ValueError):
+        return url
+    same = left.netloc.rpartition("@")[2] == given.netloc and left.path == given.path
+    return known if same else url
 
 
 def dsn(url: str) -> str:

@@ -1,6 +1,7 @@
 """How a client proves to Kafka who it is: user, password, TLS; or nothing, where the broker asks for nothing."""
 
 import json
+import logging
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Final, Literal, TypeAlias
 Mechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 # The broker of `firsthour run` is told here; whoever works with its state folder finds address, user and password.
 STATE_FILE: Final = "kafka-access.json"
+# At each connection it warns that PLAIN sends the password in the clear: TLS is a setting, the loopback needs none.
+logging.getLogger("aiokafka.conn").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)

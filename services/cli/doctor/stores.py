@@ -89,7 +89,7 @@ def _because(error: OSError) -> str:
 async def database(settings: Settings, now: datetime) -> list[Finding]:
     """Postgres: an answer to our user, the schemas, and its clock beside ours (`now`, as this machine says)."""
     try:
-        url = dsn(settings.database.get_secret_value())
+        url = dsn(settings.database_url())
     except NotAPostgresUrl as error:
         return [wrong(_DATABASE, str(error), "put right FIRSTHOUR_DATABASE")]
     loop = asyncio.get_running_loop()
@@ -113,7 +113,7 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
         else ok(_DATABASE, "it answers, knows us, and has the schemas")
     ]
     found.append(_clock(now, theirs, loop.time() - begun))
-    return found + await _halted_lanes(settings.database.get_secret_value(), [row["schemaname"] for row in rows])
+    return found + await _halted_lanes(settings.database_url(), [row["schemaname"] for row in rows])
 
 
 def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:

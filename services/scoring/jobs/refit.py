@@ -125,7 +125,7 @@ def _last_line(errors: bytes) -> str:
 
 def _environment(settings: ScoringSettings) -> Mapping[str, str]:
     return os.environ | {
-        "FIRSTHOUR_DATABASE": settings.database.get_secret_value(),
+        "FIRSTHOUR_DATABASE": settings.database_url(),
         "FIRSTHOUR_CONFIG": str(settings.config),
         "FIRSTHOUR_STATE": str(settings.state),
     }

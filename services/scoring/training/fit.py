@@ -112,7 +112,7 @@ def main() -> int:
     """As the service's child: where it is says the environment. What came of it is in the database."""
     os.nice(15)  # behind all others
     settings = load(Settings)
-    asyncio.run(fit_all(settings.database.get_secret_value(), settings.config))
+    asyncio.run(fit_all(settings.database_url(), settings.config))
     return 0
 
 

@@ -54,3 +54,7 @@ def test_wrong_use_is_2_and_an_absent_postgres_1(firsthour: Command) -> None:
     assert (away.code, away.out) == (1, "")
     assert "FIRSTHOUR_DATABASE" in away.err
     assert "Traceback" not in away.err
+    shut = Command(database=firsthour.database.replace("://firsthour:", "://nobody-we-know:"))("resume")
+    assert (shut.code, shut.out) == (1, "")
+    assert "does not let us in" in shut.err
+    assert "Traceback" not in shut.err

@@ -56,6 +56,22 @@ class Place:
             timeout=60, check=False,
         )  # fmt: skip
 
+    async def beside(self, *arguments: str) -> tuple[int | None, str]:
+        """Another command with the same folders, told nothing but the ports: its exit code, and what it said."""
+        ports = self.ports
+        own = {
+            "FIRSTHOUR_KAFKA": f"127.0.0.1:{ports['EMBEDDED_KAFKA']}",
+            "FIRSTHOUR_DATABASE": f"postgresql://127.0.0.1:{ports['EMBEDDED_POSTGRES']}/firsthour",
+            "FIRSTHOUR_STATE": str(self.state),
+            "FIRSTHOUR_CONFIG": str(self.config),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.cli.main", *arguments, env={**self.environment(), **own}, cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, said.decode()
+
     @asynccontextmanager
     async def running(self, *arguments: str, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
@@ -132,6 +148,10 @@ async def test_everything_starts_is_kept_running_stops_and_starts_again_with_its
             )
             assert answer.status_code == 202
             await until(lambda: known(client, place, "grace@example.com"))
+            for command in (["doctor"], ["queue"]):
+                code, said = await place.beside(*command)
+                assert code == 0, said
+                assert "Traceback" not in said
 
             os.kill(ready["pids"]["scoring"], signal.SIGKILL)
             await until(lambda: gone([ready["pids"]["scoring"]]))

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from shared.db.database_url import NotAPostgresUrl, dsn, forget_libpq
+from shared.db.database_url import STATE_FILE, NotAPostgresUrl, dsn, forget_libpq, with_state_password
 
 # asyncpg's own reading of the URL, in a process whose shell speaks of another database.
 READ = """
@@ -70,3 +71,23 @@ def test_other_variables_stay() -> None:
     environment = {**SHELL, "PATH": "/bin", "FIRSTHOUR_DATABASE": "postgresql://db"}
     forget_libpq(environment)
     assert environment == {"PATH": "/bin", "FIRSTHOUR_DATABASE": "postgresql://db"}
+
+
+OURS = "postgresql://firsthour:made-at-the-first-start@127.0.0.1:15432/firsthour"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("postgresql://127.0.0.1:15432/firsthour", OURS),
+        ("postgresql://127.0.0.1:15433/firsthour", None),
+        ("postgresql://db.example.com:15432/firsthour", None),
+        ("postgresql://127.0.0.1:15432/another", None),
+        ("postgresql://me@127.0.0.1:15432/firsthour", None),
+        ("postgresql://me:secret@127.0.0.1:15432/firsthour", None),
+    ],
+)
+def test_what_run_left_is_for_its_own_database_alone(tmp_path: Path, given: str, found: str | None) -> None:
+    assert with_state_password(given, tmp_path) == given
+    (tmp_path / STATE_FILE).write_text(f"{OURS}\n")
+    assert with_state_password(given, tmp_path) == (found or given)

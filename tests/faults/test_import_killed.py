@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = 20_000
 KILLS = 12
 BAD = range(7, ROWS, 501)
+_ALONE_S = 60.0  # longer than an import takes that nobody kills
 
 
 def sheet(folder: Path) -> Path:
@@ -87,12 +88,29 @@ async def says(process: subprocess.Popen[bytes], words: bytes) -> None:
             assert line, f"it ended without having said {words!r}"
 
 
+async def keeps_its_place(process: subprocess.Popen[bytes], state: Path, began: float) -> None:
+    """Return once it has written how far it came since then, or has ended."""
+
+    def written() -> bool:
+        if process.poll() is not None:
+            return True
+        try:
+            return any(path.stat().st_mtime > began for path in (state / "imports").glob("*.json"))
+        except FileNotFoundError:  # it has come to its end between the two looks
+            return False
+
+    await until(written, 90)
+
+
 async def killed_until_done(file: Path, kafka: str, prefix: str, longest_s: float, dice: random.Random) -> list[bytes]:
-    """Import the file, with a kill within `longest_s` of each beginning; what was said by each run."""
-    outputs = []
+    """Import the file, with a kill within `longest_s` of each beginning, or of each other one's first progress."""
+    outputs: list[bytes] = []
     while True:
+        began = time.time()
         process = start(file, kafka, prefix, "--workers", str(dice.choice([0, 2])))
         await says(process, b"leads; csv")
+        if len(outputs) % 2 and longest_s < _ALONE_S:
+            await keeps_its_place(process, file.parent / "state", began)
         children: list[psutil.Process] = []
         try:
             said, _ = await asyncio.to_thread(process.communicate, timeout=dice.uniform(0, longest_s))
@@ -119,7 +137,7 @@ async def test_whenever_it_is_killed_every_row_is_taken_or_refused_once(
         await create_topics(kafka, Topics(prefix), partitions=3, replication=1)
         file, began = sheet(folder), time.monotonic()
         # The first import is left alone: it tells how long one takes here.
-        outputs = await killed_until_done(file, kafka, prefix, 0.7 * whole_s or 60.0, dice)
+        outputs = await killed_until_done(file, kafka, prefix, 0.7 * whole_s or _ALONE_S, dice)
         whole_s = whole_s or time.monotonic() - began
         killed += len(outputs) - 1
         resumed += sum(b"Going on at line" in said for said in outputs)

@@ -92,10 +92,13 @@ async def test_bookings_sum_as_before_when_their_events_are_gone(engine: AsyncEn
 
     await change(engine, "UPDATE events SET stored_at = now() - interval '401 days'")
     await change(engine, "UPDATE bookings SET time = now() - interval '401 days'")
+    # Nobody is looked at whose last event went before: what is booked without one has a bounded number of rows.
+    concerned = [contact for (contact,) in await rows(engine, "SELECT DISTINCT contact_id FROM events") if contact]
     await drop_old(engine, DROPS)
     assert await rows(engine, "SELECT id FROM events") == []
     assert sorted(await rows(engine, SUMS)) == before
-    assert {model for (model,) in await rows(engine, "SELECT DISTINCT model FROM bookings")} == {retention.COMPACTED}
+    booked = await rows(engine, "SELECT DISTINCT contact_id, model FROM bookings")
+    assert {model for contact, model in booked if contact in concerned} == {retention.COMPACTED}
 
 
 async def test_what_an_import_told_of_years_ago_is_kept_from_the_day_it_came(engine: AsyncEngine) -> None:

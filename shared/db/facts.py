@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db.halts import Lane
+from shared.db.statement import Statement
 
 
 class Fact(NamedTuple):
@@ -20,7 +21,7 @@ class Fact(NamedTuple):
 
 
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
-_INSERT: Final = sa.text("""
+_INSERT: Final = Statement("""
     INSERT INTO facts (id, key, value, lane)
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]), CAST(:lanes AS text[]))
 """)
@@ -39,7 +40,7 @@ async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
     if facts:
         ids, keys, values, lanes = zip(*facts, strict=True)
         arrays = {"ids": list(ids), "keys": list(keys), "values": list(values), "lanes": list(lanes)}
-        await conn.execute(_INSERT, arrays)
+        await _INSERT.run(conn, arrays)
 
 
 async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:

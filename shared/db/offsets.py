@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.statement import Statement
+
 TopicPartition: TypeAlias = tuple[str, int]
 
 
@@ -52,7 +54,7 @@ _READ = sa.text("""
     JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS asked (topic, partition)
         USING (topic, partition)
 """)
-_ADVANCE = sa.text("""
+_ADVANCE = Statement("""
     UPDATE consumer_offsets AS o
     SET next_offset = a.next_offset, published = GREATEST(o.published, a.published), last_record = a.last_record
     FROM unnest(
@@ -100,8 +102,8 @@ async def read(conn: AsyncConnection, partitions: Iterable[TopicPartition]) -> d
 async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
     """Advance every partition of a batch by compare-and-set. False (roll back!) when another process moved one."""
     steps = sorted(steps)  # one lock order for all processes
-    result = await conn.execute(
-        _ADVANCE,
+    moved = await _ADVANCE.run(
+        conn,
         {
             "topics": [step.topic for step in steps],
             "partitions": [step.partition for step in steps],
@@ -111,7 +113,7 @@ async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
             "last_records": [step.last_record for step in steps],
         },
     )
-    return result.rowcount == len(steps)
+    return moved == len(steps)
 
 
 async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartition, int]) -> None:

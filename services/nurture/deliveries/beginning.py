@@ -28,6 +28,7 @@ class Beginnings:
     def __init__(self, engine: AsyncEngine, *, lease_s: float, caps: MailCaps) -> None:
         """Nothing happens before `begin`."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lease_s = lease_s
         self._caps = caps
         self._waiting: list[tuple[StoredDelivery, asyncio.Future[_Answer]]] = []
@@ -56,10 +57,15 @@ class Beginnings:
 
     async def _answers(self, givens: list[StoredDelivery]) -> dict[UUID, _Answer]:
         try:
-            async with self._engine.begin() as conn:
-                refused = await refusals(conn, givens, self._caps)
-                allowed = [given for given in givens if given.id not in refused]
-                begun = await store_leases.begin(conn, allowed, lease_s=self._lease_s)
+            refused: dict[UUID, str] = {}
+            if any(given.recipient is not None for given in givens):
+                async with self._engine.begin() as conn:
+                    refused = await refusals(conn, givens, self._caps)
+                    allowed = [given for given in givens if given.id not in refused]
+                    begun = await store_leases.begin(conn, allowed, lease_s=self._lease_s)
+            else:  # nobody is to be asked: one statement needs no transaction around it
+                async with self._single.connect() as conn:
+                    begun = await store_leases.begin(conn, givens, lease_s=self._lease_s)
             return dict.fromkeys(begun) | {each: Refused(reason) for each, reason in refused.items()}
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
             if is_transient(error):

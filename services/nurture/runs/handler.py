@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
@@ -41,7 +41,6 @@ from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 _OWN: Final = "followup."  # facts of our own: they say nothing that we do not know
 _TOUCH: Final = "contact.touched"
 _BREATHE: Final = 50  # updates between two chances for whatever else the process has to do
-_UNIQUE: Final = "23505"
 
 
 @dataclass(slots=True)
@@ -97,9 +96,7 @@ class UpdatesHandler:
         if arrivals:
             try:
                 await self._work_off(conn, arrivals, dead, outcome)
-            except IntegrityError as error:
-                if getattr(error.orig, "sqlstate", None) != _UNIQUE:
-                    raise
+            except asyncpg.UniqueViolationError as error:
                 raise Transient("another process has just begun a run for the same contact") from error
         return Handled(dead=dead, after_commit=lambda: self._committed(outcome))
 
@@ -187,9 +184,10 @@ class UpdatesHandler:
             return
         theirs = starters | {contact_id for contact_id, into in owner.items() if into in starters}
         workflows = {workflow.name for some in self._triggers.values() for workflow in some}
-        for past in await store.past_runs(conn, theirs, workflows):
+        runs, events = await store_contacts.history(conn, theirs, workflows, starters)
+        for past in runs:
             batch.past[owner[past.contact_id], past.workflow][past.id] = past.triggered_at
-        for recent in await store_contacts.recent(conn, starters):
+        for recent in events:
             batch.recent[recent.contact_id].append(read_event(recent.event))
 
     def _take(self, batch: Batch, arrival: Arrival, contact_id: UUID, outcome: _Outcome) -> None:

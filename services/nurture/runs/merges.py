@@ -55,7 +55,7 @@ async def settle(
 
 async def _locked(conn: AsyncConnection, contacts: set[UUID], merged: dict[UUID, UUID]) -> dict[UUID, UUID]:
     """Lock these contacts and those whom they have become, in id order; whose each is, certainly."""
-    known = await store_contacts.merged_into(conn, contacts)
+    known = await store_contacts.merged_into(conn, contacts, to_be_locked=True)
     while True:
         # Whom an update names as a survivor lives, whatever was said of it before.
         alive = set(merged.values())

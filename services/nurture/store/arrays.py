@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from shared.db.statement import Statement
+
 R = TypeVar("R")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # the package has no types here
 
@@ -36,9 +38,9 @@ class Rows(Generic[R]):
         """The arguments of the statement."""
         return {name: list(map(value, rows)) for name, value in self.read.items()}
 
-    def insert(self, *, returning: str, **computed: str) -> sa.TextClause:
+    def insert(self, *, returning: str, **computed: str) -> Statement:
         """Insert the rows that are not there yet. `computed`: further columns by their SQL."""
-        return sa.text(f"""
+        return Statement(f"""
             INSERT INTO {self.table.name} ({", ".join([*self.read, *computed])})
             SELECT {", ".join([*self.read, *computed.values()])} FROM {self.unnested}
             ON CONFLICT DO NOTHING RETURNING {returning}

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.mail.consent import Matter, Word, about
+from shared.db.statement import Statement
 
 _LATER: Final = "(excluded.said_at, NOT excluded.given) > (c.said_at, NOT c.given)"
-_KEEP: Final = sa.text(f"""
+_KEEP: Final = Statement(f"""
     INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
     SELECT * FROM unnest(
         CAST(:subjects AS text[]), CAST(:channels AS text[]), CAST(:purposes AS text[]), CAST(:given AS bool[]),
@@ -37,8 +38,8 @@ _WORDS: Final = sa.text("""
 async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
     """Note these words, one for each matter and in their order (`last_words`); what was said later stays."""
     if words:
-        await conn.execute(
-            _KEEP,
+        await _KEEP.run(
+            conn,
             {
                 "subjects": [word.matter.subject for word in words],
                 "channels": [word.matter.channel for word in words],

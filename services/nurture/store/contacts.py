@@ -8,8 +8,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.statement import Statement
+
 REMEMBERED: Final = timedelta(days=1)  # then retention drops it
 _MOST_OF_A_TYPE: Final = 10
+
+
+class PastRun(NamedTuple):
+    """One run that a contact has or had of a workflow."""
+
+    contact_id: UUID
+    workflow: str
+    id: UUID
+    triggered_at: datetime
 
 
 class Recent(NamedTuple):
@@ -22,21 +33,22 @@ class Recent(NamedTuple):
     event: bytes
 
 
-_MAKE: Final = sa.text("""
-    INSERT INTO contacts (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING
-""")
-_LOCK: Final = sa.text("""
+_MADE: Final = "INSERT INTO contacts (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING"
+_MAKE: Final = Statement(_MADE)
+_LOCK: Final = Statement("""
     SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
-_MERGED_INTO: Final = sa.text("""
-    WITH RECURSIVE chain AS (
+_CHAIN: Final = """
+    chain AS (
         SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NOT NULL
         UNION
         SELECT c.id, c.merged_into FROM contacts AS c JOIN chain ON c.id = chain.merged_into
         WHERE c.merged_into IS NOT NULL
     )
     SELECT id, merged_into FROM chain
-""")
+"""
+_MERGED_INTO: Final = Statement(f"WITH RECURSIVE {_CHAIN}")
+_MAKE_AND_LOOK: Final = Statement(f"WITH RECURSIVE made AS ({_MADE}), {_CHAIN}")
 _MERGE: Final = sa.text("""
     UPDATE contacts AS c SET merged_into = u.survivor
     FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
@@ -54,7 +66,7 @@ _ADOPT: Final = tuple(
     """)  # noqa: S608 - names of tables, no input
     for table, further in (("enrolments", "AND NOT t.listens"), ("recent_events", ""), ("refusals", ""))
 )
-_REMEMBER: Final = sa.text("""
+_REMEMBER: Final = Statement("""
     INSERT INTO recent_events (id, contact_id, type, happened_at, event)
     SELECT * FROM unnest(
         CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
@@ -62,7 +74,7 @@ _REMEMBER: Final = sa.text("""
     )
     ON CONFLICT DO NOTHING
 """)
-_BOUND: Final = sa.text(f"""
+_BOUND: Final = Statement(f"""
     DELETE FROM recent_events WHERE id IN (
         SELECT id FROM (
             SELECT id, row_number() OVER (PARTITION BY contact_id, type ORDER BY happened_at DESC, id) AS place
@@ -70,9 +82,15 @@ _BOUND: Final = sa.text(f"""
         ) AS ranked WHERE place > {_MOST_OF_A_TYPE}
     )
 """)  # noqa: S608 - a number of ours
-_RECENT: Final = sa.text("""
-    SELECT id, contact_id, type, happened_at, event FROM recent_events
-    WHERE contact_id = ANY(CAST(:contacts AS uuid[])) ORDER BY happened_at, id
+# Runs, ended ones too, and events, of one shape: two questions, one round trip.
+_HISTORY: Final = Statement("""
+    SELECT true AS run, id, contact_id, workflow AS what, triggered_at AS time, CAST(NULL AS bytea) AS event
+    FROM enrolments
+    WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND workflow = ANY(CAST(:workflows AS text[]))
+    UNION ALL
+    SELECT false, id, contact_id, type, happened_at, event FROM recent_events
+    WHERE contact_id = ANY(CAST(:own AS uuid[]))
+    ORDER BY time, id
 """)
 
 
@@ -81,15 +99,24 @@ async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, 
     if not contacts:
         return {}
     asked = {"ids": sorted(contacts)}
-    await conn.execute(_MAKE, asked)
-    return {row.id: row.merged_into for row in await conn.execute(_LOCK, asked) if row.merged_into is not None}
+    rows = await _LOCK.rows(conn, asked)
+    if len(rows) < len(asked["ids"]):  # whom some became was erased
+        await _MAKE.run(conn, asked)
+        rows = await _LOCK.rows(conn, asked)
+    return {contact_id: into for contact_id, into in rows if into is not None}
 
 
-async def merged_into(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
-    """Of these contacts and of those whom they became, the merged ones, each with whom it became."""
+async def merged_into(
+    conn: AsyncConnection, contacts: Collection[UUID], *, to_be_locked: bool = False
+) -> dict[UUID, UUID]:
+    """Of these contacts and of those whom they became, the merged ones, each with whom it became.
+
+    `to_be_locked`: there is a row of each of them afterwards.
+    """
     if not contacts:
         return {}
-    return {row.id: row.merged_into for row in await conn.execute(_MERGED_INTO, {"ids": list(contacts)})}
+    statement = _MAKE_AND_LOOK if to_be_locked else _MERGED_INTO
+    return dict(await statement.rows(conn, {"ids": sorted(contacts)}))
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
@@ -105,8 +132,8 @@ async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
     """Keep events for runs that are yet to begin; of each type the newest few of a contact."""
     if not events:
         return
-    await conn.execute(
-        _REMEMBER,
+    await _REMEMBER.run(
+        conn,
         {
             "ids": [each.id for each in events],
             "contacts": [each.contact_id for each in events],
@@ -115,11 +142,18 @@ async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
             "events": [each.event for each in events],
         },
     )
-    await conn.execute(_BOUND, {"contacts": list({each.contact_id for each in events})})
+    await _BOUND.run(conn, {"contacts": list({each.contact_id for each in events})})
 
 
-async def recent(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Recent]:
-    """What lately happened to these contacts, in the order in which it did."""
-    if not contacts:
-        return []
-    return [Recent(*row) for row in await conn.execute(_RECENT, {"contacts": list(contacts)})]
+async def history(
+    conn: AsyncConnection, contacts: Collection[UUID], workflows: Collection[str], own: Collection[UUID]
+) -> tuple[list[PastRun], list[Recent]]:
+    """The runs that `contacts` have or had of these workflows, and what lately happened to `own`, in its order."""
+    runs, events = [], []
+    asked = {"contacts": list(contacts), "workflows": list(workflows), "own": list(own)}
+    for run, identifier, contact_id, what, time, event in await _HISTORY.rows(conn, asked):
+        if run:
+            runs.append(PastRun(contact_id, what, identifier, time))
+        else:
+            events.append(Recent(identifier, contact_id, what, time, event))
+    return runs, events

@@ -17,6 +17,7 @@ from services.nurture.channels.channel import Registry, queue_of
 from services.nurture.domain.delivery import NewRow, StoredDelivery
 from services.nurture.domain.workflow import TASK, Target
 from services.nurture.store.arrays import Rows, type_of
+from shared.db.statement import Statement
 
 
 class Placed(NamedTuple):
@@ -41,7 +42,7 @@ def _fallback(row: NewRow) -> tuple[str | None, str | None]:
     return (target.channel, target.name) if target is not None else (None, None)
 
 
-_TURNS: Final = sa.text("""
+_TURNS: Final = Statement("""
     INSERT INTO turns AS t (workflow, step, taken)
     SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:steps AS text[]), CAST(:counts AS bigint[]))
     ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
@@ -101,17 +102,17 @@ _WITHDRAW: Final = """
         state = CASE WHEN state <> 'claimed' THEN 'cancelled' ELSE state END
     WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state IN ('pending', 'claimed', 'parked')
 """
-_CANCEL: Final = sa.text(_WITHDRAW)
-_CANCEL_TASKS: Final = sa.text("""
+_CANCEL: Final = Statement(_WITHDRAW)
+_CANCEL_TASKS: Final = Statement("""
     UPDATE tasks SET state = 'cancelled', finished_at = statement_timestamp()
     WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state = 'open'
 """)
-_CLOSE_TASKS: Final = sa.text("""
+_CLOSE_TASKS: Final = Statement("""
     UPDATE tasks AS t SET state = 'done', finished_at = statement_timestamp(), done_by = u.who
     FROM unnest(CAST(:enrolments AS uuid[]), CAST(:whos AS text[])) AS u (enrolment_id, who)
     WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
 """)
-_CANCEL_NOTICES: Final = sa.text(f"{_WITHDRAW} AND rep IS NOT NULL")
+_CANCEL_NOTICES: Final = Statement(f"{_WITHDRAW} AND rep IS NOT NULL")
 _TASKS_OF_OTHERS: Final = sa.text("""
     SELECT t.id, e.workflow, e.version, t.step FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
     WHERE t.state = 'open' AND t.rep <> ALL(CAST(:reps AS text[]))
@@ -153,15 +154,15 @@ TASK_COLUMNS: Final = _selected(_of_task)
 async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     """Count so many more tasks of each (workflow, step); return how many there had been before."""
     keys = sorted(counts)  # one lock order for all processes
-    rows = await conn.execute(
-        _TURNS,
+    rows = await _TURNS.rows(
+        conn,
         {
             "workflows": [workflow for workflow, _ in keys],
             "steps": [step for _, step in keys],
             "counts": [counts[key] for key in keys],
         },
     )
-    return {(row.workflow, row.step): row.taken - counts[row.workflow, row.step] for row in rows}
+    return {(workflow, step): taken - counts[workflow, step] for workflow, step, taken in rows}
 
 
 async def tasks_of_others(conn: AsyncConnection, reps: Collection[str]) -> list[RepsTask]:
@@ -179,14 +180,14 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], chann
     if not rows:
         return set()
     placed = [Placed(row, queue_of(channels, row.new), _recipient(row, channels)) for row in rows]
-    return set((await conn.execute(_INSERT, _DELIVERIES.arrays(placed))).scalars())
+    return {identifier for (identifier,) in await _INSERT.rows(conn, _DELIVERIES.arrays(placed))}
 
 
 async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
     """Insert tasks; return those that were not there yet."""
     if not rows:
         return set()
-    return set((await conn.execute(_INSERT_TASKS, _TASKS.arrays(rows))).scalars())
+    return {identifier for (identifier,) in await _INSERT_TASKS.rows(conn, _TASKS.arrays(rows))}
 
 
 def _recipient(row: NewRow, channels: Registry) -> str | None:
@@ -197,15 +198,15 @@ def _recipient(row: NewRow, channels: Registry) -> str | None:
 async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
     """Cancel what these runs have not sent or done yet; what is under way is not repeated."""
     if enrolments:
-        await conn.execute(_CANCEL, {"enrolments": list(enrolments)})
-        await conn.execute(_CANCEL_TASKS, {"enrolments": list(enrolments)})
+        await _CANCEL.run(conn, {"enrolments": list(enrolments)})
+        await _CANCEL_TASKS.run(conn, {"enrolments": list(enrolments)})
 
 
 async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> None:
     """The open tasks of these runs are done, by whom the mapping says; nobody need be told of them any more."""
     if touched:
-        await conn.execute(_CLOSE_TASKS, {"enrolments": list(touched), "whos": list(touched.values())})
-        await conn.execute(_CANCEL_NOTICES, {"enrolments": list(touched)})
+        await _CLOSE_TASKS.run(conn, {"enrolments": list(touched), "whos": list(touched.values())})
+        await _CANCEL_NOTICES.run(conn, {"enrolments": list(touched)})
 
 
 def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:

@@ -14,15 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture import tables
 from services.nurture.domain.enrolment import Enrolment, decode_enrolment, encode_enrolment
 from services.nurture.store.arrays import Rows
-
-
-class PastRun(NamedTuple):
-    """One run that a contact has or had of a workflow."""
-
-    contact_id: UUID
-    workflow: str
-    id: UUID
-    triggered_at: datetime
+from shared.db.statement import Statement
 
 
 class DueRun(NamedTuple):
@@ -45,11 +37,11 @@ class Version:
 
 UNREADABLE: Final = "what is stored of it cannot be read any more"
 
-_FIRST_TIME: Final = sa.text("""
+_FIRST_TIME: Final = Statement("""
     INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
 """)
-_UNSEEN: Final = sa.text("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
-_LOCK: Final = sa.text("""
+_UNSEEN: Final = Statement("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
+_LOCK: Final = Statement("""
     SELECT id, document FROM enrolments WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND listens
     ORDER BY id FOR NO KEY UPDATE
 """)
@@ -65,10 +57,6 @@ _PARK: Final = sa.text("""
     UPDATE enrolments AS e SET parked_reason = u.reason
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
     WHERE e.id = u.id AND e.status = 'active'
-""")
-_PAST: Final = sa.text("""
-    SELECT contact_id, workflow, id, triggered_at FROM enrolments
-    WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND workflow = ANY(CAST(:workflows AS text[]))
 """)
 # These columns move; the others stay as they were when the run began.
 _MOVING: Final[Rows[Enrolment]] = Rows(
@@ -98,7 +86,7 @@ _NEW: Final[Rows[Enrolment]] = Rows(
     },
 )
 # One that waits for something else now has moved on from what it was parked for.
-_UPDATE: Final = sa.text(f"""
+_UPDATE: Final = Statement(f"""
     UPDATE enrolments AS e
     SET {", ".join(f"{name} = u.{name}" for name in _MOVING.read if name != "id")},
         parked_reason = CASE WHEN u.status = 'active' AND u.due_at = e.due_at THEN e.parked_reason END
@@ -136,12 +124,12 @@ async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
     """Mark these updates as seen; return those that had not been."""
     if not ids:
         return set()
-    return set((await conn.execute(_FIRST_TIME, {"ids": ids})).scalars())
+    return {identifier for (identifier,) in await _FIRST_TIME.rows(conn, {"ids": ids})}
 
 
 async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Take back the marks of updates that came to nothing: they may be sent again."""
-    await conn.execute(_UNSEEN, {"ids": ids})
+    await _UNSEEN.run(conn, {"ids": ids})
 
 
 async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Enrolment]:
@@ -149,11 +137,11 @@ async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> l
     if not contacts:
         return []
     runs, unreadable = [], {}
-    for row in await conn.execute(_LOCK, {"contacts": list(contacts)}):
+    for identifier, document in await _LOCK.rows(conn, {"contacts": list(contacts)}):
         try:
-            runs.append(decode_enrolment(row.document))
+            runs.append(decode_enrolment(document))
         except msgspec.MsgspecError:
-            unreadable[row.id] = UNREADABLE
+            unreadable[identifier] = UNREADABLE
     await park(conn, unreadable)
     return runs
 
@@ -185,27 +173,19 @@ async def park(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
         await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
-async def past_runs(conn: AsyncConnection, contacts: Collection[UUID], workflows: Collection[str]) -> list[PastRun]:
-    """Every run, ended ones too, that these contacts have or had of these workflows."""
-    if not contacts:
-        return []
-    rows = await conn.execute(_PAST, {"contacts": list(contacts), "workflows": list(workflows)})
-    return [PastRun(*row) for row in rows]
-
-
 async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
     """Write runs that changed. The ended ones first, so that no contact is seen with two active runs."""
     runs = list(runs)
     for some in ([r for r in runs if r.status != "active"], [r for r in runs if r.status == "active"]):
         if some:
-            await conn.execute(_UPDATE, _MOVING.arrays(some))
+            await _UPDATE.run(conn, _MOVING.arrays(some))
 
 
 async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) -> set[UUID]:
     """Insert new runs; return those that were: another process may have begun one for the same contact meanwhile."""
     if not runs:
         return set()
-    return set((await conn.execute(_INSERT, _NEW.arrays(runs))).scalars())
+    return {identifier for (identifier,) in await _INSERT.rows(conn, _NEW.arrays(runs))}
 
 
 async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:

@@ -23,9 +23,9 @@ from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
+from services.scoring.store import at_once, unconverted
 from services.scoring.store import batch as store
 from services.scoring.store import orders as order_store
-from services.scoring.store import unconverted
 from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
 from services.scoring.store.orders import Orders
 from services.scoring.store.unconverted import Amounts, Missing
@@ -302,6 +302,23 @@ def _event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRo
 async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
     """Write what the batch came to."""
     batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
+    if len(rows) <= at_once.MOST_EVENTS and not batch.merges and not batch.moved_keys:
+        if rows:
+            await at_once.write(
+                conn, batch.now, inserts=batch.to_insert(), changes=batch.to_update(), told=batch.told(),
+                keys={key: batch.keys[key] for key in batch.new_keys}, events=rows, updates=outcome.updates,
+                bookings=booked,
+            )  # fmt: skip
+    else:
+        await _write_many(conn, outcome)
+    if outcome.unconverted:
+        await unconverted.count(conn, outcome.unconverted, batch.now.date())
+    if changed := batch.orders_to_write():
+        await order_store.write(conn, changed)
+
+
+async def _write_many(conn: AsyncConnection, outcome: _Outcome) -> None:
+    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
     if batch.merges:
         rows = [
             row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
@@ -314,13 +331,9 @@ async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
         await store.insert_updates(conn, outcome.updates)
     if booked:
         await store.insert_bookings(conn, booked)
-    if outcome.unconverted:
-        await unconverted.count(conn, outcome.unconverted, batch.now.date())
     if merges := batch.merged():
         await store.merge(conn, merges)
         await order_store.move(conn, merges, batch.changed_orders)
-    if changed := batch.orders_to_write():
-        await order_store.write(conn, changed)
 
 
 async def _write_contacts(conn: AsyncConnection, batch: Batch) -> None:

@@ -1,8 +1,8 @@
 """All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
 from services.scoring.domain.words import said
 from services.scoring.tables import SCHEMA
+from shared.db.statement import Statement, copy
 from shared.errors import Transient
 
-_KNOWN = sa.text("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
-_IDENTITIES = sa.text("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
-_SURVIVORS = sa.text("""
+_KNOWN = Statement("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
+_IDENTITIES = Statement("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
+_SURVIVORS = Statement("""
     WITH RECURSIVE trail AS (
         SELECT id AS asked, id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))
         UNION ALL
@@ -25,38 +26,45 @@ _SURVIVORS = sa.text("""
     SELECT asked, id FROM trail WHERE merged_into IS NULL
 """)
 # In one order for all processes, so that two of them never wait for each other in a circle.
-_LOCK = sa.text("""
+_LOCK = Statement("""
     SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """)
-_INSERT_CONTACTS = sa.text("""
-    INSERT INTO contacts
-        (id, version, stage, lead_value, customer_value, model, open_since, touched_at, created_at, updated_at,
-         said, state)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
-        CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
-        CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
-        CAST(:said AS text[]), CAST(:states AS bytea[])
-    )
-""")
-_UPDATE_CONTACTS = sa.text("""
-    UPDATE contacts AS c SET version = n.version, stage = n.stage, lead_value = n.lead, customer_value = n.customer,
-        model = n.model, open_since = n.open_since, touched_at = n.touched, created_at = n.created,
-        updated_at = n.updated, said = coalesce(n.said, c.said), state = n.state
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:stages AS text[]), CAST(:leads AS bigint[]),
-        CAST(:customers AS bigint[]), CAST(:models AS text[]), CAST(:open_since AS timestamptz[]),
-        CAST(:touched AS timestamptz[]), CAST(:created AS timestamptz[]), CAST(:updated AS timestamptz[]),
-        CAST(:said AS text[]), CAST(:states AS bytea[])
-    ) AS n (id, version, stage, lead, customer, model, open_since, touched, created, updated, said, state)
-    WHERE c.id = n.id
-""")
-_INSERT_IDENTITIES = sa.text("""
-    INSERT INTO identities (key, contact_id)
-    SELECT key, contact_id FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
-    ON CONFLICT (key) DO NOTHING
-""")
-_POINT_IDENTITIES = sa.text("""
+# What is written of a contact, as its table's columns; `said` None: as it was.
+_CONTACT: Final = {
+    "id": "uuid", "version": "bigint", "stage": "text", "lead_value": "bigint", "customer_value": "bigint",
+    "model": "text", "open_since": "timestamptz", "touched_at": "timestamptz", "created_at": "timestamptz",
+    "updated_at": "timestamptz", "said": "text", "state": "bytea",
+}  # fmt: skip
+
+
+def _unnested(prefix: str, types: Mapping[str, str]) -> str:
+    """Arrays of a statement, named as their columns behind the prefix, as the rows of a table `n`."""
+    arrays = ", ".join(f"CAST(:{prefix}_{name} AS {kind}[])" for name, kind in types.items())
+    return f"unnest({arrays}) AS n ({_listed(types)})"
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def inserted(table: str, types: Mapping[str, str], prefix: str) -> str:
+    """SQL that inserts rows from arrays, named as the columns behind the prefix; `types` as Postgres calls them."""
+    return f"INSERT INTO {table} ({_listed(types)}) SELECT {_listed(types)} FROM {_unnested(prefix, types)}"  # noqa: S608 - names of ours
+
+
+INSERTED_CONTACTS: Final = inserted("contacts", _CONTACT, "new")
+_SET: Final = {name: f"n.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(n.said, c.said)"}
+UPDATED_CONTACTS: Final = f"""
+    UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
+    FROM {_unnested("old", _CONTACT)} WHERE c.id = n.id
+"""  # noqa: S608 - names of ours
+INSERTED_IDENTITIES: Final = f"""
+    {inserted("identities", {"key": "text", "contact_id": "uuid"}, "named")} ON CONFLICT (key) DO NOTHING
+"""
+_INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
+_UPDATE_CONTACTS = Statement(UPDATED_CONTACTS)
+_INSERT_IDENTITIES = Statement(INSERTED_IDENTITIES)
+_POINT_IDENTITIES = Statement("""
     UPDATE identities AS i SET contact_id = n.contact_id
     FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
     WHERE i.key = n.key
@@ -106,12 +114,13 @@ _UNPUBLISHED = sa.text("""
     WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end ORDER BY "offset"
 """)
 # The mark is as the transaction of an earlier batch left it: only what Kafka has acknowledged lies before it.
-_FORGET_PUBLISHED = sa.text("""
+FORGOTTEN_UPDATES: Final = """
     DELETE FROM updates u
-    USING unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS n (topic, partition)
+    USING unnest(CAST(:{prefix}_topic AS text[]), CAST(:{prefix}_partition AS int[])) AS n (topic, partition)
         JOIN consumer_offsets o USING (topic, partition)
     WHERE u.topic = n.topic AND u.partition = n.partition AND u."offset" < o.published
-""")
+"""
+_FORGET_PUBLISHED = Statement(FORGOTTEN_UPDATES.format(prefix="of"))
 
 
 class EventRow(NamedTuple):
@@ -151,101 +160,109 @@ class BookingRow(NamedTuple):
 
 async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
     """Which of these events have been folded already."""
-    return set((await conn.execute(_KNOWN, {"ids": ids})).scalars())
+    return {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
 
 
 async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
     """Whom the keys name, of those that are known."""
-    return {row.key: row.contact_id for row in await conn.execute(_IDENTITIES, {"keys": keys})}
+    return dict(await _IDENTITIES.rows(conn, {"keys": keys}))
 
 
 async def survivors(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """The contact that each of these has become; a contact nobody knows is left out."""
-    return {row.asked: row.id for row in await conn.execute(_SURVIVORS, {"ids": ids})}
+    return dict(await _SURVIVORS.rows(conn, {"ids": ids}))
 
 
 async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ContactState]:
     """The states of these contacts, locked. Raises Transient when one was merged since its identities were read."""
     found: dict[UUID, ContactState] = {}
-    for row in await conn.execute(_LOCK, {"ids": ids}):
-        if row.merged_into is not None:
+    for contact_id, merged_into, state in await _LOCK.rows(conn, {"ids": ids}):
+        if merged_into is not None:
             raise Transient("a contact was merged by another process meanwhile")
-        found[row.id] = decode_state(row.state)
+        found[contact_id] = decode_state(state)
     return found
 
 
-def _columns(
-    states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None = None
+def columns(
+    prefix: str, states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None = None
 ) -> dict[str, list[Any]]:
-    return {
-        "ids": [s.id for s in states],
-        "versions": [s.version for s in states],
-        "stages": [s.stage for s in states],
-        "leads": [s.lead for s in states],
-        "customers": [s.customer for s in states],
-        "models": [s.model for s in states],
+    """The arrays of contacts that are written. `told`: those of whom something new was said; None: any."""
+    arrays: dict[str, list[Any]] = {
+        "id": [s.id for s in states],
+        "version": [s.version for s in states],
+        "stage": [s.stage for s in states],
+        "lead_value": [s.lead for s in states],
+        "customer_value": [s.customer for s in states],
+        "model": [s.model for s in states],
         "open_since": [moment(s.captured) if s.captured is not None and s.open_lead else None for s in states],
-        "touched": [None if s.touched is None else moment(s.touched) for s in states],
-        "created": [s.created for s in states],
-        "updated": [now] * len(states),
+        "touched_at": [None if s.touched is None else moment(s.touched) for s in states],
+        "created_at": [s.created for s in states],
+        "updated_at": [now] * len(states),
         "said": [said(s) if told is None or s.id in told else None for s in states],
-        "states": [encode_state(s) for s in states],
+        "state": [encode_state(s) for s in states],
     }
+    return {f"{prefix}_{name}": values for name, values in arrays.items()}
+
+
+def names(keys: Mapping[str, UUID]) -> dict[str, list[Any]]:
+    """The arrays of identities that are written, in one order for all processes."""
+    ordered = sorted(keys)
+    return {"named_key": ordered, "named_contact_id": [keys[name] for name in ordered]}
 
 
 async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
     """Write new contacts."""
-    await conn.execute(_INSERT_CONTACTS, _columns(states, now))
+    await _INSERT_CONTACTS.run(conn, columns("new", states, now))
 
 
 async def update_contacts(
     conn: AsyncConnection, states: Sequence[ContactState], now: datetime, *, told: Collection[UUID] | None = None
 ) -> None:
     """Write changed contacts, once each; they are locked. `told`: those of whom something new was said; None: any."""
-    await conn.execute(_UPDATE_CONTACTS, _columns(states, now, told))
+    await _UPDATE_CONTACTS.run(conn, columns("old", states, now, told))
 
 
 async def insert_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
     """Claim keys that nobody had. Raises Transient when another process was faster with one: repeat the batch."""
-    names = sorted(keys)
-    result = await conn.execute(_INSERT_IDENTITIES, {"keys": names, "contacts": [keys[name] for name in names]})
-    if result.rowcount != len(names):
+    all_ours(await _INSERT_IDENTITIES.run(conn, names(keys)), keys)
+
+
+def all_ours(written: int, keys: Mapping[str, UUID]) -> None:
+    """Raises Transient unless as many keys were written as there are."""
+    if written != len(keys):
         raise Transient("another process gave one of these identities to a contact meanwhile")
 
 
 async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
     """Let known keys point to another contact."""
     names = sorted(keys)
-    await conn.execute(_POINT_IDENTITIES, {"keys": names, "contacts": [keys[name] for name in names]})
+    await _POINT_IDENTITIES.run(conn, {"keys": names, "contacts": [keys[name] for name in names]})
 
 
 async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
     """Write events with what came of each. Raises Transient when another process writes one of them too."""
     try:
-        await _copy(conn, "events", EventRow._fields, rows)
+        await copy(conn, "events", EventRow._fields, rows, schema=SCHEMA)
     except asyncpg.UniqueViolationError as error:
-        # Another process folded a copy of one of them at this moment: repeated, the batch finds it known.
-        raise Transient("another process was folding one of these events") from error
+        raise folded_elsewhere() from error
+
+
+def folded_elsewhere() -> Transient:
+    """Another process folded a copy of one of them at this moment: repeated, the batch finds it known."""
+    return Transient("another process was folding one of these events")
 
 
 async def insert_updates(conn: AsyncConnection, rows: Sequence[UpdateRow]) -> None:
     """Write the updates to be published once this is committed; forget those of their partitions that have been."""
     places = sorted({(row.topic, row.partition) for row in rows})
     topics, partitions = [topic for topic, _ in places], [partition for _, partition in places]
-    await conn.execute(_FORGET_PUBLISHED, {"topics": topics, "partitions": partitions})
-    await _copy(conn, "updates", UpdateRow._fields, rows)
+    await _FORGET_PUBLISHED.run(conn, {"of_topic": topics, "of_partition": partitions})
+    await copy(conn, "updates", UpdateRow._fields, rows, schema=SCHEMA)
 
 
 async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
     """Write bookings."""
-    await _copy(conn, "bookings", BookingRow._fields, rows)
-
-
-async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """COPY in the transaction that an earlier statement of this batch has begun: cheaper than arrays at both ends."""
-    driver = (await conn.get_raw_connection()).driver_connection
-    assert driver is not None
-    await driver.copy_records_to_table(table, schema_name=SCHEMA, columns=columns, records=rows)
+    await copy(conn, "bookings", BookingRow._fields, rows, schema=SCHEMA)
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:

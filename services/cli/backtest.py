@@ -38,9 +38,9 @@ def backtest(
 
     Example: firsthour backtest leads.csv --outcome converted --time created_at
     """
-    from services.scoring.training import leads_file, purchases_backtest
+    from services.scoring.training import leads_file, purchases_backtest, purchases_file
     from services.scoring.training import report as reports
-    from services.scoring.training.sheet import SheetUnusableError
+    from services.scoring.training.reading.sheet import SheetUnusableError
 
     page = report or (None if as_json else Path(f"backtest-{file.stem}.html"))
     try:
@@ -54,7 +54,7 @@ def backtest(
             html = reports.leads_page(leads, file.name, said)
             lines, found = reports.leads_lines(leads, said), reports.leads_object(leads, said)
         else:
-            orders, said = purchases_backtest.read_orders(file, customer, time, amount)
+            orders, said = purchases_file.read_orders(file, customer, time, amount)
             bought = purchases_backtest.backtest_purchases(orders)
             html = reports.purchases_page(bought, file.name, said)
             lines, found = reports.purchases_lines(bought, said), reports.purchases_object(bought, said)

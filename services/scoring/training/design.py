@@ -1,5 +1,6 @@
 """A table of leads as levels, and the tokens that a fit weighs: what stands between columns and numbers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,9 @@ Columns = Mapping[str, Sequence[Value]]
 BINS: Final = 10
 _FINE_BINS: Final = 40  # where there are rows enough for each
 _ROWS_A_BIN: Final = 100
-_COARSE_BINS: Final = 5
+_COARSE_BINS: Final = 8
+_FEWEST_BINS: Final = 4
+_ROWS_A_COARSE_BIN: Final = 500
 _COARSE_LEVELS: Final = 8
 _MOST_LEVELS: Final = 1000
 _FINE_SHARE: Final = 0.3  # of a token's variance, for the part of it that only fine bins have
@@ -32,6 +35,7 @@ class Design:
     places: tuple[Mapping[str, int], ...]
     size: int
     shares: Numbers  # of the variance, for each place
+    columns: Places  # the column of each place; that of place 0 is beyond all
 
     @property
     def names(self) -> list[str]:
@@ -41,21 +45,20 @@ class Design:
 
 def describe(columns: Columns, bins: int = BINS) -> dict[str, Feature]:
     """A feature for each column, in their order: bins at the quantiles of numbers, the levels of anything else."""
-    return {name: _feature(values, bins) for name, values in columns.items()}
+    table = Table(columns)
+    return table.described(np.arange(table.count), bins)
 
 
-def _feature(values: Sequence[Value], bins: int) -> Feature:
-    numbers = [value for value in values if isinstance(value, float)]
-    if numbers and all(value is None or isinstance(value, float) for value in values):
-        distinct = np.unique(np.array(numbers))
-        if len(distinct) <= bins:
-            return Bins(tuple(float(value) for value in distinct[1:]))
-        edges = np.unique(np.quantile(np.array(numbers), np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
-        return Bins(tuple(float(edge) for edge in edges if edge > distinct[0]))
-    levels: dict[str, int] = {}
-    for value in values:
-        if value is not None:
-            levels[str(value)] = levels.get(str(value), 0) + 1
+def _bins(numbers: Numbers, bins: int) -> Bins:
+    distinct = np.unique(numbers)
+    if len(distinct) <= bins:
+        return Bins(tuple(float(value) for value in distinct[1:]))
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    return Bins(tuple(float(edge) for edge in edges if edge > distinct[0]))
+
+
+def _levels(values: Sequence[Value]) -> Levels:
+    levels = Counter(str(value) for value in values if value is not None)
     most = sorted(levels, key=lambda level: (-levels[level], level))[:_MOST_LEVELS]
     return Levels(frozenset(most))
 
@@ -67,38 +70,52 @@ class Table:
         self._columns = columns
         self.count = len(next(iter(columns.values()))) if columns else 0
         self._coded: dict[tuple[str, Feature], tuple[Places, list[str]]] = {}
+        self._numbers: dict[str, Numbers] = {}
+        self._words: dict[str, bool] = {}
+
+    def numbers(self, name: str) -> Numbers:
+        """A column as numbers, NaN where there is none."""
+        if name not in self._numbers:
+            values = [value if isinstance(value, float) else np.nan for value in self._columns[name]]
+            self._numbers[name] = np.array(values, dtype=np.float64)
+        return self._numbers[name]
+
+    def feature(self, name: str, which: Places, bins: int = BINS) -> Feature:
+        """The levels that these rows of a column show."""
+        numbers = self.numbers(name)[which]
+        known = numbers[~np.isnan(numbers)]
+        if len(known) and not self._worded(name):
+            return _bins(known, bins)
+        column = self._columns[name]
+        return _levels([column[row] for row in which.tolist()])
+
+    def _worded(self, name: str) -> bool:
+        if name not in self._words:
+            self._words[name] = any(isinstance(value, str) for value in self._columns[name])
+        return self._words[name]
+
+    def described(self, which: Places, bins: int = BINS) -> dict[str, Feature]:
+        """A feature for each column, as these rows show it."""
+        return {name: self.feature(name, which, bins) for name in self._columns}
 
     def coded(self, name: str, feature: Feature) -> tuple[Places, list[str]]:
         """The code of each row's level, and the level of each code."""
         known = self._coded.get((name, feature))
         if known is None:
-            values = self._columns[name]
             if isinstance(feature, Bins):
-                numbers = np.array([value if isinstance(value, float) else np.nan for value in values])
+                numbers = self.numbers(name)
                 codes = np.searchsorted(np.array(feature.edges), numbers, side="right") + 1
                 codes[np.isnan(numbers)] = 0
                 known = codes.astype(np.int64), ["missing", *(str(place) for place in range(len(feature.edges) + 1))]
             else:
                 names: dict[str, int] = {}
                 codes = np.array(
-                    [names.setdefault(feature.level(value), len(names)) for value in values], dtype=np.int64
+                    [names.setdefault(feature.level(value), len(names)) for value in self._columns[name]],
+                    dtype=np.int64,
                 )
                 known = codes, list(names)
             self._coded[name, feature] = known
         return known
-
-    def described(self, name: str) -> Feature:
-        """The column's feature over all rows."""
-        return _feature(self._columns[name], BINS)
-
-    def value(self, name: str, row: int) -> Value:
-        """One cell."""
-        return self._columns[name][row]
-
-    def of(self, which: Places) -> Columns:
-        """The columns of these rows alone."""
-        rows = which.tolist()
-        return {name: [values[row] for row in rows] for name, values in self._columns.items()}
 
     def rows(self, design: Design, which: Places) -> Places:
         """The places of these rows."""
@@ -130,18 +147,19 @@ def make_design(table: Table, features: Mapping[str, Feature], pairs: Sequence[P
     if len(which) >= _FINE_BINS * _ROWS_A_BIN:
         for name, feature in features.items():
             if isinstance(feature, Bins) and len(feature.edges) + 1 >= BINS - 1:
-                finer = _feature([table.value(name, row) for row in which], _FINE_BINS)
+                finer = table.feature(name, which, _FINE_BINS)
                 if finer != feature:
                     every[name + FINE] = finer
     places: list[dict[str, int]] = []
-    shares, size = [0.0], 1
+    shares, size = [1.0], 1
     for name, feature in every.items():
         codes, levels = table.coded(column_of(name), feature)
         size = _add(places, shares, codes[which], levels, size, _FINE_SHARE if name.endswith(FINE) else 1.0)
     for pair in pairs:
         codes, levels = table.pair_coded(pair)
         size = _add(places, shares, codes[which], levels, size, _PAIR_SHARE)
-    return Design(every, tuple(pairs), tuple(places), size, np.array(shares))
+    columns = np.repeat([len(places), *range(len(places))], [1, *map(len, places)])
+    return Design(every, tuple(pairs), tuple(places), size, np.array(shares), columns)
 
 
 def _add(
@@ -155,7 +173,8 @@ def _add(
 
 def coarse(table: Table, name: str, which: Places) -> Feature | None:
     """Fewer levels of a column, for pairs; None where it has but one."""
-    feature = _feature([table.value(name, row) for row in which], _COARSE_BINS)
+    bins = min(_COARSE_BINS, max(_FEWEST_BINS, len(which) // _ROWS_A_COARSE_BIN))
+    feature = table.feature(name, which, bins)
     if isinstance(feature, Bins):
         return feature if feature.edges else None
     codes, levels = table.coded(name, feature)

@@ -14,7 +14,7 @@ from services.scoring.domain.lead.learnt import LeadModel, Weighed
 from services.scoring.domain.learnt import lead_parameters
 from services.scoring.domain.model import Model
 from services.scoring.training.candidate import Candidate, TooFewError
-from services.scoring.training.design import Numbers, Places, Table, describe, make_design
+from services.scoring.training.design import Numbers, Places, Table, make_design
 from services.scoring.training.evaluation import better, evaluate, losses
 from services.scoring.training.lead_dataset import Look
 from services.scoring.training.lead_fit import DEFAULT_VARIANCE, LeadFit, fit_weights
@@ -101,9 +101,10 @@ def _column(looks: Sequence[Look], name: str) -> list[Value]:
 
 
 def _fit(table: Table, outcome: Numbers, odds: Numbers, counted: Numbers, which: Places) -> LeadFit:
-    design = make_design(table, describe(table.of(which)), (), which)
+    design = make_design(table, table.described(which), (), which)
     rows = table.rows(design, which)
-    return fit_weights(rows, outcome[which], design, DEFAULT_VARIANCE, counted=counted[which], beside=odds[which])
+    variance = DEFAULT_VARIANCE * design.shares
+    return fit_weights(rows, outcome[which], design, variance, counted=counted[which], beside=odds[which])
 
 
 def _weighed(fitted: LeadFit) -> list[Weighed]:

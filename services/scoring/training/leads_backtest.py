@@ -60,6 +60,7 @@ def backtest_leads(
     times: Sequence[float] | None,
     *,
     left_out: Mapping[str, str] | None = None,
+    afterwards: Mapping[str, str] | None = None,
     scorecard: Sequence[float] | None = None,
     matures_s: float = 0.0,
     say: Say = lambda _done: None,
@@ -68,7 +69,7 @@ def backtest_leads(
 
     `times` (seconds since 1970): each is scored with what was known then, an outcome being known `matures_s` after its
     lead; None: by cross-validation. `scorecard`: the log-odds that it gives each lead. `left_out`: columns that are no
-    features, and why.
+    features, and why; `afterwards`: those that are known to lie later than the lead, and how.
     """
     order = np.arange(len(outcome)) if times is None else np.argsort(np.array(times), kind="stable")
     columns = {name: [values[row] for row in order] for name, values in columns.items()}
@@ -95,7 +96,7 @@ def backtest_leads(
         in_time=times is not None,
         positives=int(target.sum()),
         features=_shares(table, last, alone),
-        leakage=tuple(leaks(columns, target, alone, left_out or {})),
+        leakage=tuple(leaks(columns, target, alone, left_out or {}, afterwards or {})),
         compared=compared,
         gains=tuple(gains(predicted, target)),
     )
@@ -164,12 +165,12 @@ def _fitted(table: Table, outcome: Numbers, known: int, before: list[LeadFit]) -
     """Two fits of the newest known rows: all alike, and with the newer ones counting more."""
     which = np.arange(max(0, known - _MOST_ROWS), known)
     if before:
-        design, variance = before[0].design, before[0].prior_variance
+        design, variance = before[0].design, before[0].prior
         rows = table.rows(design, which)
         even = fit_weights(rows, outcome[which], design, variance)
     else:
         even = fit_leads(table, outcome, which)
-        design, variance = even.design, even.prior_variance
+        design, variance = even.design, even.prior
         rows = table.rows(design, which)
     counted = 2.0 ** (-(len(which) - 1 - np.arange(len(which))) / max(1.0, _NEWER * len(which)))
     newer = fit_weights(rows, outcome[which], design, variance, counted=counted)
@@ -225,7 +226,7 @@ def _level(odds: Numbers, outcome: Numbers) -> float:
 
 def _alone(table: Table, name: str, outcome: Numbers) -> float:
     """How well one column ranks by itself, out of sample: each half by the rates of the other's levels."""
-    codes, levels = table.coded(name, table.described(name))
+    codes, levels = table.coded(name, table.feature(name, np.arange(table.count)))
     half = np.arange(len(outcome)) % 2
     rates = np.empty(len(outcome))
     g = (outcome.sum() + 0.5) / (len(outcome) + 1)

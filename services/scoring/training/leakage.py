@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scoring.domain.lead.features import Value
+from services.scoring.training.evaluation import wilson
+from services.scoring.training.reading.columns import words_of
 
 Numbers = NDArray[np.float64]
 
 _SURE: Final = 0.9  # a column that ranks so well by itself is hardly a thing of before
-_SUSPECT: Final = 0.75
-_AHEAD: Final = 1.4  # so much further from chance than the next best
+_SUSPECT: Final = 0.8
+_AHEAD: Final = 1.8  # so much further from chance than the next best
 _NAMED: Final = 0.6  # with a name that tells of afterwards
 _ENOUGH: Final = 30
 # What people fill in, or systems count, once a lead is being worked on.
@@ -24,6 +26,14 @@ _AFTERWARDS: Final = re.compile(
     r"last (notable )?activity|qualified|opportunity|follow ?ups?|rejected|signed|onboard\w*|churn\w*)\b",
     re.IGNORECASE,
 )
+# With these words the same names tell of who the lead is.
+_BEFORE: Final = re.compile(
+    r"\b(marital|civil|family|employment|job|work|health|smoking|home|house|company|annual|yearly|previous|prior|"
+    r"checking|savings|credit)\b",
+    re.IGNORECASE,
+)
+_TELLS: Final = 0.95  # of those with a level converted, at the least, where few do: it comes with the outcome
+_MOST_CONVERT: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +46,59 @@ class Leak:
 
 
 def leaks(
-    columns: Mapping[str, Sequence[Value]], outcome: Numbers, alone: Mapping[str, float], left_out: Mapping[str, str]
+    columns: Mapping[str, Sequence[Value]],
+    outcome: Numbers,
+    alone: Mapping[str, float],
+    left_out: Mapping[str, str],
+    afterwards: Mapping[str, str],
 ) -> list[Leak]:
-    """The suspected columns, the worst first, then what names the row. `alone`: the AUC of each column by itself."""
+    """The suspected columns, the worst first, then what names the row.
+
+    `alone`: the AUC of each column by itself. `afterwards`: columns that are known to lie later, and how.
+    """
     found: list[Leak] = []
     best = sorted(alone.values(), reverse=True)
     for name, area in alone.items():
         others = best[1] if area == best[0] and len(best) > 1 else best[0]
-        filled = _filled(columns[name], outcome)
-        if filled is not None and area >= _NAMED:
-            found.append(Leak(name, filled, area))
-        elif area >= _SURE:
-            found.append(Leak(name, f"ranks almost perfectly by itself (AUC {area:.3f})", area))
-        elif area >= _SUSPECT and area - 0.5 >= _AHEAD * (others - 0.5):
+        why = afterwards.get(name) or _filled(columns[name], outcome, area) or _sure(columns[name], outcome)
+        if why is None and area >= _SURE:
+            why = f"ranks almost perfectly by itself (AUC {area:.3f})"
+        if why is None and area >= _SUSPECT and area - 0.5 >= _AHEAD * (others - 0.5):
             why = f"ranks far better by itself (AUC {area:.3f}) than any other (AUC {others:.3f})"
-            found.append(Leak(name, why, area))
-        elif area >= _NAMED and _AFTERWARDS.search(_words(name)):
+        said = words_of(name)
+        if why is None and area >= _NAMED and _AFTERWARDS.search(said) and not _BEFORE.search(said):
             why = f"its name tells of what happens to a lead afterwards, and it ranks (AUC {area:.3f})"
+        if why is not None:
             found.append(Leak(name, why, area))
     found.sort(key=lambda leak: (-leak.auc, leak.column))
     found += [Leak(name, why, alone.get(name, 0.5)) for name, why in left_out.items() if "identifier" in why]
     return found
 
 
-def _words(name: str) -> str:
-    """`callDuration_s` in words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_\W]+", " ", name)
-
-
-def _filled(values: Sequence[Value], outcome: Numbers) -> str | None:
+def _filled(values: Sequence[Value], outcome: Numbers, area: float) -> str | None:
     """Why a column looks filled in afterwards: it is there far more often for one outcome than for the other."""
     there = np.array([value is not None for value in values])
     won, lost = outcome == 1, outcome == 0
-    if won.sum() < _ENOUGH or lost.sum() < _ENOUGH or there.all() or not there.any():
+    if area < _NAMED or won.sum() < _ENOUGH or lost.sum() < _ENOUGH or there.all() or not there.any():
         return None
     of_won, of_lost = float(there[won].mean()), float(there[lost].mean())
     if abs(of_won - of_lost) >= 0.6:  # noqa: PLR2004
         return f"filled in for {of_won:.0%} of those who converted and {of_lost:.0%} of those who did not"
+    return None
+
+
+def _sure(values: Sequence[Value], outcome: Numbers) -> str | None:
+    """Why a column looks like the outcome in other words: nearly everybody with one of its levels converted."""
+    if outcome.mean() > _MOST_CONVERT:
+        return None
+    numeric = any(isinstance(value, float) for value in values)
+    levels: dict[str, list[int]] = {}
+    for value, converted in zip(values, outcome.tolist(), strict=True):
+        if value is not None:
+            seen = levels.setdefault("a number" if numeric else str(value), [0, 0])
+            seen[0] += 1
+            seen[1] += int(converted)
+    for level, (count, won) in sorted(levels.items(), key=lambda each: -each[1][1]):
+        if won >= _ENOUGH and wilson(won / count, count)[0] >= _TELLS:
+            return f"{won} of {count} with {level} converted"
     return None

@@ -1,27 +1,19 @@
 """What the customer models would have said on past purchases: fitted on their first part, held against the rest."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from services.scoring.domain.customer.history import Summary, summarise
 from services.scoring.training.customer_fit import FitFailedError, PurchaseFit, SpendFit, fit_purchases, fit_spend
-from services.scoring.training.sheet import Sheet, SheetUnusableError, day_of, moments, numbers, read_sheet
+from services.scoring.training.reading.sheet import SheetUnusableError
 
 _FITTED_SHARE: Final = 2 / 3  # of the time; the rest is held out
 _FEWEST: Final = 10  # customers
 _GROUPS: Final = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 6), (7, None))
-# The columns of the exports that people have, by what their names hold; the first that fits is taken.
-_NAMES: Final = {
-    "customer": r"e-?mail|customer|client|user|buyer|contact|kunde|account|member",
-    "time": r"date|time|created|paid at|datum|day|processed|ordered",
-    "amount": r"total|amount|revenue|price|value|sales|betrag|summe|paid|spend",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,46 +116,3 @@ def _groups(
             name = f"{least}" if least == most else f"{least} and more" if most is None else f"{least} to {most}"
             sums = np.array([(*predicted[each], *actual[each]) for each in who], dtype=np.float64).mean(axis=0)
             yield Group(name, len(who), float(sums[0]), float(sums[2]), float(sums[1]), float(sums[3]))
-
-
-def read_orders(
-    path: Path, customer: str | None = None, time: str | None = None, amount: str | None = None
-) -> tuple[Orders, list[str]]:
-    """Each customer's orders from a CSV file, and how it was read. Columns that are not given are guessed by name.
-
-    Raises SheetUnusableError, OSError.
-    """
-    sheet = read_sheet(path)
-    columns = {
-        "customer": _column(sheet, "customer", customer),
-        "time": _column(sheet, "time", time),
-        "amount": _column(sheet, "amount", amount),
-    }
-    said = [*sheet.said, *(f"{role}: {name}" for role, name in columns.items())]
-    when = moments(sheet.column(columns["time"]))
-    if when is None:
-        raise SheetUnusableError(f"{columns['time']!r} holds no days or times")
-    who = sheet.column(columns["customer"])
-    worth = numbers(sheet.column(columns["amount"]))
-    orders: dict[str, list[tuple[date, float]]] = {}
-    left = 0
-    for name, moment, value in zip(who, when, worth, strict=True):
-        if not name or moment is None or value is None:
-            left += 1
-        else:
-            orders.setdefault(name.casefold(), []).append((day_of(moment), value))
-    if left:
-        said.append(f"{left} rows without a customer, a day or an amount are left out")
-    return orders, said
-
-
-def _column(sheet: Sheet, role: str, asked: str | None) -> str:
-    if asked is not None:
-        sheet.column(asked)
-        return asked
-    found = next((name for name in sheet.columns if re.search(_NAMES[role], name, re.IGNORECASE)), None)
-    if found is None:
-        raise SheetUnusableError(
-            f"no column looks like the {role}; name it with --{role}. There are: {', '.join(sheet.columns)}"
-        )
-    return found

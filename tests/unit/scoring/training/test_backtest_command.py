@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
+from services.scoring.training.purchases_file import given_back
 
 EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 
@@ -59,6 +60,43 @@ def test_purchases(tmp_path: Path) -> None:
     assert "repeat purchases" in run(EXAMPLES / "past-purchases.csv", "--report", page).stdout
 
 
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        # As shops and others export them; each with something that looks like the column and is not.
+        ("InvoiceNo,Quantity,InvoiceDate,UnitPrice,Customer ID", "{n},2,{us} 10:15,{half},{who}"),
+        ("order_id;customer_id;customer_unique_id;birth_date;order_purchase_timestamp;payment_value",
+         "{n};{n}x;{who};1980-01-01;{iso} 10:00:00;{value}"),
+        ("Name,Email,Financial Status,Paid at,Total,Shipping,Created at", "#{n},{who}@x.de,paid,{iso},{value},5,{iso}"),
+        ("Kunde;Datum;Betrag", "{who};{de};{comma}"),
+    ],
+)  # fmt: skip
+def test_the_columns_of_purchases_are_found(tmp_path: Path, head: str, row: str) -> None:
+    dice, rows = Random(4), []
+    for who in range(60):
+        for _ in range(dice.randint(1, 6)):
+            day, value = date(2024, 1, 1) + timedelta(days=dice.randrange(700)), dice.randint(2, 90) * 10
+            rows.append(
+                row.format(n=len(rows), who=f"c{who}", iso=day, us=f"{day:%m/%d/%Y}", de=f"{day:%d.%m.%Y}",
+                           value=value, half=value / 2, comma=f"{value},50")
+            )  # fmt: skip
+    file = tmp_path / "orders.csv"
+    file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    ran = run(file, "--json")
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert found["rows"] == len(rows)
+    assert 40 <= found["customers"] <= 60
+    assert found["value"]["actual"] / found["purchases"]["actual"] == pytest.approx(460, rel=0.25)
+
+
+def test_money_that_went_back_is_taken_off_the_latest_purchase() -> None:
+    days = [date(2026, 1, n) for n in range(1, 6)]
+    orders = [(days[3], -25.0), (days[0], 10.0), (days[1], 20.0), (days[4], 5.0)]
+    assert given_back(orders) == [(days[0], 5.0), (days[1], 0.0), (days[4], 5.0)]
+    assert given_back([(days[0], -5.0)]) == []
+
+
 def test_what_a_file_says_is_only_text(tmp_path: Path) -> None:
     dice = Random(1)
     rows = "\n".join(f"{dice.choice('ab')},{dice.randint(0, 1)}" for _ in range(80))
@@ -80,7 +118,8 @@ def test_what_a_file_says_is_only_text(tmp_path: Path) -> None:
         ("won\n" + "1\n0\n" * 30, ["--outcome", "won"], "no column is left"),
         ("a,b\nx,1\n", [], "no column looks like the customer"),
         ("email,date,total\nx@y.z,2026-01-01,5\n", [], "too few"),
-        ("email,date,total\nx@y.z,red,5\n", [], "no days or times"),
+        ("email,date,total\nx@y.z,red,5\n", [], "no column looks like the time"),
+        ("email,date,total\nx@y.z,red,5\n", ["--time", "date"], "no days or times"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path: Path, text: str, options: list[str], says: str) -> None:

@@ -99,7 +99,7 @@ def test_a_scorecard_as_prior_is_where_the_fit_begins() -> None:
     prior = np.zeros(design.size)
     prior[design.places[0]["DE"]] = 3.0
     rows = table.rows(design, which[:0])
-    fitted = fit_weights(rows, outcome[:0], design, 0.3, prior=prior)
+    fitted = fit_weights(rows, outcome[:0], design, 0.3 * design.shares, prior=prior)
     assert fitted.weights[design.places[0]["DE"]] == pytest.approx(3.0)
 
 
@@ -119,7 +119,7 @@ def test_levels_in_words() -> None:
     assert [bins.says(bins.level(value)) for value in (0.0, 1.0, 7.5, None, "seven", float("nan"))] == [
         "below 1", "1 to 5", "5 and more", "missing", "missing", "missing",
     ]  # fmt: skip
-    assert describe({"n": [1.0, 2.0, 2.0, None], "w": ["a", None]}) == {
+    assert describe({"n": [1.0, 2.0, 2.0, None], "w": ["a", None, None, None]}) == {
         "n": Bins((2.0,)),
         "w": Levels(frozenset({"a"})),
     }

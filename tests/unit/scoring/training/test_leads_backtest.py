@@ -67,10 +67,20 @@ def test_a_planted_leak_is_named_first_and_the_honest_columns_are_not() -> None:
     columns["notes"] = ["asked for the contract" if won and dice.random() < 0.9 else None for won in outcome]
     columns["score"] = [float(3 * won + dice.normal()) for won in outcome]
     columns["call duration"] = [float(max(0.0, 60 + 60 * won + 60 * dice.normal())) for won in outcome]
+    columns["contract"] = ["c" if won and dice.random() < 0.3 else None for won in outcome]
+    columns["marital status"] = ["m" if won or dice.random() < 0.6 else "s" for won in outcome]
+    columns["closed on"] = [float(dice.integers(9)) for _ in outcome]
     found = backtest_leads(
-        columns, outcome, None, left_out={"id": "names the row (identifier or free text)", "k": "free text"}
+        columns,
+        outcome,
+        None,
+        left_out={"id": "names the row (identifier or free text)", "k": "free text"},
+        afterwards={"closed on": "lies after the lead's own time in 9 of 9 rows"},
     )
-    assert [leak.column for leak in found.leakage] == ["score", "notes", "call duration", "id"]
+    assert {leak.column for leak in found.leakage} == {"score", "notes", "call duration", "contract", "closed on", "id"}
+    assert found.leakage[0].column == "score"
+    assert found.leakage[-1].column == "id"
+    assert "with c converted" in next(leak.why for leak in found.leakage if leak.column == "contract")
     assert "filled in for 9" in next(leak.why for leak in found.leakage if leak.column == "notes")
     assert found.scores.auc > 0.95
 

@@ -13,6 +13,7 @@ from benchmarks.bare_asgi import on_granian
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from shared.runtime import _calm_the_collector
+from shared.stages import in_stages
 
 
 class OnGranian:
@@ -27,7 +28,7 @@ class OnGranian:
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(build(IngestSettings()))
             self.app = service.app
-            tasks = [asyncio.create_task(start(stopping)) for start in service.tasks.values()]
+            tasks = [asyncio.create_task(start(stopping)) for start in in_stages(service.stages).values()]
             _calm_the_collector()
             await send({"type": "lifespan.startup.complete"})
             await receive()

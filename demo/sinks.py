@@ -151,7 +151,7 @@ async def build(settings: DemoSettings) -> AsyncIterator[Service]:
             await stopping.wait()
 
     token = None if settings.demo_host in _LOOPBACK else settings.token()
-    yield Service(Receiver(landed, verifiers, token), {"mailbox": mailbox})
+    yield Service(Receiver(landed, verifiers, token), [{"mailbox": mailbox}])
 
 
 def main() -> int:

@@ -10,9 +10,9 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
@@ -26,6 +26,7 @@ from shared.http.protocol import http_protocol
 from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
 from shared.pause import pause
 from shared.settings import Settings
+from shared.stages import Task, in_stages
 from shared.stop_signals import StopSignals
 
 _LOG = log.get(__name__)
@@ -34,10 +35,10 @@ _LAG_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A built service: what answers HTTP, and what runs beside it until told to stop."""
+    """A built service: what answers HTTP, and the tasks that run beside it and stop stage by stage."""
 
     app: Callable[..., Any]
-    tasks: Mapping[str, Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, Task]] = ()
 
 
 class _Server(uvicorn.Server):
@@ -161,7 +162,7 @@ async def serving(
             slow = group.create_task(hang_up_on_the_slow(server.server_state.connections, patience_s), name="slow")
             tasks = [
                 group.create_task(_until_stopped(name, start, stopping), name=name)
-                for name, start in service.tasks.items()
+                for name, start in in_stages(service.stages).items()
             ]
             while not server.started and not http.done():
                 await asyncio.sleep(0.005)
@@ -177,9 +178,7 @@ async def serving(
         listener.close()
 
 
-async def _until_stopped(
-    name: str, start: Callable[[asyncio.Event], Coroutine[Any, Any, None]], stopping: asyncio.Event
-) -> None:
+async def _until_stopped(name: str, start: Task, stopping: asyncio.Event) -> None:
     await start(stopping)
     if not stopping.is_set():
         raise FirsthourError(f"the task {name} ended by itself")
@@ -200,7 +199,7 @@ def _listen(host: str, port: int, *, share_port: bool) -> socket.socket:
     return listener
 
 
-def loop_lag(registry: CollectorRegistry) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+def loop_lag(registry: CollectorRegistry) -> Task:
     """A task that measures by how many seconds the event loop is late: a blocked loop loses its consumer group."""
     gauge = Gauge(
         "firsthour_event_loop_lag_seconds",

@@ -104,8 +104,13 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             registry=registry,
             recent=recent,
         )
-        tasks = {"kafka": producer.run, "drain": intake.drain, "refusals": refusals.run}
-        yield Service(hot, {**tasks, "loop-lag": runtime.loop_lag(registry)})
+        yield Service(
+            hot,
+            [
+                {"drain": intake.drain, "refusals": refusals.run, "loop-lag": runtime.loop_lag(registry)},
+                {"kafka": producer.run},
+            ],
+        )
     finally:
         if graph is not None:
             await graph.close()

@@ -28,7 +28,6 @@ from services.nurture.runs.news import News
 from services.nurture.runs.reassign import reassign
 from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
-from services.nurture.stages import Task, in_stages
 from services.nurture.store import overdue as store_overdue
 from shared import log, runtime
 from shared.db.engine import make_engine
@@ -44,6 +43,7 @@ from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
+from shared.stages import Task
 
 _LOG = log.get(__name__)
 _PUBLISHER: Final = 0x46_48_4E_46  # "FHNF": all processes must agree on it
@@ -112,24 +112,22 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             max_bulk_records=settings.nurture_bulk_batch,
         )
         versioned = asyncio.Event()
-        tasks = in_stages(
-            [
-                {
-                    "updates": _after(versioned, loop.run),
-                    "timers": _after(versioned, timers.run),
-                    "news": news.run,
-                    "deliverer": deliverer.run,
-                    "versions": lambda stopping: _keep_versions(
-                        engine, versions, endpoints.reps.keys(), versioned, stopping
-                    ),
-                    "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
-                    "rollup": Rollup(engine, registry, look(registry, endpoints=sends, workflows=_names(versions))).run,
-                    "loop-lag": runtime.loop_lag(registry),
-                },
-                {"facts": publisher.run},
-                {"kafka": producer.run},
-            ]
-        )
+        stages: list[dict[str, Task]] = [
+            {
+                "updates": _after(versioned, loop.run),
+                "timers": _after(versioned, timers.run),
+                "news": news.run,
+                "deliverer": deliverer.run,
+                "versions": lambda stopping: _keep_versions(
+                    engine, versions, endpoints.reps.keys(), versioned, stopping
+                ),
+                "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
+                "rollup": Rollup(engine, registry, look(registry, endpoints=sends, workflows=_names(versions))).run,
+                "loop-lag": runtime.loop_lag(registry),
+            },
+            {"facts": publisher.run},
+            {"kafka": producer.run},
+        ]
 
         def missing() -> list[str]:
             lacking = [*loop.missing(), *timers.missing()]
@@ -153,7 +151,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
                 )
             )
         )
-        yield Service(tokens.first(app), tasks)
+        yield Service(tokens.first(app), stages)
 
 
 def main(settings: NurtureSettings) -> int:

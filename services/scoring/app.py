@@ -84,18 +84,20 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         sweeping = Sweeping(engine, models, facts, utc_now, registry)
         yield Service(
             tokens.first(app),
-            {
-                "kafka": producer.run,
-                "loop": loop.run,
-                "rollup": Rollup(engine, registry, look(registry)).run,
-                "loop-lag": runtime.loop_lag(registry),
-                "revaluing": revaluing.run,
-                "refitting": refitting.run,
-                "sweeping": sweeping.run,
-                "facts": publisher.run,
-                "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
-                "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
-            },
+            [
+                {
+                    "loop": loop.run,
+                    "revaluing": revaluing.run,
+                    "refitting": refitting.run,
+                    "sweeping": sweeping.run,
+                    "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
+                    "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
+                    "rollup": Rollup(engine, registry, look(registry)).run,
+                    "loop-lag": runtime.loop_lag(registry),
+                },
+                {"facts": publisher.run},
+                {"kafka": producer.run},
+            ],
         )
     finally:
         await engine.dispose()

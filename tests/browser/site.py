@@ -210,7 +210,7 @@ async def world(
 ) -> AsyncIterator[World]:
     site = Site()
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(serving(Service(site, {}), host="127.0.0.1", port=0))
+        port = await stack.enter_async_context(serving(Service(site), host="127.0.0.1", port=0))
         site.origin = f"http://localhost:{port}"
         config = folder / "config"
         config.mkdir()

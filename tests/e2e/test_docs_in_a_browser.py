@@ -50,7 +50,7 @@ async def visited(
         await send({"type": "http.response.body", "body": found.get(scope["path"], b"")})
 
     async with (
-        serving(Service(site, {}), host="127.0.0.1", port=documented.site_port),
+        serving(Service(site), host="127.0.0.1", port=documented.site_port),
         arriving(documented.firsthour) as arrivals,
     ):
         page = await browser.new_page()

@@ -49,7 +49,7 @@ async def visited(browser: Browser, sdk: Path) -> AsyncIterator[Site]:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
         await send({"type": "http.response.body", "body": body})
 
-    async with serving(Service(site, {}), host="127.0.0.1", port=0) as port, AsyncExitStack() as parts:
+    async with serving(Service(site), host="127.0.0.1", port=0) as port, AsyncExitStack() as parts:
         context = await browser.new_context(locale="de-AT")
         parts.push_async_callback(context.close)
         page = await context.new_page()

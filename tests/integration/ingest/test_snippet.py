@@ -19,7 +19,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     snippet.install(app)
     async with (
-        serving(Service(app, {}), host="127.0.0.1", port=0) as port,
+        serving(Service(app), host="127.0.0.1", port=0) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
     ):
         yield http

@@ -1,4 +1,7 @@
-"""Stops tasks in stages: each stage is told to stop once those before it have ended."""
+"""Stops tasks in stages: a stage is told to stop only when every stage before it has ended.
+
+So what writes facts ends before what publishes them, and that before the connection that they are published on.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -8,10 +11,7 @@ Task: TypeAlias = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def in_stages(stages: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
-    """The same tasks, all running together, which stop stage by stage.
-
-    What writes facts ends before what publishes them, and that before the connection they are published on.
-    """
+    """The same tasks by name: all run together, and they stop stage by stage."""
     staged: dict[str, Task] = {}
     before: list[asyncio.Event] = []
     for stage in stages:

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from aiokafka.errors import KafkaError
-
 from services.ingest.config import sources
 from services.nurture import config as endpoints
 from services.nurture.language.compile import load_workflows
@@ -15,9 +13,9 @@ from services.nurture.outlets import load_outlets
 from services.scoring.config import load_scoring
 from shared import secrets
 from shared.db.migrate import SERVICES, migrate
-from shared.db.transient import is_transient
 from shared.errors import ConfigProblem, ConfigurationError, FirsthourError
 from shared.kafka.topics import Topics, create_topics
+from shared.kafka.transient import passes
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -115,7 +113,7 @@ async def _patiently(work: Callable[[], Awaitable[T]], what: str, setting: str) 
         try:
             return await work()
         except Exception as error:
-            if not isinstance(error, KafkaError | OSError | TimeoutError) and not is_transient(error):
+            if not passes(error):
                 raise
             if loop.time() > end:
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

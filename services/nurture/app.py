@@ -33,7 +33,7 @@ from shared import log, runtime
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
 from shared.db.rollup import Rollup
-from shared.db.transient import is_transient
+from shared.db.turns import until_done
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
@@ -174,18 +174,16 @@ async def _keep_versions(
 
     What was parked is taken up again, and the tasks of reps who are gone go to others.
     """
-    while not stopping.is_set() and not versioned.is_set():
-        try:
-            async with engine.begin() as conn:
-                await versions.keep_live(conn)
-                await versions.learn_active(conn)
-                await store_overdue.try_again(conn)
-                await reassign(conn, versions, reps)
-            versioned.set()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            await asyncio.sleep(0.5)
+
+    async def keep() -> None:
+        async with engine.begin() as conn:
+            await versions.keep_live(conn)
+            await versions.learn_active(conn)
+            await store_overdue.try_again(conn)
+            await reassign(conn, versions, reps)
+
+    if await until_done(keep, stopping):
+        versioned.set()
     await stopping.wait()
 
 

@@ -1,10 +1,14 @@
-"""Which database errors mean "try the same thing again" and which mean "this statement can never work"."""
+"""Which errors mean "try the same thing again" and which mean "this statement can never work"."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.errors import Transient
 
 # SQLSTATE classes: 08 connection, 53 out of resources, 57 operator intervention (shutdown, cancel), 58 system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
@@ -14,6 +18,8 @@ _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", READ_ONLY})  
 
 def is_transient(error: BaseException) -> bool:
     """Whether repeating the same transaction may work: the server is away, busy, or lost a race with another."""
+    if isinstance(error, Transient):
+        return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     for cause in _causes(error):
@@ -23,6 +29,35 @@ def is_transient(error: BaseException) -> bool:
         if isinstance(cause, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
             return True
     return isinstance(error, InterfaceError)
+
+
+class Suppressed:
+    """Suppresses what is transient; `error` is what it was."""
+
+    def __init__(self, judge: Callable[[BaseException], bool]) -> None:
+        self._judge = judge
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing has failed yet."""
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> bool:
+        """Keep what is transient; anything else goes on."""
+        if not isinstance(error, Exception) or not self._judge(error):
+            return False
+        self.error = error
+        return True
+
+
+def suppress_transient(judge: Callable[[BaseException], bool] = is_transient) -> Suppressed:
+    """Let work that is tried again later fail; `error` of what `with … as` gives says why, or is None.
+
+    Cancellation is never suppressed.
+    """
+    return Suppressed(judge)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Work on the database that goes on and on beside the live traffic, and waits while the database is away."""
+"""Work on the database that waits while the database is away."""
 
 import asyncio
 import random
@@ -7,12 +7,13 @@ from typing import Final
 
 from shared import log
 from shared.backoff import exponential
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient
 from shared.pause import pause
 
 _LOG = log.get(__name__)
 _LEAST_S: Final = 0.005
 _LONGEST_S: Final = 30.0
+_AGAIN_S: Final = 0.5
 
 
 async def take_turns(waiting: str, turn: Callable[[], Awaitable[float | None]], stopping: asyncio.Event) -> None:
@@ -24,14 +25,23 @@ async def take_turns(waiting: str, turn: Callable[[], Awaitable[float | None]], 
     clock, attempt = asyncio.get_running_loop().time, 0
     while not stopping.is_set():
         began = clock()
-        try:
+        idle_s: float | None = None
+        with suppress_transient() as failed:
             idle_s = await turn()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            _LOG.warning(waiting, reason=log.reason(error))
+        if failed.error is not None:
+            _LOG.warning(waiting, reason=log.reason(failed.error))
             await pause(stopping, exponential(attempt, jitter=random.random(), longest=_LONGEST_S))  # noqa: S311 - dice
             attempt += 1
             continue
         attempt = 0
         await pause(stopping, max(_LEAST_S, clock() - began) if idle_s is None else idle_s)
+
+
+async def until_done(work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> bool:
+    """Do it once, each half second until the database lets it; whether it was done before `stopping`."""
+    while not stopping.is_set():
+        with suppress_transient():
+            await work()
+            return True
+        await pause(stopping, _AGAIN_S)
+    return False

@@ -12,8 +12,4 @@ from shared.http.problems import install_problems
 def install_problems_of_a_database(app: FastAPI) -> None:
     """As `install_problems`, for an API that reads Postgres."""
     errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Transient)
-    install_problems(app, transient=_transient, dependency_errors=errors)
-
-
-def _transient(error: BaseException) -> bool:
-    return isinstance(error, Transient) or is_transient(error)
+    install_problems(app, transient=is_transient, dependency_errors=errors)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import clock, log
@@ -17,7 +16,6 @@ from shared.db import dead_letters, offsets
 from shared.db.dead_letters import DeadLetterRow
 from shared.db.halts import Cause, Lane
 from shared.db.offsets import Advance
-from shared.db.transient import is_transient
 from shared.errors import Permanent, Transient
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
 from shared.kafka.lanes import Lanes
@@ -26,6 +24,7 @@ from shared.kafka.position import fingerprint
 from shared.kafka.publishing import Publishing
 from shared.kafka.records import DeadLetter, Handled, Handler, Record, Sender
 from shared.kafka.topics import MAX_MESSAGE_BYTES
+from shared.kafka.transient import passes
 
 _LOG = log.get(__name__)
 _SLACK: Final = 2048  # bytes of a message that are not its value
@@ -154,8 +153,3 @@ class Batches:
             Advance(each.topic, each.partition, first, end, self._publishing.published(each), fingerprint(last[each]))
             for each, (first, end) in ends.items()
         ]
-
-
-def passes(error: BaseException) -> bool:
-    """Whether waiting and trying again may help."""
-    return isinstance(error, Transient | KafkaError) or is_transient(error)

@@ -21,7 +21,7 @@ from shared.backoff import exponential
 from shared.db import dead_letters, offsets
 from shared.errors import Transient
 from shared.kafka.access import OPEN, Access
-from shared.kafka.batches import Batches, GiveUp, MustHalt, passes
+from shared.kafka.batches import Batches, GiveUp, MustHalt
 from shared.kafka.dead_letters import as_message
 from shared.kafka.lanes import Lanes
 from shared.kafka.loop_metrics import LoopMetrics
@@ -30,6 +30,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.publishing import Publishing
 from shared.kafka.records import Handler, Record
 from shared.kafka.topics import MAX_MESSAGE_BYTES
+from shared.kafka.transient import passes
 from shared.kafka.watchdog import watch
 from shared.pause import pause
 

@@ -18,8 +18,8 @@ from shared import log
 from shared.db import facts as store
 from shared.db.facts import Fact
 from shared.db.halts import Lane
-from shared.db.transient import is_transient
-from shared.errors import Permanent, Transient
+from shared.db.transient import is_transient, suppress_transient
+from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import partition_key
 from shared.kafka.producer import Producer, too_large
@@ -84,7 +84,7 @@ class FactPublisher:
     async def run(self, stopping: asyncio.Event) -> None:
         """Publish until `stopping`, then what is left, if Kafka takes it."""
         while not stopping.is_set():
-            try:
+            with suppress_transient() as failed:
                 async with self._engine.connect() as connection:
                     conn = await connection.execution_options(isolation_level="AUTOCOMMIT")
                     if await store.become_publisher(conn, self._lock):
@@ -92,10 +92,8 @@ class FactPublisher:
                             await self._publish(conn, stopping)
                         finally:
                             await connection.invalidate()  # the lock ends with its connection, not with our use of it
-            except Exception as error:
-                if not (isinstance(error, Transient) or is_transient(error)):
-                    raise
-                _LOG.warning("facts_wait", reason=type(error).__name__)
+            if failed.error is not None:
+                _LOG.warning("facts_wait", reason=type(failed.error).__name__)
             await pause(stopping, _AGAIN_S)
 
     async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
@@ -121,7 +119,7 @@ class FactPublisher:
                 raise Permanent("larger than a Kafka message may be")
             await self._producer.send_all(outgoing)
         except Exception as error:
-            if isinstance(error, Transient) or is_transient(error):
+            if is_transient(error):
                 raise
             if len(facts) > 1:
                 for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):

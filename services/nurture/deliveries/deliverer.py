@@ -27,7 +27,7 @@ from services.nurture.metrics import Metrics
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
 from shared import clock, log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient
 from shared.deadlines import ATTEMPT_S, LEASE_S
 from shared.pause import Rounds
 
@@ -132,7 +132,7 @@ class Deliverer:
         look_for_strangers = 0.0
         while not stopping.is_set():
             next_in_s: float | None = 0.0
-            try:
+            with suppress_transient():
                 async with self._single.connect() as conn:
                     waiting = await store_claims.waiting(conn, self._queues.keys())
                     next_in_s = min(waiting.values(), default=None)
@@ -143,9 +143,6 @@ class Deliverer:
                             _LOG.error("endpoint_unknown", endpoint=name)
                             add(name)
                         await self._look_at_endpoints(conn)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
             await self._rounds.wait(stopping, next_in_s)
 
     async def _look_at_endpoints(self, conn: AsyncConnection) -> None:
@@ -187,7 +184,7 @@ class Deliverer:
                     break
 
     async def _claim(self, queue: EndpointQueue, most: int) -> list[StoredDelivery]:
-        try:
+        with suppress_transient():
             async with self._claims, self._single.connect() as conn:
                 return await store_claims.claim(
                     conn,
@@ -198,10 +195,7 @@ class Deliverer:
                     instance=self._instance,
                     lease_s=self._lease_s,
                 )
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return []
+        return []
 
     async def _work(self, queue: EndpointQueue) -> None:
         """Send one after the other from the queue's queue until it is empty."""

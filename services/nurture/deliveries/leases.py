@@ -19,7 +19,8 @@ from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.retry import MaybeSent
 from services.nurture.store import leases as store_leases
 from shared import clock, log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient
+from shared.db.turns import until_done
 from shared.deadlines import LEASE_S
 from shared.pause import pause
 
@@ -98,36 +99,28 @@ class Leases:
         unsent = list(self._unsent.values())
         if not unsent:
             return
-        try:
+        with suppress_transient():
             async with self._engine.connect() as conn:
                 await store_leases.release(conn, unsent)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return
-        for given in unsent:
-            if self._unsent.get(given.id) is given:
-                del self._unsent[given.id]
+            for given in unsent:
+                if self._unsent.get(given.id) is given:
+                    del self._unsent[given.id]
 
     async def end_earlier_life(self, stopping: asyncio.Event) -> None:
         """What this instance held when it was killed is taken over at once: nobody else knows anything of it."""
-        while not stopping.is_set():
-            try:
-                async with self._engine.connect() as conn:
-                    await store_leases.end(conn, self._instance)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                await pause(stopping, 0.5)
-            else:
-                return
+
+        async def end() -> None:
+            async with self._engine.connect() as conn:
+                await store_leases.end(conn, self._instance)
+
+        await until_done(end, stopping)
 
     async def run(self, ended: asyncio.Event) -> None:
         """Renew, give back and take over until `ended`."""
         now = asyncio.get_running_loop().time
         renew_at = now()
         while not ended.is_set():
-            try:
+            with suppress_transient() as failed:
                 if now() >= renew_at:
                     await self._renew()
                     renew_at = now() + self._lease_s / RENEWALS
@@ -135,9 +128,7 @@ class Leases:
                 while await self._reclaim():
                     pass
                 self._calm.answered(now())
-            except Exception as error:
-                if not is_transient(error):
-                    raise
+            if failed.error is not None:
                 self._calm.failed(now())
                 renew_at = now()
             await pause(ended, min(_LOOK_EVERY_S, self._lease_s / 10))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import log
 from shared.db.transient import is_transient
-from shared.errors import Permanent, Transient
+from shared.errors import Permanent
 
 _LOG = log.get(__name__)
 _LONGEST: Final = 300
@@ -52,7 +52,7 @@ async def work_off(
         async with conn.begin_nested():
             return len(rows), await do(conn, rows)
     except Exception as error:
-        if isinstance(error, Transient) or is_transient(error):
+        if is_transient(error):
             raise
         if len(rows) == 1:
             reason = reason_of(error)

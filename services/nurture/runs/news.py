@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.metrics import Metrics
 from services.nurture.runs.ends import Ends
 from services.nurture.store import overdue as store
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient
+from shared.kafka.transient import passes
 from shared.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
@@ -77,12 +77,11 @@ class News:
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask and listen until `stopping`."""
         while not stopping.is_set():
-            try:
+            waits = False
+            with suppress_transient(passes) as failed:
                 waits = not await self._look()
-            except Exception as error:
-                if not (isinstance(error, KafkaError) or is_transient(error)):
-                    raise
-                self._question, waits = None, False
+            if failed.error is not None:
+                self._question = None
                 await pause(stopping, _IDLE_S)
             if waits:
                 await pause(stopping, _POLL_S)

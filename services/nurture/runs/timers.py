@@ -34,7 +34,7 @@ from services.nurture.store import overdue as store_overdue
 from services.nurture.store.enrolments import DueRun
 from services.nurture.store.overdue import Kind, Late
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import is_transient, suppress_transient
 from shared.pause import Rounds
 
 _Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
@@ -88,18 +88,14 @@ class Timers:
         while not stopping.is_set():
             more = False
             next_in_s: float | None = 0.0
-            try:
+            with suppress_transient() as failed:
                 more, next_in_s = await self._look()
                 if self._count_at <= asyncio.get_running_loop().time():
                     await self._transact("count of what is parked", self._count_parked)
                     self._count_at = asyncio.get_running_loop().time() + _COUNT_EVERY_S
-                troubled = False
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                if not troubled:
-                    _LOG.warning("timers_wait", reason=type(error).__name__)
-                troubled = True
+            if failed.error is not None and not troubled:
+                _LOG.warning("timers_wait", reason=type(failed.error).__name__)
+            troubled = failed.error is not None
             if not more:
                 await self._rounds.wait(stopping, next_in_s)
 

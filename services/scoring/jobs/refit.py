@@ -18,8 +18,7 @@ from services.scoring.domain.learnt import KINDS
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import models as store
 from shared import log
-from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.db.turns import take_turns
 
 _LOG = log.get(__name__)
 _EVERY: Final = timedelta(hours=24)
@@ -58,14 +57,12 @@ class Refitting:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped."""
-        while not stopping.is_set():
-            try:
-                await self.step(stopping)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _LOG.warning("fit_waits", reason=log.reason(error))
-            await pause(stopping, _LOOK_S)
+
+        async def turn() -> float:
+            await self.step(stopping)
+            return _LOOK_S
+
+        await take_turns("fit_waits", turn, stopping)
 
     async def step(self, stopping: asyncio.Event | None = None) -> bool:
         """Fit if it is time; whether it was."""

@@ -1,0 +1,10 @@
+"""Which errors of work that needs both Kafka and Postgres are worth another try."""
+
+from aiokafka.errors import KafkaError
+
+from shared.db.transient import is_transient
+
+
+def passes(error: BaseException) -> bool:
+    """Whether waiting and trying again may help."""
+    return isinstance(error, KafkaError) or is_transient(error)

@@ -19,8 +19,8 @@ from services.nurture.domain.enrolment import Arrived, Decision, Enrolment, deco
 from services.nurture.domain.entry import begin, may_enrol
 from services.nurture.domain.facts import Facts, read_update
 from services.nurture.domain.fallback import fallback_of
+from services.nurture.domain.followup import LARGEST
 from services.nurture.domain.mail.consent import last_words, permits, said
-from services.nurture.domain.payload import LARGEST
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
 from services.nurture.language.conditions import context

@@ -1,7 +1,7 @@
 """What the read API answers. Money is `{"amount", "currency"}`."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from services.nurture.channels.registry import CHANNELS
 from services.nurture.domain.delivery import Attempt, State, TaskState, Touch
 from services.nurture.domain.enrolment import Status, decode_enrolment
 from services.nurture.domain.entry import Reason
+from services.nurture.domain.followup import read_followup
 from services.nurture.store.lists import Row
 from shared.money import from_minor
 
@@ -235,12 +236,12 @@ def window_out(row: Row, now: datetime) -> Window:
 
 def task_out(row: Row) -> TaskOut:
     """A task as the API shows it."""
-    data: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
+    context = read_followup(row["payload"]).data.context
     return TaskOut(
         **{name: row[name] for name in TaskOut.model_fields if name in row},
-        contact=Person.model_validate(data["contact"]),
-        lead_value=data.get("lead_value"),
-        customer_value=data.get("customer_value"),
+        contact=Person.model_validate(context["contact"]),
+        lead_value=context["lead_value"],
+        customer_value=context["customer_value"],
     )
 
 

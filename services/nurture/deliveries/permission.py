@@ -5,13 +5,14 @@ Those that public events caused are counted in it, too.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.followup import read_followup
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, permits
 from services.nurture.store import consents as store
@@ -57,7 +58,7 @@ def _wanted(mail: StoredDelivery, words: Mapping[str, Sequence[Word]]) -> bool:
         return permits(heard, mail.purpose or "") is not False
     # Nothing has been heard since consent is kept here: what the contact's state said when the mail was made.
     try:
-        contact: dict[str, Any] = msgspec.json.decode(mail.payload)["data"]["contact"]
-    except (msgspec.MsgspecError, LookupError, TypeError):
+        contact = read_followup(mail.payload).data.contact
+    except msgspec.DecodeError:
         return True  # nothing can be written from it, and that is said where it is tried
-    return (contact.get("consent") or {}).get("email") is not False
+    return contact.consent.get("email") is not False

@@ -31,11 +31,11 @@ _LONGEST_LEAD: Final = timedelta(minutes=1)
 class NewDelivery:
     """A row to insert in state `pending`, due at once. A task (`channel == TASK`) is such a row for a person.
 
-    `payload` is the JSON of `payload.py`: the very body of a webhook, the context of an e-mail's template, the
-    details of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in
-    time); without a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what
-    it is for; `public_source` is the source of the public event that caused it, if it was one. In the
-    lane `bulk` it waits behind what is live.
+    `payload` is a written follow-up (`followup.py`): the very body of a webhook, the context of a template, the details
+    of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in time); without
+    a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what it is for;
+    `public_source` is the source of the public event that caused it, if it was one. In the lane `bulk` it waits behind
+    what is live.
     """
 
     id: UUID

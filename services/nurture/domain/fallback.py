@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.nurture.domain.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
-from services.nurture.domain.payload import addressed, fallback_payload
+from services.nurture.domain.followup import instead, read_followup
+from services.nurture.domain.trimming import written
+from services.nurture.domain.workflow import FOLLOW_UP
 
 
 def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDelivery | None:
@@ -16,7 +18,8 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
     if target is None:
         return None
     step = delivery.step + FALLBACK_SUFFIX
-    recipient, purpose, public_source = addressed(delivery.payload)
+    followup = read_followup(delivery.payload)
+    content = followup.data
     identifier = delivery_id(delivery.enrolment_id, step, target.channel)
     return replace(
         delivery,
@@ -29,8 +32,8 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         deadline=None,
         expires_at=None,
         fallback=None,
-        payload=fallback_payload(delivery.payload, identifier, step, target, reason=reason, now=now),
-        recipient=recipient,
-        purpose=purpose,
-        public_source=public_source,
+        payload=written(instead(followup, identifier, step, target, reason=reason, now=now)),
+        recipient=content.address,
+        purpose=content.purpose or FOLLOW_UP,
+        public_source=content.public_source,
     )

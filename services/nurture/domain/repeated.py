@@ -8,8 +8,9 @@ from typing import Final
 from services.nurture.domain.delivery import NewDelivery, delivery_id
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.facts import ContactUpdate
+from services.nurture.domain.followup import REPEATED, requested
 from services.nurture.domain.mail.recipient import recipient_of
-from services.nurture.domain.payload import REPEATED, followup_payload
+from services.nurture.domain.trimming import written
 from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Target, Workflow
 
 MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals
@@ -50,8 +51,10 @@ def repeated(
         deadline=None,
         expires_at=None,
         fallback=None,
-        payload=followup_payload(
-            identifier, about, step, target, recipient, purpose=FOLLOW_UP, now=now, deadline=None, kind=REPEATED
+        payload=written(
+            requested(
+                identifier, about, step, target, recipient, purpose=FOLLOW_UP, now=now, deadline=None, kind=REPEATED
+            )
         ),
         recipient=recipient.address,
         public_source=update.event.source if update.event.trust == "public" else None,

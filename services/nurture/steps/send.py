@@ -9,9 +9,10 @@ from pydantic import Field, create_model, model_validator
 from services.nurture.channels.channel import Channel, Name, Registry
 from services.nurture.domain.delivery import NewDelivery, delivery_id, expiry
 from services.nurture.domain.duration import Duration, plus
+from services.nurture.domain.followup import requested
 from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.moving import Go, Move, Moving
-from services.nurture.domain.payload import followup_payload
+from services.nurture.domain.trimming import written
 from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Step, Target
 from services.nurture.steps.kind import Building, Kind, Place, Vocabulary
 from services.nurture.steps.values import Length
@@ -128,8 +129,10 @@ def _delivery(run: Moving, step: Send) -> NewDelivery:
         deadline=deadline,
         expires_at=expiry(run.now, deadline, target.channel, step.fallback),
         fallback=step.fallback,
-        payload=followup_payload(
-            identifier, enrolment, step.id, target, recipient, purpose=step.purpose, now=run.now, deadline=deadline
+        payload=written(
+            requested(
+                identifier, enrolment, step.id, target, recipient, purpose=step.purpose, now=run.now, deadline=deadline
+            )
         ),
         recipient=recipient.address,
         purpose=step.purpose,

@@ -4,14 +4,13 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.nurture.channels.email.content import LARGEST, load_templates, render, template_names
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.payload import addressed
+from services.nurture.domain.followup import read_followup
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 
@@ -47,7 +46,7 @@ def part(message: EmailMessage, kind: str) -> str:
 
 
 def rendered(template: Any, body: bytes) -> EmailMessage:
-    address, _purpose, _source = addressed(body)
+    address = read_followup(body).data.address
     return as_received(render(template, body, address, delivery_id=an_id("mail"), server=SERVER, now=NOW))
 
 
@@ -85,8 +84,7 @@ def test_every_shipped_template_does_without_anything_known() -> None:
 @given(st.text(max_size=300))
 def test_no_text_breaks_out_of_the_headers(name: str) -> None:
     template = load_templates(SHIPPED)["thanks"]
-    told = {"recipient": {"proven": True}, "contact": {"name": name}, "event": {"trust": "trusted"}}
-    body = msgspec.json.encode({"data": told})
+    body = payload(contact=a_contact(name=name))
     message = render(template, body, "ada@example.com", delivery_id=an_id("mail"), server=SERVER, now=NOW)
     received = as_received(message)
     assert set(received.keys()) == set(message.keys())

@@ -1,14 +1,19 @@
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct, structs
 
 from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.payload import LARGEST
+from services.nurture.domain.followup import LARGEST, Person, instead, read_followup
+from services.nurture.domain.trimming import written
+from services.nurture.domain.workflow import Target
+from shared.events.updates import ContactView
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update, begun, minutes
 
+S = TypeVar("S", bound=Struct)
 WORKFLOW = a_workflow(
     {"send": {"webhook": "marketing-automation", "deadline": "5m", "fallback": {"webhook": "on-call"}}}
 )
@@ -117,3 +122,33 @@ def test_the_last_cut_alone_fits_whatever_the_texts() -> None:
     data = msgspec.json.decode(delivery.payload)["data"]
     assert data["contact"]["phone"] is None, "a cut address is somebody else's"
     assert "all but names and addresses" in data["trimmed"]
+
+
+def test_a_template_sees_what_a_receiver_gets() -> None:
+    [delivery] = begun(WORKFLOW, an_update(message="Hello", nested={"list": [1, None, 2.5]})).deliveries
+    assert read_followup(delivery.payload).data.context == json.loads(delivery.payload)["data"]
+
+
+def test_a_receiver_sees_of_a_contact_what_an_update_says_of_it() -> None:
+    assert {*Person.__struct_fields__, "version", "created"} == {*ContactView.__struct_fields__, "company"}
+
+
+@given(st.text("\x01😀a", max_size=2000))
+def test_the_last_cut_fits_whatever_every_text_is(nasty: str) -> None:
+    [delivery] = begun(WORKFLOW, an_update()).deliveries
+    followup = _all_texts(read_followup(delivery.payload), nasty)
+    missed = instead(followup, delivery.id, nasty, Target(nasty, nasty), reason=nasty, now=NOW)
+    assert len(written(missed)) < LARGEST
+    assert read_followup(written(missed)).data.contact.id == followup.data.contact.id
+
+
+def _all_texts(part: S, text: str) -> S:
+    """Every text in it, and in what it holds, is this one."""
+    changed: dict[str, Any] = {}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Struct):
+            changed[name] = _all_texts(value, text)
+        elif isinstance(value, str) or (value is None and name not in ("deadline", "stopped_at")):
+            changed[name] = text
+    return structs.replace(part, **changed)

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from services.nurture.channels.email.content import Template, load_templates, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.fallback import fallback_of
+from services.nurture.domain.followup import Addressee, read_followup
 from services.nurture.domain.mail.recipient import Recipient, recipient_of
 from services.nurture.domain.mail.stranger import as_said, may_be_told, name_like
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_event, an_id, an_update, begun
@@ -120,15 +122,18 @@ def test_whose_address_it_is(event: str | None, trust: Any, contact: dict[str, A
     ],
 )
 def test_who_may_be_told_what_is_stored(recipient: dict[str, bool], trust: str, told: bool) -> None:
-    assert may_be_told({"recipient": recipient, "event": {"trust": trust}}) is told
+    content = read_followup(a_mail(trust=trust).payload).data
+    addressee = Addressee("ada@example.com", named=True, **recipient) if recipient else None
+    assert may_be_told(structs.replace(content, recipient=addressee)) is told
 
 
 def test_an_event_that_names_another_says_nothing_to_this_address() -> None:
-    data = msgspec.json.decode(a_mail(name="Mallory").payload)["data"]
-    assert as_said(data)["contact"]["name"] == "Mallory"
-    data["recipient"]["named"] = False
-    assert as_said(data)["contact"]["name"] is None
-    assert as_said(data)["event"]["data"] == {}
+    content = read_followup(a_mail(name="Mallory").payload).data
+    assert as_said(content)["contact"]["name"] == "Mallory"
+    assert content.recipient is not None
+    content = structs.replace(content, recipient=structs.replace(content.recipient, named=False))
+    assert as_said(content)["contact"]["name"] is None
+    assert as_said(content)["event"]["data"] == {}
 
 
 def test_webhooks_say_whether_the_address_is_proven() -> None:

@@ -17,11 +17,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import jinja2
-import msgspec
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.channels.email.settings import MailServer
+from services.nurture.domain.followup import read_followup
 from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 
@@ -86,11 +86,10 @@ def render(
     Every attempt of a delivery has the same Message-ID. Raises Permanent when the contact has no address, or the
     template fails on this contact or writes too much.
     """
-    data: dict[str, Any] = msgspec.json.decode(payload)["data"]
+    content = read_followup(payload).data
     if not address:
         raise Permanent("the contact has no e-mail address")
-    if not may_be_told(data):
-        data = as_said(data)
+    data = content.context if may_be_told(content) else as_said(content)
     subject = _one_line(_filled(template, template.subject, data))[:_LONGEST_SUBJECT]
     text = _filled(template, template.text, data)
     message = EmailMessage(SMTP.clone(utf8=not (address + server.sender).isascii()))

@@ -5,16 +5,16 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from services.nurture.channels.channel import Rep
 from services.nurture.channels.email.content import Template, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
 from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.followup import read_followup
 from shared.errors import Permanent
+from shared.money import Money
 
 _SUBJECT: Final = 120  # characters
 
@@ -40,21 +40,21 @@ def composer(
 
 def task_message(given: StoredDelivery, address: str, server: MailServer, now: datetime) -> EmailMessage:
     """What tells a rep of a task: who, why, how to reach them, until when."""
-    data: dict[str, Any] = msgspec.json.decode(given.payload)["data"]
-    contact = data["contact"]
+    content = read_followup(given.payload).data
+    contact = content.contact
     known = [
-        ("Name", contact.get("name")),
-        ("Company", contact.get("company")),
-        ("Phone", contact.get("phone")),
-        ("E-mail", contact.get("email")),
-        ("Country", contact.get("country")),
-        ("Interest", contact.get("interest")),
-        ("Value as a lead", _money(data.get("lead_value"))),
-        ("Value as a customer", _money(data.get("customer_value"))),
-        ("Until", data.get("deadline")),
-        ("Message", (data.get("event") or {}).get("data", {}).get("message")),
+        ("Name", contact.name),
+        ("Company", contact.company),
+        ("Phone", contact.phone),
+        ("E-mail", contact.email),
+        ("Country", contact.country),
+        ("Interest", contact.interest),
+        ("Value as a lead", _money(content.lead_value)),
+        ("Value as a customer", _money(content.customer_value)),
+        ("Until", content.context["deadline"]),
+        ("Message", content.event.data.get("message")),
     ]
-    who = contact.get("name") or contact.get("company") or "a contact"
+    who = contact.name or contact.company or "a contact"
     lines = [f"{name}: {value}" for name, value in known if value]
     message = EmailMessage(SMTP.clone(utf8=not (address + server.sender).isascii()))
     message["From"] = formataddr((" ".join(server.sender_name.split()), server.sender))
@@ -63,10 +63,10 @@ def task_message(given: StoredDelivery, address: str, server: MailServer, now: d
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{given.id}@{server.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    done = f"When it is done: POST /v1/tasks/{data['delivery']}/done"
+    done = f"When it is done: POST /v1/tasks/{content.delivery}/done"
     message.set_content("\n".join([*lines, "", done, ""]), cte="quoted-printable")
     return message
 
 
-def _money(value: Any) -> str | None:
-    return f"{value['amount']} {value['currency']}" if isinstance(value, dict) else None
+def _money(value: Money) -> str:
+    return f"{value.amount} {value.currency}"

@@ -7,39 +7,39 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
+from services.nurture.domain.followup import Content
+
 _LONGEST_NAME: Final = 60  # characters
 _MOST_TEXTS: Final = 50
 _BESIDE_LETTERS: Final = frozenset(" '\u2019.-")
 _OURS: Final = ("delivery", "enrolment", "workflow", "version", "step", "channel", "target", "deadline", "purpose")
 
 
-def may_be_told(data: Mapping[str, Any]) -> bool:
-    """Whether what is stored may stand in a mail with this context: a proven address, and no public event."""
-    recipient = data.get("recipient") or {}
-    return recipient.get("proven") is True and (data.get("event") or {}).get("trust") != "public"
+def may_be_told(content: Content) -> bool:
+    """Whether what is stored may stand in a mail about it: a proven address, and no public event."""
+    return content.recipient is not None and content.recipient.proven and content.event.trust != "public"
 
 
-def as_said(data: Mapping[str, Any]) -> dict[str, Any]:
+def as_said(content: Content) -> dict[str, Any]:
     """The context of a mail, made of the event alone; all of it that is no name is left out.
 
     An event that does not name the mail's address says nothing that its reader may know.
     """
-    recipient, event = data.get("recipient") or {}, data.get("event") or {}
-    said = event.get("data") if recipient.get("named") is True else None
-    texts = _names(said if isinstance(said, Mapping) else {})
+    recipient, context = content.recipient, content.context
+    texts = _names(content.event.data if recipient is not None and recipient.named else {})
     traits = texts.pop("traits", {})
     contact = {name: texts.get(name) for name in ("name", "interest")} | {
         name: traits.get(name) for name in ("company", "country", "locale")
     }
     return {
-        **{name: data.get(name) for name in _OURS},
+        **{name: context[name] for name in _OURS},
         "contact": {
-            "email": recipient.get("email"),
-            "proven": recipient.get("proven") is True,
+            "email": recipient and recipient.email,
+            "proven": recipient is not None and recipient.proven,
             **contact,
             "traits": traits,
         },
-        "event": {"type": event.get("type"), "time": event.get("time"), "data": texts},
+        "event": {"type": context["event"]["type"], "time": context["event"]["time"], "data": texts},
     }
 
 

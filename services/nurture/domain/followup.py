@@ -1,0 +1,223 @@
+"""What a follow-up says: all that a receiver, a template or a rep needs to know. It stays typed until it is written.
+
+Written, it is one JSON document: the body of a webhook, a template's context and a task's details.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from services.nurture.domain.enrolment import Enrolment
+from services.nurture.domain.mail.recipient import Recipient
+from services.nurture.domain.workflow import FOLLOW_UP, Target
+from shared.events.updates import ContactView
+from shared.money import Money, from_minor
+
+REQUESTED: Final = "followup.requested"
+FALLBACK: Final = "followup.fallback"
+REPEATED: Final = "followup.repeated"
+LARGEST: Final = 20_000  # bytes; Standard Webhooks asks for less than 20 KB
+
+_LONGEST_REASON: Final = 100
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """The contact as a receiver sees it: a ContactView with its company at hand."""
+
+    id: UUID
+    currency: str
+    stage: str
+    email: str | None
+    phone: str | None
+    name: str | None
+    source: str | None
+    country: str | None
+    time_zone: str | None
+    locale: str | None
+    traits: dict[str, Any]
+    interest: str | None
+    consent: dict[str, bool]
+    conversion: float
+    purchases: int
+    proven: bool = False
+    tier: str | None = None
+    company: Any = None  # a trait: whatever somebody put there
+
+
+class Addressee(Struct, frozen=True):
+    """Where an e-mail about it goes; see Recipient."""
+
+    email: str | None
+    named: bool
+    proven: bool
+
+
+class Reason(Struct, frozen=True):
+    """A booking that explains a value."""
+
+    value: str
+    factor: str
+    amount: Money
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """The event that started the run."""
+
+    id: UUID
+    type: str
+    time: datetime
+    source: str
+    trust: str | None = None
+    data: dict[str, Any]
+
+
+class Window(Struct, frozen=True):
+    """The first-hour clock of the run."""
+
+    opened_at: datetime
+    closes_at: datetime
+    stopped_at: datetime | None
+
+
+class InsteadOf(Struct, frozen=True):
+    """What was not delivered, and why."""
+
+    delivery: UUID
+    step: str
+    channel: str
+    target: str
+    deadline: datetime | None
+    reason: str
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """Contact, values, reasons and cause, and which step sends this to whom. `trimmed` names what was cut to fit."""
+
+    delivery: UUID
+    enrolment: UUID
+    workflow: str
+    version: str
+    step: str
+    channel: str
+    target: str
+    deadline: datetime | None
+    purpose: str | None = FOLLOW_UP
+    recipient: Addressee | None = None  # absent from what was stored before it was named
+    contact: Person
+    lead_value: Money
+    customer_value: Money
+    reasons: list[Reason]
+    event: Cause
+    window: Window | None
+    instead_of: InsteadOf | UnsetType = UNSET
+    trimmed: list[str] | UnsetType = UNSET
+
+    @property
+    def address(self) -> str | None:
+        """Where an e-mail goes."""
+        return self.contact.email if self.recipient is None else self.recipient.email
+
+    @property
+    def public_source(self) -> str | None:
+        """The source of the public event that caused it, if it was one."""
+        return self.event.source if self.event.trust == "public" else None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """As plain values, for templates."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+class Followup(Struct, frozen=True):
+    """The whole document."""
+
+    type: str
+    timestamp: datetime
+    data: Content
+
+
+_PERSON: Final = tuple(name for name in ContactView.__struct_fields__ if name in Person.__struct_fields__)
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Followup)
+
+
+def requested(
+    delivery_id: UUID,
+    enrolment: Enrolment,
+    step: str,
+    target: Target,
+    recipient: Recipient,
+    *,
+    purpose: str,
+    now: datetime,
+    deadline: datetime | None,
+    kind: str = REQUESTED,
+) -> Followup:
+    """The follow-up that a step of a run asks for."""
+    contact, window, trigger = enrolment.contact, enrolment.window, enrolment.trigger
+    return Followup(
+        kind,
+        now.astimezone(UTC),
+        Content(
+            delivery=delivery_id,
+            enrolment=enrolment.id,
+            workflow=enrolment.workflow,
+            version=enrolment.version,
+            step=step,
+            channel=target.channel,
+            target=target.name,
+            deadline=deadline,
+            purpose=purpose,
+            recipient=Addressee(recipient.address, recipient.named, recipient.proven),
+            contact=Person(**{name: getattr(contact, name) for name in _PERSON}, company=contact.traits.get("company")),
+            lead_value=from_minor(enrolment.values.lead, contact.currency),
+            customer_value=from_minor(enrolment.values.customer, contact.currency),
+            reasons=[
+                Reason(booking.account, booking.factor, from_minor(booking.amount, contact.currency))
+                for booking in enrolment.reasons
+            ],
+            event=Cause(
+                id=trigger.id,
+                type=trigger.type,
+                time=trigger.time,
+                source=trigger.source,
+                trust=trigger.trust,
+                data={key: value for key, value in trigger.data.items() if key != "identity"},
+            ),
+            window=Window(window.opened_at, window.closes_at, window.stopped_at) if window is not None else None,
+        ),
+    )
+
+
+def instead(
+    followup: Followup, delivery_id: UUID, step: str, target: Target, *, reason: str, now: datetime
+) -> Followup:
+    """The same for the fallback's receiver: `instead_of` says what was not delivered, and why."""
+    given = followup.data
+    missed = InsteadOf(
+        given.delivery, given.step, given.channel, given.target, given.deadline, reason[:_LONGEST_REASON]
+    )
+    content = structs.replace(
+        given,
+        delivery=delivery_id,
+        step=step,
+        channel=target.channel,
+        target=target.name,
+        deadline=None,
+        instead_of=missed,
+    )
+    return Followup(FALLBACK, now.astimezone(UTC), content)
+
+
+def encode(followup: Followup) -> bytes:
+    """Its JSON, however large."""
+    return _ENCODER.encode(followup)
+
+
+def read_followup(payload: bytes) -> Followup:
+    """What was stored. Raises msgspec.DecodeError when it is none."""
+    return _DECODER.decode(payload)

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import (
     STANDARD_PLAN,
     AfterAttempt,
@@ -74,20 +73,21 @@ async def record(
         if identifier in states
     ]
     changes = Changes()
-    told = []
     for one, verdict in settled:
-        ended = _ended(verdict)
-        given = one.given
-        kind = _KINDS.get(one.state)
-        if kind is not None and given.rep is None:
-            told.append(facts.followup(kind, given, one.finished_at, attempt=given.attempts + 1, reason=one.reason))
-        if ended is not None and ended.fall_back and one.state != "cancelled":
-            fallback = fallback_of(given.as_new(), ended.reason, one.finished_at)
-            if fallback is not None:
-                changes.add(fallback, is_first=given.is_first)
+        kind, ended = _KINDS.get(one.state), _ended(verdict)
+        if kind is not None:  # else it is tried again, or was cancelled
+            changes.end(
+                one.given,
+                kind,
+                one.finished_at,
+                facts=facts,
+                reason=one.reason,
+                attempt=one.given.attempts + 1,
+                fall_back=ended is not None and ended.fall_back,
+            )
     await _heed(conn, settled, {each.given.id: each.outcome for each in attempted})
     now = max(one.finished_at for one, _ in records.values())
-    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now, more=told)
+    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now)
     return Recorded(settled, written)
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.nurture.channels.channel import Registry, queue_of
-from services.nurture.domain.delivery import NewDelivery, NewRow, delivery_id
+from services.nurture.domain.delivery import NewDelivery, NewRow, StoredDelivery, delivery_id
 from services.nurture.domain.enrolment import Decision, Enrolment
+from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.workflow import EMAIL, FOLLOW_UP, TASK
+from services.nurture.facts import FactMaker, Kind
+from shared.db.facts import Fact
 
 _NOTICE_SUFFIX: Final = "/notice"
 
@@ -22,6 +26,7 @@ class Changes:
     cancelled: set[UUID] = field(default_factory=set)
     touched: dict[UUID, str] = field(default_factory=dict)  # by whom; that enrolment's open tasks are done
     rows: list[NewRow] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     _by_enrolment: dict[UUID, list[NewRow]] = field(default_factory=dict)
 
     def begin(self, decision: Decision) -> None:
@@ -51,6 +56,24 @@ class Changes:
         """One more thing to send or do, such as a fallback."""
         self._keep(NewRow(new, is_first))
 
+    def end(
+        self,
+        given: StoredDelivery,
+        kind: Kind,
+        now: datetime,
+        *,
+        facts: FactMaker,
+        reason: str | None,
+        attempt: int = 0,
+        fall_back: bool,
+    ) -> None:
+        """A delivery or task has ended: the fact of it, unless it only told a rep of a task, and its fallback."""
+        if given.rep is None or given.channel == TASK:
+            self.facts.append(facts.followup(kind, given, now, attempt=attempt, reason=reason))
+        fallback = fallback_of(given.as_new(), reason or "", now) if fall_back else None
+        if fallback is not None:
+            self.add(fallback, is_first=given.is_first)
+
     def _append(self, decision: Decision, *, is_first: bool) -> None:
         for new in decision.deliveries:
             self._keep(NewRow(new, is_first and new.channel != TASK))
@@ -61,7 +84,7 @@ class Changes:
         self._by_enrolment.setdefault(row.new.enrolment_id, []).append(row)
 
     def __bool__(self) -> bool:
-        return bool(self.enrolled or self.changed or self.cancelled or self.touched or self.rows)
+        return bool(self.enrolled or self.changed or self.cancelled or self.touched or self.rows or self.facts)
 
 
 def notice(task: NewRow) -> NewRow:

@@ -19,9 +19,7 @@ from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.enrolment import Due, decode_enrolment
-from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.retry import at_expiry
-from services.nurture.domain.workflow import TASK
 from services.nurture.facts import FactMaker
 from services.nurture.language.versions import UNUSABLE, Versions
 from services.nurture.metrics import Metrics
@@ -179,17 +177,12 @@ class Timers:
         return Done(await self._fall_back(conn, overdue))
 
     async def _fall_back(self, conn: AsyncConnection, overdue: Sequence[Late]) -> set[str]:
-        changes, told = Changes(), []
-        ended = _ended(overdue)
+        changes, ended = Changes(), _ended(overdue)
         for given, now, reason in ended:
-            if given.rep is None or given.channel == TASK:
-                told.append(self._facts.followup("followup.expired", given, now, reason=reason))
-            fallback = fallback_of(given.as_new(), reason, now)
-            if fallback is not None:
-                changes.add(fallback, is_first=given.is_first)
+            changes.end(given, "followup.expired", now, facts=self._facts, reason=reason, fall_back=True)
         if not ended:
             return set()
-        written = await write(conn, changes, endpoints=self._endpoints, facts=self._facts, now=ended[0][1], more=told)
+        written = await write(conn, changes, endpoints=self._endpoints, facts=self._facts, now=ended[0][1])
         return written.endpoints
 
     async def _close_windows(self, until: datetime, conn: AsyncConnection) -> tuple[int, Done]:

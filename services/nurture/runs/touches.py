@@ -47,12 +47,12 @@ async def finish_task(
         return set()
     contact_id, now = finished
     fact = facts.touched(contact_id, enrolment_id, now, who=who, channel=channel, outcome=outcome, note=note)
-    changes = Changes()
+    changes = Changes(facts=[fact])
     if run is not None:
         await versions.learn(conn, [run])
         workflow = versions.of(run)
         update = ContactUpdate(read_event(fact.value), run.contact, run.values)
         decision = hear(run, update) if workflow is None else advance(workflow, run, Arrived(update), now)
         changes.take(decision, touched_by=who)
-    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now, more=[fact])
+    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now)
     return written.endpoints

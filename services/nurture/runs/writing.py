@@ -16,7 +16,6 @@ from services.nurture.runs.changes import Changes, endpoints_of, notice
 from services.nurture.store import deliveries as store_deliveries
 from services.nurture.store import enrolments as store
 from shared.db import facts as store_facts
-from shared.db.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,8 @@ async def write(
     endpoints: Endpoints,
     facts: FactMaker,
     now: datetime,
-    more: Sequence[Fact] = (),
 ) -> Written:
-    """Write all changes, and the facts that follow from them with `more` of the caller's."""
+    """Write all changes, with the facts that follow from them."""
     await store_deliveries.cancel(conn, changes.cancelled - changes.enrolled.keys())
     await store_deliveries.close_tasks(conn, {k: v for k, v in changes.touched.items() if k not in changes.enrolled})
     await store.update_enrolments(conn, changes.changed.values())
@@ -59,7 +57,7 @@ async def write(
         for row in (*deliveries, *tasks)
         if row.state == "waiting" and (row.rep is None or row.new.channel == TASK)
     ]
-    await store_facts.insert(conn, [*scheduled, *more])
+    await store_facts.insert(conn, [*scheduled, *changes.facts])
     return Written(begun, endpoints_of(deliveries, endpoints.channels))
 
 

@@ -2,36 +2,54 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
 
 import msgspec
+from fastapi import Query
 
 from shared.http.problems import FieldError, Problem
 
+Part: TypeAlias = str | int
+Cursor: TypeAlias = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
 
-def encode_cursor(values: Sequence[str | int]) -> str:
+
+def encode_cursor(*values: datetime | UUID | Part) -> str:
     """The sort values of the last row shown, as one opaque word."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(list(values))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
-def decode_cursor(text: str) -> list[str | int]:
-    """The sort values behind a cursor. Raises Problem 400 when the word is not one of ours."""
+def read_cursor(text: str, *kinds: Callable[[Part], Any]) -> tuple[Any, ...]:
+    """The sort values behind a cursor, each of its kind: `moment`, `row_id`, `number`.
+
+    Raises Problem 400 when the word is none that a list of these kinds gave out.
+    """
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[str | int])
-    except (binascii.Error, msgspec.MsgspecError, ValueError):
-        raise wrong_cursor() from None
+        parts = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[Part])
+        return tuple(read(part) for read, part in zip(kinds, parts, strict=True))
+    except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError):
+        wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
+        raise Problem(400, "The cursor cannot be read", errors=[wrong]) from None
 
 
-def cursor_time(part: str | int) -> datetime:
-    """A moment in a cursor, in UTC. Raises Problem 400 when it is none, or lies beyond the years 1 to 9999 there."""
-    try:
-        return datetime.fromisoformat(str(part)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise wrong_cursor() from None
+def moment(part: Part) -> datetime:
+    """A moment in UTC. Raises ValueError or OverflowError when it is none, or lies beyond the years 1 to 9999 there."""
+    return datetime.fromisoformat(str(part)).astimezone(UTC)
 
 
-def wrong_cursor() -> Problem:
-    """The answer to a cursor that is not one of ours."""
-    wrong = FieldError("/query/cursor", "not a cursor that this list gave out")
-    return Problem(400, "The cursor cannot be read", errors=[wrong])
+def row_id(part: Part) -> UUID:
+    """An id. Raises ValueError when it is none."""
+    return UUID(str(part))
+
+
+def number(largest: int) -> Callable[[Part], int]:
+    """A whole number from 0 to `largest`; else it raises ValueError."""
+
+    def read(part: Part) -> int:
+        if not isinstance(part, int) or not 0 <= part <= largest:
+            raise ValueError
+        return part
+
+    return read

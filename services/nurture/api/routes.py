@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -36,12 +36,11 @@ from services.nurture.store import lists as store_lists
 from services.nurture.store.lists import Page, Row
 from shared import clock
 from shared.http.auth import Tokens
-from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
+from shared.http.cursor import Cursor, encode_cursor, moment, read_cursor, row_id
 from shared.http.problems import Problem
 from shared.http.queries import without_nul
 
 _Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
-_Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=500)]
 _Contact = Annotated[UUID | None, Query(description="Only of this contact.")]
 _Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -79,7 +78,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
         status: Status | None = None,
         parked: Annotated[bool | None, Query(description="Only those that are parked, or only the others.")] = None,
         limit: _Limit = 50,
-        cursor: _Cursor = None,
+        cursor: Cursor = None,
     ) -> Listed[EnrolmentOut]:
         """Runs of workflows, newest first."""
         async with engine.connect() as conn:
@@ -95,7 +94,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
         workflow: _Name = None,
         reason: Reason | None = None,
         limit: _Limit = 50,
-        cursor: _Cursor = None,
+        cursor: Cursor = None,
     ) -> Listed[RefusalOut]:
         """Leads of the last 30 days that were not followed up by any workflow, and why; newest first."""
         async with engine.connect() as conn:
@@ -113,7 +112,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
         workflow: _Name = None,
         state: Literal["open", "missed", "stopped"] = "open",
         limit: _Limit = 50,
-        cursor: _Cursor = None,
+        cursor: Cursor = None,
     ) -> Listed[Window]:
         """First-hour clocks: the open ones, the one that closes next first; or those missed or stopped."""
         async with engine.connect() as conn:
@@ -133,7 +132,7 @@ def _deliveries(router: APIRouter, parts: Parts) -> None:
         endpoint: _Name = None,
         state: State | None = None,
         limit: _Limit = 50,
-        cursor: _Cursor = None,
+        cursor: Cursor = None,
     ) -> Listed[DeliveryOut]:
         """What was sent or is to be sent, newest first."""
         async with engine.connect() as conn:
@@ -179,7 +178,7 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
         rep: _Name = None,
         state: TaskState | None = None,
         limit: _Limit = 50,
-        cursor: _Cursor = None,
+        cursor: Cursor = None,
     ) -> Listed[TaskOut]:
         """What there is to do for people, newest first."""
         async with engine.connect() as conn:
@@ -243,15 +242,11 @@ def _endpoint(row: Row, queues: Mapping[str, Channel]) -> EndpointOut:
 def _page(limit: int, cursor: str | None) -> Page:
     if cursor is None:
         return Page(limit, None)
-    try:
-        at, identifier = decode_cursor(cursor)
-        return Page(limit, (cursor_time(at), UUID(str(identifier))))
-    except ValueError:
-        raise wrong_cursor() from None
+    at, identifier = read_cursor(cursor, moment, row_id)
+    return Page(limit, (at, identifier))
 
 
 def _next(rows: Sequence[Row], limit: int, key: str = "created_at") -> str | None:
     if len(rows) < limit:
         return None
-    last: dict[str, Any] = dict(rows[-1])
-    return encode_cursor([last[key].isoformat(), str(last["id"])])
+    return encode_cursor(rows[-1][key], rows[-1]["id"])

@@ -13,20 +13,13 @@ from services.nurture.domain.enrolment import Status, decode_enrolment
 from services.nurture.domain.entry import Reason
 from services.nurture.domain.followup import read_followup
 from services.nurture.store.lists import Row
-from shared.money import from_minor
+from shared.http.amount import Amount, amount_of
 
 T = TypeVar("T")
 _NO_NUL = r"^[^\x00]*$"  # Postgres keeps no text with one
 
 _CHANNELS = sorted(each.name for each in CHANNELS.values() if not each.by_person)
 _Sent = Annotated[str, WithJsonSchema({"type": "string", "enum": _CHANNELS})]
-
-
-class Money(BaseModel):
-    """An amount as people write it."""
-
-    amount: str
-    currency: str
 
 
 class Listed(BaseModel, Generic[T]):
@@ -67,8 +60,8 @@ class EnrolmentOut(BaseModel):
     waits_for: str | None
     parked_reason: str | None
     window: Window | None
-    lead_value: Money | None
-    customer_value: Money | None
+    lead_value: Amount | None
+    customer_value: Amount | None
 
 
 class RefusalOut(BaseModel):
@@ -157,8 +150,8 @@ class TaskOut(BaseModel):
     note: str | None
     parked_reason: str | None
     contact: Person
-    lead_value: Money | None
-    customer_value: Money | None
+    lead_value: Amount | None
+    customer_value: Amount | None
 
 
 class TaskDone(BaseModel):
@@ -207,8 +200,8 @@ def enrolment_out(row: Row, now: datetime) -> EnrolmentOut:
         waits_until=waiting.until if waiting else None,
         waits_for=waiting.event if waiting else None,
         window=window_out(row, now) if row["window_opened_at"] is not None else None,
-        lead_value=_money(run.values.lead, run.contact.currency) if run else None,
-        customer_value=_money(run.values.customer, run.contact.currency) if run else None,
+        lead_value=amount_of(run.values.lead, run.contact.currency) if run else None,
+        customer_value=amount_of(run.values.customer, run.contact.currency) if run else None,
     )
 
 
@@ -243,8 +236,3 @@ def task_out(row: Row) -> TaskOut:
         lead_value=context["lead_value"],
         customer_value=context["customer_value"],
     )
-
-
-def _money(minor: int, currency: str) -> Money:
-    money = from_minor(minor, currency)
-    return Money(amount=money.amount, currency=money.currency)

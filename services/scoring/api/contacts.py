@@ -9,14 +9,15 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api.shapes import Amount, Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, shown
 from services.scoring.domain.identity import named
 from services.scoring.models import InForce
 from services.scoring.store import reads
 from services.scoring.store.reads import StoredContact
 from shared.events.identity import Identity, normalise_email, normalise_phone
+from shared.http.amount import Amount
 from shared.http.auth import Tokens
-from shared.http.cursor import cursor_time, decode_cursor, encode_cursor, wrong_cursor
+from shared.http.cursor import Cursor, encode_cursor, moment, number, read_cursor, row_id
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 
@@ -28,7 +29,6 @@ _LAST_LINE: Final = 32767  # a smallint
 Limit = Annotated[int, Query(ge=1, le=500)]
 Order = Annotated[Literal["asc", "desc"], Query(description="`desc`: the newest first")]
 Kind = Annotated[str | None, Query(max_length=100)]
-Cursor = Annotated[str | None, Query(max_length=500)]
 
 
 class Contacts(BaseModel):
@@ -95,9 +95,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             if keys:
                 found = await reads.by_keys(conn, keys)
                 return Contacts(items=[shown(found, models.model)] if found is not None else [])
-            after = _uuid(_parts(cursor, 1)[0]) if cursor else _FIRST
+            after = read_cursor(cursor, row_id)[0] if cursor else _FIRST
             page = await reads.page(conn, after, limit)
-        following = encode_cursor([str(page[-1].state.id)]) if len(page) == limit else None
+        following = encode_cursor(page[-1].state.id) if len(page) == limit else None
         return Contacts(items=[shown(each, models.model) for each in page], next=following)
 
     @router.get("/contacts/{contact_id}")
@@ -112,10 +112,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     ) -> Bookings:
         """Why it is worth what it is: every change of its values. `kind`: of one factor."""
         newest = order == "desc"
-        after = (_END, _LAST, _LAST_LINE) if newest else (_BEGINNING, _FIRST, -1)
+        after: Any = (_END, _LAST, _LAST_LINE) if newest else (_BEGINNING, _FIRST, -1)
         if cursor:
-            time, event, line = _parts(cursor, 3)
-            after = (cursor_time(time), _uuid(event), _line(line))
+            after = read_cursor(cursor, moment, row_id, number(_LAST_LINE))
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
             page = await reads.bookings(conn, found.state.id, after, limit, newest=newest, kind=kind)
@@ -133,7 +132,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 )
                 for each in page
             ],
-            next=encode_cursor([last.time.isoformat(), str(last.event_id), last.line]) if last else None,
+            next=encode_cursor(last.time, last.event_id, last.line) if last else None,
         )
 
     @router.get("/contacts/{contact_id}/events")
@@ -142,10 +141,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     ) -> Events:
         """What happened, in order. `kind`: of one type."""
         newest = order == "desc"
-        after = (_END, _LAST) if newest else (_BEGINNING, _FIRST)
+        after: Any = (_END, _LAST) if newest else (_BEGINNING, _FIRST)
         if cursor:
-            time, event = _parts(cursor, 2)
-            after = (cursor_time(time), _uuid(event))
+            after = read_cursor(cursor, moment, row_id)
         async with engine.connect() as conn:
             found = _there(await reads.by_id(conn, contact_id))
             page = await reads.events(conn, found.state.id, after, limit, newest=newest, kind=kind)
@@ -155,7 +153,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 EventItem(id=each.id, type=each.type, time=each.time, body=msgspec.json.decode(each.body))
                 for each in page
             ],
-            next=encode_cursor([last.time.isoformat(), str(last.id)]) if last else None,
+            next=encode_cursor(last.time, last.id) if last else None,
         )
 
     return router
@@ -180,23 +178,3 @@ def _keys(email: str | None, phone: str | None, user_id: str | None, source: str
         raise Problem(422, "The request has wrong fields", errors=[FieldError(field, str(error))]) from None
     of = f"/sources/{source.removeprefix('/sources/')}"
     return [*named(who, of, "trusted").keys, *named(who, of, "public").keys]
-
-
-def _parts(cursor: str, count: int) -> list[str | int]:
-    parts = decode_cursor(cursor)
-    if len(parts) != count:
-        raise wrong_cursor()
-    return parts
-
-
-def _uuid(part: str | int) -> UUID:
-    try:
-        return UUID(str(part))
-    except ValueError:
-        raise wrong_cursor() from None
-
-
-def _line(part: str | int) -> int:
-    if not isinstance(part, int) or not 0 <= part <= _LAST_LINE:
-        raise wrong_cursor()
-    return part

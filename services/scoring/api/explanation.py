@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api.shapes import Amount, Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, shown
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
 from services.scoring.domain.words import words
 from services.scoring.models import InForce
 from services.scoring.store import reads
+from shared.http.amount import Amount
 from shared.http.auth import Tokens
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul

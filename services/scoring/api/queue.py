@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.scoring.api.shapes import Amount, Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, shown
 from services.scoring.domain import queue
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model import Model
@@ -18,6 +18,7 @@ from services.scoring.models import InForce
 from services.scoring.store import claims, reads
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
+from shared.http.amount import Amount
 from shared.http.auth import Tokens
 from shared.http.queries import without_nul
 

@@ -13,16 +13,9 @@ from services.scoring.domain.values import unconverted
 from services.scoring.domain.view import view
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
-from shared.money import from_minor
+from shared.http.amount import Amount, amount_of
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-
-
-class Amount(BaseModel):
-    """Money as people write it."""
-
-    amount: str
-    currency: str
 
 
 class CustomerStanding(BaseModel):
@@ -126,5 +119,4 @@ def _rounded(number: float | None, digits: int) -> float | None:
 
 def amount(minor: int, model: Model) -> Amount:
     """Minor units of the base currency as people write them."""
-    money = from_minor(minor, model.currency)
-    return Amount(amount=money.amount, currency=money.currency)
+    return amount_of(minor, model.currency)

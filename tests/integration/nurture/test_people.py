@@ -219,7 +219,7 @@ async def test_what_cannot_be_done_says_so(nurture: Nurture) -> None:
         assert nul.status_code == 422
         assert (await nurture.request("GET", "/v1/deliveries", params={"cursor": "bm8"})).status_code == 400
         for moment in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"):  # beyond all years, in UTC
-            beyond = {"cursor": encode_cursor([moment, nobody])}
+            beyond = {"cursor": encode_cursor(moment, nobody)}
             assert (await nurture.request("GET", "/v1/deliveries", params=beyond)).status_code == 400
         for path in ("enrolments", "deliveries", "tasks", "endpoints", "windows"):
             assert (await nurture.request("GET", f"/v1/{path}", params={"any": "a\0b"})).status_code == 422

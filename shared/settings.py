@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared import secrets
+from shared import ports, secrets
 from shared.db.database_url import with_state_password
 from shared.errors import ConfigProblem, ConfigurationError
 from shared.kafka.access import Access, Mechanism, state_access
@@ -21,7 +21,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FIRSTHOUR_", extra="ignore", frozen=True)
 
-    kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = "127.0.0.1:19092"
+    kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = (
+        f"127.0.0.1:{ports.EMBEDDED_KAFKA}"
+    )
     kafka_user: Annotated[
         str, Field(description="Kafka's user (SASL); none: no authentication, or as the state's broker asks for it.")
     ] = ""
@@ -32,7 +34,7 @@ class Settings(BaseSettings):
     kafka_tls: Annotated[bool, Field(description="Whether to speak TLS with Kafka.")] = False
     database: Annotated[
         SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
-    ] = SecretStr("postgresql://127.0.0.1:15432/firsthour")
+    ] = SecretStr(f"postgresql://127.0.0.1:{ports.EMBEDDED_POSTGRES}/firsthour")
     config: Annotated[Path, Field(description="The folder of what a business edits.")] = Path("config")
     state: Annotated[Path, Field(description="The folder of tokens, spool and the embedded data.")] = Path(".firsthour")
     host: Annotated[str, Field(description="The address that services listen on.")] = "127.0.0.1"

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from embedded.brokers.ports import LOOPBACK, free_port
+from shared import ports
 from shared.settings import Settings
 
 _ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
@@ -19,14 +20,16 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class RunOptions(Settings):
     """The settings of `firsthour run` on top of those of every service. A port of 0 means any free one."""
 
-    ingest_port: Annotated[Port, Field(description="The port of ingest.")] = 8080
-    scoring_port: Annotated[Port, Field(description="The port of scoring.")] = 8081
-    nurture_port: Annotated[Port, Field(description="The port of nurture.")] = 8082
-    embedded_kafka_port: Annotated[Port, Field(description="The port of the embedded Kafka.")] = 19092
-    embedded_postgres_port: Annotated[Port, Field(description="The port of the embedded Postgres.")] = 15432
-    demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = 8090
-    run_port: Annotated[Port, Field(description="The port of its own `/metrics`: how each part is.")] = 8089
-    demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = 1025
+    ingest_port: Annotated[Port, Field(description="The port of ingest.")] = ports.INGEST
+    scoring_port: Annotated[Port, Field(description="The port of scoring.")] = ports.SCORING
+    nurture_port: Annotated[Port, Field(description="The port of nurture.")] = ports.NURTURE
+    embedded_kafka_port: Annotated[Port, Field(description="The port of the embedded Kafka.")] = ports.EMBEDDED_KAFKA
+    embedded_postgres_port: Annotated[Port, Field(description="The port of the embedded Postgres.")] = (
+        ports.EMBEDDED_POSTGRES
+    )
+    demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = ports.DEMO
+    run_port: Annotated[Port, Field(description="The port of its own `/metrics`: how each part is.")] = ports.RUN
+    demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = ports.DEMO_SMTP
 
     def wanted_ports(self) -> dict[str, int]:
         """Every port by the variable that sets it."""

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, IPvAnyNetwork
 
+from shared import ports
 from shared.settings import Settings
 
 
 class IngestSettings(Settings):
     """What ingest needs beyond what every service knows."""
 
-    ingest_port: Annotated[int, Field(ge=0, le=65535, description="Where ingest listens.")] = 8080
+    ingest_port: Annotated[int, Field(ge=0, le=65535, description="Where ingest listens.")] = ports.INGEST
     ingest_workers: Annotated[
         int, Field(ge=1, le=64, description="Processes that listen there together; more than one only pays with cores.")
     ] = 1

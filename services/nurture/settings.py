@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared import ports
 from shared.settings import Settings
 
 
 class NurtureSettings(Settings):
     """What nurture needs beyond what every service knows."""
 
-    nurture_port: Annotated[int, Field(ge=0, le=65535, description="Where nurture listens.")] = 8082
+    nurture_port: Annotated[int, Field(ge=0, le=65535, description="Where nurture listens.")] = ports.NURTURE
     nurture_batch: Annotated[
         int, Field(ge=1, le=5000, description="Updates worked off in one transaction, of the live lane.")
     ] = 1000

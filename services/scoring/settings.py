@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from shared import ports
 from shared.settings import Settings
 
 # An event is known by its id as long as it is stored: longer than any topic keeps a copy that may come again.
@@ -13,7 +14,7 @@ LEAST_DAYS: Final = 60
 class ScoringSettings(Settings):
     """What scoring needs beyond what every service knows."""
 
-    scoring_port: Annotated[int, Field(ge=0, le=65535, description="Where scoring listens.")] = 8081
+    scoring_port: Annotated[int, Field(ge=0, le=65535, description="Where scoring listens.")] = ports.SCORING
     scoring_batch: Annotated[int, Field(ge=1, description="Live events in one transaction, at most.")] = 1000
     scoring_bulk_batch: Annotated[
         int, Field(ge=1, description="Bulk events in one transaction: a live one waits for at most one such.")

@@ -17,9 +17,9 @@ Trust: TypeAlias = Literal["trusted", "public"]
 
 # What must never change: ids derived with this namespace make a resend the same event for ever.
 _EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
-_LONGEST_ID: Final = 256
+LONGEST_ID: Final = 256
 _LONGEST_PLAIN: Final = 64
-_LONGEST_ADDRESS: Final = 320  # RFC 3696: 64 before the @ and 255 after it
+LONGEST_ADDRESS: Final = 320  # RFC 3696: 64 before the @ and 255 after it
 _LONGEST_PHONE: Final = 64  # characters, with all that people put around the digits
 _LONGEST_PADDED: Final = 512
 # Nothing that the library would look at twice: no quotes, no other alphabets, no punycode.
@@ -148,9 +148,9 @@ def _is_no_number(phone: str) -> bool:
 
 def normalise_email(text: str) -> str:
     """The address in the one form we compare: NFC, lower case, IDNA domain. Raises ValueError with the reason."""
-    if len(text) > _LONGEST_ADDRESS:  # the time that it takes grows with it
+    if len(text) > LONGEST_ADDRESS:  # the time that it takes grows with it
         text = text.strip()
-        if len(text) > _LONGEST_ADDRESS:
+        if len(text) > LONGEST_ADDRESS:
             raise ValueError(_NO_ADDRESS_SO_LONG)
     return _normalised_email(text)
 
@@ -228,8 +228,8 @@ def _country(code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
 def normalise_opaque(text: str) -> str:
     """A sender's own id (user id, anonymous id), trimmed. Raises ValueError when empty or over 256 characters."""
     trimmed = text.strip()
-    if not trimmed or len(trimmed) > _LONGEST_ID:
-        raise ValueError(f"must have 1 to {_LONGEST_ID} characters")
+    if not trimmed or len(trimmed) > LONGEST_ID:
+        raise ValueError(f"must have 1 to {LONGEST_ID} characters")
     return trimmed
 
 

@@ -13,10 +13,13 @@ from shared.events.identity import normalise_email, normalise_opaque, normalise_
 from shared.money import Money, is_amount, is_currency
 
 LONG: Final = 10_000  # characters of a message
-SHORT: Final = 500
+SHORT: Final = 500  # of any other text
+LONGEST_URL: Final = 2000
+LONGEST_WORDING: Final = 5000  # of a consent
 LONGEST_NAME: Final = 100  # characters of a field's name
-_DEEPEST: Final = 6
+DEEPEST: Final = 6
 MOST_VALUES: Final = 200  # in free-form objects
+MOST_MESSAGES: Final = 2500  # in one batch, as Segment's own import took
 _QUOTES: Final = re.compile(r"[:(]|[.]$")
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 
@@ -218,7 +221,7 @@ def name_problem(name: str) -> str | None:
 def free_form_problem(value: Any) -> str | None:
     """What keeps a JSON value from being stored: too deep, too many, NUL, or an integer beyond 64 bits."""
     count, level = 0, [value]
-    for _depth in range(_DEEPEST + 1):
+    for _depth in range(DEEPEST + 1):
         below: list[Any] = []
         for each in level:
             problem = _plain_problem(each)
@@ -235,7 +238,7 @@ def free_form_problem(value: Any) -> str | None:
         if not below:
             return None
         level = below
-    return f"must not be nested deeper than {_DEEPEST} levels"
+    return f"must not be nested deeper than {DEEPEST} levels"
 
 
 def _plain_problem(value: Any) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from services.ingest.domain.checks import Fields, Wrong, name_problem
+from services.ingest.domain.checks import LONGEST_URL, LONGEST_WORDING, Fields, Wrong, name_problem
 from shared.events.identity import Identity, identify
 from shared.events.types import Campaign, Consent
 
@@ -60,7 +60,7 @@ def read_identity(fields: Fields) -> Identity:
 
 
 _NOBODY = Identity()
-_MOST_PURPOSES = 20
+MOST_PURPOSES = 20
 
 
 def read_campaign(fields: Fields | None) -> Campaign | None:
@@ -74,8 +74,8 @@ def read_campaign(fields: Fields | None) -> Campaign | None:
 def _purposes(fields: Fields | None) -> dict[str, bool]:
     if fields is None:
         return {}
-    if len(fields.data) > _MOST_PURPOSES:
-        fields.wrong.append(Wrong(fields.at, f"must not have more than {_MOST_PURPOSES} purposes"))
+    if len(fields.data) > MOST_PURPOSES:
+        fields.wrong.append(Wrong(fields.at, f"must not have more than {MOST_PURPOSES} purposes"))
         return {}
     said = {name: fields.flag(name) for name in fields.data if _named(fields, name)}
     return {name: given for name, given in said.items() if given is not None}
@@ -97,6 +97,6 @@ def read_consent(fields: Fields | None) -> Consent | None:
         phone=fields.flag("phone"),
         sms=fields.flag("sms"),
         purposes=_purposes(fields.inner("purposes")),
-        wording=fields.text("wording", 5000),
-        proof=fields.text("proof", 2000),
+        wording=fields.text("wording", LONGEST_WORDING),
+        proof=fields.text("proof", LONGEST_URL),
     )

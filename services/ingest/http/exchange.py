@@ -12,6 +12,7 @@ from services.ingest.domain.fact import Fact
 from services.ingest.domain.likelihood import Visitor
 from services.ingest.http.body import ClientGone, Receive, inflate, too_large
 from services.ingest.http.byte_budget import Place, Room, busy
+from shared.events.identity import LONGEST_ID
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")
-_LONGEST_SENDER_ID: Final = 256
 
 
 class Answer(msgspec.Struct):
@@ -129,8 +129,8 @@ class Request:
         if given is None:
             return fact
         text = given.decode("latin-1").strip()
-        if not 0 < len(text) <= _LONGEST_SENDER_ID:
-            raise Problem(400, f"The Idempotency-Key must have 1 to {_LONGEST_SENDER_ID} characters")
+        if not 0 < len(text) <= LONGEST_ID:
+            raise Problem(400, f"The Idempotency-Key must have 1 to {LONGEST_ID} characters")
         return fact.named(text)
 
 

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from services.ingest.http import openapi_schemas as schemas
 from services.ingest.http.openapi_schemas import Schema
+from shared.events.identity import LONGEST_ID
 from shared.http.problems import CONTENT_TYPE, PROBLEM_SCHEMA
 
 _PROBLEMS: Final = {
@@ -27,7 +28,7 @@ _PARAMETERS: Final[list[Schema]] = [
         "name": "Idempotency-Key",
         "in": "header",
         "description": "the same one again is the same event, whatever the message_id says",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
     },
     {
         "name": "traceparent",

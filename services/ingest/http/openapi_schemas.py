@@ -2,13 +2,18 @@
 
 from typing import Any, Final
 
+from services.ingest.domain.checks import DEEPEST, LONG, LONGEST_URL, LONGEST_WORDING, MOST_MESSAGES, MOST_VALUES, SHORT
+from services.ingest.domain.fact import MOST_PURPOSES
+from services.ingest.domain.plain.leads import MOST_ITEMS, MOST_PIECES, OWN_TRAITS
+from services.ingest.domain.segment.messages import LONGEST_ID as SEGMENT_ID
+from shared.events.identity import LONGEST_ID
 from shared.events.types import DATA_TYPES, OURS
 from shared.money import CURRENCIES
 
 Schema = dict[str, Any]
 
-_TEXT: Final[Schema] = {"type": "string", "maxLength": 500}
-_OPAQUE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 256}
+_TEXT: Final[Schema] = {"type": "string", "maxLength": SHORT}
+_OPAQUE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time", "example": "2026-01-01T10:00:00Z"}
 _AMOUNT: Final[Schema] = {
     "type": ["string", "number"],
@@ -38,11 +43,11 @@ _IDENTITY: Final[Schema] = {
 _ONE_IDENTITY: Final = [{"required": [name]} for name in _IDENTITY]
 _MESSAGE: Final[Schema] = {
     "occurred_at": _TIME,
-    "message_id": {"type": "string", "maxLength": 256, "description": "the same one again is the same event"},
+    "message_id": {"type": "string", "maxLength": LONGEST_ID, "description": "the same one again is the same event"},
 }
 _FREE: Final[Schema] = {
     "type": "object",
-    "description": "Any JSON: at most 200 values, 6 levels deep, integers of 64 bits, without the character NUL.",
+    "description": f"Any JSON: at most {MOST_VALUES} values, {DEEPEST} levels deep, integers of 64 bits, without NUL.",
     "additionalProperties": True,
 }
 LEAD: Final[Schema] = {
@@ -53,11 +58,12 @@ LEAD: Final[Schema] = {
         **_IDENTITY,
         **_MESSAGE,
         "name": _TEXT,
-        "company": _TEXT,
+        **dict.fromkeys(OWN_TRAITS, _TEXT),
+        "size": {"type": ["string", "number", "boolean"], "maxLength": SHORT},
         "interest": _TEXT,
-        "message": {"type": "string", "maxLength": 10_000},
+        "message": {"type": "string", "maxLength": LONG},
         "form": _TEXT,
-        "page": {"type": "string", "maxLength": 2000},
+        "page": {"type": "string", "maxLength": LONGEST_URL},
         "estimated_value": _MONEY,
         "campaign": {"type": "object", "additionalProperties": _TEXT, "example": {"source": "google", "medium": "cpc"}},
         "consent": {
@@ -66,7 +72,13 @@ LEAD: Final[Schema] = {
                 "email": {"type": "boolean"},
                 "phone": {"type": "boolean"},
                 "sms": {"type": "boolean"},
-                "wording": {"type": "string", "maxLength": 5000},
+                "purposes": {
+                    "type": "object",
+                    "maxProperties": MOST_PURPOSES,
+                    "additionalProperties": {"type": "boolean"},
+                },
+                "wording": {"type": "string", "maxLength": LONGEST_WORDING},
+                "proof": {"type": "string", "maxLength": LONGEST_URL},
             },
         },
         "traits": _FREE,
@@ -87,13 +99,13 @@ PURCHASE: Final[Schema] = {
         "coupon": _TEXT,
         "items": {
             "type": "array",
-            "maxItems": 500,
+            "maxItems": MOST_ITEMS,
             "items": {
                 "type": "object",
                 "properties": {
                     "sku": _TEXT,
                     "name": _TEXT,
-                    "quantity": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                    "quantity": {"type": "integer", "minimum": 1, "maximum": MOST_PIECES},
                     "price": _AMOUNT,
                 },
             },
@@ -103,7 +115,7 @@ PURCHASE: Final[Schema] = {
 _CALL: Final[Schema] = {
     "userId": _OPAQUE,
     "anonymousId": _OPAQUE,
-    "messageId": {"type": "string", "maxLength": 100, "description": "the same one again is the same event"},
+    "messageId": {"type": "string", "maxLength": SEGMENT_ID, "description": "the same one again is the same event"},
     "timestamp": _TIME,
     "sentAt": _TIME,
     "context": {"type": "object", "additionalProperties": True},
@@ -135,7 +147,7 @@ BATCH: Final[Schema] = {
     "properties": {
         "batch": {
             "type": "array",
-            "maxItems": 2500,
+            "maxItems": MOST_MESSAGES,
             "items": {
                 "type": "object",
                 "description": "The call's message, with its name as `type`.",
@@ -161,7 +173,7 @@ CLOUD_EVENT: Final[Schema] = {
         "data": {"type": "object", "additionalProperties": True},
     },
 }
-CLOUD_EVENTS: Final[Schema] = {"type": "array", "maxItems": 2500, "items": CLOUD_EVENT}
+CLOUD_EVENTS: Final[Schema] = {"type": "array", "maxItems": MOST_MESSAGES, "items": CLOUD_EVENT}
 FORM: Final[Schema] = {
     "type": "object",
     "description": "Whatever the form's fields are called; one of them is an e-mail address or a phone number.",

@@ -10,7 +10,7 @@ import msgspec
 
 from services.ingest.accept.intake import Intake
 from services.ingest.config.sources import Source
-from services.ingest.domain.checks import Wrong
+from services.ingest.domain.checks import MOST_MESSAGES, Wrong
 from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.http.access import Door
@@ -21,7 +21,6 @@ from shared.http.problems import Problem
 _ONE: Final = b"application/cloudevents+json"
 _MANY: Final = b"application/cloudevents-batch+json"
 _FORMATS: Final = b"application/cloudevents"
-_MOST_EVENTS: Final = 2500
 _AT_A_STRETCH: Final = 200  # of them, some milliseconds
 _MARK: Final = b"ce-specversion"
 
@@ -66,8 +65,8 @@ class CloudEvents:
         batch = decode_json(await request.body(self._largest_batch), most=MOST_VALUES_OF_BATCH)
         if not isinstance(batch, list):
             raise Problem(400, "The body is not a list of CloudEvents")
-        if len(batch) > _MOST_EVENTS:
-            raise Problem(413, "The batch has too many events", f"At most {_MOST_EVENTS} are taken at once.")
+        if len(batch) > MOST_MESSAGES:
+            raise Problem(413, "The batch has too many events", f"At most {MOST_MESSAGES} are taken at once.")
         facts: list[tuple[bytes | None, Fact]] = []
         wrong: list[Wrong] = []
         for index, event in enumerate(batch):

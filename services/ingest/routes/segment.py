@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from services.ingest.accept.intake import Intake
-from services.ingest.domain.checks import Fields, Wrong
+from services.ingest.domain.checks import MOST_MESSAGES, Fields, Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.plain.typed import may_hold_nul
 from services.ingest.domain.segment.messages import TYPES, read_segment
@@ -27,7 +27,6 @@ _BATCHES: Final = ("batch", "import")
 _ONE_LETTER: Final = {f"/v1/{name[0]}": name for name in (*TYPES, "batch") if name != "alias"} | {"/v1/a": "alias"}
 # Path → name of the call. The browser SDK uses the first letters.
 PATHS: Final = {f"/v1/{name}": name for name in (*TYPES, *_BATCHES)} | _ONE_LETTER
-_MOST_MESSAGES: Final = 2500  # as Segment's own import took
 
 
 class Segment:
@@ -66,8 +65,8 @@ class Segment:
         source = source or self._door.by_key(request, "segment", said.writeKey)
         if said.batch is None:
             raise Refused([Wrong("/batch", "must be a list of messages")])
-        if len(said.batch) > _MOST_MESSAGES:
-            raise Problem(413, "The batch has too many messages", f"At most {_MOST_MESSAGES} are taken at once.")
+        if len(said.batch) > MOST_MESSAGES:
+            raise Problem(413, "The batch has too many messages", f"At most {MOST_MESSAGES} are taken at once.")
         fields = Fields({"sentAt": said.sentAt})
         wrong, sent = fields.wrong, fields.time("sentAt")
         facts = self._facts(said.batch, sent=sent, public=source.public, nul=may_hold_nul(body), wrong=wrong)

@@ -6,11 +6,11 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct, structs
 
 from services.nurture.domain.followup import LARGEST, Content, Followup, encode
+from shared.events.identity import LONGEST_ADDRESS
 
 _LONG_TEXT: Final = 1000  # characters, as all below
 _SHORT_TEXT: Final = 100
 _TINY: Final = 48  # even if each takes six bytes, the last cut fits
-_LONGEST_ADDRESS: Final = 320
 _SOME: Final = 10
 _LARGEST_NUMBER: Final = 2**64
 
@@ -81,7 +81,7 @@ def _cut_to_the_bone(content: Content) -> Content:
 
 
 def _whole_or_none(address: str | None) -> str | None:
-    return address if address is not None and len(address) <= _LONGEST_ADDRESS else None
+    return address if address is not None and len(address) <= LONGEST_ADDRESS else None
 
 
 def _short_or_none(value: Any, longest: int) -> Any:

@@ -3,15 +3,25 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.ingest.domain.checks import LONG, MOST_VALUES, SHORT, Fields, Wrong, free_form_problem, name_problem
+from services.ingest.domain.checks import (
+    LONG,
+    LONGEST_URL,
+    MOST_VALUES,
+    SHORT,
+    Fields,
+    Wrong,
+    free_form_problem,
+    name_problem,
+)
 from services.ingest.domain.fact import Fact, Refused, read_campaign, read_consent, read_identity
+from shared.events.identity import LONGEST_ID
 from shared.events.types import Item, LeadCaptured, PurchaseCompleted
 
-_MOST_ITEMS: Final = 500
-_MOST_PIECES: Final = 1_000_000
+MOST_ITEMS: Final = 500
+MOST_PIECES: Final = 1_000_000
 # What a lead says beside its traits, and is kept among them.
 OWN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
-_LEAD_FIELDS: Final = frozenset(
+LEAD_FIELDS: Final = frozenset(
     {
         "email", "phone", "user_id", "anonymous_id", "name", "interest", "message", "estimated_value", "campaign",
         "consent", "traits", "occurred_at", "message_id", "form", "page", *OWN_TRAITS,
@@ -28,7 +38,7 @@ def read_lead(data: Mapping[str, Any], country: str | None = None) -> Fact:
     identity = read_identity(fields)
     traits = dict(fields.free("traits"))
     for name in data:
-        if name in OWN_TRAITS or name not in _LEAD_FIELDS:
+        if name in OWN_TRAITS or name not in LEAD_FIELDS:
             _keep_as_trait(fields, name, traits)
     if len(traits) > MOST_VALUES:
         fields.wrong.append(Wrong("/", f"must not have more than {MOST_VALUES} fields that are not ours"))
@@ -36,7 +46,7 @@ def read_lead(data: Mapping[str, Any], country: str | None = None) -> Fact:
         identity=identity,
         name=fields.text("name"),
         form=fields.text("form"),
-        page=fields.text("page", 2000),
+        page=fields.text("page", LONGEST_URL),
         campaign=read_campaign(fields.inner("campaign")),
         interest=fields.text("interest"),
         message=fields.text("message", LONG),
@@ -44,7 +54,7 @@ def read_lead(data: Mapping[str, Any], country: str | None = None) -> Fact:
         traits=traits,
         consent=read_consent(fields.inner("consent")),
     )
-    time, sender_id = fields.time("occurred_at"), fields.text("message_id", 256)
+    time, sender_id = fields.time("occurred_at"), fields.text("message_id", LONGEST_ID)
     if fields.wrong:
         raise Refused(fields.wrong)
     return Fact("lead.captured", identity, lead, time, sender_id)
@@ -77,7 +87,7 @@ def read_purchase(data: Mapping[str, Any]) -> Fact:
         fields.note("amount", "must not be negative; send a refund instead")
     items = read_items(fields, "items")
     margin, coupon = fields.amount("margin"), fields.text("coupon")
-    time, sender_id = fields.time("occurred_at"), fields.text("message_id", 256)
+    time, sender_id = fields.time("occurred_at"), fields.text("message_id", LONGEST_ID)
     if fields.wrong or order_id is None or amount is None or currency is None:
         raise Refused(fields.wrong)
     purchase = PurchaseCompleted(
@@ -98,8 +108,8 @@ def read_items(fields: Fields, name: str) -> list[Item]:
     lines = fields.data.get(name)
     if lines is None:
         return []
-    if not isinstance(lines, list) or len(lines) > _MOST_ITEMS:
-        fields.note(name, f"must be a list of at most {_MOST_ITEMS} items")
+    if not isinstance(lines, list) or len(lines) > MOST_ITEMS:
+        fields.note(name, f"must be a list of at most {MOST_ITEMS} items")
         return []
     items = []
     for index, line in enumerate(lines):
@@ -108,7 +118,7 @@ def read_items(fields: Fields, name: str) -> list[Item]:
             continue
         inner = Fields(line, f"{fields.at}/{name}/{index}", fields.wrong)
         quantity = line.get("quantity", 1)
-        if isinstance(quantity, bool) or not isinstance(quantity, int) or not 0 < quantity <= _MOST_PIECES:
+        if isinstance(quantity, bool) or not isinstance(quantity, int) or not 0 < quantity <= MOST_PIECES:
             inner.note("quantity", "must be a whole number above 0")
             quantity = 1
         sku = inner.text("sku") or inner.text("product_id")

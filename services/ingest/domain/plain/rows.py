@@ -15,7 +15,7 @@ from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
 from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts
-from shared.events.identity import Identity, identify, normalise_email, normalise_phone
+from shared.events.identity import LONGEST_ID, Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
@@ -30,7 +30,6 @@ _KNOWN: Final = {
     *_NOT_HERE,
     *(f"{_CAMPAIGN}{name}" for name in Campaign.__struct_fields__),
 }
-_LONGEST_ID: Final = 256
 _MOST_TRAITS: Final = 100
 _NOBODY: Final = Identity()
 # Numbers that can be read after all.
@@ -100,7 +99,7 @@ class PlainRows:
     def _identity(self, row: Sequence[str]) -> Identity | None:
         """A number without its country is no phone, but somebody with an address is not lost for that."""
         user_id = row[self._user_id].strip() if self._user_id is not None else ""
-        if len(user_id) > _LONGEST_ID:
+        if len(user_id) > LONGEST_ID:
             return None
         email = phone = None
         if self._email is not None and (written := row[self._email].strip()):

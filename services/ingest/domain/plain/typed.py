@@ -10,13 +10,15 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from services.ingest.domain.checks import LONG, SHORT
+from services.ingest.domain.checks import LONG, LONGEST_URL, LONGEST_WORDING, SHORT
+from shared.events.identity import LONGEST_ID
 from shared.events.types import Campaign
 
 Short: TypeAlias = Annotated[str, Meta(max_length=SHORT)]
 Long: TypeAlias = Annotated[str, Meta(max_length=LONG)]
-Url: TypeAlias = Annotated[str, Meta(max_length=2000)]
-Id: TypeAlias = Annotated[str, Meta(max_length=256)]
+Url: TypeAlias = Annotated[str, Meta(max_length=LONGEST_URL)]
+Wording: TypeAlias = Annotated[str, Meta(max_length=LONGEST_WORDING)]
+Id: TypeAlias = Annotated[str, Meta(max_length=LONGEST_ID)]
 Integer: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Value: TypeAlias = str | Integer | float | bool | None
 Values: TypeAlias = Annotated[dict[str, Value], Meta(max_length=100)]

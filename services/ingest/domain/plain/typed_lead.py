@@ -15,6 +15,7 @@ from services.ingest.domain.plain.typed import (
     Short,
     Url,
     Values,
+    Wording,
     Words,
     campaign_of,
     may_hold_nul,
@@ -36,7 +37,7 @@ class _Consent(Struct):
     email: bool | None = None
     phone: bool | None = None
     sms: bool | None = None
-    wording: Annotated[str, Meta(max_length=5000)] | None = None
+    wording: Wording | None = None
     proof: Url | None = None
     purposes: None = None
 

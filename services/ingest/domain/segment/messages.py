@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from services.ingest.domain.checks import LONG, SHORT, Fields, Wrong, amount_text, free_form_problem
+from services.ingest.domain.checks import LONG, LONGEST_URL, SHORT, Fields, Wrong, amount_text, free_form_problem
 from services.ingest.domain.fact import Fact, Refused, Told
 from services.ingest.domain.segment import names
 from services.ingest.domain.segment.orders import read_order_completed, read_order_refunded
@@ -24,7 +24,6 @@ from shared.events.types import (
 
 TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 LONGEST_ID: Final = 100
-LONGEST_URL: Final = 2000
 _NOBODY: Final = Identity()
 # Segment's names of traits that are ours under another name.
 _TRAITS_AS: Final = {"timezone": "time_zone", "title": "role", "employees": "size", "employee_count": "size"}

@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from services.ingest.domain.checks import SHORT
+from services.ingest.domain.checks import LONGEST_URL, SHORT
 from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.plain.typed import Id, Short, Values, Words, campaign_of, trimmed
 from services.ingest.domain.segment import names
-from services.ingest.domain.segment.messages import LONGEST_ID, LONGEST_URL, corrected, first, first_email
+from services.ingest.domain.segment.messages import LONGEST_ID, corrected, first, first_email
 from services.ingest.domain.segment.visit import completed
 from shared.events.identity import Identity, identify, normalise_phone
 from shared.events.types import EngagementRecorded

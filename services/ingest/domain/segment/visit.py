@@ -6,11 +6,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.ingest.domain.checks import SHORT, Fields
+from services.ingest.domain.checks import LONGEST_URL, SHORT, Fields
 from services.ingest.domain.fact import read_campaign
 from shared.events.types import Campaign
 
-_LONGEST_URL: Final = 2000
 _MOST_PARAMETERS: Final = 100
 _UTM: Final = {
     "utm_source": "source", "utm_medium": "medium", "utm_campaign": "name", "utm_term": "term",
@@ -25,7 +24,7 @@ def page_url(context: Fields) -> str | None:
     """The address of the page that a message was sent from, cut at 2,000 characters."""
     page = context.data.get("page")
     url = page.get("url") if isinstance(page, dict) else None
-    return url[:_LONGEST_URL] if isinstance(url, str) and url and "\0" not in url else None
+    return url[:LONGEST_URL] if isinstance(url, str) and url and "\0" not in url else None
 
 
 def visit_campaign(context: Fields, properties: dict[str, Any]) -> Campaign | None:

@@ -29,7 +29,7 @@ from benchmarks.stack import BenchStack, bench_stack
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
 from shared.db.offset_tables import offset_tables
-from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics, create_topics

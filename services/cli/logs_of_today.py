@@ -13,7 +13,7 @@ from services.cli.setup import Unreachable
 from shared.db import halts, offsets
 from shared.db.offsets import Progress
 from shared.errors import Transient
-from shared.kafka.position import Found, fingerprint, judge, taken_up
+from shared.kafka.loop.position import Found, fingerprint, judge, taken_up
 from shared.kafka.records import Record
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.settings import Settings

@@ -30,7 +30,7 @@ from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
-from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics

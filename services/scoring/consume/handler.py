@@ -86,7 +86,7 @@ class _Outcome:
 
 
 class Scoring:
-    """The Handler of scoring (see shared/kafka/consumer.py)."""
+    """The Handler of scoring (see shared/kafka/loop/consumer.py)."""
 
     def __init__(
         self,

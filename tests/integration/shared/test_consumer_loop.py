@@ -15,11 +15,11 @@ from shared.db.engine import make_engine
 from shared.db.halts import Lane, end
 from shared.db.offset_tables import offset_tables
 from shared.errors import Permanent, Transient
-from shared.kafka.consumer import ConsumerLoop
+from shared.kafka.loop.consumer import ConsumerLoop
+from shared.kafka.loop.watchdog import Stalled
 from shared.kafka.producer import Producer
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics, create_topics
-from shared.kafka.watchdog import Stalled
 from tests.support.waiting import until
 
 

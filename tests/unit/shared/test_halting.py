@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kafka.halting import MANY, STREAK, WINDOW, bad_deploy
+from shared.kafka.loop.halting import MANY, STREAK, WINDOW, bad_deploy
 from shared.kafka.records import Sender
 
 SHOP, CRM = Sender("shop", trusted=True), Sender("crm", trusted=True)

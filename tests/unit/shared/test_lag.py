@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kafka.lag import Waits
+from shared.kafka.loop.lag import Waits
 from shared.kafka.records import Record
 
 P = ("events", 0)

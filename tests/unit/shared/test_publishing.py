@@ -4,8 +4,8 @@ import pytest
 
 from shared.db.engine import make_engine
 from shared.errors import Transient
+from shared.kafka.loop.publishing import Publishing
 from shared.kafka.producer import Producer
-from shared.kafka.publishing import Publishing
 from shared.kafka.records import Outgoing
 
 PLACE = ("topic", 3)

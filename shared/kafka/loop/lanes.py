@@ -15,8 +15,8 @@ from shared import log
 from shared.db import halts
 from shared.db.halts import Cause, Halt, Lane
 from shared.db.transient import is_transient
-from shared.kafka.halting import WINDOW, bad_deploy
-from shared.kafka.loop_metrics import LoopMetrics
+from shared.kafka.loop.halting import WINDOW, bad_deploy
+from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.records import Sender
 
 _LOG = log.get(__name__)

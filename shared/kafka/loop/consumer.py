@@ -8,10 +8,10 @@ after the commit, and watchdog.py for a consumer that stopped without a word.
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,17 +21,18 @@ from shared.backoff import exponential
 from shared.db import dead_letters, offsets
 from shared.errors import Transient
 from shared.kafka.access import OPEN, Access
-from shared.kafka.batches import Batches, GiveUp, MustHalt
 from shared.kafka.dead_letters import as_message
-from shared.kafka.lanes import Lanes
-from shared.kafka.loop_metrics import LoopMetrics
-from shared.kafka.position import Found, fingerprint, judge
+from shared.kafka.loop.assignment import Assignment
+from shared.kafka.loop.batches import Batches, GiveUp, MustHalt
+from shared.kafka.loop.lanes import Lanes
+from shared.kafka.loop.metrics import LoopMetrics
+from shared.kafka.loop.position import Found, fingerprint, judge
+from shared.kafka.loop.publishing import Publishing
+from shared.kafka.loop.watchdog import watch
 from shared.kafka.producer import Producer
-from shared.kafka.publishing import Publishing
 from shared.kafka.records import Handler, Record
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
-from shared.kafka.watchdog import watch
 from shared.pause import pause
 
 _LOG = log.get(__name__)
@@ -40,32 +41,6 @@ _STOP_S: Final = 5.0
 _STALLED_S: Final = 60.0
 _SURE: Final = 3  # looks at a log that ends too early before it counts as another one
 _ANEW: Final = "{} is not the log that was read: the topic was made anew, or has lost its end"
-
-
-class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
-    """Only notes what changed: aiokafka swallows whatever is raised here, so the work is done in the loop."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-        self.to_adopt: set[TopicPartition] = set()
-        self.joined = False
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self.to_adopt.difference_update(revoked)
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        partitions = list(assigned)
-        for partition in partitions:
-            self._consumer.seek(partition, 0)  # any position: with none, aiokafka would ask Kafka for one
-        self.to_adopt.clear()
-        self.hold(partitions)
-        self.joined = True
-
-    def hold(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read nothing of these partitions until they have been adopted."""
-        held = set(partitions)
-        self._consumer.pause(*held)
-        self.to_adopt |= held
 
 
 class ConsumerLoop:
@@ -161,7 +136,7 @@ class ConsumerLoop:
             metadata_max_age_ms=60_000,
             **self._access.arguments(),
         )
-        assignment = _Assignment(consumer)
+        assignment = Assignment(consumer)
         consumer.subscribe(self._topics, listener=assignment)
         try:
             async with asyncio.timeout(30):
@@ -189,7 +164,7 @@ class ConsumerLoop:
     def _moving(self, partition: TopicPartition) -> bool:
         return self._trouble is None and not self._lanes.halted(self._lanes.of(partition.topic))
 
-    async def _consume(self, consumer: AIOKafkaConsumer, assignment: _Assignment, stopping: asyncio.Event) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, assignment: Assignment, stopping: asyncio.Event) -> None:
         self._give_ups = 0
         while not stopping.is_set():
             try:
@@ -224,12 +199,12 @@ class ConsumerLoop:
         with contextlib.suppress(Transient):
             await self._publishing.remember()
 
-    async def _start_over(self, consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:
+    async def _start_over(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
         """Take the database's word for every partition."""
         await self._publishing.drop()
         assignment.hold(consumer.assignment())
 
-    async def _adopt(self, consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:
+    async def _adopt(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
         """Take up partitions where the database says they are, after publishing what has not been published."""
         await self._publishing.drop()
         adopting = set(assignment.to_adopt)

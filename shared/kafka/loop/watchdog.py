@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import FirsthourError
-from shared.kafka.loop_metrics import LoopMetrics
+from shared.kafka.loop.metrics import LoopMetrics
 
 _LOOK_S: Final = 10.0
 

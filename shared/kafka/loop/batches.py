@@ -18,10 +18,10 @@ from shared.db.halts import Cause, Lane
 from shared.db.offsets import Advance
 from shared.errors import Permanent, Transient
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
-from shared.kafka.lanes import Lanes
-from shared.kafka.loop_metrics import LoopMetrics
-from shared.kafka.position import fingerprint
-from shared.kafka.publishing import Publishing
+from shared.kafka.loop.lanes import Lanes
+from shared.kafka.loop.metrics import LoopMetrics
+from shared.kafka.loop.position import fingerprint
+from shared.kafka.loop.publishing import Publishing
 from shared.kafka.records import DeadLetter, Handled, Handler, Record, Sender
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes

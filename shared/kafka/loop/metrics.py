@@ -11,7 +11,7 @@ from shared.clock import utc_now
 from shared.db.dead_letters import DeadLetterRow
 from shared.db.halts import Lane
 from shared.db.offsets import TopicPartition
-from shared.kafka.lag import Waits
+from shared.kafka.loop.lag import Waits
 from shared.kafka.records import Kind, Record
 
 _SOURCES: Final = 50  # a further one is counted as `other`

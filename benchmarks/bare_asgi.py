@@ -82,7 +82,12 @@ def main() -> int:
     if options.workers > 1:
         command = [sys.executable, "-m", "benchmarks.bare_asgi", "--port", str(options.port)]
         workers = [subprocess.Popen(command) for _ in range(options.workers)]
-        signal.signal(signal.SIGTERM, lambda *_: [worker.terminate() for worker in workers])
+
+        def stop(*_: object) -> None:
+            for worker in workers:
+                worker.terminate()
+
+        signal.signal(signal.SIGTERM, stop)
         return max(worker.wait() for worker in workers)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -19,6 +19,8 @@ from shared.stages import in_stages
 class OnGranian:
     """ASGI: builds ingest when the lifespan starts, closes it when it ends."""
 
+    app: Any
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
             await self.app(scope, receive, send)

@@ -20,7 +20,6 @@ from tests.e2e.docs_examples import (
     ALL,
     PREAMBLE,
     PREPARATIONS,
-    ROOT,
     Installed,
     arriving,
     environment,
@@ -28,6 +27,7 @@ from tests.e2e.docs_examples import (
     section,
 )
 from tests.sdk.conftest import node
+from tests.support.processes import ROOT
 from tests.support.waiting import until
 
 __all__ = ["node"]

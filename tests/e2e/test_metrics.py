@@ -18,7 +18,7 @@ HOPS = {
 
 def hops(http: httpx.Client, firsthour: Firsthour) -> dict[str, float]:
     """How many live leads have passed each."""
-    found = {}
+    found: dict[str, float] = {}
     for name in SERVICES:
         for family in text_string_to_metric_families(http.get(f"{firsthour.url(name)}/metrics").text):
             if family.name == "firsthour_lead_hop_seconds":

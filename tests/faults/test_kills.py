@@ -17,7 +17,7 @@ from tests.support.processes import Firsthour, free_ports, installed
 from tests.support.receiver import ids, receiving_apart
 from tests.support.stack import OwnStack, fresh_database
 from tests.support.waiting import until
-from tests.support.webhook_receiver import Receiver
+from tests.support.webhook_receiver import Received, Receiver
 
 FIRST = "/webhooks/marketing-automation"
 SECONDS_PER_LEAD = 0.02
@@ -107,7 +107,7 @@ async def test_whatever_is_killed_nothing_accepted_is_lost_and_nothing_sent_twic
     def followed_up() -> set[bytes]:
         return {address for address in expected if any(address in r.body for r in firsts())}
 
-    def firsts() -> list[object]:
+    def firsts() -> list[Received]:
         return [r for r in list(receiver.received) if r.path == FIRST]
 
     await until(lambda: len(ids(receiver, FIRST)) >= len(expected), 90)

@@ -78,7 +78,7 @@ def _cloud_event(target: Target, lead: Lead, key: str) -> int:
     identity = {name: lead[name] for name in ("email", "phone", "user_id") if name in lead}
     said = {name: lead[name] for name in ("name", "consent", "estimated_value") if name in lead}
     traits = {"traits": {"company": lead["company"]}} if "company" in lead else {}
-    event = {"specversion": "1.0", "id": f"{lead['email']} {sorted(lead)}", "source": "/erp", "type": "lead.captured",
+    event: dict[str, Any] = {"specversion": "1.0", "id": f"{lead['email']} {sorted(lead)}", "source": "/erp", "type": "lead.captured",
              "time": lead.get("occurred_at", "2026-01-01T00:00:00Z"), "data": {"identity": identity, **said, **traits}}  # fmt: skip
     return target.post("/v1/events", event, key).status
 

@@ -83,11 +83,11 @@ def _in(path: Path) -> Iterator[Figure]:
         if isinstance(called, str) and called.startswith("firsthour_"):
             rest = [_literal(argument, path) for argument in node.args[1:]]
             labels = next((each for each in rest if isinstance(each, list)), None)
-            labels = labels or next(
-                (_literal(k.value, path) for k in node.keywords if k.arg in ("labels", "labelnames")), []
-            )
+            for keyword in node.keywords:
+                if keyword.arg in ("labels", "labelnames") and isinstance(said := _literal(keyword.value, path), list):
+                    labels = labels or said
             suffix = "_total" if _KINDS[name] == "counter" else ""
-            yield Figure(f"{called}{suffix}", _KINDS[name], tuple(labels), str(rest[0]), _owner(path))
+            yield Figure(f"{called}{suffix}", _KINDS[name], tuple(labels or ()), str(rest[0]), _owner(path))
 
 
 def _literal(node: ast.expr, path: Path) -> object:

@@ -16,6 +16,7 @@ from shared.kafka.topics import Topics
 from tests.support.deliveries import FACTS, NOBODY, Rows, rows_of
 
 _SETTINGS = NurtureSettings()
+_PAGE = Page(100, None)
 _KEPT = drops(_SETTINGS)
 _TABLES = ("enrolments", "deliveries", "attempts", "tasks", "seen_updates", "mail_counts")
 
@@ -125,6 +126,3 @@ async def test_what_a_person_looks_for_is_found_by_its_own_index(rows: Rows, ind
             await statement(conn)
         used = await conn.exec_driver_sql(f"SELECT pg_stat_get_xact_numscans('{index}'::regclass)")
         assert used.scalar_one() >= 8
-
-
-_PAGE = Page(100, None)

@@ -56,7 +56,12 @@ async def test_after_a_failover_it_waits_and_looks_for_the_primary(database: str
 
 @pytest.fixture(params=["scoring", "nurture"])
 async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
-    places = {"config": CONFIG, "state": tmp_path, "database": SecretStr(NOBODY), "kafka": "127.0.0.1:1"}
+    places: dict[str, Any] = {
+        "config": CONFIG,
+        "state": tmp_path,
+        "database": SecretStr(NOBODY),
+        "kafka": "127.0.0.1:1",
+    }
     (tmp_path / "secrets.env").write_text(
         "".join(f"{name}=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n" for name in SECRETS)
     )

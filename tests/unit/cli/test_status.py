@@ -7,7 +7,7 @@ from services.cli.status.figures import Seen
 from services.cli.status.judgement import Level, duration, judge
 
 NOW = 1_800_000_000.0
-WELL = {
+WELL: dict[str, dict[str, list[tuple[dict[str, str], float]]]] = {
     "ingest": {"firsthour_ingest_disk_free_bytes": [({}, 8e9)], "firsthour_ingest_disk_size_bytes": [({}, 1e10)]},
     "scoring": {"firsthour_rollup_timestamp_seconds": [({}, NOW - 5)]},
     "nurture": {"firsthour_nurture_windows": [({"workflow": "first-hour", "state": "met"}, 3.0)]},

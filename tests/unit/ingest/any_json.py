@@ -47,7 +47,7 @@ ANY = st.recursive(
 
 
 @st.composite
-def having(draw: st.DrawFn, **known: st.SearchStrategy[Any]) -> dict[str, Any]:
+def having(draw: st.DrawFn, /, **known: st.SearchStrategy[Any]) -> dict[str, Any]:
     """An object with these fields, of which up to two are missing or hold anything, and rarely one of another name."""
     made = {name: draw(values) for name, values in known.items()}
     for name in draw(st.lists(st.sampled_from(sorted(known)), max_size=2)):

@@ -205,7 +205,7 @@ def test_a_written_amount_is_read_as_it_was(number: Decimal, decimals: cells.Dec
 
 def test_what_may_be_read_in_two_ways_is_known_to_be_so() -> None:
     assert cells.date_orders(["01/02/2026", "03/03/2026"]) == (True, frozenset())
-    assert cells.date_orders(["01/02/2026", "13/02/2026"]) == (True, {"dmy"})
+    assert cells.date_orders(["01/02/2026", "13/02/2026"]) == (True, frozenset({"dmy"}))
     assert cells.date_orders(["2026-01-02", "01.02.2026", "03/03/2026"]) == (False, frozenset())
     assert cells.decimals_of(["1.234", "7"]) == (True, frozenset())
-    assert cells.decimals_of(["1.234", "7,50"]) == (True, {"comma"})
+    assert cells.decimals_of(["1.234", "7,50"]) == (True, frozenset({"comma"}))

@@ -2,7 +2,9 @@
 
 import contextlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from crawlerdetect import CrawlerDetect
@@ -26,6 +28,10 @@ CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, l
 
 def part(name: str, value: str, more: str = "") -> str:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
+
+
+def data_of(form: Mapping[str, object], mapping: Mapping[str, str] | None = None, **options: Any) -> Any:
+    return read_form(form, mapping or {}, name="f", **options).data
 
 
 def multipart(*parts: str) -> FormFields:
@@ -89,8 +95,8 @@ def test_no_urlencoded_body_does_worse_than_being_refused(body: bytes) -> None:
 
 
 def test_the_campaign_is_that_of_the_fields_else_of_the_page_else_of_the_referrer() -> None:
-    def campaign(form: dict[str, str], came_from: str | None = None) -> object:
-        return read_form({"email": "a@example.com", **form}, {}, name="f", came_from=came_from).data.campaign
+    def campaign(form: dict[str, str], came_from: str | None = None) -> Any:
+        return data_of({"email": "a@example.com", **form}, came_from=came_from).campaign
 
     page = "https://example.com/?utm_source=news&gclid=G1&x=1"
     assert campaign({"utm_source": "form", "page": page}).source == "form"
@@ -106,10 +112,8 @@ def test_any_address_has_a_campaign_or_none(url: str) -> None:
 
 
 def test_consent_keeps_the_words_that_were_shown() -> None:
-    def consent(form: dict[str, str], wording: str | None = None) -> object:
-        return read_form(
-            {"email": "a@example.com", "page": "https://x.example/p", **form}, {}, name="f", wording=wording
-        ).data.consent
+    def consent(form: dict[str, str], wording: str | None = None) -> Any:
+        return data_of({"email": "a@example.com", "page": "https://x.example/p", **form}, wording=wording).consent
 
     given = consent({"consent": "on", "consent_wording": "Yes, write to me."}, "of the configuration")
     assert (given.email, given.wording, given.proof) == (True, "Yes, write to me.", "form on https://x.example/p")
@@ -127,7 +131,7 @@ def test_consent_keeps_the_words_that_were_shown() -> None:
     ],
 )  # fmt: skip
 def test_what_a_consent_box_can_say(ticked: object, email: bool | None) -> None:
-    lead = read_form({"email": "a@example.com", "rgpd": ticked}, {}, name="f", wording="Ja, gern.").data
+    lead = data_of({"email": "a@example.com", "rgpd": ticked}, wording="Ja, gern.")
     assert (lead.consent.email, lead.consent.wording) == (email, "Ja, gern.")
     assert lead.traits == ({"rgpd": ticked} if ticked == "by phone only" else {}), "what is unclear is not lost"
 
@@ -147,7 +151,7 @@ def test_a_field_is_known_by_its_usual_name(sent: str, ours: str | None) -> None
 
 def test_boxes_of_one_name_are_all_kept() -> None:
     form = parse_form(b"email=&email=a@example.com&email=b@example.com&topic=prices&topic=&topic=demo&tool=x&tool=y")
-    lead = read_form(form, {}, name="f").data
+    lead = data_of(form)
     assert (lead.identity.email, lead.interest, lead.traits) == ("a@example.com", "prices, demo", {"tool": "x, y"})
 
 
@@ -162,7 +166,7 @@ def test_what_is_no_text_is_named() -> None:
 def test_a_mapping_goes_before_the_guesses() -> None:
     mapping = {"email": "field_1", "consent": "field_2", "first": "field_3"}
     form = {"field_1": "a@example.com", "email": "b@example.com", "field_2": "on", "field_3": "Ada"}
-    lead = read_form(form, mapping, name="f").data
+    lead = data_of(form, mapping)
     assert (lead.identity.email, lead.consent.email, lead.name) == ("a@example.com", True, "Ada")
     assert lead.traits == {"email": "b@example.com"}
 

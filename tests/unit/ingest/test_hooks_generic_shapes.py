@@ -101,9 +101,10 @@ def test_of_several_events_in_one_body_each_is_read(tmp_path: Path) -> None:
     assert [fact.sender_id for fact in reading.facts] == ["1"]
     assert list(reading.ignored) == ["unmapped"]
     assert [each.at for each in reading.refused] == ["/body/events/2/to/[kind=main]/address"]
-    for wrong in ({"body": {}}, {"body": {"events": {}}}, {"body": {"events": [{}] * 1001}}):
+    bodies: list[Any] = [{}, {"events": {}}, {"events": [{}] * 1001}]
+    for body in bodies:
         with pytest.raises(Refused):
-            read(tmp_path, EVENTS, wrong)
+            read(tmp_path, EVENTS, {"body": body})
 
 
 def test_a_body_that_is_a_list_needs_no_word_for_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -34,8 +35,15 @@ def sign(url: str = URL, stamp: str = STAMP, secret: str = "new-secret", content
     return base64.b64encode(made.stdout).decode()
 
 
-def verify(signature: str, *, url: str = URL, stamp: str = STAMP, content: bytes = CONTENT, **more: str) -> None:
-    headers = {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": stamp, **more}
+def verify(
+    signature: str,
+    *,
+    url: str = URL,
+    stamp: str = STAMP,
+    content: bytes = CONTENT,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    headers = {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": stamp, **(more or {})}
     HOOK.verify(Incoming({k: v for k, v in headers.items() if v}, content, url, NOW), SECRETS, {})
 
 
@@ -112,7 +120,7 @@ def test_the_older_signatures_are_refused(version: str) -> None:
     with pytest.raises(Unverified, match="missing"):
         verify(
             "",
-            **{
+            more={
                 "x-hubspot-signature": hashlib.sha256(signed.encode()).hexdigest(),
                 "x-hubspot-signature-version": version,
             },

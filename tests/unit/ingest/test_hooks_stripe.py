@@ -11,6 +11,7 @@ from services.ingest.domain.hooks.hook import Incoming, Unverified
 from services.ingest.domain.hooks.stripe import HOOK
 from shared.clock import utc_now
 from shared.events.identity import Identity
+from shared.events.types import PurchaseCompleted, PurchaseRefunded
 from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, body, mangled, read, wrong_in
 
 SESSION = body("stripe", "checkout_session")
@@ -231,5 +232,7 @@ def test_a_guests_refund_is_led_to_who_paid_by_its_order() -> None:
     (paid,) = [fact for fact in read(HOOK, guest).facts if fact.type == "purchase.completed"]
     nobody = about("charge_refunded", customer=None, receipt_email=None, billing_details={})
     (refund,) = read(HOOK, nobody).facts
+    assert isinstance(refund.data, PurchaseRefunded)
+    assert isinstance(paid.data, PurchaseCompleted)
     assert refund.identity == Identity(order=refund.data.order_id)
     assert refund.identity.order == paid.identity.order == paid.data.order_id

@@ -8,7 +8,7 @@ from services.ingest.domain.segment.messages import read_segment
 from shared.events.identity import Identity
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ORDER = {
+ORDER: Any = {
     "order_id": "50314b8e9bcf000000000000",
     "checkout_id": "fksdjfsdjfisjf9sdfjsd9f",
     "affiliation": "Google Store",
@@ -84,7 +84,7 @@ def test_an_amount_may_be_text_as_segment_takes_it_and_the_currency_defaults_to_
 
 
 def test_an_order_of_many_lines_is_taken_whole() -> None:
-    lines = [{**ORDER["products"][0], "sku": f"s-{n}"} for n in range(120)]  # type: ignore[index]
+    lines = [{**ORDER["products"][0], "sku": f"s-{n}"} for n in range(120)]
     assert len(data(track("Order Completed", **(ORDER | {"products": lines}))).items) == 120
     viewed = track("Product List Viewed", list_id="hot", products=lines)
     assert viewed.type == "engagement.recorded"

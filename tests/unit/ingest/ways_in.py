@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from services.ingest.domain.cloud_events import OURS, read_cloud_event
+from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.forms.body import parse_form, parse_multipart
 from services.ingest.domain.forms.names import STAMP
@@ -24,10 +24,11 @@ from services.ingest.domain.hooks.senders import SENDERS
 from services.ingest.domain.likelihood import Visitor, judged
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.segment.messages import TYPES, read_segment
-from services.ingest.domain.sheets.columns import _TARGETS, LEFT_OUT, Column, Kind
+from services.ingest.domain.sheets.column_names import Kind
+from services.ingest.domain.sheets.columns import _TARGETS, LEFT_OUT, Column
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.http.body import decode_json
-from shared.events.types import DATA_TYPES
+from shared.events.types import DATA_TYPES, OURS
 from tests.unit.ingest.any_json import ANY, NOW, TEXTS, TIMES, URLS, WORDS
 from tests.unit.ingest.hook_cases import FOLDER
 from tests.unit.ingest.nearly_right import FIELDS, LEADS, MESSAGES, PURCHASES, TYPED

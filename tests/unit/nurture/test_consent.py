@@ -95,7 +95,8 @@ def test_the_contact_agreeing_as_a_whole_does_not_revive_an_address() -> None:
 
 
 def a_word(**changes: Any) -> ConsentWord:
-    return ConsentWord(**{"channel": "email", "given": False, "at": NOW, "address": OLD} | changes)
+    said: dict[str, Any] = {"channel": "email", "given": False, "at": NOW, "address": OLD}
+    return ConsentWord(**said | changes)
 
 
 def test_a_word_belongs_to_the_address_that_it_was_said_of() -> None:

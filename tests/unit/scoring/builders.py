@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 import msgspec
@@ -89,7 +89,7 @@ def an_event(
         data=data,
         trust=trust,
     )
-    return Decoded(event, data)
+    return Decoded(cast("Any", event), data)
 
 
 _WHERE = ("at", "received", "source", "trust")
@@ -152,6 +152,7 @@ def after(
         folded = fold(state, event, data, model.half_lives)
         if (key := order_key(event, data)) is not None:
             order = order_after(orders.get(key), event, data)
+            assert order is not None
             folded = pricing.reckon(folded, orders.get(key), order, model)
             orders[key] = order
         state, new = bookings.book(state, folded, model, merged=False)

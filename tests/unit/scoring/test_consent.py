@@ -106,7 +106,7 @@ def test_a_stranger_speaks_for_nobody_but_whom_he_brought() -> None:
     public = a_lead(consent=Consent(email=False), trust="public")
     assert [word.public for word in heard(a_contact(), *public)] == [True]
     known = after(a_contact(), a_lead(consent=Consent(email=True)))
-    assert heard(known, *public) == ()
+    assert heard(known.state, *public) == ()
     assert consent_of(after(known, public).known) == {"email": True}
 
 

@@ -74,11 +74,11 @@ def _sums_hold(state: Told, booked: list[Booking]) -> None:
 
 @given(_HISTORY)
 def test_the_bookings_sum_to_the_values_at_every_point(history: list[Decoded]) -> None:
-    state, booked = a_contact(), list[Booking]()
+    state, booked = Told(a_contact()), list[Booking]()
     for decoded in history:
         state = after(state, decoded, booked=booked)
         _sums_hold(state, booked)
-        expected = lead_value.value(lead_value.parts(state, MODEL, state.clock)) if state.open_lead else 0
+        expected = lead_value.value(lead_value.parts(state.state, MODEL, state.clock)) if state.open_lead else 0
         assert state.lead == expected
     assert state.version == len(history)
 

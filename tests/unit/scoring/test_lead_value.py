@@ -102,7 +102,7 @@ def test_traits_of_any_kind_are_no_error() -> None:
     odd: list[Any] = [None, "", "many", [], {}, True, 10**400, float("nan"), "1e999"]
     for said in odd:
         state = after(a_contact(), a_lead(traits={"size": said, "country": said, "company": said}))
-        assert 0 < lead_value.conversion(lead_value.parts(state, MODEL, state.clock)) < 1
+        assert 0 < lead_value.conversion(lead_value.parts(state.state, MODEL, state.clock)) < 1
 
 
 def test_a_huge_estimate_stays_in_bounds() -> None:

@@ -58,8 +58,11 @@ def test_it_does_not_matter_what_is_heard_first(histories: tuple[list[Order], li
         for each in history:
             order = as_one(order, each)
         made.append(order)
-    assert worth(made[0], MODEL) == worth(made[1], MODEL)
-    assert made[0].refunded == made[1].refunded
+    one, other = made
+    assert one is not None
+    assert other is not None
+    assert worth(one, MODEL) == worth(other, MODEL)
+    assert one.refunded == other.refunded
 
 
 def test_a_whole_refund_leaves_nothing_though_the_rate_moved() -> None:

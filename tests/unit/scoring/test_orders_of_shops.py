@@ -56,7 +56,7 @@ def test_an_order_is_whose_it_was_first_whatever_address_is_told_of_it_later() -
 
 @given(st.permutations(range(3)), st.sampled_from([{}, {"email": "p1@example.com"}, {"email": "else@example.com"}]))
 def test_a_refund_finds_who_bought_whomever_it_names_and_whenever_it_comes(
-    order: list[int], who: dict[str, str]
+    order: list[int], who: dict[str, Any]
 ) -> None:
     said = [
         paid("200.00", source=FILE, shop=SHOP),

@@ -7,7 +7,17 @@ from services.scoring.domain import queue
 from services.scoring.domain.lead import value as lead_value
 from shared.events.updates import Booking
 from shared.money import Money
-from tests.unit.scoring.builders import NOW, a_contact, a_lead, a_purchase, a_refund, after, an_engagement, minutes
+from tests.unit.scoring.builders import (
+    NOW,
+    Told,
+    a_contact,
+    a_lead,
+    a_purchase,
+    a_refund,
+    after,
+    an_engagement,
+    minutes,
+)
 
 ROOT = Path(__file__).parents[3]
 _DAY = 24 * 60
@@ -29,7 +39,7 @@ def test_the_example_is_true() -> None:
         a_purchase(amount="4000.00", at=NOW + minutes(10 * _DAY)),
         a_refund(amount="1000.00", at=NOW + minutes(20 * _DAY)),
     ]
-    state, told = a_contact(), []
+    state, told = Told(a_contact()), []
     for event in story:
         booked: list[Booking] = []
         state = after(state, event, model=model, booked=booked)
@@ -41,7 +51,7 @@ def test_the_example_is_true() -> None:
 def test_what_the_example_loses_by_the_minute_is_true() -> None:
     model = load_scoring(ROOT / "config")
     state = after(a_contact(), a_lead(traits={"country": "DE", "company": "Engines"}), model=model)
-    parts = lead_value.parts(state, model, state.clock)
+    parts = lead_value.parts(state.state, model, state.clock)
     at_once = lead_value.conversion(parts) * parts.revenue
     page = (ROOT / "docs" / "values.md").read_text()
     first, later = (round(queue.loss_rate(model.response, at_once, age)) / 100 for age in (0, 30))

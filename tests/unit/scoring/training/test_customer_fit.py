@@ -27,7 +27,7 @@ def lifetimes() -> Any:
 @pytest.fixture(scope="module")
 def cdnow(lifetimes: Any) -> tuple[Any, Any, Any]:
     data = lifetimes.datasets.load_cdnow_summary()
-    return tuple(data[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))  # type: ignore[return-value]
+    return tuple(data[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
 
 
 @pytest.mark.parametrize("kind", ["bg", "mbg"])
@@ -78,7 +78,8 @@ def drawn(model: PurchaseModel, count: int, age: float, dice: Random) -> tuple[A
             x, last = x + 1, clock
             gone = dice.random() < leaves
         rows.append((x, last, age))
-    return tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True))  # type: ignore[return-value]
+    frequency, recency, ages = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    return frequency, recency, ages
 
 
 @pytest.mark.parametrize(

@@ -70,21 +70,11 @@ T = TypeVar("T")
 Condition: TypeAlias = Callable[[Facts], bool]
 
 
-class _Event(Struct, frozen=True):
-    id: UUID
-    type: str
-    time: datetime
-    source: str
-    data: dict[str, Any]
-    trust: Trust = "trusted"
-    undated: bool = False
-
-
 class _Type(Struct, frozen=True):
     type: str
 
 
-_EVENT: Final = msgspec.json.Decoder(_Event)
+_EVENT: Final = msgspec.json.Decoder(Happening)
 _TYPE: Final = msgspec.json.Decoder(_Type)
 
 
@@ -102,7 +92,7 @@ def read_event(event: bytes | msgspec.Raw) -> Happening:
     read = _decoded(_EVENT, event)
     if read.time.tzinfo is None:
         raise Permanent("event time without a time zone")
-    return Happening(read.id, read.type, read.time, read.source, read.data, read.trust, read.undated)
+    return read
 
 
 def type_of(event: bytes | msgspec.Raw) -> str:

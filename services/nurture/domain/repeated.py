@@ -5,13 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from services.nurture.domain.delivery import NewDelivery, delivery_id
+from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.facts import ContactUpdate
-from services.nurture.domain.followup import REPEATED, requested
-from services.nurture.domain.mail.recipient import recipient_of
-from services.nurture.domain.trimming import written
-from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Target, Workflow
+from services.nurture.domain.followup import REPEATED
+from services.nurture.domain.new_delivery import new_delivery
+from services.nurture.domain.workflow import Outlet, Target, Workflow
 
 MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals
 _SUFFIX: Final = "/repeated/"
@@ -30,35 +29,12 @@ def repeated(
     if target is None:
         return None
     step = f"{first.step if first is not None else target.name}{_SUFFIX}{update.event.id}"
-    identifier = delivery_id(run.id, step, target.channel)
     about = replace(run, contact=update.contact, values=update.values, trigger=update.event, reasons=update.bookings)
-    recipient = recipient_of(update.event, update.contact)
     if rep is not None:
         assign: tuple[str, ...] = (rep,)
     else:
         assign = first.assign if first is not None and first.target == target else ()
-    return NewDelivery(
-        id=identifier,
-        enrolment_id=run.id,
-        contact_id=run.contact_id,
-        workflow=run.workflow,
-        version=run.version,
-        step=step,
-        channel=target.channel,
-        target=target.name,
-        assign=assign,
-        created_at=now,
-        deadline=None,
-        expires_at=None,
-        fallback=None,
-        payload=written(
-            requested(
-                identifier, about, step, target, recipient, purpose=FOLLOW_UP, now=now, deadline=None, kind=REPEATED
-            )
-        ),
-        recipient=recipient.address,
-        public_source=update.event.source if update.event.trust == "public" else None,
-    )
+    return new_delivery(about, step, target, now=now, lane="live", assign=assign, kind=REPEATED)
 
 
 def outlets(workflow: Workflow) -> Iterator[Outlet]:

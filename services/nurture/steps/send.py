@@ -7,12 +7,10 @@ from typing import Any, ClassVar, Final
 from pydantic import Field, create_model, model_validator
 
 from services.nurture.channels.channel import Channel, Name, Registry
-from services.nurture.domain.delivery import NewDelivery, delivery_id, expiry
+from services.nurture.domain.delivery import NewDelivery
 from services.nurture.domain.duration import Duration, plus
-from services.nurture.domain.followup import requested
-from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.moving import Go, Move, Moving
-from services.nurture.domain.trimming import written
+from services.nurture.domain.new_delivery import new_delivery
 from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Step, Target
 from services.nurture.steps.kind import Building, Kind, Place, Vocabulary
 from services.nurture.steps.values import Length
@@ -108,36 +106,16 @@ class Send(Step):
 
 
 def _delivery(run: Moving, step: Send) -> NewDelivery:
-    enrolment, target = run.enrolment, step.target
-    deadline = None
-    if step.deadline is not None:
-        deadline = plus(run.now, step.deadline, run.zone)
-    identifier = delivery_id(enrolment.id, step.id, target.channel)
-    trigger = enrolment.trigger
-    recipient = recipient_of(trigger, enrolment.contact)
-    return NewDelivery(
-        id=identifier,
-        enrolment_id=enrolment.id,
-        contact_id=enrolment.contact_id,
-        workflow=enrolment.workflow,
-        version=enrolment.version,
-        step=step.id,
-        channel=target.channel,
-        target=target.name,
+    return new_delivery(
+        run.enrolment,
+        step.id,
+        step.target,
+        now=run.now,
+        lane=run.enrolment.lane,
         assign=step.assign,
-        created_at=run.now,
-        deadline=deadline,
-        expires_at=expiry(run.now, deadline, target.channel, step.fallback),
-        fallback=step.fallback,
-        payload=written(
-            requested(
-                identifier, enrolment, step.id, target, recipient, purpose=step.purpose, now=run.now, deadline=deadline
-            )
-        ),
-        recipient=recipient.address,
         purpose=step.purpose,
-        public_source=trigger.source if trigger.trust == "public" else None,
-        lane=enrolment.lane,
+        deadline=plus(run.now, step.deadline, run.zone) if step.deadline is not None else None,
+        fallback=step.fallback,
     )
 
 

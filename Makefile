@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11 or newer with venv. `make PYTHON=python3.12 …` chooses another Python.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test test-unit lint first-runs mutants audit format migration metrics-docs boards schemas lock bench clean
+.PHONY: help install install-dev run demo test test-unit coverage lint first-runs mutants audit format migration metrics-docs boards schemas lock bench clean
 .DELETE_ON_ERROR:
 
 # What a shell sets for other programs; here it would change what is installed, or how it runs.
@@ -35,6 +35,12 @@ test: .venv/installed-dev ## All tests, on a real Kafka and Postgres (ARGS="-k w
 
 test-unit: .venv/installed-dev ## The rules alone, without Kafka and Postgres: a minute
 	@exec $(BIN)/pytest tests/unit -n 2 $(ARGS)
+
+coverage: .venv/installed-dev ## How much of the rules the unit tests reach; fails below the floor in pyproject.toml
+	@rm -rf .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest tests/unit -n 2 --quiet --hypothesis-profile=quick $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 first-runs: .venv/installed-dev ## Fresh clones in every surrounding, from `make run` to its end (ARGS="--only NAME" …)
 	@exec $(BIN)/python -m tests.first_run $(ARGS)

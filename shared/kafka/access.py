@@ -1,4 +1,4 @@
-"""How a client proves to Kafka who it is: user, password, TLS; or nothing, where the broker asks for nothing."""
+"""How a client authenticates with Kafka: user, password and TLS, or nothing where the broker asks for nothing."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 Mechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-# The broker of `firsthour run` is told here; whoever works with its state folder finds address, user and password.
+# `firsthour run` leaves its broker's address, user and password here for every command that uses its state folder.
 STATE_FILE: Final = "kafka-access.json"
 # At each connection it warns that PLAIN sends the password in the clear: TLS is a setting, the loopback needs none.
 logging.getLogger("aiokafka.conn").setLevel(logging.ERROR)
@@ -16,7 +16,7 @@ logging.getLogger("aiokafka.conn").setLevel(logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What every client of one Kafka is opened with. Without a user: no authentication."""
+    """What every client of one Kafka connects with. Without a user: no authentication."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -43,7 +43,7 @@ OPEN: Final = Access()
 
 
 def state_access(state: Path, bootstrap: str) -> Access:
-    """The access that `firsthour run` left in the state folder, if it is to this very address; else none."""
+    """The access that `firsthour run` left in the state folder, if it is for this very address; else none."""
     try:
         said = json.loads((state / STATE_FILE).read_text(encoding="utf-8"))
         if said["bootstrap"] != bootstrap:

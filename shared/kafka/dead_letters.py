@@ -1,4 +1,4 @@
-"""A dead letter on its way: from a record that cannot work to its row, and from there to its topic."""
+"""The path of a dead letter: from a record that can never work to its row, and from there to its topic."""
 
 import traceback
 from datetime import datetime
@@ -9,13 +9,13 @@ from shared.db.dead_letters import DeadLetterRow
 from shared.errors import Permanent
 from shared.kafka.records import DeadLetter, Headers, Outgoing, Record
 
-ATTEMPT: Final = "firsthour-attempt"  # of a record that was sent again: how often it has failed before
+ATTEMPT: Final = "firsthour-attempt"  # on a redriven record: how often it has failed before
 FIRST_FAILED: Final = "firsthour-first-failed"
 _ROOT: Final = Path(__file__).parents[2]
 
 
 def dead_letter(record: Record, error: Exception) -> DeadLetter:
-    """The dead letter of a record that raises on its own. Its reason quotes only what was raised on purpose."""
+    """The dead letter of a record that fails on its own. Its reason quotes only what was raised on purpose."""
     if isinstance(error, Permanent):
         return DeadLetter(record, type(error).__name__, str(error))
     return DeadLetter(record, type(error).__name__, f"{type(error).__name__} {_where(error)}", "unforeseen")
@@ -51,7 +51,7 @@ def as_row(letter: DeadLetter, source: str, now: datetime) -> DeadLetterRow:
 
 
 def as_message(row: DeadLetterRow, topic: str, consumer: str) -> Outgoing:
-    """The dead letter for its topic: the original bytes, and in the headers where from and why."""
+    """The dead letter for its topic: the original bytes, with origin and reason in the headers."""
     return Outgoing(
         topic,
         row.key,
@@ -73,12 +73,12 @@ def as_message(row: DeadLetterRow, topic: str, consumer: str) -> Outgoing:
 
 
 def again(attempt: int, first_failed: datetime) -> Headers:
-    """For a record that is sent again: what its next dead letter will have to say."""
+    """Headers of a redriven record: what its next dead letter, if there is one, must say."""
     return ((ATTEMPT, str(attempt).encode()), (FIRST_FAILED, first_failed.isoformat().encode()))
 
 
 def _printable(text: str) -> str:
-    """Without what Postgres or a terminal does not take."""
+    """The text without characters that Postgres or a terminal rejects."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,7 +1,7 @@
-"""Publishes what a service did as events: a fact is a row of the transaction that made it true, published after it.
+"""Publishes what a service did as events: a fact is a row of the transaction that made it true, and goes out after it.
 
-What a crash left is swept up afterwards. The event's id is the row's id, so publishing it twice is still one event.
-What is urgent goes at once, in the live lane; what is history is gathered, and goes behind the leads, in the bulk lane.
+Rows left by a crash are published at the next start. The event's id is the row's id, so a fact published twice is still
+one event. Urgent facts go at once, in the live lane; the rest is gathered and follows the leads, in the bulk lane.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from shared.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000
-_GATHER_S: Final = 0.5  # for so long, what is not urgent waits for more of it
-_REST_S: Final = 1.0  # between looks for the facts of other processes
+_GATHER_S: Final = 0.5  # how long facts that are not urgent wait for others
+_REST_S: Final = 1.0  # between polls for the facts of other processes
 _AGAIN_S: Final = 1.0
 
 
@@ -61,12 +61,12 @@ def fact_about(
 
 
 class FactPublisher:
-    """Publishes the outbox. Of all processes one does, holding an advisory lock, so that order is kept."""
+    """Publishes the outbox. Only the process that holds an advisory lock does, which keeps the order."""
 
     def __init__(
         self, engine: AsyncEngine, producer: Producer, topics: Topics, published: Counter, *, lock: int
     ) -> None:
-        """Nothing happens before `run`. `lock`: the number of the advisory lock, the service's own."""
+        """Nothing happens before `run`. `lock`: the number of the service's own advisory lock."""
         self._lock = lock
         self._engine = engine
         self._producer = producer
@@ -76,7 +76,7 @@ class FactPublisher:
         self._urgent = asyncio.Event()
 
     def wake(self, *, urgent: bool = False) -> None:
-        """There are new facts; `urgent` ones, or the end, wait for no others."""
+        """There are new facts; `urgent` ones do not wait to be gathered."""
         self._new.set()
         if urgent:
             self._urgent.set()
@@ -112,7 +112,7 @@ class FactPublisher:
                     await pause_for_either(stopping, self._urgent, _GATHER_S)
 
     async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
-        """Publish, and only then forget. One that Kafka can never take is parked, and its neighbours go on."""
+        """Publish, and only then delete. A fact that Kafka can never take is parked; its neighbours go out."""
         outgoing = [Outgoing(self._topic[fact.lane], fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
         try:
             if any(too_large(each) for each in outgoing):

@@ -1,6 +1,6 @@
-"""Gathers what many senders have for one partition while its last batch is under way, and sends that as one.
+"""Gathers messages for one topic partition while its last batch is in flight, and sends them as the next batch.
 
-aiokafka's own `send` makes each message a few coroutines, a timer and a future; a batch of its makes one for all.
+aiokafka's own `send` costs several coroutines, a timer and a future per message; its batches cost one for all.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class _Waiting(NamedTuple):
 
 
 class PartitionQueue:
-    """One partition's messages, sent in the order in which they came, one batch at a time."""
+    """The messages of one topic partition, sent in order of arrival, one batch at a time."""
 
     def __init__(
         self, producer: AIOKafkaProducer, topic: str, partition: int, *, on_failure: Callable[[], None]
@@ -34,15 +34,15 @@ class PartitionQueue:
         self._on_failure = on_failure
         self._waiting: list[_Waiting] = []
         self._under_way: list[_Waiting] = []
-        self._open: Any = None  # the last batch under way: while aiokafka has not sent it, it takes more
+        self._open: Any = None  # the batch in flight: until aiokafka sends it, it takes more
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
-        self._began: float | None = None  # by the loop's clock, when what is under way was begun
+        self._began: float | None = None  # when the batch in flight was begun, by the event loop's clock
         self._overdue = False
         self._task = self._loop.create_task(self._run(), name=f"produce-{topic}-{partition}")
 
     def put(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
-        """A future that is done once the broker has acknowledged them all; it fails with Transient."""
+        """A future that completes once the broker has acknowledged all of them, or fails with Transient."""
         waiting = _Waiting(messages, self._loop.create_future())
         if self._open is not None and len(messages) == 1 and not self._waiting and _append(self._open, messages[0]):
             self._under_way.append(waiting)
@@ -52,16 +52,16 @@ class PartitionQueue:
         return waiting.acknowledged
 
     def give_up_what_began_before(self, moment: float) -> None:
-        """Fail the batch under way, and what waits behind it, when it was begun before (by the loop's clock).
+        """Fail a batch that was begun before `moment` (by the event loop's clock), and all that waits behind it.
 
-        Who owns the queues asks this of each now and then: a timer for each batch would cost as much as a message.
+        The owner of the queues polls this: a timer per batch would cost as much as a message.
         """
         if self._began is not None and self._began < moment and not self._overdue:
             self._overdue = True
             self._task.cancel()
 
     async def close(self) -> None:
-        """Stop; whoever still waits is told that it failed."""
+        """Stop, and fail everything that still waits."""
         self._overdue = False
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -78,7 +78,7 @@ class PartitionQueue:
                 try:
                     await self._send([message for each in self._under_way for message in each.messages])
                 except Exception as error:  # noqa: BLE001 - a queue that ended would let its senders wait for ever
-                    # What came meanwhile has waited as long: it fails as well, and goes to the spool in its order.
+                    # What arrived meanwhile fails too, so that it goes to the spool in order.
                     failed, self._waiting = self._under_way + self._waiting, []
                     self._fail(failed, Transient(f"Kafka did not acknowledge: {type(error).__name__}"))
                     self._on_failure()
@@ -91,7 +91,7 @@ class PartitionQueue:
                             each.acknowledged.set_result(None)
 
     def _next(self) -> list[_Waiting]:
-        """All that waits, or the first of it when that is very much."""
+        """Everything that waits, up to the limit of one batch."""
         count = taken = 0
         while taken < len(self._waiting) and count < _MOST:
             count += len(self._waiting[taken].messages)
@@ -100,7 +100,7 @@ class PartitionQueue:
         return these
 
     async def _send(self, messages: Sequence[Outgoing]) -> None:
-        """Return once all are acknowledged. Raises TimeoutError when it was told to give up."""
+        """Return once all are acknowledged. Raises TimeoutError when the deadline has passed."""
         self._began = self._loop.time()
         try:
             await self._send_in_order(messages)
@@ -114,9 +114,9 @@ class PartitionQueue:
             self._began = self._open = None
 
     async def _send_in_order(self, messages: Sequence[Outgoing]) -> None:
-        """In as few batches as hold them.
+        """Send them in as few batches as hold them.
 
-        Each batch once the one before is acknowledged: of two under way, the first might fail and the second not.
+        Each waits until the one before is acknowledged: of two in flight, the first could fail and the second not.
         """
         batch = self._producer.create_batch()
         for message in messages:
@@ -126,7 +126,7 @@ class PartitionQueue:
                 await self._acknowledged(batch)
                 batch = self._producer.create_batch()
             if not _append(batch, message):
-                # Larger than a batch on its own: the ordinary way takes up to max_request_size.
+                # Larger than a whole batch: the ordinary send takes up to max_request_size.
                 await self._producer.send_and_wait(
                     self._topic,
                     message.value,
@@ -150,6 +150,6 @@ class PartitionQueue:
 
 
 def _append(batch: Any, message: Outgoing) -> bool:
-    """Whether the batch took it; a full one, or one that was sent, takes nothing more."""
+    """Whether the batch took it: a full one, or one already sent, does not."""
     added = batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
     return added is not None

@@ -1,7 +1,7 @@
-"""A producer that keeps its promises: acks=all, a deadline around everything, rebuilt when it wedges.
+"""A producer with acks=all and a deadline around everything, rebuilt when it wedges.
 
-Idempotence stays off on purpose: the event id is what makes a copy harmless, and with it on, aiokafka's batches
-never expire while Kafka is down (its issues 1101 and 1017).
+Idempotence is off on purpose: the event id makes a copy harmless, and with idempotence on, aiokafka's batches never
+expire while Kafka is down (its issues 1101 and 1017).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from shared.pause import pause
 _LOG = log.get(__name__)
 _STOP_S: Final = 5.0
 _LARGEST: Final = MAX_MESSAGE_BYTES - 4096  # headers and the batch around it need room too
-_BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or a full batch would be refused whole
+_BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or the broker would refuse a full batch
 
 
 def partition_of(key: bytes | None, partitions: Sequence[int], _available: Sequence[int]) -> int:
@@ -40,7 +40,7 @@ def partition_of(key: bytes | None, partitions: Sequence[int], _available: Seque
 
 
 def too_large(outgoing: Outgoing) -> bool:
-    """Whether no topic of ours would take it."""
+    """Whether it exceeds what our topics accept."""
     return len(outgoing.value) + len(outgoing.key or b"") > _LARGEST
 
 
@@ -57,9 +57,9 @@ class Producer:
         batch_bytes: int = _BATCH_BYTES,
         access: Access = OPEN,
     ) -> None:
-        """Nothing connects before `run`. Past `max_in_flight` sends under way, a further one is refused.
+        """Nothing connects before `run`. With `max_in_flight` sends in flight, a further one is refused.
 
-        aiokafka reserves `batch_bytes` for each batch it begins: small ones for single sends, large ones for many.
+        aiokafka reserves `batch_bytes` for each batch: choose a small one for single sends, a large one for many.
         """
         self._batch_bytes = batch_bytes
         self._bootstrap = bootstrap
@@ -69,7 +69,7 @@ class Producer:
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._producer: AIOKafkaProducer | None = None
-        self._partitions: dict[str, list[int]] = {}  # as they were at the connection
+        self._partitions: dict[str, list[int]] = {}  # as of when we connected
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._broken = asyncio.Event()
 
@@ -79,7 +79,7 @@ class Producer:
         return self._producer is not None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Connect, and connect anew whenever the connection is lost or wedged, until `stopping` is set."""
+        """Connect, and reconnect whenever the connection is lost or wedged, until `stopping` is set."""
         attempt = 0
         while not stopping.is_set():
             producer = self._make()
@@ -105,7 +105,7 @@ class Producer:
             await self._discard(producer)
 
     async def _watch(self, stopping: asyncio.Event) -> None:
-        """Give up what Kafka has not acknowledged in time; return when the connection is to end."""
+        """Give up on what Kafka has not acknowledged in time; return when the connection is to be closed."""
         loop = asyncio.get_running_loop()
         ends = [asyncio.ensure_future(event.wait()) for event in (stopping, self._broken)]
         try:
@@ -140,13 +140,13 @@ class Producer:
                 await producer.stop()
         except (KafkaError, OSError, TimeoutError):
             with contextlib.suppress(Exception):
-                await producer.client.close()  # stop() hangs while Kafka is away; its sockets must not stay
+                await producer.client.close()  # stop() hangs while Kafka is down; the sockets must be closed
 
     async def send(self, outgoing: Outgoing) -> None:
         """Return once the broker has acknowledged (acks=all).
 
-        Raises Transient when it did not within the deadline (it may have been written all the same: send the same
-        id again), and Permanent when the message is too large for the topic.
+        Raises Transient when that takes longer than the deadline (it may have been written all the same: send the
+        same id again), and Permanent when the message is too large for the topic.
         """
         producer = self._producer
         if producer is None:
@@ -154,7 +154,7 @@ class Producer:
         if too_large(outgoing):
             raise Permanent("larger than a Kafka message may be")
         if self._in_flight >= self._max_in_flight:
-            raise Transient("too many messages under way to Kafka")
+            raise Transient("too many messages in flight to Kafka")
         self._in_flight += 1
         try:
             partitions = self._partitions.get(outgoing.topic) or await self._find_partitions(producer, outgoing.topic)
@@ -172,13 +172,13 @@ class Producer:
         return queue
 
     async def _find_partitions(self, producer: AIOKafkaProducer, topic: str) -> list[int]:
-        """Those of the topic, kept for this connection. Raises Transient."""
+        """The topic's partitions, cached for this connection. Raises Transient."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 partitions = sorted(await producer.partitions_for(topic))
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             self._broken.set()
-            raise Transient(f"Kafka does not tell the topic's partitions: {type(error).__name__}") from error
+            raise Transient(f"Kafka did not list the topic's partitions: {type(error).__name__}") from error
         if self._producer is not producer:
             raise Transient("the connection to Kafka was given up")
         self._partitions[topic] = partitions
@@ -194,7 +194,7 @@ class Producer:
             topic = message.topic
             partitions = self._partitions.get(topic) or await self._find_partitions(producer, topic)
             placed[topic, partition_of(message.key, partitions, partitions)].append(message)
-        # The partitions go side by side; all are waited for, so that nothing is under way once one has failed.
+        # Partitions are sent concurrently; all are awaited, so that nothing is in flight once one has failed.
         sent = [self._queue(producer, *place).put(messages) for place, messages in placed.items()]
         for failed in await asyncio.gather(*sent, return_exceptions=True):
             if failed is not None:

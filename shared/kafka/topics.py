@@ -12,7 +12,7 @@ _DAY_MS: Final = 24 * 3600 * 1000
 EVENT_RETENTION_DAYS: Final = 28  # also why an erased contact is gone from the log within a month
 DEAD_LETTER_RETENTION_DAYS: Final = 90
 MAX_MESSAGE_BYTES: Final = 1_048_576
-LARGEST_EVENT: Final = MAX_MESSAGE_BYTES - 65_536  # what scoring says of its contact stands beside it in the update
+LARGEST_EVENT: Final = MAX_MESSAGE_BYTES - 65_536  # an update holds the event and what scoring knows of its contact
 _ALREADY_EXISTS: Final = 36
 
 
@@ -44,7 +44,7 @@ class Topics:
 
     @property
     def dead_letters(self) -> str:
-        """Original bytes of what can never work; where from and why in the headers."""
+        """Original bytes of what can never work; origin and reason in the headers."""
         return f"{self.prefix}firsthour.dead-letters"
 
     def retention_days(self) -> dict[str, int]:

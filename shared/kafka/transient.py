@@ -1,4 +1,4 @@
-"""Which errors of work that needs both Kafka and Postgres are worth another try."""
+"""Which errors are worth a retry where work needs both Kafka and Postgres."""
 
 from aiokafka.errors import KafkaError
 

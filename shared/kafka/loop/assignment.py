@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
-    """Only notes what changed: aiokafka swallows whatever is raised here, so the work is done in the loop."""
+    """Only records what changed: aiokafka swallows exceptions raised here, so the loop does the work."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -14,14 +14,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka p
         self.joined = False
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """These are another process's now."""
+        """Another process has these now."""
         self.to_adopt.difference_update(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """These are ours now."""
+        """We have these now."""
         partitions = list(assigned)
         for partition in partitions:
-            self._consumer.seek(partition, 0)  # any position: with none, aiokafka would ask Kafka for one
+            self._consumer.seek(partition, 0)  # any position will do: without one, aiokafka asks Kafka
         self.to_adopt.clear()
         self.hold(partitions)
         self.joined = True

@@ -1,7 +1,7 @@
-"""One batch, one transaction: what came of it, its dead letters and its offsets are committed together or not at all.
+"""One batch, one transaction: its results, dead letters and offsets are committed together or not at all.
 
-The end of a batch is set only if nobody else moved it. A batch that one record makes impossible is halved until that
-record is alone, so that the good ones beside it are committed.
+Offsets move by compare-and-set. A batch that fails because of one record is halved until that record stands alone, so
+that the good ones beside it are committed.
 """
 
 from collections import Counter, defaultdict
@@ -27,15 +27,15 @@ from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
 
 _LOG = log.get(__name__)
-_SLACK: Final = 2048  # bytes of a message that are not its value
+_SLACK: Final = 2048  # bytes of a message beside its value
 
 
 class GiveUp(Exception):  # noqa: N818 - the loop's own word, it never leaves it
-    """The partitions are not where this process believes: read the progress again."""
+    """This process is fenced, or reads from the wrong place: it has to read the progress again."""
 
 
 class MustHalt(Exception):  # noqa: N818 - see above
-    """A lane must not go on."""
+    """A lane has to halt."""
 
     def __init__(self, lane: Lane, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class MustHalt(Exception):  # noqa: N818 - see above
 
 
 class Batches:
-    """Settles batches, and knows the next offset of every partition that is consumed."""
+    """Settles batches, and knows the next offset of every topic partition that is consumed."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Batches:
         dead_letters: str,
         group: str,
     ) -> None:
-        """`dead_letters` is their topic, `group` the consumer that they name."""
+        """`dead_letters` is the dead-letter topic, `group` the consumer named in each dead letter."""
         self._engine = engine
         self._handler = handler
         self._publishing = publishing
@@ -69,10 +69,10 @@ class Batches:
         self.next: dict[TopicPartition, int] = {}
 
     async def settle(self, records: Sequence[Record]) -> None:
-        """Commit the batch, with dead letters for what cannot work.
+        """Commit the batch, dead-lettering what can never work.
 
         Raises GiveUp when it has to be read again, and MustHalt when a lane has one dead letter too many: that record
-        and those behind it stay unread.
+        and those after it stay unread.
         """
         try:
             await self._transact(records, None)
@@ -93,7 +93,7 @@ class Batches:
         async with self._engine.begin() as conn:
             handled = await self._handler.handle(conn, records) if dead is None else Handled(dead=(dead,))
             if any(len(out.value) > MAX_MESSAGE_BYTES - _SLACK for out in handled.outgoing):
-                raise Permanent("what comes of it is larger than a Kafka message may be")
+                raise Permanent("its result is larger than a Kafka message may be")
             rows = self._rows(handled.dead)
             if rows:
                 await dead_letters.insert(conn, rows)
@@ -111,7 +111,7 @@ class Batches:
             raise GiveUp(str(error)) from error
 
     def _rows(self, letters: Sequence[DeadLetter]) -> list[DeadLetterRow]:
-        """The letters as they are stored. Raises MustHalt when they are too many for their lane."""
+        """The dead letters as rows. Raises MustHalt when there are too many for their lane."""
         senders: dict[Lane, list[Sender]] = defaultdict(list)
         for letter in letters:
             if letter.kind != "unforeseen":
@@ -127,7 +127,7 @@ class Batches:
         return [as_row(letter, self._handler.sender(letter.record).name, now) for letter in letters]
 
     def _count(self, records: Sequence[Record], letters: Sequence[DeadLetter], rows: Sequence[DeadLetterRow]) -> None:
-        """Count what is durable, and only that."""
+        """Count only what is committed."""
         failed = [letter.record for letter in letters if letter.kind == "unforeseen"]
         worked = Counter(record.topic for record in records)
         worked.subtract(record.topic for record in failed)

@@ -1,8 +1,8 @@
-"""The one Kafka loop: takes up partitions where the database says they are, and reads them, the live lane first.
+"""The one Kafka loop: adopts topic partitions at the progress stored in the database, and reads the live lane first.
 
-It knows topics, offsets, batches, errors and deadlines, and nothing of leads. Offsets live in Postgres, in the
+It knows topics, offsets, batches, errors and deadlines, but nothing of leads. Offsets live in Postgres, in the
 transaction of what was made of the batch (DESIGN section 5): see batches.py for that, publishing.py for what comes
-after the commit, and watchdog.py for a consumer that stopped without a word.
+after the commit, and watchdog.py for a consumer that stalls silently.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ _LOG = log.get(__name__)
 _POLL_MS: Final = 200
 _STOP_S: Final = 5.0
 _STALLED_S: Final = 60.0
-_SURE: Final = 3  # looks at a log that ends too early before it counts as another one
-_ANEW: Final = "{} is not the log that was read: the topic was made anew, or has lost its end"
+_SURE: Final = 3  # how often a log must be seen to end too early before it counts as another log
+_ANEW: Final = "{} is not the log that was read: the topic was recreated, or has lost its end"
 
 
 class ConsumerLoop:
-    """Consumes `live` topics before `bulk` ones, a batch in a transaction, and publishes what came of it."""
+    """Consumes `live` topics before `bulk` ones, one transaction per batch, and publishes the results."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class ConsumerLoop:
         stalled_s: float = _STALLED_S,
         access: Access = OPEN,
     ) -> None:
-        """`instance` stays over restarts, so that a restarted process has its partitions back at once.
+        """`instance` survives restarts, so that a restarted process gets its partitions back at once.
 
         With lag and no progress for `stalled_s` seconds, `run` raises Stalled.
         """
@@ -88,19 +88,19 @@ class ConsumerLoop:
         self._batches = Batches(
             engine, handler, self._publishing, self._lanes, self._metrics, dead_letters=dead_letters, group=group
         )
-        self._bases: dict[TopicPartition, int] = {}  # what lies before the log of today
-        self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the first record read has to have
+        self._bases: dict[TopicPartition, int] = {}  # offsets before the present log
+        self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the next record read must have
         self._trouble: str | None = "not yet connected"
         self._give_ups = 0  # in a row
         self._progress = 0.0
 
     def missing(self) -> list[str]:
-        """What keeps it from consuming the live lane; empty when it is at work."""
+        """What keeps it from consuming the live lane; empty when it consumes."""
         trouble = self._trouble or (None if self._producer.ready else "Kafka is not reachable")
         return [*self._lanes.reasons("live"), *([f"{self._service}: {trouble}"] if trouble else [])]
 
     def attention(self) -> list[str]:
-        """What a person has to look at although the live lane goes on."""
+        """What needs a person although the live lane goes on."""
         return self._lanes.reasons("bulk")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -185,13 +185,13 @@ class ConsumerLoop:
             except MustHalt as halt:
                 await self._lanes.halt(halt.lane, halt.cause, halt.reason)
                 with contextlib.suppress(Transient):
-                    await self._publishing.remember()  # what came before it is published once
+                    await self._publishing.remember()  # so that what was committed before is not published again
                 await self._start_over(consumer, assignment)
                 self._give_ups = 0
             except (GiveUp, Transient, OffsetOutOfRangeError) as error:
                 _LOG.warning("partitions_given_up", group=self._group, reason=log.reason(error))
                 await self._start_over(consumer, assignment)
-                if self._give_ups:  # the first time, at once: another process was only faster
+                if self._give_ups:  # retry at once the first time: another process was faster
                     self._trouble = f"repeating a batch: {log.reason(error)}"
                     wait = exponential(self._give_ups, jitter=random.random(), longest=5.0)  # noqa: S311 - dice
                     await pause(stopping, wait)
@@ -200,12 +200,12 @@ class ConsumerLoop:
             await self._publishing.remember()
 
     async def _start_over(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
-        """Take the database's word for every partition."""
+        """Adopt every partition again from the database."""
         await self._publishing.drop()
         assignment.hold(consumer.assignment())
 
     async def _adopt(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
-        """Take up partitions where the database says they are, after publishing what has not been published."""
+        """Adopt partitions at their stored progress, after republishing what was committed and not published."""
         await self._publishing.drop()
         adopting = set(assignment.to_adopt)
         firsts = await consumer.beginning_offsets(list(adopting))
@@ -217,7 +217,7 @@ class ConsumerLoop:
             if mark.published < mark.next_offset:
                 await self._publish_again(partition, mark.published, mark.next_offset)
         if not adopting <= consumer.assignment() or assignment.to_adopt != adopting:
-            return  # reassigned meanwhile: the next round adopts what is now ours
+            return  # reassigned meanwhile: the next round adopts what we have then
         found = {p: judge(progress[p], first=firsts[p], end=ends[p]) for p in adopting}
         for partition in sorted(adopting):
             self._look_at(partition, found[partition])
@@ -239,13 +239,13 @@ class ConsumerLoop:
         _LOG.info("partitions_adopted", group=self._group, partitions=len(adopting))
 
     def _look_at(self, partition: TopicPartition, found: Found) -> None:
-        """Raises MustHalt when the log is not what it was, unless its lane is halted already."""
+        """Raises MustHalt when it is another log than before, unless its lane is halted already."""
         lane, where = self._lanes.of(partition.topic), f"{partition.topic}/{partition.partition}"
         if found in ("goes on", "to compare") or self._lanes.halted(lane):
             return
         if found == "lost records":
             raise MustHalt(lane, "position", f"Kafka dropped records of {where} before they were consumed")
-        if self._give_ups < _SURE:  # a broker that has just become the leader may not know its end yet
+        if self._give_ups < _SURE:  # a broker that has just become leader may not know the end yet
             raise GiveUp(f"{where} ends before the next record")
         raise MustHalt(lane, "position", _ANEW.format(where))
 
@@ -259,7 +259,7 @@ class ConsumerLoop:
                   messages=len(outgoing))  # fmt: skip
 
     async def _read(self, consumer: AIOKafkaConsumer) -> list[Record]:
-        """The next batch, of the live lane if it has anything. One that had to be repeated is repeated in halves."""
+        """The next batch, from the live lane if it has anything. A batch that failed is halved at each repeat."""
         live = [partition for partition in consumer.assignment() if self._lanes.of(partition.topic) == "live"]
         most, most_bulk = (max(1, size >> self._give_ups) for size in (self._max_records, self._max_bulk_records))
         fetched = await consumer.getmany(*live, timeout_ms=0, max_records=most) if live else {}
@@ -277,7 +277,7 @@ class ConsumerLoop:
         return records
 
     def _verified(self, partition: TopicPartition, first: Record) -> bool:
-        """Whether the first record read is the last one known, seen once more. Raises MustHalt when it is another."""
+        """Whether the first record read is the last one settled, read again. Raises MustHalt when they differ."""
         known = self._unverified.get(partition)
         if known is None:
             return False
@@ -291,6 +291,6 @@ class ConsumerLoop:
 
 
 def _most_telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error of a task group that decides what is done next."""
+    """The error of a task group that decides what happens next."""
     flat = [_most_telling(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
     return next((e for e in flat if not passes(e)), flat[0])

@@ -1,7 +1,7 @@
-"""When a lane halts: the rule that tells a bad deploy from one bad record, or from one who sends bad records.
+"""When a lane halts: the rule that tells a bad deploy from one bad record, or from one bad sender.
 
-A deploy that is wrong fails for several senders. What a stranger can do by themselves never halts anything: all senders
-that are not trusted count as one, and no sender counts for more than half of what it takes.
+A bad deploy fails for several senders. A stranger alone can never halt a lane: all untrusted senders count as one, and
+no sender counts for more than half of what it takes.
 """
 
 from collections import Counter
@@ -10,17 +10,17 @@ from typing import Final
 
 from shared.kafka.records import Sender
 
-WINDOW: Final = 1000  # records of one lane, the latest
-MANY: Final = 20  # of them that raised what nobody foresaw
-STREAK: Final = 100  # records of which not one worked
+WINDOW: Final = 1000  # latest records of one lane
+MANY: Final = 20  # unforeseen failures among them
+STREAK: Final = 100  # records in a row that all failed
 _PUBLIC: Final = Sender("", trusted=False)
 
 
 def bad_deploy(latest: Sequence[Sender | None]) -> str | None:
     """Why the lane is to halt, or None.
 
-    `latest` holds a lane's latest records, the newest last: for one that raised what nobody foresaw its sender, and
-    None for any other, also for a dead letter that was foreseen.
+    `latest` holds a lane's latest records, newest last: the sender of each unforeseen failure, and None for every other
+    record, including foreseen dead letters.
     """
     window = latest[-WINDOW:]
     failed = Counter(sender if sender.trusted else _PUBLIC for sender in window if sender is not None)

@@ -1,4 +1,4 @@
-"""How long the oldest record that is not consumed has been waiting: lag as people feel it."""
+"""How long the oldest unconsumed record has been waiting: lag in seconds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -6,14 +6,14 @@ from typing import Final
 from shared.db.offsets import TopicPartition
 from shared.kafka.records import Record
 
-_MOST_LOOKS: Final = 256  # of a partition; then every second one is forgotten
+_MOST_LOOKS: Final = 256  # per partition; beyond it every second one is dropped
 
 
 class Waits:
-    """Knows two things of each partition: the time of the record in hand, and where the log ended at earlier looks.
+    """Per partition: the timestamp of the next record if it was fetched, and where the log ended at earlier polls.
 
-    What is in hand says exactly how old it is. What was never fetched (its lane is halted, or the other lane has to go
-    first) has waited since the first look at which the log reached beyond it: the error is the pause between looks.
+    A fetched record says exactly how old it is. One that was not fetched (its lane is halted, or the other lane goes
+    first) has waited since the first poll that saw the log reach beyond it: the error is the time between polls.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""The two lanes of a consumer, each of which may be halted while the other goes on.
+"""The two lanes of a consumer, each of which may halt while the other goes on.
 
-A halt is a row: a restart finds it, other processes of the service find it within a second, and `firsthour resume`
+A halt is a row: it survives a restart, other processes of the service see it within a second, and `firsthour resume`
 deletes it.
 """
 
@@ -28,10 +28,10 @@ _HOW_TO_GO_ON: Final = {
 
 
 class Lanes:
-    """Which lanes are halted, and how the latest records of each went."""
+    """Which lanes are halted, and how the latest records of each fared."""
 
     def __init__(self, engine: AsyncEngine, service: str, live: Iterable[str], metrics: LoopMetrics) -> None:
-        """Topics other than `live` are of the bulk lane. Nothing is read before `look`."""
+        """Topics other than `live` belong to the bulk lane. Nothing is read before `look`."""
         self._engine = engine
         self._service = service
         self._live = frozenset(live)
@@ -45,11 +45,11 @@ class Lanes:
         return "live" if topic in self._live else "bulk"
 
     def halted(self, lane: Lane) -> bool:
-        """Whether the lane waits for a person, as far as this process has looked."""
+        """Whether the lane waits for a person, as of this process's last look."""
         return lane in self._halts
 
     def reasons(self, lane: Lane) -> list[str]:
-        """What a person has to know of the lane when it is halted."""
+        """What a person should know about a halted lane."""
         halt = self._halts.get(lane)
         if halt is None:
             return []
@@ -58,15 +58,15 @@ class Lanes:
         return [f"{self._service}: the {lane} lane is halted since {since}: {halt.reason}; {how}"]
 
     def worked(self, lane: Lane, records: int) -> None:
-        """So many records are committed, as foreseen."""
+        """So many records were committed normally."""
         self._latest[lane].extend([None] * min(records, WINDOW))
 
     def failed(self, lane: Lane, sender: Sender) -> None:
-        """The dead letter of a record that raised what nobody foresaw is committed."""
+        """The dead letter of an unforeseen failure was committed."""
         self._latest[lane].append(sender)
 
     def verdict(self, lane: Lane, senders: Sequence[Sender]) -> str | None:
-        """Why the lane has to halt before these senders' records, too, become dead letters; None: they may."""
+        """Why the lane has to halt rather than dead-letter these senders' records too; None: it need not."""
         return bad_deploy([*self._latest[lane], *senders])
 
     async def halt(self, lane: Lane, cause: Cause, reason: str) -> None:
@@ -76,7 +76,7 @@ class Lanes:
         await self._read()
 
     async def look(self) -> set[Lane]:
-        """Read what other processes and people have said, once in a while; returns the lanes for which it changed."""
+        """Now and then read the halts that other processes and people have changed; returns the lanes that changed."""
         now = asyncio.get_running_loop().time()
         if self._looked is not None and now - self._looked < _LOOK_S:
             return set()
@@ -85,7 +85,7 @@ class Lanes:
             await self._read()
         except Exception as error:
             if self._looked is None or not is_transient(error):
-                raise  # else what is known holds until Postgres is back
+                raise  # else the last known state holds until Postgres is back
         self._looked = now
         return before ^ set(self._halts)
 

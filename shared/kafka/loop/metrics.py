@@ -1,4 +1,4 @@
-"""What the loop counts: topics, lanes, and sources, of which there are only so many."""
+"""The loop's metrics, by topic, lane and source; the number of sources is bounded."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from shared.db.offsets import TopicPartition
 from shared.kafka.loop.lag import Waits
 from shared.kafka.records import Kind, Record
 
-_SOURCES: Final = 50  # a further one is counted as `other`
+_SOURCES: Final = 50  # further ones count as `other`
 
 
 class LoopMetrics:
@@ -53,13 +53,13 @@ class LoopMetrics:
             registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
-        for kind in get_args(Kind):  # a counter that begins at its first dead letter hides that one from `increase`
+        for kind in get_args(Kind):  # a counter that starts with its first dead letter hides that one from `increase`
             self._dead.labels(kind, "other")
         self.halted(())
 
     @contextmanager
     def batch(self, records: Sequence[Record]) -> Iterator[None]:
-        """Time one batch and count its records once it is settled; what is not settled waits on."""
+        """Time one batch and count its records once it is settled; otherwise they still wait."""
         self._waits.read(records)
         with self._seconds.time():
             yield
@@ -76,7 +76,7 @@ class LoopMetrics:
             self._dead.labels(letter.kind, letter.source if known else "other").inc()
 
     def lag(self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int]) -> None:
-        """Set the lag of each topic: the log ends there, and these are the next offsets."""
+        """Set the lag of each topic from the log's ends and the next offsets."""
         records: dict[str, int] = defaultdict(int)
         seconds: dict[str, float] = defaultdict(float)
         waits = self._waits.look(ends, positions, utc_now().timestamp())

@@ -1,4 +1,4 @@
-"""Whether a partition's log is the one that was read: a number alone cannot tell a topic that was made anew."""
+"""Whether a topic partition's log is the one that was read: an offset alone cannot tell a recreated topic."""
 
 import hashlib
 from typing import Literal, TypeAlias
@@ -10,7 +10,7 @@ Found: TypeAlias = Literal["goes on", "to compare", "lost records", "another log
 
 
 def fingerprint(record: Record) -> bytes:
-    """What tells a record from every other at its offset: 16 bytes of SHA-256 over time, key and value."""
+    """Tells a record from any other at its offset: 16 bytes of SHA-256 over timestamp, key and value."""
     digest = hashlib.sha256(record.timestamp.to_bytes(8, signed=True))
     for part in (record.key or b"", record.value):
         digest.update(len(part).to_bytes(8) + part)
@@ -18,9 +18,9 @@ def fingerprint(record: Record) -> bytes:
 
 
 def judge(progress: Progress, *, first: int, end: int) -> Found:
-    """What a log that holds Kafka's offsets `first <= offset < end` is to this progress.
+    """How a log with Kafka's offsets `first <= offset < end` relates to this progress.
 
-    `to compare`: the record before the next one has to have the fingerprint that is known of it.
+    `to compare`: the record before the next one must have the stored fingerprint.
     """
     next_one = progress.next_offset - progress.base
     if next_one > end:
@@ -31,7 +31,7 @@ def judge(progress: Progress, *, first: int, end: int) -> Found:
 
 
 def taken_up(progress: Progress, found: Found, *, first: int) -> Progress:
-    """Where to go on: at the beginning of another log, or behind what retention has dropped."""
+    """Where to resume: at the beginning of another log, or after what retention has dropped."""
     if found == "another log":
         return Progress(progress.next_offset, progress.published, progress.next_offset - first)
     return Progress(first + progress.base, progress.published, progress.base)

@@ -1,4 +1,4 @@
-"""Ends the process when there is lag and no progress: aiokafka's consumer may stop without a word."""
+"""Ends the process when there is lag and no progress: aiokafka's consumer may stall silently."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _LOOK_S: Final = 10.0
 
 
 class Stalled(FirsthourError):  # noqa: N818 - reads as what happened
-    """There is lag and no progress: the process exits, and whoever watches it starts it anew."""
+    """There is lag and no progress: the process exits, to be restarted by its supervisor."""
 
 
 async def watch(
@@ -28,8 +28,8 @@ async def watch(
 ) -> None:
     """Compare the log's ends with `positions` (next offsets) until cancelled.
 
-    Partitions that are not `moving`, because their lane is halted or the loop waits for a dependency, have lag and no
-    fault. Raises Stalled when the others stand still for `stalled_s` seconds.
+    Partitions that are not `moving`, because their lane is halted or a dependency is down, may lag. Raises Stalled when
+    the others make no progress for `stalled_s` seconds.
     """
     loop = asyncio.get_running_loop()
     seen: dict[TopicPartition, int] = {}

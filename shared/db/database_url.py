@@ -7,27 +7,26 @@ from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from shared.errors import FirsthourError
 
-# The URL of the database that `firsthour run` keeps; whoever works with its state folder finds user and password in it.
+# `firsthour run` leaves its database's URL here, with user and password, for every command that uses its state folder.
 STATE_FILE: Final = "database-url"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 class NotAPostgresUrl(FirsthourError):  # noqa: N818 - reads as what happened
-    """FIRSTHOUR_DATABASE is of another kind; the message never shows it: there may be a password in it."""
+    """FIRSTHOUR_DATABASE is no Postgres URL; the message never shows it, as it may hold a password."""
 
 
 def forget_libpq(environment: MutableMapping[str, str]) -> None:
     """Take libpq's variables (PGHOST, PGSSLMODE, PGTARGETSESSIONATTRS, PGPASSFILE …) out of the environment.
 
-    asyncpg reads them for whatever it is not told, and some of it it cannot be told; in a developer's shell they are
-    about another database.
+    asyncpg falls back to them, for some settings always; in a developer's shell they are meant for another database.
     """
     for name in [name for name in environment if name.startswith("PG")]:
         del environment[name]
 
 
 def with_state_password(url: str, state: Path) -> str:
-    """The URL as it is; one without a user, of the database of `firsthour run`, with what that left in the folder."""
+    """The URL; for the database of `firsthour run` completed with the user and password left in the folder."""
     given = urlsplit(url)
     try:
         known = (state / STATE_FILE).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Dead letters as rows, stored with the offset that they end."""
+"""Dead letters as rows, stored in the transaction that moves the offset past them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.db.retention import Drop
 
 
 class DeadLetterRow(NamedTuple):
-    """A dead letter as stored: the original bytes and all that is known of the failure."""
+    """A dead letter as stored: the original bytes and everything known about the failure."""
 
     topic: str
     partition: int
@@ -91,24 +91,24 @@ async def between(conn: AsyncConnection, partition: TopicPartition, first: int, 
 
 
 async def redriven(conn: AsyncConnection) -> dict[tuple[str, int, int], datetime]:
-    """When dead letters were sent again, by topic, partition and offset."""
+    """When dead letters were redriven, by topic, partition and offset."""
     rows = await conn.execute(_REDRIVEN)
     return {(row.topic, row.partition, row.offset): row.redriven_at for row in rows}
 
 
 async def may_redrive(conn: AsyncConnection, topic: str, partition: int, offset: int) -> bool:
-    """Whether nobody has sent it again; until the transaction ends, nobody else does."""
+    """Whether it has not been redriven yet; nobody else can redrive it until the transaction ends."""
     found = (await conn.execute(_LOCK, {"topic": topic, "partition": partition, "offset": offset})).one_or_none()
     return found is None or found.redriven_at is None
 
 
 async def mark_redriven(conn: AsyncConnection, topic: str, partition: int, offset: int) -> None:
-    """It was sent again. Where retention has dropped its row, nothing is left to mark."""
+    """Mark it as redriven, unless retention has dropped its row."""
     await conn.execute(_MARK_REDRIVEN, {"topic": topic, "partition": partition, "offset": offset})
 
 
 def older_than(days: int) -> Drop:
-    """What drops dead letters that are older: no longer than their topic do they keep what they hold of people."""
+    """Drops dead letters older than this: their personal data is kept no longer than in their topic."""
 
     async def drop(conn: AsyncConnection, most: int) -> int:
         return (await conn.execute(_DROP_OLD, {"days": days, "most": most})).rowcount

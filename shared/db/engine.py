@@ -28,8 +28,8 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
                 "statement_timeout": "30000",
                 "lock_timeout": "10000",
                 "idle_in_transaction_session_timeout": "30000",
-                # The server lets go of what a host that lost its power held (locks, above all the publisher's) after
-                # half a minute; by TCP's defaults it would be two hours.
+                # The server releases the locks of a host that lost power (above all the publisher's) after
+                # half a minute; with TCP's defaults it would take two hours.
                 "tcp_keepalives_idle": "15",
                 "tcp_keepalives_interval": "5",
                 "tcp_keepalives_count": "3",
@@ -43,15 +43,15 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=False,  # a lost connection is a transient error of the batch, which is repeated anyway
+        pool_pre_ping=False,  # a lost connection is a transient error, and the batch is repeated anyway
         pool_recycle=1800,
-        hide_parameters=True,  # they hold personal data, and an error's text is logged
+        hide_parameters=True,  # parameters hold personal data, and error texts are logged
     )
     event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
     return engine
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:
-    """After a failover, connections to the server that is no primary any more are dropped, to find the one that is."""
+    """After a failover, drop connections to the former primary, so that new ones find the present one."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True

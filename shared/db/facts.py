@@ -1,4 +1,4 @@
-"""SQL on an outbox: events of a service's own, rows of the transaction that made them true (table `facts`)."""
+"""SQL on the outbox (table `facts`): a service's own events, written in the transaction that made them true."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -31,12 +31,12 @@ _FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))
 
 
 async def become_publisher(conn: AsyncConnection, lock: int) -> bool:
-    """Whether this connection is now the one that publishes, until it closes. All processes agree on `lock`."""
+    """Whether this connection became the publisher, until it closes. All processes agree on `lock`."""
     return bool((await conn.execute(_LOCK, {"lock": lock})).scalar_one())
 
 
 async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
-    """Keep facts as part of the transaction that makes them true."""
+    """Insert facts in the transaction that makes them true."""
     if facts:
         ids, keys, values, lanes = zip(*facts, strict=True)
         arrays = {"ids": list(ids), "keys": list(keys), "values": list(values), "lanes": list(lanes)}
@@ -49,10 +49,10 @@ async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:
 
 
 async def forget(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Drop facts that Kafka has acknowledged."""
+    """Delete facts that Kafka has acknowledged."""
     await conn.execute(_FORGET, {"ids": list(ids)})
 
 
 async def park(conn: AsyncConnection, identifier: UUID, reason: str) -> None:
-    """Leave out a fact that Kafka can never take."""
+    """Set aside a fact that Kafka can never take."""
     await conn.execute(_PARK, {"id": identifier, "reason": reason})

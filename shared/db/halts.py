@@ -1,4 +1,4 @@
-"""Halted lanes as rows: a restart finds them, and a person's word is to delete one."""
+"""Halted lanes as rows: they survive a restart, and a person resumes a lane by deleting its row."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ Cause: TypeAlias = Literal["failures", "position"]
 
 
 class Halt(NamedTuple):
-    """A lane that consumes nothing, why, and since when."""
+    """A halted lane: why, and since when."""
 
     lane: Lane
     cause: Cause
@@ -36,10 +36,10 @@ async def read(conn: AsyncConnection) -> list[Halt]:
 
 
 async def begin(conn: AsyncConnection, lane: Lane, cause: Cause, reason: str) -> None:
-    """Halt a lane. Of several reasons the first stays."""
+    """Halt a lane. The first of several reasons stays."""
     await conn.execute(_INSERT, {"lane": lane, "cause": cause, "reason": reason})
 
 
 async def end(conn: AsyncConnection, lanes: Sequence[Lane], cause: Cause) -> list[Halt]:
-    """Let lanes go on that are halted for this cause; returns what was ended."""
+    """Resume the lanes that are halted for this cause; returns their halts."""
     return [Halt(*row) for row in await conn.execute(_END, {"lanes": list(lanes), "cause": cause})]

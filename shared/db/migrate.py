@@ -1,4 +1,4 @@
-"""Migrations: alembic per service, each in its own schema, under a lock so that two replicas never migrate at once."""
+"""Migrations: one alembic environment and schema per service, under a lock so that no two replicas migrate at once."""
 
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData, text
 from shared.db.engine import make_engine
 
 SERVICES: Final = ("scoring", "nurture")
-_LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two could migrate at once
+_LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two releases could migrate at once
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -37,7 +37,7 @@ def _alembic(connection: Connection, service: str, revision: str) -> None:
 
 
 def run_environment(schema: str, metadata: MetaData) -> None:
-    """All that a service's `migrations/env.py` does: run inside the transaction that `migrate` opened."""
+    """What a service's `migrations/env.py` calls: runs inside the transaction that `migrate` opened."""
     context.configure(
         connection=context.config.attributes["connection"],
         target_metadata=metadata,
@@ -52,7 +52,7 @@ def run_environment(schema: str, metadata: MetaData) -> None:
 
 
 async def differences(database_url: str, service: str, metadata: MetaData) -> list[object]:
-    """What alembic would still change between the migrated schema and the tables in code: empty when all is well."""
+    """What alembic would still change in the migrated schema to match the tables in code; empty if nothing."""
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only tests and `make lint` ask
     from alembic.migration import MigrationContext  # noqa: PLC0415 - see above
 
@@ -70,7 +70,7 @@ async def differences(database_url: str, service: str, metadata: MetaData) -> li
         )
         return list(compare_metadata(migration, metadata))
 
-    # A bare search path: with the schema in it, Postgres reports the tables without their schema.
+    # An empty search path: with the schema in it, Postgres reports the tables without their schema.
     engine = make_engine(database_url, application="firsthour-compare", schema="pg_catalog", pool_size=1)
     try:
         async with engine.connect() as conn:

@@ -1,4 +1,4 @@
-"""The tables of the Kafka loop, which stand in the schema of each service that consumes, and their migrations.
+"""The tables of the Kafka loop, in the schema of each consuming service, and their migrations.
 
 The functions for migrations are history: they stay as they were, and a change is a new pair of them.
 """
@@ -89,7 +89,7 @@ def drop_offset_tables(schema: str) -> None:
 
 
 def create_halts(schema: str) -> None:
-    """Lanes halt apart, and stay halted over a restart; a dead letter says whether it was foreseen, and whose it is."""
+    """Each lane halts by itself and stays halted over a restart; a dead letter has its kind and its source."""
     op.create_table("consumer_halts", *_halts(), schema=schema)
     for column in _of_a_failure():
         op.add_column("dead_letters", column, schema=schema)
@@ -107,7 +107,7 @@ def drop_halts(schema: str) -> None:
 
 
 def add_positions(schema: str) -> None:
-    """A position is more than a number: the last record's fingerprint, and where the log of today begins in it."""
+    """Progress is more than an offset: the last record's fingerprint, and where the present log begins."""
     for column in _of_a_position():
         op.add_column("consumer_offsets", column, schema=schema)
     op.create_check_constraint("base_within_next", "consumer_offsets", _BASE, schema=schema)

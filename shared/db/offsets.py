@@ -1,9 +1,9 @@
-"""How far a topic partition is, as a row of the transaction that brought it there (DESIGN section 5).
+"""The progress of each topic partition, moved in the transaction of what was made of its records (DESIGN section 5).
 
-`next_offset` moves only as compare-and-set: that fences a process which lost its partition without noticing.
-`published` trails it: what lies between the two is published again when a partition is assigned.
+`next_offset` moves only by compare-and-set, which fences a process that lost its partition without noticing.
+`published` trails it: what lies between the two is republished when the partition is assigned.
 
-These offsets count on for ever, also over a topic that was made anew: `base` is what lies before the log of today, so
+These offsets keep counting when a topic is recreated: `base` is the number of offsets before the present log, so
 Kafka's own offset is `next_offset - base`, and no row of an old log is ever taken for one of a new log.
 """
 
@@ -19,9 +19,9 @@ TopicPartition: TypeAlias = tuple[str, int]
 
 
 class Progress(NamedTuple):
-    """How far a partition is: offsets below `published` are done and published, below `next_offset` done.
+    """How far a topic partition is: settled below `next_offset`, published below `published`.
 
-    `last_record` is the fingerprint of the record before `next_offset`; None where none was read of this log.
+    `last_record` is the fingerprint of the record before `next_offset`; None if none of this log was read.
     """
 
     next_offset: int
@@ -93,7 +93,7 @@ async def claim(conn: AsyncConnection, firsts: Mapping[TopicPartition, int]) -> 
 
 
 async def read(conn: AsyncConnection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
-    """The progress of these partitions, as the database holds it."""
+    """The stored progress of these partitions."""
     asked = sorted(partitions)
     rows = await conn.execute(_READ, {"topics": [t for t, _ in asked], "partitions": [p for _, p in asked]})
     return {(row.topic, row.partition): Progress(*row[2:]) for row in rows}
@@ -117,7 +117,7 @@ async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
 
 
 async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartition, int]) -> None:
-    """Remember that everything below these offsets is published."""
+    """Store that everything below these offsets is published."""
     partitions = sorted(published)
     await conn.execute(
         _PUBLISHED,
@@ -135,7 +135,7 @@ async def read_all(conn: AsyncConnection) -> dict[TopicPartition, Progress]:
 
 
 async def take_up(conn: AsyncConnection, partition: TopicPartition, before: Progress, after: Progress) -> bool:
-    """Go on in another log, or further on in this one. False when the partition is not where it was."""
+    """Resume in another log, or later in this one. False when the progress has moved meanwhile."""
     result = await conn.execute(
         _TAKE_UP,
         {

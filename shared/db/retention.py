@@ -1,4 +1,4 @@
-"""Drops what is older than it is kept, in small batches, beside all other work."""
+"""Deletes rows past their retention, in small batches, beside the live traffic."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,22 +10,22 @@ from shared import log
 from shared.db.transient import is_transient
 from shared.pause import pause
 
-# Drops at most so many rows of one kind; returns how many there were.
+# Deletes at most so many rows of one kind; returns how many.
 Drop: TypeAlias = Callable[[AsyncConnection, int], Awaitable[int]]
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 600.0
-_BETWEEN_S: Final = 0.05  # so that nobody waits for it
+_BETWEEN_S: Final = 0.05  # small, so that nobody waits for it
 _AT_ONCE: Final = 1000
 
 
 async def drop_old(engine: AsyncEngine, drops: Mapping[str, Drop], *, most: int = _AT_ONCE) -> dict[str, int]:
-    """Drop everything that is too old by now, each batch in a transaction of its own; return how much of each."""
+    """Delete everything past its retention, each batch in its own transaction; return the number of rows by kind."""
     return {what: await _drop_all(engine, drop, most) for what, drop in drops.items()}
 
 
 async def keep_to(engine: AsyncEngine, drops: Mapping[str, Drop], stopping: asyncio.Event) -> None:
-    """Look each ten minutes until `stopping`. A kind that cannot be dropped stays, and stops nothing else."""
+    """Do so every ten minutes until `stopping`. A kind that fails is logged and keeps no other from it."""
     while not stopping.is_set():
         for what, drop in drops.items():
             try:

@@ -1,7 +1,7 @@
-"""What the database alone knows, for `/metrics`: looked up every ten seconds, so that no scrape ever asks Postgres.
+"""Metrics that only the database knows, queried every ten seconds, so that no scrape ever queries Postgres.
 
-A look may take five seconds, so what a scrape shows is at most fifteen seconds old. From when it is, also while
-Postgres is away, says `firsthour_rollup_timestamp_seconds`.
+A query may take five seconds, so a scrape is at most fifteen seconds old. While Postgres is down, the figures stay;
+`firsthour_rollup_timestamp_seconds` says how old they are.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Rollup:
     """`run` is a task of the service."""
 
     def __init__(self, engine: AsyncEngine, registry: CollectorRegistry, *looks: Look) -> None:
-        """Each look has a transaction of its own: one that fails keeps no other from its figures."""
+        """Each look has its own transaction: one that fails does not stop the others."""
         self._engine = engine
         self._looks = (self._clock, *looks)
         self._taken_at = Gauge(
@@ -53,7 +53,7 @@ class Rollup:
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Look every ten seconds until `stopping`. While Postgres is away, the figures stay as they were."""
+        """Run all looks every ten seconds until `stopping`."""
         while not stopping.is_set():
             pool = self._engine.pool
             if isinstance(pool, QueuePool):

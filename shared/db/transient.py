@@ -12,7 +12,7 @@ from shared.errors import Transient
 
 # SQLSTATE classes: 08 connection, 53 out of resources, 57 operator intervention (shutdown, cancel), 58 system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
-READ_ONLY = "25006"  # a failover left us on a server that is no primary any more
+READ_ONLY = "25006"  # after a failover we are connected to the former primary
 _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", READ_ONLY})  # serialisation, deadlock, lock, idle
 
 
@@ -32,20 +32,20 @@ def is_transient(error: BaseException) -> bool:
 
 
 class Suppressed:
-    """Suppresses what is transient; `error` is what it was."""
+    """Suppresses a transient error and keeps it as `error`."""
 
     def __init__(self, judge: Callable[[BaseException], bool]) -> None:
         self._judge = judge
         self.error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        """Nothing has failed yet."""
+        """Begin; `error` is None."""
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
-        """Keep what is transient; anything else goes on."""
+        """Keep a transient error; any other propagates."""
         if not isinstance(error, Exception) or not self._judge(error):
             return False
         self.error = error
@@ -53,7 +53,7 @@ class Suppressed:
 
 
 def suppress_transient(judge: Callable[[BaseException], bool] = is_transient) -> Suppressed:
-    """Let work that is tried again later fail; `error` of what `with … as` gives says why, or is None.
+    """Let work fail that is retried later. `error` of the value bound by `with … as` is the error, or None.
 
     Cancellation is never suppressed.
     """

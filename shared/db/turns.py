@@ -17,10 +17,10 @@ _AGAIN_S: Final = 0.5
 
 
 async def take_turns(waiting: str, turn: Callable[[], Awaitable[float | None]], stopping: asyncio.Event) -> None:
-    """Take one turn after the other until stopping. `waiting` is logged when the database keeps it from going on.
+    """Take turns until stopping. `waiting` is logged when the database is away.
 
-    A turn returns the seconds until the next look for work; None when there is more: then half of the time is left to
-    others. It raises what is not transient.
+    A turn returns the seconds until the next one, or None when there is more work: then half of the time is left to
+    others. Errors that are not transient propagate.
     """
     clock, attempt = asyncio.get_running_loop().time, 0
     while not stopping.is_set():
@@ -38,7 +38,7 @@ async def take_turns(waiting: str, turn: Callable[[], Awaitable[float | None]], 
 
 
 async def until_done(work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> bool:
-    """Do it once, each half second until the database lets it; whether it was done before `stopping`."""
+    """Retry every half second until it works once; whether it did before `stopping`."""
     while not stopping.is_set():
         with suppress_transient():
             await work()

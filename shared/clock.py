@@ -22,14 +22,14 @@ def new_id() -> UUID:
     return UUID(int=value)
 
 
-# Random bytes for the ids to come: one call into the kernel for many. A child process must never use its parent's.
+# Random bytes for ids to come: one system call for many. A forked child must never use its parent's.
 _RANDOM: list[bytes] = []
 os.register_at_fork(after_in_child=_RANDOM.clear)
 
 
 def _ten_random_bytes() -> bytes:
     try:
-        return _RANDOM.pop()  # by one thread alone, whichever it is
+        return _RANDOM.pop()  # so that each byte goes to one thread only
     except IndexError:
         block = os.urandom(2560)
         _RANDOM.extend(block[at : at + 10] for at in range(10, len(block), 10))

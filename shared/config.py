@@ -1,4 +1,4 @@
-"""Reads the YAML that a business edits, and names file, line and key of everything that is wrong with it at once."""
+"""Reads the YAML that a business edits, and reports everything wrong with it at once, with file, line and key."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from shared.errors import ConfigProblem, ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST = 1_000_000  # bytes; a configuration file beyond this is a mistake
-# Pydantic's kinds of error, in words of somebody who edits YAML.
+# Pydantic's error types in the words of somebody who edits YAML.
 _PLAINLY = {
     "extra_forbidden": "unknown key",
     "dict_type": "must hold keys, as in `key: value`",

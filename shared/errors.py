@@ -1,7 +1,7 @@
 """The error tree.
 
 FirsthourError
-├── Transient        a dependency is down or busy: stop, wait, try the same thing again; never dead-letter
+├── Transient        a dependency is down or busy: wait and retry the same thing; never dead-letter
 ├── Permanent        this input can never work: dead-letter it with the reason and go on
 └── ConfigurationError   what the operator wrote does not work; lists every problem with file, line and key
 

@@ -1,7 +1,7 @@
-"""How far a live lead is on its way, and when: the hops of all services are counted from one moment, its own time.
+"""How long a live lead takes to each hop: all services measure from one moment, the lead's own time.
 
-That of a public sender, or of one who names none, is its receipt. So the hop at which the figures jump is the slow one,
-and a sender who is late shows as such.
+For a public sender, or one that names no time, that is its receipt. So the hop at which the figures jump is the slow
+one, and a late sender shows as such.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 Hop: TypeAlias = Literal["received", "acknowledged", "scored", "enrolled", "attempted", "delivered"]
 LEAD: Final = "lead.captured"
-# Milliseconds for what our own machines do, then the deadlines that workflows promise: 2, 5, 15, 60 minutes.
+# Milliseconds for our own work, then the deadlines that workflows promise: 2, 5, 15, 60 minutes.
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
@@ -20,7 +20,7 @@ class LeadHops:
     """The histogram of one service, for the hops that happen in it."""
 
     def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
-        """Each of the hops is there from the start, so that `rate` sees the first lead."""
+        """Every hop has its series from the start, so that `rate` sees the first lead."""
         seconds = Histogram(
             "firsthour_lead_hop_seconds",
             "From when a live lead happened to when it had passed this hop.",
@@ -31,6 +31,6 @@ class LeadHops:
         self._of = {hop: seconds.labels(hop) for hop in hops}
 
     def passed(self, hop: Hop, happened: Iterable[datetime], now: datetime) -> None:
-        """Leads that happened then have passed it now."""
+        """Leads of these times have passed the hop now."""
         for at in happened:
             self._of[hop].observe(max(0.0, (now - at).total_seconds()))

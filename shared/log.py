@@ -1,4 +1,4 @@
-"""JSON logs by structlog: one line an event of the program, ids only, never a name, an address or a secret."""
+"""JSON logs by structlog: one line per log event, with ids only, never a name, an address or a secret."""
 
 import logging
 import sys
@@ -36,7 +36,7 @@ def configure(service: str, level: str = "info") -> None:
             foreign_pre_chain=stamp,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # Without locals: they hold names, addresses and secrets.
+                # Without local variables: they hold names, addresses and secrets.
                 structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
                 _first_lines,
                 structlog.processors.EventRenamer("message"),
@@ -48,7 +48,7 @@ def configure(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    # These say at INFO what our own lines say better; SQL parameters and SMTP commands are personal data.
+    # At INFO these repeat our own lines; SQL parameters and SMTP commands are personal data.
     for noisy in (
         "aiokafka",
         "uvicorn.access",
@@ -88,7 +88,7 @@ def get(name: str) -> Log:
 
 
 def is_debug(name: str) -> bool:
-    """Whether debug lines are wanted: hot paths ask once, and not for each event."""
+    """Whether debug lines are wanted: hot paths ask once, not per event."""
     return logging.getLogger(name).isEnabledFor(logging.DEBUG)
 
 

@@ -19,8 +19,7 @@ _DECIMALS: Final = {
     **dict.fromkeys(("CLF", "UYW"), 4),
 }  # fmt: skip
 _AMOUNT: Final = re.compile(r"-?\d{1,12}(\.\d{1,6})?", re.ASCII)
-# ISO 4217: all active codes but those of no money (bonds, testing, none), and those that ended lately: old orders name
-# them.
+# ISO 4217: all active codes of money (no bonds, no test codes), and those withdrawn lately: old orders name them.
 CURRENCIES: Final = frozenset(
     """
     AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF
@@ -32,7 +31,7 @@ CURRENCIES: Final = frozenset(
     XPD XPF XPT XSU XUA YER ZAR ZMW ZWG ZWL
     """.split()  # noqa: SIM905 - a list of 160 quoted texts reads worse
 )
-MAX_MINOR: Final = 10**15  # far inside a 64-bit column, so that sums of many stay inside too
+MAX_MINOR: Final = 10**15  # far below the limit of a 64-bit column, so that sums fit too
 
 
 class Money(Struct, frozen=True):
@@ -73,7 +72,7 @@ def to_minor(amount: str, currency: str) -> int:
 
 
 def exactly(amount: str) -> Decimal:
-    """The decimal string as the number that it says. Raises Permanent when it is not a plain one."""
+    """The decimal string as a number. Raises Permanent when it is not a plain one."""
     if not is_amount(amount):
         raise Permanent("an amount is not a plain decimal number such as 129.90")
     return Decimal(amount)

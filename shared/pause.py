@@ -1,4 +1,4 @@
-"""Waiting that ends early when it is told to."""
+"""Waits that can be cut short."""
 
 import asyncio
 import contextlib
@@ -27,25 +27,25 @@ async def pause_for_either(one: asyncio.Event, other: asyncio.Event, seconds: fl
 
 
 class Rounds:
-    """When to look again for rows that are due: soon after something happened, else when the next one is due.
+    """When to poll again for due rows: soon after a hint, else when the next known row is due.
 
-    What another process has written, and died before it could do it, is found within a second.
+    Rows written by a process that died before handling them are found within a second.
     """
 
     def __init__(self, *, soon_s: float = _SOON_S, rest_s: float = _REST_S) -> None:
-        """Rounds are at least `soon_s` seconds apart, and at most `rest_s`."""
+        """Polls are at least `soon_s` seconds apart, and at most `rest_s`."""
         self._soon_s = soon_s
         self._rest_s = rest_s
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:
-        """Something was written of which a part may be due before the next round."""
+        """Hint that a row was written that may be due before the next poll."""
         self._stirred.set()
 
     async def wait(self, stopping: asyncio.Event, next_in_s: float | None) -> None:
-        """Return when it is time to look, or when stopping. `next_in_s`: seconds until the next row that is known.
+        """Return when it is time to poll, or when stopping. `next_in_s`: seconds until the next known row is due.
 
-        0 and less is one that is due and could not be dealt with yet.
+        0 or less: one is due and could not be handled yet.
         """
         began = asyncio.get_running_loop().time()
         most = self._rest_s if next_in_s is None else min(self._rest_s, max(self._soon_s, next_in_s))

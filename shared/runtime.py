@@ -1,7 +1,7 @@
 """Runs a service: its HTTP server and its tasks start together, and a dead task ends the process.
 
-Stopping: SIGTERM or Ctrl-C sets `stopping`; the server finishes its requests, tasks finish their batch. What is not
-done after the deadline is cancelled; the third Ctrl-C ends it at once.
+Stopping: SIGTERM or Ctrl-C sets `stopping`; the server finishes its requests, tasks finish their batch. What is
+not done by the deadline is cancelled; the third Ctrl-C ends it at once.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _LAG_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A built service: what answers HTTP, and the tasks that run beside it and stop stage by stage."""
+    """A built service: its HTTP app, and the tasks beside it, which stop stage by stage."""
 
     app: Callable[..., Any]
     stages: Sequence[Mapping[str, Task]] = ()
@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 
 
 class PortInUse(FirsthourError):  # noqa: N818 - reads as what happened
-    """Another process listens there."""
+    """Another process listens on the port."""
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
 ) -> int:
     """Run until a signal. Returns the exit code: 0 when stopped on purpose, 1 when something died.
 
-    A `worker` listens beside others on the same port, and also stops when its standard input closes: its parent died.
+    A `worker` shares its port with others, and also stops when its standard input closes, as its parent has died.
     """
     log.configure(name, settings.log_level)
 
@@ -113,9 +113,9 @@ async def _until_signalled(
 
 
 def _calm_the_collector() -> None:
-    """Look for cycles of garbage rarely: a batch makes tens of thousands of objects and drops them all.
+    """Run the cyclic garbage collector rarely: a batch allocates tens of thousands of objects and frees them all.
 
-    Looking after each 700 of them, as Python does, costs a third of the time. What is built at the start stays.
+    Python's default, every 700 allocations, costs a third of the time. What is built at start-up stays.
     """
     gc.collect()
     gc.freeze()
@@ -134,7 +134,7 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Start the service, yield the port it listens on (`port` 0: any free one), and stop it in order.
 
-    A client that takes longer than `patience_s` to send a whole request is hung up on.
+    A client that takes longer than `patience_s` to send a request is disconnected.
 
     Raises PortInUse, or an ExceptionGroup with what ended a task.
     """
@@ -149,9 +149,9 @@ async def serving(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nobody's word on an address is taken unasked
+        proxy_headers=False,  # forwarding headers are only believed from configured proxies
         date_header=False,
-        timeout_keep_alive=75,  # above a proxy's idle time-out, or it answers 502 now and then
+        timeout_keep_alive=75,  # longer than a proxy's idle time-out, or the proxy sometimes answers 502
         timeout_graceful_shutdown=int(DRAIN_S),
         backlog=2048,
     )
@@ -200,7 +200,7 @@ def _listen(host: str, port: int, *, share_port: bool) -> socket.socket:
 
 
 def loop_lag(registry: CollectorRegistry) -> Task:
-    """A task that measures by how many seconds the event loop is late: a blocked loop loses its consumer group."""
+    """A task that measures how late the event loop is: a blocked one costs the process its consumer group."""
     gauge = Gauge(
         "firsthour_event_loop_lag_seconds",
         "How late the event loop is.",

@@ -18,7 +18,7 @@ SECRETS_FILE = "secrets.env"
 
 
 class MissingSecret(FirsthourError):  # noqa: N818 - reads as what happened
-    """A reference leads nowhere; the message says what to set, never a value."""
+    """A reference that cannot be resolved; the message says what to set, never a value."""
 
 
 def is_reference(text: str) -> bool:
@@ -31,7 +31,7 @@ def resolve(
 ) -> str:
     """The secret's value. Raises MissingSecret when it is not set, or when the text is no reference at all.
 
-    `made_by_setup`: whether `firsthour setup` would make it, so that the message may say so.
+    `made_by_setup`: whether `firsthour setup` would generate it, so that the message can say so.
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -60,7 +60,7 @@ def read_state_secrets(state: Path) -> dict[str, str]:
 
 
 def ensure_state_secrets(state: Path, names: Iterable[str]) -> dict[str, str]:
-    """Make a value for each name that is neither in the environment nor in the state's file; return the file's.
+    """Generate a value for each name that neither the environment nor the state's file has; return the file's.
 
     Names that end in `_SECRET` get a Standard Webhooks secret (`whsec_…`), the others a write key (`fh_…`).
     """
@@ -82,7 +82,7 @@ def _made(name: str) -> str:
 
 
 def ensure_admin_token(state: Path) -> str:
-    """The token that opens every read and operate API of this state, made at the first call."""
+    """The token for every read and operate API of this state, generated at the first call."""
     return _ensure(state / ADMIN_TOKEN, "fha_" + secrets.token_urlsafe(32))
 
 

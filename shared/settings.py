@@ -69,7 +69,7 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
 
     def kafka_access(self) -> Access:
-        """How Kafka is told who we are: the settings, else what `firsthour run` left for its own broker."""
+        """How we authenticate with Kafka: by the settings, else as `firsthour run` left it for its own broker."""
         if self.kafka_user or self.kafka_tls:
             return Access(
                 self.kafka_user, self.kafka_password.get_secret_value(), self.kafka_mechanism, tls=self.kafka_tls
@@ -81,13 +81,13 @@ class Settings(BaseSettings):
         return with_state_password(self.database.get_secret_value(), self.state)
 
     def token(self) -> str:
-        """The admin token: the setting, else the state's file (made when there is none)."""
+        """The admin token: the setting, else the state's file (generated if there is none)."""
         if self.admin_token is not None:
             return self.admin_token.get_secret_value()
         return secrets.ensure_admin_token(self.state)
 
     def partition_key_secret(self) -> bytes:
-        """The secret of every partition key: the setting, else the state's file (made when there is none)."""
+        """The secret of every partition key: the setting, else the state's file (generated if there is none)."""
         given = self.key_secret
         return (given.get_secret_value() if given is not None else secrets.ensure_key_secret(self.state)).encode()
 

@@ -1,6 +1,6 @@
 """Stops tasks in stages: a stage is told to stop only when every stage before it has ended.
 
-So what writes facts ends before what publishes them, and that before the connection that they are published on.
+So the writers of facts stop before the publisher of facts, and the publisher before its connection.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ Task: TypeAlias = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def in_stages(stages: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
-    """The same tasks by name: all run together, and they stop stage by stage."""
+    """The same tasks by name: all run at once, and stop stage by stage."""
     staged: dict[str, Task] = {}
     before: list[asyncio.Event] = []
     for stage in stages:

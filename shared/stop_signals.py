@@ -1,7 +1,7 @@
 """When a signal means "stop", and when it means "at once".
 
-A stop is often asked for more than once: `make` and the terminal each pass a signal on, a service manager says SIGTERM
-again. So the first one stops, and only a person who insists by Ctrl-C hurries it.
+A stop often comes more than once: `make` and the terminal both forward signals, and a service manager repeats SIGTERM.
+So the first one stops, and only repeated Ctrl-C hurries it.
 """
 
 import signal
@@ -16,14 +16,14 @@ Answer: TypeAlias = Literal["stop", "wait", "hurry"]
 
 @dataclass(slots=True)
 class StopSignals:
-    """What came until now. `asked`: whether anything did; `hurried`: whether a person insisted."""
+    """The signals received so far. `asked`: whether there was any; `hurried`: whether a person insisted."""
 
     asked: bool = False
     hurried: bool = False
     _by_hand: int = 0
 
     def came(self, number: signal.Signals) -> Answer:
-        """What to do about this one: the first stops, the third Ctrl-C hurries, all others change nothing."""
+        """What this signal means: the first stops, the third Ctrl-C hurries, all others are ignored."""
         first, self.asked = not self.asked, True
         self._by_hand += number == signal.SIGINT
         if first:

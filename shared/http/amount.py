@@ -1,4 +1,4 @@
-"""Money in what an API answers."""
+"""Money in API responses."""
 
 from pydantic import BaseModel
 

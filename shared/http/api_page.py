@@ -1,6 +1,6 @@
-"""`/docs`: what an API takes and answers, as one plain page of our own: nothing is loaded, and no script runs.
+"""`/docs`: the API's reference as one plain page that loads nothing and runs no script.
 
-The usual pages load their script from elsewhere, into the page in which the admin's token is then typed.
+The usual pages load a script from another host into the page where the admin token is then typed.
 """
 
 from html import escape
@@ -22,11 +22,11 @@ _STYLE: Final = (
 
 
 def install_api_page(app: FastAPI) -> None:
-    """Add `GET /docs` to an app that has no other."""
+    """Add `GET /docs` to an app."""
 
     @app.get("/docs", include_in_schema=False)
     async def api_page() -> HTMLResponse:
-        """The OpenAPI document, to read."""
+        """The OpenAPI document as HTML."""
         return HTMLResponse(_page(app.openapi()), headers=_HEADERS)
 
 

@@ -10,7 +10,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from shared.http.problems import Problem, problem_response
 
-SCOPES: Final = ("read", "operate", "admin")  # each includes those before it
+SCOPES: Final = ("read", "operate", "admin")  # each includes the scopes before it
 _BEARER = HTTPBearer(auto_error=False, description="The state folder's `admin-token`, or FIRSTHOUR_ADMIN_TOKEN.")
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 _GUARDED: Final = "/v1/"
@@ -26,21 +26,21 @@ class Tokens:
         self._granted = {admin_token.encode(): "admin"}
 
     async def read(self, given: _Credentials) -> None:
-        """Let through whoever may look. Raises Problem 401 or 403."""
+        """Requires the scope `read`. Raises Problem 401 or 403."""
         self._check(given, "read")
 
     async def operate(self, given: _Credentials) -> None:
-        """Let through whoever may replay, enable and finish tasks. Raises Problem 401 or 403."""
+        """Requires the scope `operate`. Raises Problem 401 or 403."""
         self._check(given, "operate")
 
     async def admin(self, given: _Credentials) -> None:
-        """Let through whoever may do everything. Raises Problem 401 or 403."""
+        """Requires the scope `admin`. Raises Problem 401 or 403."""
         self._check(given, "admin")
 
     def first(self, app: App) -> App:
-        """The app behind its tokens: who has none is refused before a byte of the body is read, or a path is told.
+        """The app behind its tokens: a request without one is refused before its body is read or its path resolved.
 
-        FastAPI would read the body, and then ask who sends it.
+        FastAPI alone would read the body before it checks the token.
         """
 
         async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -68,7 +68,7 @@ class Tokens:
                 headers=_CHALLENGE,
             )  # fmt: skip
         scope = None
-        for token, granted in self._granted.items():  # all of them, so that time tells nothing
+        for token, granted in self._granted.items():  # compare with all of them, so that timing tells nothing
             if hmac.compare_digest(token, given.encode("utf-8", "replace")):
                 scope = granted
         if scope is None:

@@ -1,4 +1,4 @@
-"""Opaque cursors: where a list goes on. Never a row number, so that new rows move nothing."""
+"""Opaque cursors: where a list continues. Never a row number, so that new rows shift nothing."""
 
 import base64
 import binascii
@@ -17,14 +17,14 @@ Cursor: TypeAlias = Annotated[str | None, Query(max_length=500, description="`ne
 
 
 def encode_cursor(*values: datetime | UUID | Part) -> str:
-    """The sort values of the last row shown, as one opaque word."""
+    """The sort values of a page's last row as one opaque word."""
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
 def read_cursor(text: str, *kinds: Callable[[Part], Any]) -> tuple[Any, ...]:
-    """The sort values behind a cursor, each of its kind: `moment`, `row_id`, `number`.
+    """The sort values in a cursor, each read by its kind: `moment`, `row_id`, `number`.
 
-    Raises Problem 400 when the word is none that a list of these kinds gave out.
+    Raises Problem 400 when no list of these kinds gave out the cursor.
     """
     try:
         parts = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=list[Part])

@@ -1,4 +1,4 @@
-"""What an API answers while Postgres is away: 503, and when to try again."""
+"""Responses while Postgres is down: 503 with Retry-After."""
 
 import asyncpg
 from fastapi import FastAPI
@@ -10,6 +10,6 @@ from shared.http.problems import install_problems
 
 
 def install_problems_of_a_database(app: FastAPI) -> None:
-    """As `install_problems`, for an API that reads Postgres."""
+    """Like `install_problems`, for an API that reads Postgres."""
     errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Transient)
     install_problems(app, transient=is_transient, dependency_errors=errors)

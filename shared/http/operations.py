@@ -1,4 +1,4 @@
-"""What every service answers to those who run it: alive, able to work, and its figures."""
+"""What every service offers to its operators: liveness, readiness and metrics."""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Health(BaseModel):
 
 
 def _of_all_workers() -> CollectorRegistry | None:
-    """What the workers of one service have counted together; None when this process is the only one."""
+    """The combined metrics of a service's workers; None when this process is the only one."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return None
     together = CollectorRegistry()
@@ -42,7 +42,7 @@ def operations(
 ) -> None:
     """Add `/healthz`, `/readyz` (503 with what is missing) and `/metrics` to the app.
 
-    `attention`: what a person has to look at although it works.
+    `attention`: what needs a person although the service works.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series: Prometheus makes nothing of them
     ProcessCollector(registry=registry)

@@ -1,4 +1,4 @@
-"""Errors for the reader: RFC 9457 problem documents that name every wrong field and leak nothing."""
+"""Error responses: RFC 9457 problem documents that name every wrong field and leak nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class FieldError:
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """An answer that is an error. `detail` says what to do about it."""
+    """An error response. `detail` says what to do about it."""
 
     status: int
     title: str
@@ -35,7 +35,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Give the exception its text."""
+        """Set the exception's text."""
         super().__init__(self.title)
 
 
@@ -85,7 +85,7 @@ def install_problems(
 ) -> None:
     """Render every error of the app as a problem document.
 
-    `dependency_errors` are 503 where `transient` says that trying again may help: a dependency is away.
+    `dependency_errors` become 503 if `transient` says that a retry may help: a dependency is down.
     """
 
     async def problem(_request: Request, error: Exception) -> Response:
@@ -121,5 +121,5 @@ def install_problems(
 
 
 def problem_response(problem: Problem) -> Response:
-    """The answer that it is."""
+    """The problem as a response."""
     return Response(encode_problem(problem), problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with one write for each answer and little of each connection in memory."""
+"""uvicorn's HTTP protocol with one write per response and little memory per connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from shared.http.problems import CONTENT_TYPE, Problem, encode_problem
 
 _FINAL: Final = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
-_READ_AT_ONCE: Final = 32_768  # uvloop would bring eight times that, for each connection that waits its turn
-_LONGEST_HEAD: Final = 32_768  # the parser itself would take headers until the memory is full
+_READ_AT_ONCE: Final = 32_768  # uvloop would allocate eight times as much for each waiting connection
+_LONGEST_HEAD: Final = 32_768  # the parser itself has no limit
 _TOO_LONG: Final = encode_problem(Problem(431, "The address and the headers of the request are too long"))
 _REFUSAL: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -19,7 +19,7 @@ _REFUSAL: Final = (
 
 
 def http_protocol() -> Callable[..., asyncio.BufferedProtocol]:
-    """What uvicorn makes for each connection of one server; all of them read into one buffer, one after the other."""
+    """The protocol factory of one server; all its connections read into one shared buffer, in turn."""
     buffer = memoryview(bytearray(_READ_AT_ONCE))
 
     def make(**connection: Any) -> _Reader:
@@ -29,7 +29,7 @@ def http_protocol() -> Callable[..., asyncio.BufferedProtocol]:
 
 
 class _Reader(asyncio.BufferedProtocol):
-    """Hands on what comes in, a little at a time."""
+    """Passes on received bytes, a little at a time."""
 
     def __init__(self, http: "OneWrite", buffer: memoryview) -> None:
         self._http = http
@@ -43,7 +43,7 @@ class _Reader(asyncio.BufferedProtocol):
         self._http.connection_made(transport)  # type: ignore[arg-type]  # uvloop's own is no asyncio.Transport
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Where the next bytes go."""
+        """The shared buffer."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -52,9 +52,9 @@ class _Reader(asyncio.BufferedProtocol):
 
 
 class OneWrite(HttpToolsProtocol):
-    """On a transport that keeps the head of an answer until there is something to go with it.
+    """Writes through a transport that holds the head of a response back until its body follows.
 
-    What is read without a head, a piece of a body or a request having ended is kept by the parser: so much and no more.
+    The parser keeps what it reads between the end of a head, of a piece of a body or of a request: that is bounded.
     """
 
     _kept = 0  # bytes since one of them ended
@@ -67,7 +67,7 @@ class OneWrite(HttpToolsProtocol):
         self.transport = _Gathering(transport)
 
     def data_received(self, data: bytes) -> None:
-        """The next bytes of requests."""
+        """Parse the next bytes."""
         if self._too_long:
             return
         self._ended = False
@@ -77,25 +77,25 @@ class OneWrite(HttpToolsProtocol):
             self._refuse()
 
     def on_headers_complete(self) -> None:
-        """The head is whole. It may have come in one piece with what was before it or is after it."""
+        """The head is complete. What came before or after it may have arrived in the same piece."""
         self._ended = True
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST_HEAD:
             self._too_long = True
-            raise ValueError  # which ends the parsing, and comes back as `send_400_response`
+            raise ValueError  # ends the parsing, and returns here as `send_400_response`
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """A piece of the body arrived."""
         self._ended = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
         self._ended = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, or too much of it."""
+        """Answer what is not HTTP, or exceeds the limits."""
         if self._too_long:
             self._refuse()
         else:
@@ -107,13 +107,13 @@ class OneWrite(HttpToolsProtocol):
         self.transport.close()
 
     def on_response_complete(self) -> None:
-        """The answer is whole. One without a body (to HEAD) has its head still here."""
+        """The response is complete. One without a body (to HEAD) still has its head held back."""
         self.transport.flush()  # type: ignore[attr-defined]  # ours, since connection_made
         super().on_response_complete()
 
 
 class _Gathering(asyncio.Transport):
-    """The transport of one connection."""
+    """The transport of one connection, which gathers head and body."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -122,25 +122,25 @@ class _Gathering(asyncio.Transport):
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
 
     def write(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn writes nothing else
-        """Now, or with the next write when it is the head of an answer."""
+        """Write now, or hold the head of a response back until the next write."""
         head = self._head
         if head is not None:
             self._head = None
             self._transport.write(head + data)
-        elif data.startswith(_FINAL):  # but no "100 Continue": that one is waited for
+        elif data.startswith(_FINAL):  # but never "100 Continue": the client waits for it
             self._head = data
         else:
             self._transport.write(data)
 
     def flush(self) -> None:
-        """Write what is kept."""
+        """Write what is held back."""
         head = self._head
         if head is not None:
             self._head = None
             self._transport.write(head)
 
     def close(self) -> None:
-        """Write what is kept, and close."""
+        """Write what is held back, and close."""
         self.flush()
         self._transport.close()
 

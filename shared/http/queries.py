@@ -1,4 +1,4 @@
-"""What no query may hold, whoever reads it."""
+"""A check for the query of every API that reads Postgres."""
 
 from fastapi import Request
 
@@ -6,7 +6,7 @@ from shared.http.problems import FieldError, Problem
 
 
 def without_nul(request: Request) -> None:
-    """For the routes of an API whose queries go to Postgres, which has no text with NUL. Raises Problem 422."""
+    """A dependency of routes: Postgres stores no text with NUL. Raises Problem 422."""
     wrong = [
         FieldError(f"/query/{name}".replace("\0", ""), "must not contain the character NUL")
         for name, value in request.query_params.multi_items()

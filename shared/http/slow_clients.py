@@ -1,6 +1,6 @@
-"""Hangs up on clients that send a request drop by drop: each would hold a connection for ever (slow-loris).
+"""Disconnects clients that send a request drop by drop, each of which holds a connection for ever (slow loris).
 
-uvicorn has a time-out for idle connections only. Looking at all connections now and then costs a request nothing.
+uvicorn has a time-out for idle connections only. Polling all connections now and then costs the requests nothing.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _LATE: Final = (
 
 
 async def hang_up_on_the_slow(connections: Collection[Any], patience_s: float) -> None:
-    """Look at the HTTP protocols of a uvicorn server for ever; close those whose request is not whole in time."""
+    """Watch the connections of a uvicorn server until cancelled; close those whose request is not complete in time."""
     loop = asyncio.get_running_loop()
     since: dict[Any, tuple[int, float]] = {}
     while True:
@@ -28,7 +28,7 @@ async def hang_up_on_the_slow(connections: Collection[Any], patience_s: float) -
             if waiting_for is None:
                 continue
             which, started = since.get(connection, (waiting_for, now))
-            if which != waiting_for:  # another request than when it was looked at last
+            if which != waiting_for:  # another request than at the last poll
                 started = now
             if now - started >= patience_s:
                 _close(connection)
@@ -38,12 +38,12 @@ async def hang_up_on_the_slow(connections: Collection[Any], patience_s: float) -
 
 
 def _incomplete(connection: Any) -> int | None:
-    """What tells this incomplete request from the next one; None when nothing is being waited for."""
+    """Identifies the incomplete request of a connection; None when it waits for nothing."""
     cycle = connection.cycle
     if cycle is None:
-        return 0  # nothing but a part of its first headers, or not even that
+        return 0  # at most a part of its first headers has arrived
     if cycle.response_complete:
-        # Idle connections have uvicorn's own timer; it is gone once a byte of the next request is there.
+        # Idle connections have uvicorn's own timer, which stops at the first byte of the next request.
         return -id(cycle) if connection.timeout_keep_alive_task is None else None
     return id(cycle) if cycle.more_body else None
 

@@ -1,4 +1,4 @@
-"""What landed at the sinks: webhooks by their id, and mails. The newest few thousand, in memory."""
+"""What the sinks received: webhooks by their id, and mails. The latest few thousand, in memory."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ _KEPT: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class LandedWebhook:
-    """One webhook. `receipts`: how often it came; more than once only when an answer was lost."""
+    """One webhook. `receipts`: how often it arrived; more than once only if a response was lost."""
 
     id: str
     endpoint: str
@@ -21,7 +21,7 @@ class LandedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class LandedMail:
-    """One mail, as a person would see it."""
+    """One mail as a person sees it."""
 
     to: str
     subject: str
@@ -31,7 +31,7 @@ class LandedMail:
 
 @dataclass(slots=True)
 class Landed:
-    """Everything that landed, oldest first."""
+    """Everything received, oldest first."""
 
     webhooks: OrderedDict[str, LandedWebhook] = field(default_factory=OrderedDict)
     mails: deque[LandedMail] = field(default_factory=lambda: deque(maxlen=_KEPT))

@@ -1,4 +1,4 @@
-"""The page of the sinks: what landed, newest first. Everything that came from outside is escaped."""
+"""The page of the sinks: what they received, newest first. Everything from outside is escaped."""
 
 from datetime import datetime
 from html import escape

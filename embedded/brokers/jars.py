@@ -40,12 +40,12 @@ _TIMEOUT_S: Final = 30
 
 
 class JarProblem(FirsthourError):  # noqa: N818 - reads as what happened
-    """A jar cannot be had, or is not the one that was pinned."""
+    """A jar cannot be downloaded, or is not the pinned one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One jar: its Maven coordinate, what its bytes add up to, and how many they are."""
+    """One jar: its Maven coordinate, SHA-256 sum and size in bytes."""
 
     coordinate: str
     sha256: str
@@ -72,19 +72,19 @@ def read_pins(path: Path = PINS) -> tuple[Pin, ...]:
 
 
 def class_path(pins: Sequence[Pin], cache: Path) -> tuple[Path, ...]:
-    """Where the jars lie, or will lie."""
+    """The paths of the jars, downloaded or not."""
     return tuple(_folder(cache) / pin.file_name for pin in pins)
 
 
 def missing(pins: Sequence[Pin], cache: Path) -> list[Pin]:
-    """The jars that are not there, or are not what was pinned."""
+    """The jars that are absent, or are not the pinned ones."""
     return [pin for pin in pins if not _is(pin, _folder(cache) / pin.file_name)]
 
 
 def bytes_here(cache: Path) -> int:
-    """How much is there, also of downloads under way: files and folders may go while it counts."""
+    """Bytes on disk, including downloads in progress: files and folders may vanish during the count."""
     total = 0
-    for folder, _folders, names in os.walk(_folder(cache)):  # passes over folders that it cannot list
+    for folder, _folders, names in os.walk(_folder(cache)):  # skips folders that it cannot list
         for name in names:
             if name.endswith(".jar"):
                 with suppress(OSError):
@@ -111,7 +111,7 @@ def ensure_jars(pins: Sequence[Pin], cache: Path, repositories: Mapping[str, str
 
 
 def sweep(cache: Path) -> None:
-    """Remove the halves of downloads that were killed, unless somebody downloads now."""
+    """Remove unfinished downloads of killed runs, unless a download is in progress."""
     folder = _folder(cache)
     with suppress(OSError), (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,7 +119,7 @@ def sweep(cache: Path) -> None:
 
 
 def _remove_halves(folder: Path) -> None:
-    """Only under the lock: nobody else writes."""
+    """Call only under the lock, when nobody else writes."""
     for old in folder.glob(".partial-*"):
         shutil.rmtree(old, ignore_errors=True)
 
@@ -187,7 +187,7 @@ def _context(folder: Path, repositories: Mapping[str, str] | None) -> Any:
     chosen = (
         dict(repositories) if repositories else {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     )
-    # The Python resolver by name: the other one would look for Maven.
+    # The Python resolver explicitly: the default one needs Maven.
     return MavenContext(resolver=PythonResolver(), repo_cache=folder, remote_repos=chosen, timeout=_TIMEOUT_S)
 
 

@@ -34,25 +34,25 @@ _POLL_S: Final = 0.05
 _ARCHIVE_S: Final = 180.0
 _LOWEST_PRIORITY: Final = 19
 _NODE: Final = 1
-# One broker for one machine: it starts small, and one thread that collects costs less than four that try to be quick.
+# One broker on one machine: a small heap, and the serial collector, which costs less than four parallel threads.
 _MEMORY: Final = ("-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
-_DEDUPE_BYTES: Final = 4_194_304  # of 128 MB taken at once for compaction: only Kafka's own small topics are compacted
-_METADATA, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 3, 17, 36  # kinds of requests in Kafka's protocol
+_DEDUPE_BYTES: Final = 4_194_304  # instead of 128 MB, allocated at start: only Kafka's own small topics are compacted
+_METADATA, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 3, 17, 36  # API keys of Kafka's protocol
 
 Say = Callable[[str], None]
 """Called with what is being done, in a few words."""
 
 
 class Kafka:
-    """The broker of a state folder. Start, kill and stop it as often as you like: its ports stay."""
+    """The broker of a state folder. It may be started, killed and stopped repeatedly: its ports stay."""
 
     def __init__(
         self, state: Path, port: int = 0, *, authenticated: bool = True, archive_draft: Path | None = None
     ) -> None:
         """`archive_draft`: instead of using the archive of classes, write a new one there at the end.
 
-        `authenticated`: who has no password is refused. Without it the broker is open to every account of this
-        machine, which is for tests.
+        `authenticated`: clients need a password. Without it the broker is open to every account of this machine,
+        which is for tests.
         """
         self._authenticated = authenticated
         self.access = OPEN
@@ -70,7 +70,7 @@ class Kafka:
 
     @property
     def child(self) -> Child | None:
-        """The process of the last start."""
+        """The process started last."""
         return self._child
 
     async def start(self, say: Say = lambda _text: None) -> None:
@@ -104,7 +104,7 @@ class Kafka:
         self._child.start()
 
     async def stop(self) -> None:
-        """Stop it in order."""
+        """Shut down cleanly."""
         if self._child:
             await self._child.stop(_STOP_S)
 
@@ -125,12 +125,12 @@ class Kafka:
             *_MEMORY,
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
-            f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack themselves there
+            f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack their native code there
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",  # or a start alone is 1,000 lines
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",  # or a start alone logs 1,000 lines
             *flags,
         )
         return Command(
@@ -154,7 +154,7 @@ class Kafka:
             "log.dirs": self._data,
             "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
             "group.initial.rebalance.delay.ms": 0,
-            # A broker that was killed is let in again when its last session is over: not the 9 s of a cluster.
+            # A killed broker may rejoin once its last session has expired: not after the 9 s of a cluster.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
             "log.cleaner.dedupe.buffer.size": _DEDUPE_BYTES,
@@ -168,7 +168,7 @@ class Kafka:
         return path
 
     def _security(self) -> dict[str, str]:
-        """Both listeners ask for the password: who reaches the controller can change all that the broker holds."""
+        """Both listeners require the password: whoever reaches the controller can change everything in the broker."""
         protocol = "SASL_PLAINTEXT" if self.access.user else "PLAINTEXT"
         settings = {"listener.security.protocol.map": f"CONTROLLER:{protocol},CLIENTS:{protocol}"}
         if not self.access.user:
@@ -178,8 +178,8 @@ class Kafka:
             "org.apache.kafka.common.security.plain.PlainLoginModule required "
             f'username="{user}" password="{password}" user_{user}="{password}";'
         )
-        # PLAIN, not SCRAM: SCRAM's passwords live in the broker's own data, so a state folder of an older version
-        # could not be started any more, and a controller does not speak it. Nothing leaves the loopback address.
+        # PLAIN, not SCRAM: SCRAM passwords live in the broker's own data, so a state folder of an older version
+        # would not start any more, and a controller does not support it. Nothing leaves the loopback address.
         return settings | {
             "sasl.enabled.mechanisms": "PLAIN",
             "sasl.mechanism.inter.broker.protocol": "PLAIN",
@@ -189,7 +189,7 @@ class Kafka:
         }
 
     async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
-        """In a child process, which can be ended at any time."""
+        """Download in a child process, which can be killed at any time."""
         arguments = (sys.executable, "-m", "embedded.brokers.jars")
         child = Child(Command("kafka-download", arguments, dict(os.environ)), self._state)
         child.start()
@@ -209,7 +209,7 @@ class Kafka:
             raise StateUnusable(
                 f"{self._data} holds Kafka's data without its meta.properties: put that back, or move the folder away"
             )
-        shutil.rmtree(self._data, ignore_errors=True)  # of a start that was killed while it made the folder
+        shutil.rmtree(self._data, ignore_errors=True)  # left by a start that was killed while it made the folder
         base = self.command("kafka-format", classpath, properties, "-XX:TieredStopAtLevel=1")
         arguments = (
             *base.arguments[:-2],
@@ -247,7 +247,7 @@ class Kafka:
 async def make_archive() -> None:
     """Make the archive of classes for the next starts, unless it is there. Takes about ten seconds of work.
 
-    Without an archive all works as well, only the start is slower: trouble is no error.
+    Without an archive only the start is slower, so failure is no error.
     """
     cache = jars.cache_folder()
     with suppress(FirsthourError, KafkaError, OSError):
@@ -268,7 +268,7 @@ async def make_archive() -> None:
 
 
 async def _exercise(bootstrap: str, access: Access) -> None:
-    """Have the broker load what a topic, a producer and a consumer group need."""
+    """Make the broker load the classes that a topic, a producer and a consumer group need."""
     topic = "trial"
     where = {"bootstrap_servers": bootstrap, **access.arguments()}
     admin = AIOKafkaAdminClient(**where)
@@ -288,13 +288,13 @@ async def _exercise(bootstrap: str, access: Access) -> None:
 
 
 async def answers(port: int, access: Access = OPEN) -> bool:
-    """Whether a broker there lets us in and names at least one broker when asked for its metadata."""
+    """Whether the broker accepts our password and its metadata names at least one broker."""
     with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
 
             async def ask(kind: int, version: int, body: bytes) -> bytes:
-                request = struct.pack(">hhih", kind, version, 1, -1) + body  # correlation 1, no client id
+                request = struct.pack(">hhih", kind, version, 1, -1) + body  # correlation id 1, no client id
                 writer.write(struct.pack(">i", len(request)) + request)
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
                 return (await reader.readexactly(size))[4:]
@@ -305,7 +305,7 @@ async def answers(port: int, access: Access = OPEN) -> bool:
                     await ask(_SASL_HANDSHAKE, 1, struct.pack(">h", len(mechanism)) + mechanism)
                     token = f"\0{access.user}\0{access.password}".encode()
                     await ask(_SASL_AUTHENTICATE, 0, struct.pack(">i", len(token)) + token)
-                metadata = await ask(_METADATA, 1, struct.pack(">i", 0))  # of no topics
+                metadata = await ask(_METADATA, 1, struct.pack(">i", 0))  # no topics
             finally:
                 writer.close()
                 with suppress(OSError):
@@ -316,5 +316,5 @@ async def answers(port: int, access: Access = OPEN) -> bool:
 
 def _cluster_id() -> str:
     while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):
-        pass  # Kafka's command line would take it for an option
+        pass  # Kafka's command line would read it as an option
     return text

@@ -9,12 +9,12 @@ from typing import Final
 import psutil
 
 LOOPBACK: Final = "127.0.0.1"
-# Below the range that systems take for outgoing connections: a server that is killed finds its port free again.
+# Below the ephemeral range of outgoing connections, so that a killed server finds its port free again.
 _FIRST, _LAST = 20_000, 32_000
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port of the loopback address now."""
+    """Whether a server could listen on this port of the loopback address now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,7 +25,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(besides: Collection[int] = ()) -> int:
-    """A port that nobody listens on now, and that is none of `besides`."""
+    """A free port that is not among `besides`."""
     for _attempt in range(1000):
         port = _FIRST + secrets.randbelow(_LAST - _FIRST)
         if port not in besides and is_free(port):
@@ -34,7 +34,7 @@ def free_port(besides: Collection[int] = ()) -> int:
 
 
 def holder(port: int) -> str:
-    """Who listens on the port (`java (pid 12)`), as far as this user may know; else an empty text."""
+    """Who listens on the port (`java (pid 12)`), as far as this user may see; else ""."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:

@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 class Postgres:
-    """The database server of a state folder. Start, kill and stop it as often as you like: its port stays."""
+    """The database server of a state folder. It may be started, killed and stopped repeatedly: its port stays."""
 
     def __init__(self, state: Path, port: int = 0, *, fsync: bool = True) -> None:
         self._state = state
@@ -43,16 +43,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """The database `firsthour`, as its superuser. Only after the first start."""
+        """The URL of the database `firsthour`, as superuser. Only after the first start."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        """The URL of any database in it."""
+        """The URL of any database of the server."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
     @property
     def child(self) -> Child | None:
-        """The process of the last start."""
+        """The process started last."""
         return self._child
 
     async def start(self, say: Say = lambda _text: None) -> None:
@@ -71,7 +71,7 @@ class Postgres:
         self._child = await self._started(home)
 
     async def stop(self) -> None:
-        """Stop it in order: open transactions are rolled back, everything is on disk."""
+        """Shut down cleanly: open transactions are rolled back, everything is on disk."""
         if self._child:
             await self._child.stop(_STOP_S)
 
@@ -81,11 +81,11 @@ class Postgres:
         self._child.kill()
 
     async def _init(self, home: Home) -> None:
-        """Make the data folder whole or not at all: under another name first."""
+        """Create the data folder atomically: under another name first."""
         draft = home.data.with_name(f"{home.data.name}.new")
         secret = home.data.with_name(f"{home.data.name}.password")
         for folder in (draft, home.data):
-            if folder.exists():  # of a start that was killed; without PG_VERSION there is no database in it
+            if folder.exists():  # left by a killed start; without PG_VERSION it holds no database
                 shutil.rmtree(folder)
         draft.mkdir(mode=0o700)
         secret.touch(mode=0o600)
@@ -95,7 +95,7 @@ class Postgres:
             os.chown(secret, home.user.uid, home.user.gid)
         options = (
             f"--pgdata={draft}", f"--username={USER}", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8",
-            # Postgres' own collation: an update of the system's C library cannot break an index.
+            # Postgres' own collation, so that an update of the C library cannot break an index.
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
             *(() if self._fsync else ("--no-sync",)),
         )  # fmt: skip
@@ -106,7 +106,7 @@ class Postgres:
         draft.rename(home.data)
 
     async def _set_password(self, home: Home) -> None:
-        """The password file is gone but the data are there: give the user the new password, from inside."""
+        """The password file is gone but the data exist: set a new password in single-user mode."""
         statement = f"ALTER ROLE {USER} PASSWORD '{self._password}'\n"
         process = await asyncio.create_subprocess_exec(
             str(home.programs / "postgres"), "--single", "-D", str(home.data), "postgres",
@@ -121,7 +121,7 @@ class Postgres:
     def _command(self, home: Home, name: str, *arguments: str) -> Command:
         return Command(
             name, arguments, _environment(), folder=home.data.parent if home.data.exists() else None,
-            stop_signal=signal.SIGINT,  # "fast": waits for no client
+            stop_signal=signal.SIGINT,  # "fast": does not wait for clients
             user=home.user,
         )  # fmt: skip
 
@@ -144,7 +144,7 @@ class Postgres:
             "shared_buffers": "256MB",
             "effective_cache_size": "1GB",
             "random_page_cost": 1.1,
-            "jit": "off",  # many short statements
+            "jit": "off",  # statements are many and short
             "synchronous_commit": "on",
             "fsync": "on" if self._fsync else "off",
             "full_page_writes": "on" if self._fsync else "off",
@@ -174,12 +174,12 @@ class Postgres:
                 log = child.tail()
                 if "still in use" not in log:
                     raise ProcessDied(f"Postgres ended while it started; its log is {child.log_path}", log)
-                child.start()  # the last children of a server that was killed are still going
+                child.start()  # the last children of a killed server are still exiting
             await asyncio.sleep(_POLL_S)
         return child
 
     async def _answers(self) -> bool:
-        """Whether it takes connections; makes our database when it is not there yet."""
+        """Whether it accepts connections; creates our database if it does not exist."""
         try:
             conn = await _connect(self.url)
         except asyncpg.InvalidCatalogNameError:
@@ -202,7 +202,7 @@ class Postgres:
 
 
 async def _connect(url: str) -> asyncpg.Connection:
-    """Everything is said here: what is left out, asyncpg takes from the PG* variables of the user's shell."""
+    """Every parameter is explicit: asyncpg takes missing ones from the PG* variables of the user's shell."""
     return await asyncpg.connect(
         url, timeout=5, ssl=False, direct_tls=False, target_session_attrs="any", gsslib="gssapi"
     )
@@ -222,7 +222,7 @@ def _check_version(data: Path) -> None:
 
 
 async def _remove_stale_pid_file(data: Path) -> None:
-    """Postgres takes its pid file seriously even when another program has that number by now."""
+    """Postgres trusts its pid file even if another program has that pid by now."""
     path = data / "postmaster.pid"
     try:
         pid = int(path.read_text(encoding="utf-8").splitlines()[0])

@@ -1,4 +1,4 @@
-"""Where the database lies and as whom it runs.
+"""Where the database lies, and which account runs it.
 
 Postgres refuses to run as root. Then it runs as another account, which must be able to reach both the data and the
 programs; where the way to them is closed to it (a state folder below /root, say), they lie below /var/lib/firsthour.
@@ -34,7 +34,7 @@ class Home:
 
 
 def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = None) -> Home:
-    """Where this state's database is, or is to be. Raises StateUnusable with what to do.
+    """Where this state's database is, or will be. Raises StateUnusable with what to do.
 
     `programs`: Postgres' own, by default those of the installed package.
     """
@@ -83,7 +83,7 @@ def _account(data: Path) -> User:
 
 
 def passable(path: Path, user: User) -> bool:
-    """Whether the account may walk through the folder and all above it."""
+    """Whether the account may enter the folder and all its parents."""
     return all(_may(folder, user, os.X_OK) for folder in [path, *path.parents])
 
 
@@ -107,7 +107,7 @@ def _programs() -> Path:
 
 def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
     install = programs.parent
-    libraries = install.parent.with_name(f"{install.parent.name}.libs")  # the wheel's own; found from the programs
+    libraries = install.parent.with_name(f"{install.parent.name}.libs")  # the wheel's libraries
     kept = [programs, install / "share", install / "lib", *([libraries] if libraries.exists() else [])]
     open_ways = passable(programs, user) and all(_may(folder, user, os.R_OK | os.X_OK) for folder in kept)
     if open_ways and _may(programs / "postgres", user, os.R_OK | os.X_OK):
@@ -118,7 +118,7 @@ def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
     _open_folder(outside)
     with (outside / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for draft in outside.glob(".programs-*"):  # of a start that was killed: we hold the lock
+        for draft in outside.glob(".programs-*"):  # left by a killed start: we hold the lock
             shutil.rmtree(draft, ignore_errors=True)
         if _why_not(copy / inside / "bin", user):
             draft = outside / f".programs-{secrets.token_hex(8)}"
@@ -126,7 +126,7 @@ def _reachable_programs(programs: Path, user: User, outside: Path) -> Path:
                 _copy(install, libraries, draft / inside)
                 if reason := _why_not(draft / inside / "bin", user):
                     raise StateUnusable(f"{user.name} cannot run the copy of Postgres' programs in {outside}: {reason}")
-                if copy.exists():  # one that does not run
+                if copy.exists():  # one that fails to run
                     copy.rename(outside / f".programs-{secrets.token_hex(8)}")
                 draft.rename(copy)
             finally:
@@ -147,7 +147,7 @@ def _copy(install: Path, libraries: Path, target: Path) -> None:
 
 
 def _why_not(programs: Path, user: User) -> str:
-    """Why the account cannot run them; empty when it can."""
+    """Why the account cannot run the programs; "" if it can."""
     for name in ("postgres", "initdb"):
         try:
             done = subprocess.run(  # noqa: S603 - our own commands only

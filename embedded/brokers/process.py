@@ -27,11 +27,11 @@ from shared.errors import FirsthourError
 _POLL_S: Final = 0.02
 _PR_SET_PDEATHSIG: Final = 1
 _LOG_LIMIT: Final = 10_000_000
-_SAME_START_S: Final = 2.0  # the clock may have been set between two looks at one process
+_SAME_START_S: Final = 2.0  # the clock may have been set between two readings of one process
 
 
 class ProcessDied(FirsthourError):  # noqa: N818 - reads as what happened
-    """A child ended before it could do its work; `log` is the end of what it wrote."""
+    """A child ended before it was ready; `log` is the end of its output."""
 
     def __init__(self, message: str, log: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class ProcessDied(FirsthourError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account of the system that a child runs as."""
+    """The account of the system that a child runs as."""
 
     uid: int
     gid: int
@@ -49,7 +49,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. `name` names its log and its pid file; `environment` is all of it."""
+    """What to run. `name` names its log and its pid file; `environment` is complete."""
 
     name: str
     arguments: tuple[str, ...]
@@ -60,7 +60,7 @@ class Command:
 
 
 class Child:
-    """One running (or ended) child. Belongs to no event loop; not for use by two tasks at once."""
+    """One running (or ended) child. Bound to no event loop; not for concurrent use."""
 
     def __init__(self, command: Command, state: Path) -> None:
         self.command = command
@@ -71,7 +71,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the last start."""
+        """The process id since the last start."""
         return self._process.pid if self._process else None
 
     @property
@@ -89,7 +89,7 @@ class Child:
         assert not self.alive
         for folder in (self.log_path.parent, self._pid_path.parent):
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)  # of our user alone, also where an older version made it
+            folder.chmod(0o700)  # readable by our user only, also if an older version made it
         if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         try:
@@ -131,7 +131,7 @@ class Child:
         return code
 
     async def stop(self, deadline_s: float) -> None:
-        """Ask it to stop, and kill it when it has not within the deadline."""
+        """Ask it to stop; kill it after the deadline."""
         if self._process is None:
             return
         if self.alive:
@@ -141,7 +141,7 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """End it now, with what it started in its session (SIGKILL)."""
+        """Kill it and everything in its session (SIGKILL)."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -150,7 +150,7 @@ class Child:
         self._pid_path.unlink(missing_ok=True)
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines that this start wrote to the log."""
+        """The last lines logged since this start."""
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(self._log_start, self.log_path.stat().st_size - 64_000))
@@ -173,7 +173,7 @@ def _dying_with(parent: int, number: signal.Signals) -> Callable[[], None] | Non
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # the parent died in between
             os._exit(1)
 
     return ask
@@ -184,9 +184,9 @@ def _pid_folder(state: Path) -> Path:
 
 
 async def stop_leftovers(state: Path, deadline_s: float = 30.0) -> list[str]:
-    """Stop what a killed run left behind in this state; the names of what was still running.
+    """Stop what a killed run left running in this state; return the names.
 
-    A pid file counts only if that process began when the file says and runs the same command.
+    A pid file counts only if the process has the recorded start time and command.
     """
     found = []
     for path in sorted(_pid_folder(state).glob("*.pid")):

@@ -1,4 +1,4 @@
-"""Kafka and Postgres of one state folder, started together: the supervisor, tests and benchmarks stand on it."""
+"""Kafka and Postgres of one state folder, started together, for the supervisor, tests and benchmarks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -20,7 +20,7 @@ Report = Callable[[str, str], None]
 
 
 class PortsTaken(FirsthourError):  # noqa: N818 - reads as what happened
-    """Other programs listen where we would; names each, and the setting that changes it."""
+    """Other programs listen on our ports; names each, and the setting that changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Stack:
     def of(
         cls, state: Path, *, kafka_port: int = 0, postgres_port: int = 0, fsync: bool = True, authenticated: bool = True
     ) -> Self:
-        """Both, not yet started; a free port for each 0."""
+        """Both, not yet started; a port of 0 becomes a free one."""
         return cls(
             state, Kafka(state, kafka_port, authenticated=authenticated), Postgres(state, postgres_port, fsync=fsync)
         )
@@ -80,8 +80,8 @@ async def stack(
 ) -> AsyncIterator[Stack]:
     """Run Kafka and Postgres in the state folder; ports of 0 mean any free one. Stops both at the end.
 
-    For tests: `fsync=False`, a crash of the machine may lose the database; `authenticated=False`, Kafka lets anybody
-    on this machine in. Raises FirsthourError in one line.
+    For tests: with `fsync=False` a crash of the machine may lose the database; with `authenticated=False` Kafka accepts
+    anybody on this machine. Raises FirsthourError in one line.
     """
     with locked(state) as folder:
         await stop_leftovers(folder)
@@ -101,7 +101,7 @@ async def stack(
 
 @asynccontextmanager
 async def stopped_at_the_end(the_stack: Stack) -> AsyncIterator[None]:
-    """Whatever of it the block has started is stopped when the block is left."""
+    """Stops on exit whatever of it the block has started."""
     try:
         yield
     finally:
@@ -109,7 +109,7 @@ async def stopped_at_the_end(the_stack: Stack) -> AsyncIterator[None]:
 
 
 async def first_error(*work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it at once; the first trouble ends the rest and is raised as it is."""
+    """Run all concurrently; the first error cancels the rest and is raised unwrapped."""
     try:
         async with asyncio.TaskGroup() as group:
             for each in work:

@@ -1,4 +1,4 @@
-"""The state folder of one installation on this machine: who uses it, and what it looks like.
+"""The state folder of one installation on this machine: its lock and its layout.
 
 lock                a running `firsthour run` holds it
 run/, logs/         pid files and logs of the children
@@ -41,7 +41,7 @@ def locked(state: Path) -> Iterator[Path]:
     try:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            # Root's Postgres runs as another user, who has to pass through; what is private in here has its own mode.
+            # Root's Postgres runs as another user, who has to enter; private files in here have their own mode.
             folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -62,7 +62,7 @@ def locked(state: Path) -> Iterator[Path]:
 
 
 def kafka_access(state: Path, bootstrap: str) -> Access:
-    """Who may use the broker at that address: the one user, its password made at the first start."""
+    """The access of the broker's one user, whose password is generated at the first start."""
     path = state / STATE_FILE
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def kafka_access(state: Path, bootstrap: str) -> Access:
 
 
 def postgres_password(state: Path) -> tuple[str, bool]:
-    """The database's password, and whether it was made just now."""
+    """The database's password, and whether it is new."""
     path = state / _PASSWORD
     try:
         known = path.read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""What to do once everything runs: words for a person, one object for a program."""
+"""What to do once everything runs: as text for a person, as one object for a program."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ _LEAD: Final = (
 
 
 def as_object(running: Running) -> dict[str, Any]:
-    """Addresses, ports and process ids; no secrets, only where they are."""
+    """Addresses, ports and process ids; of secrets only their location."""
     kafka, postgres = running.stack.kafka, running.stack.postgres
     parts = {"kafka": kafka.child, "postgres": postgres.child, **running.children}
     return {
@@ -31,7 +31,7 @@ def as_object(running: Running) -> dict[str, Any]:
 
 
 def as_text(running: Running, lead_key: str | None) -> str:
-    """Where everything is, a `curl` to paste, and how to stop. `lead_key`: the reference to a key that opens it."""
+    """Where everything is, a `curl` to paste, and how to stop. `lead_key`: the reference to the write key to use."""
     state = _short(running.stack.state)
     lines = [
         "",
@@ -58,7 +58,7 @@ def as_text(running: Running, lead_key: str | None) -> str:
 
 
 def _post_a_lead(running: Running, lead_key: str | None) -> list[str]:
-    """A key that we made is shown; one that the user gave is only named."""
+    """A generated key is shown; the user's own is only named."""
     if lead_key is None:
         return ["Post a lead: no source of sources.yaml has a key for it yet (`keys: [env:WEBSITE_KEY]`)."]
     kind, _, name = lead_key.partition(":")

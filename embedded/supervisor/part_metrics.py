@@ -1,4 +1,4 @@
-"""How the parts are, for Prometheus: the supervisor's own `/metrics`, which answers whatever has died."""
+"""The supervisor's own `/metrics`: the state of each part, available whatever has died."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class _Parts(Collector):
 
 @contextmanager
 def served(parts: Sequence[Part], host: str, port: int) -> Iterator[None]:
-    """Serve them on that port while the block runs."""
+    """Serve the metrics on this port while the block runs."""
     registry = CollectorRegistry()
     registry.register(_Parts(parts))
     server, thread = start_http_server(port, addr=host, registry=registry)

@@ -1,4 +1,4 @@
-"""The supervisor behind `firsthour run`: everything on this machine, started in order, watched, stopped in order.
+"""The supervisor behind `firsthour run`: starts everything on this machine in order, watches it, stops it in order.
 
 Kafka ∥ Postgres → setup → ingest ∥ scoring ∥ nurture ∥ sinks → ready
 """
@@ -39,7 +39,7 @@ WhenReady = Callable[[Running], Coroutine[Any, Any, None]]
 
 @dataclass(slots=True)
 class _Supervisor:
-    """What one run has started. Its words go to standard error, so that a program may read standard output."""
+    """Everything that one run started. Messages go to standard error, so that programs can read standard output."""
 
     options: RunOptions
     stack: Stack | None = None
@@ -72,7 +72,7 @@ async def run(
     """
     logging.getLogger("aiokafka").setLevel(
         logging.CRITICAL
-    )  # the trial run's clients complain of a broker at its start
+    )  # the trial run's clients log errors while the broker starts
     supervisor = _Supervisor(options)
     work = asyncio.create_task(_run(supervisor, as_json=as_json, when_ready=when_ready, lead_key=lead_key))
     signals = StopSignals()
@@ -101,7 +101,7 @@ async def run(
     finally:
         for number in STOPPING:
             loop.remove_signal_handler(number)
-            if signals.asked:  # one that comes now, on the last steps to the end, is late, not news
+            if signals.asked:  # a signal that arrives while we exit changes nothing
                 signal.signal(number, signal.SIG_IGN)
     return 1 if signals.hurried else 0
 
@@ -169,7 +169,7 @@ async def _start_stack(options: RunOptions, ports: dict[str, int], stack: Stack,
 
     await first_error(postgres(), stack.kafka.launch(lambda text: report("kafka", text)))
     its_environment = environment(options, ports, stack)
-    await first_error(kafka(), setup())  # setup migrates while the broker is still at its start, then waits for it
+    await first_error(kafka(), setup())  # setup migrates while the broker still starts, then waits for it
     return its_environment
 
 
@@ -186,7 +186,7 @@ async def _start_services(
 
 
 async def _watched(supervisor: _Supervisor, running: Running, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; meanwhile whatever dies is started again, and `/metrics` says how each part is."""
+    """Run `work`; meanwhile restart whatever dies, and serve `/metrics`."""
 
     async def again(child: Child) -> None:
         child.start()

@@ -1,4 +1,4 @@
-"""Where `firsthour run` puts everything."""
+"""The settings of `firsthour run`."""
 
 from typing import Annotated, Final
 
@@ -32,7 +32,7 @@ class RunOptions(Settings):
     demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = ports.DEMO_SMTP
 
     def wanted_ports(self) -> dict[str, int]:
-        """Every port by the variable that sets it."""
+        """Every port by its environment variable."""
         return {f"FIRSTHOUR_{name.upper()}": getattr(self, name) for name in _PORTS}
 
     def chosen_ports(self) -> dict[str, int]:
@@ -51,5 +51,5 @@ class RunOptions(Settings):
         return chosen
 
     def reachable_host(self, name: str) -> str:
-        """The address at which this machine reaches a service; the demo's sinks are nowhere else."""
+        """The address at which this machine reaches a service; the demo's sinks are always local."""
         return LOOPBACK if name == "sinks" or self.host in _ANY_ADDRESS else self.host

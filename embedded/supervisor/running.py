@@ -1,4 +1,4 @@
-"""What runs, for who wants to work with it (`firsthour demo`, the words at the end of the start)."""
+"""What runs, for `firsthour demo` and for the message at the end of the start."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""`firsthour models`: what was learnt, what is in force, and the word of a person on it."""
+"""`firsthour models`: what was learnt, what is in force, and how to change it."""
 
 import asyncio
 import json

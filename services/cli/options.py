@@ -1,4 +1,4 @@
-"""What every command takes: where the configuration and the state lie, and whether a program reads the answer."""
+"""The options of every command: the folders of configuration and state, and `--json`."""
 
 import os
 from pathlib import Path

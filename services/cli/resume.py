@@ -1,4 +1,4 @@
-"""`firsthour resume`: a person's word that a halted lane may go on."""
+"""`firsthour resume`: lets a halted lane go on."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A service's schema, for a command that reads or sets what the service left for a person."""
+"""A connection to a service's schema, for commands."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What has to be there before the services start: tokens and secrets, schemas, topics. Safe to repeat."""
+"""Everything the services need before they start: tokens and secrets, schemas, topics. Safe to repeat."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ _EVERY_S: Final = 0.3
 
 
 class Unreachable(FirsthourError):  # noqa: N818 - reads as what happened
-    """A dependency did not answer in time; the message names the setting that says where it is."""
+    """A dependency did not answer in time; the message names the setting that holds its address."""
 
 
 async def set_up(settings: Settings) -> list[str]:

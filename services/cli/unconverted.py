@@ -1,4 +1,4 @@
-"""What `firsthour check` says of amounts that wait for a rate, when the database can be asked."""
+"""The warning of `firsthour check` about amounts without a rate, if the database is reachable."""
 
 from collections import defaultdict
 from datetime import timedelta

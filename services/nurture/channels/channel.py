@@ -1,4 +1,4 @@
-"""What a channel is: one way to reach somebody. All in which it differs from the others stands in its own module."""
+"""What a channel is: one way to reach somebody. Everything specific to one is in its own module."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,7 +19,7 @@ FILE: Final = "endpoints.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Rep:
-    """A person who gets tasks, and is told of them by e-mail."""
+    """A person who gets tasks, and is notified of them by e-mail."""
 
     name: str
     email: str
@@ -37,10 +37,10 @@ class Surroundings:
 
 
 Queues: TypeAlias = Mapping[str, tuple[int, Send]]
-"""For each endpoint queue how many at once, and how."""
+"""The concurrency and the `Send` of each endpoint queue."""
 
 Open: TypeAlias = Callable[[AsyncExitStack], Queues]
-"""Makes what is needed to send, and has the stack close it."""
+"""Opens what is needed to send; the stack closes it."""
 
 
 def nothing_to_open(_settings: Any, _surroundings: Surroundings, _problems: list[ConfigProblem]) -> Open:

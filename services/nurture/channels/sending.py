@@ -1,4 +1,4 @@
-"""What a channel does for a delivery: it sends, and says what came of it."""
+"""What a channel does with a delivery: it sends it and returns the outcome."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from services.nurture.domain.retry import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one attempt. `status` and `excerpt` as the receiver answered, for people to read."""
+    """The result of one attempt. `status` and `excerpt`: the receiver's response, for people to read."""
 
     outcome: Outcome
     status: int | None = None
@@ -18,11 +18,11 @@ class Result:
 
 
 class NotBegun(Exception):  # noqa: N818 - reads as what happened
-    """This delivery must not be sent now: it was withdrawn, somebody else holds it, or nobody could be asked."""
+    """This delivery must not be sent now: it was withdrawn, somebody else holds it, or the database is down."""
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened
-    """This delivery must not be sent at all, for the reason that this says."""
+    """This delivery must never be sent; the message is the reason."""
 
 
 Begin: TypeAlias = Callable[[], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""What came of attempts, by the rules of domain/retry.py: recorded together, with fallbacks and facts, in one go."""
+"""Records the outcomes of attempts, by the rules of domain/retry.py, with their fallbacks and facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ _LONGEST_REASON: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One attempt that has ended. `status` and `excerpt` as the receiver answered, for people to read."""
+    """An attempt that has ended. `status` and `excerpt`: the receiver's response, for people to read."""
 
     given: StoredDelivery
     started_at: datetime
@@ -49,7 +49,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What recording did: the attempts that were still ours, each with what becomes of it, and what was written."""
+    """The result: the attempts that were still ours, each with its verdict, and what was written."""
 
     settled: Sequence[tuple[Record, AfterAttempt]]
     written: Written
@@ -63,7 +63,7 @@ async def record(
     facts: FactMaker,
     dice: Callable[[], float],
 ) -> Recorded:
-    """Record attempts. Those whose lease has ended meanwhile are somebody else's by now, and change nothing."""
+    """Record attempts. An attempt whose lease was lost meanwhile changes nothing."""
     verdicts = [(each, verdict_of(each, endpoints, dice())) for each in attempted]
     records = {each.given.id: (_record(each, verdict), verdict) for each, verdict in verdicts}
     states = await store_claims.record(conn, [one for one, _ in records.values()])
@@ -99,7 +99,7 @@ _KINDS: Final[dict[str, Kind]] = {
 
 
 def verdict_of(attempted: Attempted, endpoints: Endpoints, jitter: float) -> AfterAttempt:
-    """What the rules make of an attempt that has ended. `jitter` as in `after_attempt`."""
+    """The rules' verdict on an attempt. `jitter` as in `after_attempt`."""
     given = attempted.given
     repeats_unknown = endpoints.channels[given.channel].repeats_unknown
     return after_attempt(
@@ -137,7 +137,7 @@ def _record(each: Attempted, verdict: AfterAttempt) -> Record:
 
 
 def _start_of(answer: str | None) -> str | None:
-    """So much of what a receiver answered as is kept, in whole characters."""
+    """The part of a response that is kept, in whole characters."""
     return None if answer is None else answer.encode()[:LONGEST_EXCERPT].decode(errors="ignore")
 
 
@@ -150,8 +150,8 @@ def _ended(verdict: AfterAttempt) -> GiveUp | None:
 async def _heed(
     conn: AsyncConnection, settled: Sequence[tuple[Record, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
 ) -> None:
-    """Disable and slow down the endpoints that asked for it, and note whether they can be reached."""
-    reached: dict[str, str | None] = {}  # or why not
+    """Disable or throttle endpoints that asked for it, and store whether each is reachable."""
+    reached: dict[str, str | None] = {}  # or why it is not
     for one, _ in sorted(settled, key=lambda each: each[0].finished_at):
         answered = answers(outcomes[one.given.id])
         if answered is not None:

@@ -1,6 +1,6 @@
-"""Notes that deliveries are about to be sent: those of one moment in one transaction, so that each costs little.
+"""Marks deliveries as begun, those of one moment in one transaction, so that each costs little.
 
-In it, too, their recipients are asked whether they still want them: what is withdrawn before it is not sent.
+The same transaction checks consent: what is withdrawn before it is not sent.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _Answer: TypeAlias = NotBegun | Refused | None
 
 
 class Beginnings:
-    """Gathers what begins while a transaction is under way, and notes it with the next."""
+    """Gathers what begins while one transaction runs, and marks it in the next."""
 
     def __init__(self, engine: AsyncEngine, *, lease_s: float, caps: MailCaps) -> None:
         """Nothing happens before `begin`."""
@@ -35,7 +35,7 @@ class Beginnings:
         self._noting: asyncio.Task[None] | None = None
 
     async def begin(self, given: StoredDelivery) -> None:
-        """Return once it is noted that the sending begins. Raises NotBegun, or Refused: it must not be sent."""
+        """Return once the delivery is marked as begun. Raises NotBegun, or Refused: it must not be sent."""
         noted: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((given, noted))
         if self._noting is None:
@@ -70,7 +70,7 @@ class Beginnings:
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
             if is_transient(error):
                 return {}
-            if len(givens) > 1:  # one of them is at fault, and its neighbours go on
+            if len(givens) > 1:  # one of them is at fault: its neighbours go on
                 return {key: answer for each in givens for key, answer in (await self._answers([each])).items()}
             _LOG.error("sending_not_begun", delivery=str(givens[0].id), exc_info=error)
             return {givens[0].id: Refused(f"its sending could not begin: {type(error).__name__}")}

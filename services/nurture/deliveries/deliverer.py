@@ -1,4 +1,4 @@
-"""Claims what is due, sends it outside any transaction, and has what came of it recorded (DESIGN section 8).
+"""Claims due deliveries, sends them outside any transaction, and has their outcomes recorded (DESIGN section 8).
 
 One queue per endpoint. One statement finds the queues in which something is due, each 100 ms while there is traffic,
 else when the next one is due; whoever commits new deliveries wakes theirs at once. A delivery is claimed, then begun,
@@ -34,13 +34,13 @@ from shared.pause import Rounds
 _LOG = log.get(__name__)
 _STRANGERS_EVERY_S: Final = 10.0
 _STRANDED_AT_ONCE: Final = 500
-_MOST_UNRECORDED: Final = 5000  # beyond it nothing more is claimed: the database does not keep up
+_MOST_UNRECORDED: Final = 5000  # beyond it nothing is claimed: the database is too slow
 _CLAIMS_AT_ONCE: Final = 2
-_STRANGE: Final = 4  # concurrency towards endpoints that do not exist
+_STRANGE: Final = 4  # concurrency for endpoints that do not exist any more
 
 
 class Deliverer:
-    """Delivers for one process; `run` is a task of the service."""
+    """The deliverer of one process; `run` is a task of the service."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Deliverer:
         drain_s: float = ATTEMPT_S,
         lease_s: float = LEASE_S,
     ) -> None:
-        """`sends`: for each queue how many at once, and how. `on_facts` is called when facts were written.
+        """`sends`: the concurrency and the `Send` of each endpoint queue. `on_facts` is called when facts were written.
 
-        When it stops, what is under way has `drain_s` seconds to end.
+        On stopping, attempts in flight have `drain_s` seconds to end.
         """
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._queues = {name: EndpointQueue(name, at_once, send) for name, (at_once, send) in sends.items()}
@@ -86,7 +86,7 @@ class Deliverer:
         )
 
     def wake(self, names: Iterable[str]) -> None:
-        """Something new stands in these queues."""
+        """These endpoint queues have new rows."""
         self._wake(names)
         self._rounds.stir()
 
@@ -97,11 +97,11 @@ class Deliverer:
                 queue.wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Deliver until `stopping`; then finish and record what is under way."""
-        sent = asyncio.Event()  # nothing is under way any more
+        """Deliver until `stopping`; then finish and record the attempts in flight."""
+        sent = asyncio.Event()  # nothing is in flight any more
         async with asyncio.TaskGroup() as group:
             recorder = group.create_task(self._recorder.run())
-            await self._leases.end_earlier_life(stopping)  # before anything is claimed under the same name
+            await self._leases.end_earlier_life(stopping)  # before anything is claimed under the same instance name
             leases = group.create_task(self._leases.run(sent))
             feeders = [group.create_task(self._feed(queue, stopping)) for queue in self._queues.values()]
 
@@ -146,7 +146,7 @@ class Deliverer:
             await self._rounds.wait(stopping, next_in_s)
 
     async def _look_at_endpoints(self, conn: AsyncConnection) -> None:
-        """Show how they are, and end what would wait for ever for one that wants nothing more."""
+        """Update the endpoints' metrics, and end deliveries that would wait for a disabled endpoint for ever."""
         disabled = await store_endpoints.disabled(conn)
         failing = await store_endpoints.failing_now(conn)
         for name in self._queues:
@@ -198,7 +198,7 @@ class Deliverer:
         return []
 
     async def _work(self, queue: EndpointQueue) -> None:
-        """Send one after the other from the queue's queue until it is empty."""
+        """Send claimed deliveries one after the other until none is left."""
         now = asyncio.get_running_loop().time
         try:
             while queue.busy <= queue.at_once:

@@ -1,4 +1,4 @@
-"""The workflow engine: `advance` says what a stimulus makes of a run. Pure, total, deterministic."""
+"""The workflow engine: `advance` decides what a stimulus does to an enrolment. Pure, total, deterministic."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,11 +9,11 @@ from services.nurture.domain.facts import ContactUpdate, Facts, Happening
 from services.nurture.domain.moving import Go, Move, Moving, Stay
 from services.nurture.domain.workflow import Step, Workflow
 
-_REMEMBERED: Final = 32  # events kept per run; more than any sequence waits for
+_REMEMBERED: Final = 32  # events kept per enrolment; more than any workflow waits for
 
 
 def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: datetime) -> Decision:
-    """What the stimulus makes of the run. `workflow` is the version that the run started with.
+    """What the stimulus does to the enrolment. `workflow` is the version that it started with.
 
     The same arguments always give the same decision, ids of deliveries included. A run that has ended makes no
     more deliveries; until a person got in touch, only its clock still listens.
@@ -52,7 +52,7 @@ def _arrive(run: Moving, update: ContactUpdate) -> None:
 
 
 def hear(enrolment: Enrolment, update: ContactUpdate) -> Decision:
-    """What an update makes of a run whose version cannot be read any more: it goes nowhere, but takes a human touch."""
+    """What an update does to an enrolment of an unreadable version: only a human touch counts."""
     heard, touched = _heard(enrolment, update)
     if touched and heard.status == "active":
         heard = _noted(heard, update.event, ())
@@ -60,7 +60,7 @@ def hear(enrolment: Enrolment, update: ContactUpdate) -> Decision:
 
 
 def _remember(run: Moving, update: ContactUpdate) -> None:
-    """Take in what an update says, without moving on: contact, clock, goal, and what it would satisfy."""
+    """Apply an update without moving on: contact, clock, goal, and the waits that it satisfies."""
     if not run.enrolment.listens:
         return
     event = update.event
@@ -82,13 +82,13 @@ def _remember(run: Moving, update: ContactUpdate) -> None:
 
 
 def _heard(enrolment: Enrolment, update: ContactUpdate) -> tuple[Enrolment, bool]:
-    """The run, knowing what needs no workflow to be understood; and whether a person got in touch."""
+    """The enrolment after everything in the update that needs no workflow; and whether a person got in touch."""
     if not enrolment.listens:
         return enrolment, False
     event, known = update.event, enrolment.contact
     touched = event.human_touch and _counts(enrolment, event)
     newer = update.contact.version > known.version or known.id != enrolment.contact_id  # merged since
-    # An ended run keeps what it knew when it ended.
+    # An ended enrolment keeps its last state.
     if enrolment.status == "active" and newer and update.contact.id == enrolment.contact_id:
         enrolment = replace(enrolment, contact=update.contact, values=update.values)
     if touched:
@@ -97,7 +97,7 @@ def _heard(enrolment: Enrolment, update: ContactUpdate) -> tuple[Enrolment, bool
 
 
 def _counts(enrolment: Enrolment, event: Happening) -> bool:
-    """Whether the event happened after the trigger, and is told for the first time."""
+    """Whether the event happened after the trigger and is new to us."""
     trigger = enrolment.trigger
     if event.id == trigger.id or event.time < trigger.time:
         return False
@@ -117,12 +117,12 @@ def _wake(run: Moving) -> None:
 
 
 def _step(run: Moving) -> Step | None:
-    """Where the run stays."""
+    """The step at which the enrolment waits."""
     return run.workflow.steps.get(run.enrolment.position or "")
 
 
 def _walk(run: Moving, move: Move) -> None:
-    """Go from step to step until one waits or the run ends. Steps lead only forward, so it ends."""
+    """Go from step to step until one waits or the workflow ends. Steps only lead forward, so this terminates."""
     position = run.enrolment.position
     while isinstance(move, Go):
         position = move.to
@@ -143,7 +143,7 @@ def _end(run: Moving, status: Status, because: str) -> None:
 
 
 def _stopped(enrolment: Enrolment, at: datetime, who: str) -> Enrolment:
-    """The run with its clock stopped, by whoever was first."""
+    """The enrolment with its clock stopped, by whoever was first."""
     window = enrolment.window
     if window is None:
         return enrolment

@@ -17,11 +17,11 @@ from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
 TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
-Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown"]  # what came of one
-Touch: TypeAlias = Literal["reached", "attempted"]  # what a person who did a task says
-RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # of what is new: a delivery pending, a task open
+Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown"]  # the outcome of one
+Touch: TypeAlias = Literal["reached", "attempted"]  # the result of a task, as its person reports it
+RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # of a new row: a delivery is pending, a task open
 
-# What must never change: the id of a delivery is the idempotency key (webhook-id, Message-ID) that receivers keep.
+# Must never change: a delivery's id is the idempotency key (webhook-id, Message-ID) that receivers store.
 _DELIVERY_NAMESPACE: Final = UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47")
 FALLBACK_SUFFIX: Final = "/fallback"
 _LONGEST_LEAD: Final = timedelta(minutes=1)
@@ -67,8 +67,8 @@ class StoredDelivery(NewDelivery):
     rep: str | None
     is_first: bool
     attempts: int  # recorded so far
-    tries: int  # of them since it was made or replayed
-    began_at: datetime | None  # when the sending under way began
+    tries: int  # of them, those since it was made or replayed
+    began_at: datetime | None  # when the attempt in flight began
     lease_token: UUID | None
 
     def as_new(self) -> NewDelivery:
@@ -81,7 +81,7 @@ _AS_MADE: Final = tuple(each.name for each in fields(NewDelivery))
 
 @dataclass(slots=True)
 class NewRow:
-    """A delivery or a task to insert. `rep`: whose task it is, or whom the e-mail tells of one."""
+    """A delivery or a task to insert. `rep`: whose task it is, or who is notified of a task by this e-mail."""
 
     new: NewDelivery
     is_first: bool
@@ -91,16 +91,16 @@ class NewRow:
 
 
 def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:
-    """The same for the same (enrolment, step, channel), so a repeated decision makes no second delivery."""
+    """Derived from (enrolment, step, channel), so that a repeated decision makes no second delivery."""
     return uuid5(_DELIVERY_NAMESPACE, f"{enrolment_id}\n{step}\n{channel}")
 
 
 def expiry(
     created_at: datetime, deadline: datetime | None, channel: Channel, fallback: Target | None
 ) -> datetime | None:
-    """When the fallback has to go: a fifth of the time, at most a minute, before the deadline.
+    """When the fallback is due: before the deadline by a fifth of the time, at most a minute.
 
-    A person keeps the whole time for a task, and without a fallback there is nothing to hurry for.
+    A task keeps the whole time, and so does whatever has no fallback.
     """
     if deadline is None or fallback is None or channel == TASK:
         return deadline
@@ -108,5 +108,5 @@ def expiry(
 
 
 def assignee(assign: tuple[str, ...], turn: int) -> str | None:
-    """Whose turn it is; `turn` counts the tasks of this workflow's step so far, from 0. None: nobody in particular."""
+    """Whose turn it is; `turn` counts this step's tasks so far, from 0. None: anybody's."""
     return assign[turn % len(assign)] if assign else None

@@ -1,4 +1,4 @@
-"""One contact's run through one version of a workflow: its state, and what a stimulus makes of it."""
+"""A contact in one version of a workflow: the state, the stimuli, and the decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a run waits for: a time, or an event of type `event` until that time."""
+    """What an enrolment waits for: a time, or an event of type `event` until that time."""
 
     until: datetime
     event: str | None = None
@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event that was taken in, and the `wait_for` steps that it would still satisfy."""
+    """An event that was applied, and the `wait_for` steps that it can still satisfy."""
 
     event_id: UUID
     steps: tuple[str, ...]
@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """The whole state of a run; `encode_enrolment` and `decode_enrolment` keep it as one document.
+    """The whole state of an enrolment; `encode_enrolment` and `decode_enrolment` store it as one document.
 
     `contact`, `values` are as last heard; `trigger` and `reasons` are the event that started it and its bookings.
     """
@@ -63,22 +63,22 @@ class Enrolment:
     seen: tuple[Seen, ...] = ()
     ended_at: datetime | None = None
     ended_because: str | None = None
-    lane: Lane = "live"  # of what it does; an import's run becomes live as soon as its contact does something
+    lane: Lane = "live"  # of its deliveries; an imported enrolment becomes live as soon as its contact does something
 
     @property
     def due_at(self) -> datetime | None:
-        """When the run has to be looked at with `Due`; None when there is nothing to wait for."""
+        """When `Due` is to be given; None when it waits for nothing."""
         return self.waiting.until if self.waiting is not None else None
 
     @property
     def listens(self) -> bool:
-        """Whether updates about the contact still matter: it runs, or its clock does."""
+        """Whether updates about the contact still matter: it is active, or its clock runs."""
         return self.status == "active" or (self.window is not None and self.window.stopped_at is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins. `earlier`: updates that arrived before the trigger's, in case they happened after it."""
+    """The enrolment begins. `earlier`: updates that arrived before the trigger's, in case they happened after it."""
 
     earlier: tuple[ContactUpdate, ...] = ()
 
@@ -92,7 +92,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that the run waited for has come (a stale or early one changes nothing)."""
+    """The time that it waited for has come (a stale or early stimulus changes nothing)."""
 
 
 Stimulus: TypeAlias = Started | Arrived | Due
@@ -100,7 +100,7 @@ Stimulus: TypeAlias = Started | Arrived | Due
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a run. All of it is written in one transaction.
+    """What a stimulus leads to. All of it is written in one transaction.
 
     `changed`: the enrolment differs and has to be written. `deliveries`: new rows (each a `followup.scheduled`).
     `cancel`: whatever of this enrolment is not sent or done yet (deliveries and tasks) is to be cancelled.
@@ -124,5 +124,5 @@ def encode_enrolment(enrolment: Enrolment) -> bytes:
 
 
 def decode_enrolment(document: bytes | str) -> Enrolment:
-    """The enrolment again, equal to what was encoded. Raises msgspec.MsgspecError if it is no such document."""
+    """The enrolment that was encoded. Raises msgspec.MsgspecError for any other document."""
     return _DECODER.decode(document)

@@ -1,4 +1,4 @@
-"""Who starts a workflow, and when not."""
+"""Who is enrolled in a workflow, and who is refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from services.nurture.domain.enrolment import Decision, Enrolment, Started, Wind
 from services.nurture.domain.facts import ContactUpdate, Facts
 from services.nurture.domain.workflow import Workflow
 
-# What must never change: the same trigger is the same enrolment, also when a batch is repeated.
+# Must never change: the same trigger is the same enrolment, also when a batch is repeated.
 _ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")
 
-Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]  # these stand in a list
+Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]  # shown in the list of refusals
 Refusal: TypeAlias = Literal["other_event", "repeated"] | Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One earlier or current run of the same workflow by the same contact. `triggered_at`: its trigger's own time."""
+    """An earlier or current enrolment of the contact in the same workflow. `triggered_at`: the time of its trigger."""
 
     enrolment_id: UUID
     triggered_at: datetime
@@ -29,14 +29,14 @@ class Past:
 
 
 def enrolment_id(workflow: str, event_id: UUID) -> UUID:
-    """The id of the run that this event starts in this workflow (of whatever version)."""
+    """The id of the enrolment that this event starts in this workflow, whatever the version."""
     return uuid5(_ENROLMENT_NAMESPACE, f"{workflow}\n{event_id}")
 
 
 def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     workflow: Workflow, update: ContactUpdate, history: Sequence[Past], now: datetime
 ) -> Refusal | None:
-    """Why this update does not start a run of the workflow; None when it does.
+    """Why this update enrols nobody in the workflow; None when it does.
 
     `history` holds the contact's runs of this workflow. The refusals, in the order in which they are looked at:
     not the trigger's event; already started by this very event; likely a robot's; too old for `max_age`, or nobody
@@ -71,7 +71,7 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
 
 
 def begin(workflow: Workflow, update: ContactUpdate, now: datetime, earlier: Sequence[ContactUpdate] = ()) -> Decision:
-    """The run that this update starts (`may_enrol` was None), moved as far as it goes at once.
+    """The enrolment that this update starts (`may_enrol` was None), advanced as far as it goes at once.
 
     `earlier`: updates about the contact that arrived before this one, in case they happened after the trigger
     (a purchase that overtook the lead).
@@ -101,7 +101,7 @@ def begin(workflow: Workflow, update: ContactUpdate, now: datetime, earlier: Seq
 
 
 def last_of(contact_id: UUID, merged: Mapping[UUID, UUID]) -> UUID:
-    """Who a contact is in the end, after all merges (`merged`: into whom each was)."""
+    """Which contact this one is after all merges (`merged`: contact → survivor)."""
     seen = {contact_id}
     while (into := merged.get(contact_id)) is not None and into not in seen:
         seen.add(into)

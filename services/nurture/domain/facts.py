@@ -1,4 +1,4 @@
-"""What the rules may look at: the event that happened, the contact as scoring sees it, and its values."""
+"""What the rules look at: the event, the contact as scoring sees it, and its values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An event, with its data as plain JSON values. `time` is when it happened, `trust` says who speaks.
+    """An event, with its data as plain JSON values. `time` is when it happened, `trust` how far its sender is trusted.
 
-    `undated`: nobody knows when it happened; it starts nothing.
+    `undated`: the time is unknown, and it starts nothing.
     """
 
     id: UUID
@@ -37,7 +37,7 @@ class Happening:
 
     @property
     def human_likelihood(self) -> float:
-        """How likely it is that a person did it, in [0, 1]; 1 when nothing is said."""
+        """How likely a person did it, in [0, 1]; 1 unless the event says otherwise."""
         said = self.data.get("human_likelihood", 1.0)
         return float(said) if isinstance(said, int | float) else 1.0
 
@@ -79,7 +79,7 @@ _TYPE: Final = msgspec.json.Decoder(_Type)
 
 
 def read_update(envelope: UpdateEnvelope, lane: Lane = "live") -> ContactUpdate:
-    """The update, which came in this lane, in the shape the rules work on.
+    """The update, from this lane, in the shape the rules work on.
 
     Raises Permanent when its event can never be read.
     """
@@ -88,7 +88,7 @@ def read_update(envelope: UpdateEnvelope, lane: Lane = "live") -> ContactUpdate:
 
 
 def read_event(event: bytes | msgspec.Raw) -> Happening:
-    """The event in the shape the rules work on. Raises Permanent when it can never be read."""
+    """The event in the shape the rules work on. Raises Permanent when it is unreadable."""
     read = _decoded(_EVENT, event)
     if read.time.tzinfo is None:
         raise Permanent("event time without a time zone")
@@ -96,7 +96,7 @@ def read_event(event: bytes | msgspec.Raw) -> Happening:
 
 
 def type_of(event: bytes | msgspec.Raw) -> str:
-    """The type of an event that travelled without it. Raises Permanent when it can never be read."""
+    """The type of an event in an update that does not name it. Raises Permanent when it is unreadable."""
     return _decoded(_TYPE, event).type
 
 

@@ -1,4 +1,4 @@
-"""The second way, for when the first did not work in time."""
+"""The fallback of a delivery that did not succeed in time."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -10,9 +10,9 @@ from services.nurture.domain.workflow import FOLLOW_UP
 
 
 def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDelivery | None:
-    """The delivery to make instead of this one, which was given up; None when it names no fallback.
+    """The delivery to make in place of this one, which was given up; None if it has no fallback.
 
-    It has no deadline and no fallback of its own: it is tried until the retry plan ends.
+    It has no deadline and no fallback of its own: it is retried until the plan ends.
     """
     target = delivery.fallback
     if target is None:

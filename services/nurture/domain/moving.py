@@ -1,4 +1,4 @@
-"""A run while it moves, and what a step may make of it."""
+"""An enrolment while it advances, and what a step can decide."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,21 +14,21 @@ from services.nurture.domain.workflow import Workflow
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """On to this step; None: past the last one."""
+    """Go to this step; None: past the last one."""
 
     to: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """At this step, until the time has come or the event."""
+    """Wait at this step until the time or the event comes."""
 
     waiting: Waiting
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The run ends here."""
+    """End the enrolment here."""
 
 
 Move: TypeAlias = Go | Stay | End
@@ -36,7 +36,7 @@ Move: TypeAlias = Go | Stay | End
 
 @dataclass(slots=True)
 class Moving:
-    """The enrolment so far and what is to be done."""
+    """The enrolment so far, and the deliveries made."""
 
     workflow: Workflow
     enrolment: Enrolment
@@ -51,11 +51,11 @@ class Moving:
         return zone_of(self.enrolment.contact.time_zone)
 
     def facts(self, event: Happening) -> Facts:
-        """What a condition sees of the contact as it is now, and of this event."""
+        """The context of a condition: the contact as it is now, and this event."""
         return Facts(self.enrolment.contact, self.enrolment.values, event, self.now)
 
     def take_seen(self, step: str) -> bool:
-        """Use up the first event that satisfies the step: one event satisfies one `wait_for`."""
+        """Consume the first event that satisfies the step: one event satisfies one `wait_for`."""
         for index, seen in enumerate(self.enrolment.seen):
             if step in seen.steps:
                 used = Seen(seen.event_id, ())  # remembered, so that a repeat does not count again

@@ -1,4 +1,4 @@
-"""Hours in which nobody wants to hear from us, on the contact's own clock."""
+"""Quiet hours, on the contact's own clock."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""A lead that begins no run, because the contact is in one or was lately, still reaches a person."""
+"""A lead that is not enrolled, because the contact is or lately was, still reaches a person."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,14 +12,14 @@ from services.nurture.domain.followup import REPEATED
 from services.nurture.domain.new_delivery import new_delivery
 from services.nurture.domain.workflow import Outlet, Target, Workflow
 
-MOST_A_DAY: Final = 5  # of one contact and workflow; further ones only stand in the list of refusals
+MOST_A_DAY: Final = 5  # per contact and workflow; further ones only appear in the list of refusals
 _SUFFIX: Final = "/repeated/"
 
 
 def repeated(
     workflow: Workflow, run: Enrolment, update: ContactUpdate, now: datetime, *, task: Target | None, rep: str | None
 ) -> NewDelivery | None:
-    """What tells somebody of the lead; None when the workflow writes to nobody but the contact.
+    """The delivery that tells somebody of the lead; None when the workflow writes only to the contact.
 
     `task`: an open one of that run, and `rep` who has it: whoever is to call hears of it first. Else it goes where
     the workflow's first webhook or task goes. It belongs to `run`, has no deadline and no fallback.
@@ -38,7 +38,7 @@ def repeated(
 
 
 def outlets(workflow: Workflow) -> Iterator[Outlet]:
-    """Where it reaches somebody of ours, in the order in which a run comes there."""
+    """The steps that reach one of us, in the order in which an enrolment reaches them."""
     seen: set[str] = set()
     ahead = [workflow.first]
     while ahead:

@@ -10,10 +10,10 @@ from services.nurture.domain.delivery import StoredDelivery
 _SLOW_DOWN: Final = frozenset({429, 502, 503, 504})  # Standard Webhooks: the receiver asks for less
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
-_DENSE: Final = 10  # tries of a plan that lie within the first hour
-_LONGEST_ASKED_S: Final = 15 * _MINUTE  # within that hour, and for a whole endpoint always
+_DENSE: Final = 10  # tries within the first hour
+_LONGEST_ASKED_S: Final = 15 * _MINUTE  # within the first hour, and for a whole endpoint always
 _LONGEST_ASKED_LATER_S: Final = _HOUR
-_SPREAD: Final = 0.1  # jitter only shortens a wait, so that the last dense retry stays inside the hour
+_SPREAD: Final = 0.1  # jitter only shortens waits, so that the last dense retry stays within the hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It certainly did not arrive, and that is no fault of its own: no connection, or the server refuses us."""
+    """It certainly did not arrive, for reasons unrelated to it: no connection, or the server refuses us."""
 
     reason: str
 
@@ -45,7 +45,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class MaybeSent:
-    """It went out and no answer came, or the worker died meanwhile (`ours`): it may have arrived."""
+    """It was sent and no response came, or our process died (`ours`): it may have arrived."""
 
     reason: str
     ours: bool = False
@@ -79,7 +79,7 @@ STANDARD_PLAN: Final = RetryPlan(
 
 PATIENCE_S: Final = sum(
     STANDARD_PLAN.waits
-)  # after which a dead endpoint's deliveries fail, if nothing ends them before
+)  # after which deliveries to a dead endpoint fail, unless something ends them before
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class DisableEndpoint:
-    """The receiver wants nothing more (410): disable the endpoint, tell a person, and end this delivery as `then`."""
+    """The receiver answered 410, Gone: disable the endpoint, alert a person, and end this delivery as `then`."""
 
     reason: str
     then: GiveUp
@@ -155,7 +155,7 @@ def after_attempt(  # noqa: PLR0911 - one line per outcome reads best
 
 
 def answers(outcome: Outcome) -> bool | None:
-    """Whether its receiver can be reached and takes us seriously; None: the outcome says nothing of that."""
+    """Whether the receiver is reachable and accepts us; None: the outcome does not tell."""
     match outcome:
         case NotSent() | MaybeSent(ours=False):
             return False
@@ -172,7 +172,7 @@ def at_expiry(delivery: StoredDelivery, now: datetime) -> GiveUp | None:
 
 
 def _asked_s(status: int, retry_after: float | None) -> float | None:
-    """For how long the receiver wants quiet; None when it asked for nothing that can be understood."""
+    """For how many seconds the receiver wants no requests; None if it did not say, or not understandably."""
     if retry_after is not None and not isnan(retry_after):
         return max(retry_after, 0.0)
     return 5.0 if status in _SLOW_DOWN else None
@@ -187,7 +187,7 @@ def _again(
     jitter: float,
     asked_s: float | None,
 ) -> RetryAt | GiveUp:
-    """The next try. What the receiver asked for is granted within bounds: it may be wrong by days, or mean harm."""
+    """The next try. Retry-After is honoured within bounds: it may be off by days, or malicious."""
     slow_until = None if asked_s is None else now + timedelta(seconds=min(asked_s, _LONGEST_ASKED_S))
     tries = delivery.tries + 1
     if tries >= len(plan.waits):

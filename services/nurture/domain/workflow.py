@@ -13,7 +13,7 @@ from shared.events.types import LIKELY_HUMAN
 if TYPE_CHECKING:
     from services.nurture.domain.moving import Move, Moving
 
-FOLLOW_UP: Final = "follow-up"  # the purpose of a mail that names none
+FOLLOW_UP: Final = "follow-up"  # the default purpose of a mail
 EMAIL: Final = "email"
 TASK: Final = "task"  # a row for a person, who has the whole time until its deadline
 Channel: TypeAlias = str  # one of services/nurture/channels
@@ -29,7 +29,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts a run. An event older than `max_age` when it is looked at comes too late; None: never too late.
+    """What starts an enrolment. An event older than `max_age` when it is processed is too late; None: never too late.
 
     One that is less likely than `human` to be a person's starts nothing.
     """
@@ -41,7 +41,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Reentry:
-    """Whether a contact may run again: `once`, `once_per` a length of time, `always`. Never two runs at once."""
+    """Whether a contact may be enrolled again: `once`, `once_per` a length of time, `always`. Never twice at once."""
 
     rule: Literal["once", "once_per", "always"]
     per: Duration | None = None
@@ -49,7 +49,7 @@ class Reentry:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The event that ends a run at any step, as a success."""
+    """The event that ends an enrolment at any step, as a success."""
 
     on: str
     where: Condition
@@ -65,7 +65,7 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Where a step reaches somebody of ours; `assign`: the reps who take turns."""
+    """A step that reaches one of us; `assign`: the reps who take turns."""
 
     step: str
     target: Target
@@ -80,18 +80,18 @@ class Step(ABC):
 
     @abstractmethod
     def reached(self, run: "Moving") -> "Move":
-        """A run comes to it."""
+        """The enrolment reaches it."""
 
     def woken(self, run: "Moving") -> "Move":
-        """The time has come until which a run stays here."""
+        """The enrolment waited here, and its time has come."""
         return self.reached(run)
 
     def arrived(self, _run: "Moving") -> "Move | None":
-        """An event was taken in while a run stays here; None: it takes no notice."""
+        """An event was applied while the enrolment waits here; None: it does not matter."""
         return None
 
     def over_before(self, _run: "Moving", _event: Happening) -> bool:
-        """Whether a run that stays here should have been woken before this event happened."""
+        """Whether an enrolment waiting here was due before this event happened."""
         return False
 
     def satisfied_by(self, _facts: Facts) -> bool:
@@ -99,7 +99,7 @@ class Step(ABC):
         return False
 
     def listens_to(self) -> str | None:
-        """The type of event that can move a run that stays here."""
+        """The type of event that can move an enrolment waiting here."""
         return None
 
     def leads_to(self) -> tuple[str | None, ...]:
@@ -107,7 +107,7 @@ class Step(ABC):
         return ()
 
     def outlet(self) -> Outlet | None:
-        """Whom of ours it reaches, if anybody."""
+        """Which of us it reaches, if anybody."""
         return None
 
 
@@ -131,7 +131,7 @@ class Workflow:
 
     @property
     def listens_to(self) -> frozenset[str]:
-        """The event types that can move, end or stop the clock of a run."""
+        """The event types that can move or end an enrolment or stop its clock."""
         types = {step.listens_to() for step in self.steps.values()} | {"contact.touched"}
         if self.goal is not None:
             types.add(self.goal.on)

@@ -1,4 +1,4 @@
-"""What one transaction is going to write, gathered in memory: a row for each run and each thing to send or do."""
+"""What one transaction will write, gathered in memory: enrolments, deliveries, tasks and facts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ _NOTICE_SUFFIX: Final = "/notice"
 
 @dataclass(slots=True)
 class Changes:
-    """Decisions, taken in order: later ones of the same batch see and correct what earlier ones made."""
+    """Decisions in order: later ones of a batch see and correct what earlier ones made."""
 
     enrolled: dict[UUID, Enrolment] = field(default_factory=dict)
     changed: dict[UUID, Enrolment] = field(default_factory=dict)
@@ -30,12 +30,12 @@ class Changes:
     _by_enrolment: dict[UUID, list[NewRow]] = field(default_factory=dict)
 
     def begin(self, decision: Decision) -> None:
-        """Take in a run that starts."""
+        """Add an enrolment that begins."""
         self.enrolled[decision.enrolment.id] = decision.enrolment
         self._append(decision, is_first=True)
 
     def take(self, decision: Decision, *, touched_by: str | None = None) -> None:
-        """Take in what became of a run that was there before."""
+        """Add a decision about an existing enrolment."""
         run = decision.enrolment
         if decision.changed:
             (self.enrolled if run.id in self.enrolled else self.changed)[run.id] = run
@@ -53,7 +53,7 @@ class Changes:
                     row.state = "cancelled"
 
     def add(self, new: NewDelivery, *, is_first: bool = False) -> None:
-        """One more thing to send or do, such as a fallback."""
+        """Add one more delivery or task, such as a fallback."""
         self._keep(NewRow(new, is_first))
 
     def end(
@@ -67,7 +67,7 @@ class Changes:
         attempt: int = 0,
         fall_back: bool,
     ) -> None:
-        """A delivery or task has ended: the fact of it, unless it only told a rep of a task, and its fallback."""
+        """End a delivery or task: adds its fact, unless it only notified a rep of a task, and its fallback."""
         if given.rep is None or given.channel == TASK:
             self.facts.append(facts.followup(kind, given, now, attempt=attempt, reason=reason))
         fallback = fallback_of(given.as_new(), reason or "", now) if fall_back else None
@@ -100,13 +100,13 @@ def notice(task: NewRow) -> NewRow:
         deadline=None,
         expires_at=None,
         fallback=None,
-        recipient=None,  # the rep's own address, found when it is sent
+        recipient=None,  # the rep's address is looked up when it is sent
         purpose=FOLLOW_UP,
-        public_source=None,  # no cap of the contact's mails counts it
+        public_source=None,  # it does not count towards the caps of mails to contacts
     )
     return NewRow(told, is_first=False, rep=task.rep)
 
 
 def endpoints_of(rows: Iterable[NewRow], channels: Registry) -> set[str]:
-    """The queues in which something new stands."""
+    """The endpoint queues that have new rows."""
     return {queue_of(channels, row.new) for row in rows if row.new.channel != TASK and row.state == "waiting"}

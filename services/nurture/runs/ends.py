@@ -1,4 +1,4 @@
-"""Where topics end: asked by whoever has to know whether all that had been written was also read."""
+"""Where topics end, for whoever has to know whether everything written has been read."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,17 @@ _TIMEOUT_S: Final = 5.0
 
 
 class Ends:
-    """A connection that reads no records, made when it is first needed and made anew after trouble."""
+    """A connection that reads no records, opened on first use and reopened after errors."""
 
     def __init__(self, bootstrap: str, *, client_id: str, access: Access = OPEN) -> None:
-        """Nothing is connected yet."""
+        """Connects on first use."""
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._access = access
         self._consumer: AIOKafkaConsumer | None = None
 
     async def of(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
-        """For each partition the offset that its next record will have. Raises KafkaError or TimeoutError."""
+        """The end offset of each partition. Raises KafkaError or TimeoutError."""
         if not partitions:
             return {}
         try:

@@ -1,4 +1,4 @@
-"""One row that raises costs itself alone: it is parked with its reason, and its neighbours go on."""
+"""A row that raises is parked with its reason, and its neighbours go on."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ _LONGEST: Final = 300
 
 
 class Row(Protocol):
-    """Whatever has an id."""
+    """A row with an id."""
 
     @property
     def id(self) -> UUID:
-        """Of the row."""
+        """Its id."""
         ...
 
 
@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(slots=True)
 class Done:
-    """What came of some rows: queues in which something new stands, and what to count once it is committed."""
+    """The result of some rows: endpoint queues with new rows, and what to count after the commit."""
 
     sendable: set[str] = field(default_factory=set)
     count: list[Callable[[], object]] = field(default_factory=list)
@@ -42,9 +42,9 @@ async def work_off(
     do: Callable[[AsyncConnection, Sequence[R]], Awaitable[Done]],
     park: Callable[[AsyncConnection, Mapping[UUID, str]], Awaitable[None]],
 ) -> tuple[int, Done]:
-    """Do locked rows in the caller's transaction; where one makes it impossible, halve them until it is alone.
+    """Process locked rows in the caller's transaction; if that fails, halve them until the failing row is alone.
 
-    Returns how many there were, and what came of them. Raises what is no row's fault: the database is away.
+    Returns how many there were, and their result. Transient errors propagate: they are no row's fault.
     """
     if not rows:
         return 0, Done()
@@ -66,7 +66,7 @@ async def work_off(
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a row was parked. Only what was written for people is quoted: other messages may hold personal data."""
+    """Why a row was parked. Only messages written for people are quoted: others may hold personal data."""
     if isinstance(error, Permanent):
         return str(error)[:_LONGEST]
     cause = getattr(error, "orig", None) or error
@@ -74,7 +74,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost place in our own code."""
+    """The innermost frame of our own code."""
     place, trace = "?", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code

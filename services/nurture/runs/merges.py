@@ -1,4 +1,4 @@
-"""Whose a contact is now: one lock for each contact, taken in id order before merges and histories are read.
+"""Resolves merged contacts: one lock per contact, taken in id order before merges and histories are read.
 
 So a run that begins for B while another process merges B into A is either there when the runs of B are moved, or begins
 for A; and two triggers of one contact on two lanes see each other's run.
@@ -24,7 +24,7 @@ async def settle(
     """Do the batch's merges, and lock the runs that it may concern. Returns for each contact whose it is now.
 
     `certain`: the contacts for which a run may start or be judged, and so have to be locked. The others are only
-    looked up: the worst that can happen is that a run is not told of a newer trait.
+    looked up: at worst an enrolment misses a newer trait.
     """
     merged = {
         loser: each.contact_id for each in arrivals for loser in each.envelope.data.merged if loser != each.contact_id

@@ -29,14 +29,14 @@ LONGEST: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Where the topic ended at a moment."""
+    """Where the topic ended at some moment."""
 
     at: datetime
     ends: dict[int, int]
 
 
 class News:
-    """Until when everything that was said is known; `run` is a task of the service."""
+    """Knows up to which moment every update has been read; `run` is a task of the service."""
 
     def __init__(
         self, engine: AsyncEngine, ends: Ends, topic: str, metrics: Metrics, *, longest: timedelta = LONGEST
@@ -49,16 +49,16 @@ class News:
         self._longest = longest
         self._question: _Question | None = None
         self._heard: datetime | None = None
-        self._since: datetime | None = None  # the first look: until something is heard, patience counts from it
+        self._since: datetime | None = None  # when we first looked: patience counts from here until the first answer
         self._wanted = asyncio.Event()
         self._gave_up = False
 
     def want(self) -> None:
-        """Something is overdue: newer news is needed."""
+        """Something is overdue: ask again."""
         self._wanted.set()
 
     def until(self, now: datetime) -> datetime | None:
-        """Up to which moment timers may be judged; None: none yet."""
+        """Up to which moment timers may be handled; None: not yet."""
         since = self._heard or self._since
         if since is None:
             self._since = now
@@ -75,7 +75,7 @@ class News:
         return now
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ask and listen until `stopping`."""
+        """Poll until `stopping`."""
         while not stopping.is_set():
             waits = False
             with suppress_transient(passes) as failed:
@@ -90,7 +90,7 @@ class News:
                 await pause_for_either(stopping, self._wanted, _IDLE_S)
 
     async def _look(self) -> bool:
-        """Ask, or see whether what was asked is answered; whether it is."""
+        """Ask, or check the pending question; whether it is answered."""
         async with self._engine.connect() as conn:
             at, read = await store.reached(conn, self._topic)
         if self._question is None:

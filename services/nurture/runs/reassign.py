@@ -1,4 +1,4 @@
-"""Tasks of reps who are gone: nobody would look at them, so others get them."""
+"""Reassigns the tasks of reps who are gone: nobody would look at them."""
 
 from collections.abc import Collection
 
@@ -30,7 +30,7 @@ async def reassign(conn: AsyncConnection, versions: Versions, reps: Collection[s
 
 
 def _assign(task: RepsTask, versions: Versions) -> tuple[str, ...]:
-    """Who takes turns at this step: as the live version says, else as the task's own does."""
+    """The reps who take turns at this step, by the live version, else by the task's own."""
     for workflow in (versions.live.by_name.get(task.workflow), versions.known.get((task.workflow, task.version))):
         step = workflow.steps.get(task.step) if workflow is not None else None
         outlet = step.outlet() if step is not None else None

@@ -1,4 +1,4 @@
-"""Leads that began no run at all: they stand in a list with the reason, and a repeated one is told to somebody."""
+"""Leads that no workflow enrolled: listed with the reason; of a repeated one, somebody is notified."""
 
 from collections import Counter
 from typing import Final
@@ -13,11 +13,11 @@ from services.nurture.store import enrolments as store
 from services.nurture.store import refusals as store_refusals
 
 LEAD: Final = "lead.captured"
-_TOLD: Final = ("running", "reentry")  # somebody asked once more: that is news
+_TOLD: Final = ("running", "reentry")  # somebody asked again: that is news
 
 
 async def settle_refusals(conn: AsyncConnection, batch: Batch) -> None:
-    """Write the list, and tell somebody of each repeated lead, at most so many a day of one contact."""
+    """Store the refusals, and notify somebody of each repeated lead, up to a daily limit per contact."""
     refused = batch.refused
     if not refused:
         return
@@ -59,6 +59,6 @@ async def settle_refusals(conn: AsyncConnection, batch: Batch) -> None:
 
 
 def _latest(batch: Batch, refused: Refused) -> UUID | None:
-    """The run because of which the lead was refused."""
+    """The enrolment that caused the refusal."""
     past = batch.past[refused.update.contact.id, refused.workflow.name]
     return max(past, key=lambda run: (past[run], run), default=None)

@@ -1,4 +1,4 @@
-"""What time alone brings about: waits that end, deadlines that pass, clocks that run out.
+"""What time alone brings: waits that end, deadlines that pass, clocks that run out.
 
 One look by the indexes of what waits, each 100 ms while there is traffic, else when the first of it is due. The row is
 the truth, so any process may do any of it. What came due is judged only once all that had been said until then is
@@ -46,7 +46,7 @@ _COUNT_EVERY_S: Final = 10.0
 
 
 class Timers:
-    """The timers of one process; `run` is a task of the service."""
+    """Handles due timers in one process; `run` is a task of the service."""
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class Timers:
         self._news = news
         self._on_sendable = on_sendable
         self._failing: set[str] = set()
-        self._count_at = 0.0  # loop time
+        self._count_at = 0.0  # by the event loop's clock
         self._rounds = Rounds()
 
     def missing(self) -> list[str]:
-        """The kinds of timers that do not work."""
+        """The kinds of timers that fail."""
         return [f"nurture: {kind} that are due cannot be worked off" for kind in sorted(self._failing)]
 
     def stir(self) -> None:
-        """Runs, deliveries or tasks were written: what they wait for may come soon."""
+        """Enrolments, deliveries or tasks were written, and may be due soon."""
         self._rounds.stir()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Work off what comes due until `stopping`; at once again while there is more than one look takes."""
+        """Handle due rows until `stopping`, without a pause while more are due than one poll takes."""
         troubled = False
         while not stopping.is_set():
             more = False
@@ -98,7 +98,7 @@ class Timers:
                 await self._rounds.wait(stopping, next_in_s)
 
     async def _look(self) -> tuple[bool, float | None]:
-        """Work off what is overdue; whether there is more, and seconds until the next."""
+        """Handle what is overdue; whether there is more, and the seconds until the next."""
         async with self._single.connect() as conn:
             first = await store_overdue.first_due(conn)
         overdue = first.overdue()
@@ -126,7 +126,7 @@ class Timers:
             yield "windows", partial(self._close_windows, until)
 
     async def _transact(self, kind: str, act: _Act) -> bool:
-        """Do one kind of work; whether there is more. What fails as a whole stops no other kind."""
+        """Do one kind of work; whether there is more. A kind that fails stops no other."""
         try:
             async with self._engine.begin() as conn:
                 count, done = await act(conn)
@@ -151,7 +151,7 @@ class Timers:
         return rows
 
     async def _wake(self, conn: AsyncConnection, rows: Sequence[DueRun]) -> Done:
-        """Runs whose wait is over go on."""
+        """Enrolments whose wait is over go on."""
         now = rows[0].now
         runs = [decode_enrolment(row.document) for row in rows]
         await self._versions.learn(conn, runs)
@@ -167,12 +167,12 @@ class Timers:
         return Done(written.endpoints)
 
     async def _expire(self, conn: AsyncConnection, overdue: Sequence[Late]) -> Done:
-        """Deliveries whose time is over end, and their fallbacks go."""
+        """Expired deliveries end, and their fallbacks are made."""
         await store_overdue.expire(conn, {given.id: reason for given, _, reason in _ended(overdue)})
         return Done(await self._fall_back(conn, overdue))
 
     async def _expire_tasks(self, conn: AsyncConnection, overdue: Sequence[Late]) -> Done:
-        """Tasks that nobody did in time end, and their fallbacks go."""
+        """Tasks not done in time end, and their fallbacks are made."""
         await store_overdue.expire_tasks(conn, [given.id for given, _, _ in _ended(overdue)])
         return Done(await self._fall_back(conn, overdue))
 
@@ -211,6 +211,6 @@ def _isolated(
 
 
 def _ended(overdue: Sequence[Late]) -> list[tuple[StoredDelivery, datetime, str]]:
-    """Those that the rules end now, with the reason."""
+    """The ones that expire now, with the reason."""
     verdicts = ((given, now, at_expiry(given, now)) for _, given, now in overdue)
     return [(given, now, verdict.reason) for given, now, verdict in verdicts if verdict is not None]

@@ -1,6 +1,6 @@
-"""A person did a task: its own run hears of it in the same transaction, not by way of two topics.
+"""A person did a task: its own enrolment learns of it in the same transaction, not by way of two topics.
 
-The fact goes out all the same, so that scoring and the contact's other runs hear of it; when it comes back, this run
+The fact is published all the same, for scoring and the contact's other enrolments; when it comes back, this enrolment
 knows it already.
 """
 
@@ -34,11 +34,11 @@ async def finish_task(
     endpoints: Endpoints,
     facts: FactMaker,
 ) -> set[str]:
-    """Note that the task is done and move its run; the queues in which something new stands. Nothing if it was done."""
+    """Mark the task done and advance its enrolment; returns the endpoint queues with new rows. No-op if it was done."""
     enrolment_id = await store_lists.run_of_task(conn, task_id)
     if enrolment_id is None:
         return set()
-    try:  # the run before the task, as everybody locks them
+    try:  # the enrolment before the task: one lock order for all
         run = await store.lock_one(conn, enrolment_id)
     except msgspec.MsgspecError:
         run = None

@@ -1,4 +1,4 @@
-"""Writes what was decided: one statement for each table, whatever the number of decisions."""
+"""Writes decisions: one statement per table, however many there are."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ from shared.db import facts as store_facts
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of writing: the runs that began, and the queues in which something new stands."""
+    """The result: the enrolments that began, and the endpoint queues with new rows."""
 
     begun: set[UUID]
     endpoints: set[str]
@@ -40,7 +40,7 @@ async def write(
     await store.update_enrolments(conn, changes.changed.values())
     begun = await store.insert_enrolments(conn, list(changes.enrolled.values()))
     rows = changes.rows
-    if len(begun) < len(changes.enrolled):  # another process was first: what this run would have sent is not sent
+    if len(begun) < len(changes.enrolled):  # another process was first: nothing of this enrolment is sent
         lost = changes.enrolled.keys() - begun
         rows = [row for row in rows if row.new.enrolment_id not in lost]
     tasks = [row for row in rows if row.new.channel == TASK]
@@ -62,7 +62,7 @@ async def write(
 
 
 async def assign(conn: AsyncConnection, tasks: Sequence[NewRow], reps: Collection[str]) -> None:
-    """Give each task to the rep whose turn it is. An old version may name reps who are gone: nobody would look."""
+    """Give each task to the rep whose turn it is, skipping reps of an old version who are gone."""
     present = {task.new.id: tuple(rep for rep in task.new.assign if rep in reps) for task in tasks}
     counts = Counter((task.new.workflow, task.new.step) for task in tasks if present[task.new.id])
     if not counts:

@@ -1,4 +1,4 @@
-"""Which network addresses a webhook may be sent to. Judged is the address that is dialled, never a text.
+"""Which network addresses a webhook may be sent to. The address that is dialled is checked, never a name.
 
 `ipaddress.is_global` is not enough: it lets NAT64, 6to4, site-local, SRv6 and multicast pass.
 """
@@ -9,17 +9,17 @@ from typing import Final
 
 Address = IPv4Address | IPv6Address
 
-# What an operator may open for an endpoint with `allow_private: true`: this machine and its own network.
+# What `allow_private: true` opens for an endpoint: this machine and its own network.
 _OWN: Final = (
     IPv4Network("10.0.0.0/8"),
-    IPv4Network("100.64.0.0/10"),  # carrier NAT; also what several clouds and VPNs use inside
+    IPv4Network("100.64.0.0/10"),  # carrier-grade NAT; several clouds and VPNs use it internally
     IPv4Network("127.0.0.0/8"),
     IPv4Network("172.16.0.0/12"),
     IPv4Network("192.168.0.0/16"),
     IPv6Network("::1/128"),
     IPv6Network("fc00::/7"),
 )
-# Nobody admits these: what a cloud tells its machines about themselves, passwords among it. Some are within what
+# Always refused: clouds' metadata services, which hand out credentials. Some are within what
 # `allow_private` opens, and one looks like any address of the internet.
 _METADATA: Final = (
     IPv4Network("169.254.0.0/16"),  # AWS, Google, Azure, DigitalOcean, Oracle, OpenStack …: link-local
@@ -31,7 +31,7 @@ _METADATA: Final = (
     IPv6Network("fd00:42::42/128"),  # Scaleway
     IPv6Network("fd00:c1::a9fe:a9fe/128"),  # Oracle
 )
-# Never, whatever the configuration says: link-local holds the clouds' metadata services.
+# Always refused: link-local holds the clouds' metadata services.
 _NEVER: Final = (
     IPv4Network("0.0.0.0/8"),
     IPv4Network("169.254.0.0/16"),
@@ -48,7 +48,7 @@ _NEVER: Final = (
     IPv6Network("2002::/16"),
     IPv6Network("3fff::/20"),
 )
-# In IPv6 only this is routed on the internet; all else (NAT64, site-local, SRv6, multicast, ...) is refused unnamed.
+# The only IPv6 range routed on the internet; all else (NAT64, site-local, SRv6, multicast, ...) is refused.
 _ROUTED: Final = IPv6Network("2000::/3")
 
 
@@ -71,7 +71,7 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
 
 
 def _meant(address: Address) -> list[Address]:
-    """The address, and the IPv4 one that a gateway of the own network makes of its last 32 bits (NAT64, ISATAP).
+    """The address, and the IPv4 address that a local gateway derives from its last 32 bits (NAT64, ISATAP).
 
     6to4 and Teredo are never dialled at all.
     """
@@ -81,7 +81,7 @@ def _meant(address: Address) -> list[Address]:
 
 
 def first_refusal(addresses: Sequence[str], *, allow_private: bool) -> str | None:
-    """Why a name must not be dialled: one bad address among its answers spoils them all (DNS rebinding)."""
+    """Why a name must not be dialled: one forbidden address among its answers is enough (DNS rebinding)."""
     if not addresses:
         return "the name has no address"
     for address in addresses:

@@ -1,7 +1,7 @@
-"""Sends a webhook to exactly the address that was judged. The only module that knows the HTTP client.
+"""Sends a webhook to exactly the address that was checked. The only module that knows the HTTP client.
 
-A name is resolved once, every answer is judged, and a judged address is dialled: the URL carries the address, the
-Host header and TLS carry the name. No redirects, no proxies from the environment, a capped read, one deadline.
+A name is resolved once, every address is checked, and a checked address is dialled: the URL holds the address, the
+Host header and TLS hold the name. No redirects, no proxies from the environment, a capped read, one deadline.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ _TARGETS: Final = 32
 _CONNECT_S: Final = 5.0
 _NAMES_LIVE_S: Final = 30.0
 _KEEP_ALIVE_S: Final = 15.0
-_RESOLVERS: Final = 32  # one look-up per endpoint at a time, so a dead name server holds one thread per endpoint
+_RESOLVERS: Final = 32  # one look-up per endpoint at a time, so a dead name server blocks one thread per endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The receiver's status line came back. `excerpt` is the start of its body, as text that Postgres can keep."""
+    """A response came back. `excerpt` is the start of its body, as text that Postgres can store."""
 
     status: int
     retry_after: str | None
@@ -61,7 +61,7 @@ Reply = Answered | NotSent | NoAnswer | Refused
 
 
 class Names:
-    """Resolves names on threads of its own: a slow name server must not starve anything else."""
+    """Resolves names on its own threads: a slow name server must not starve anything else."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve")
@@ -75,7 +75,7 @@ class Names:
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     def close(self) -> None:
-        """Let go of the threads without waiting for a look-up that hangs."""
+        """Abandon the threads without waiting for a look-up that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -108,7 +108,7 @@ class Line:
         }
 
     async def post(self, body: bytes, headers: Sequence[tuple[str, str]]) -> Reply:
-        """Send the body once and say what came of it. Raises nothing of the network's."""
+        """Send the body once and return the outcome. Network errors are outcomes, never raised."""
         until = asyncio.get_running_loop().time() + self._deadline_s
         try:
             async with asyncio.timeout_at(until):
@@ -125,7 +125,7 @@ class Line:
             reply = await self._dial(address, body, headers, until)
             if not isinstance(reply, NotSent):
                 return reply
-        self._known_until = 0.0  # perhaps it has moved: ask again next time
+        self._known_until = 0.0  # it may have moved: resolve again next time
         return reply
 
     async def _addresses(self) -> Sequence[str]:
@@ -193,7 +193,7 @@ _REASONS: Final[dict[type[BaseException], str]] = {
 
 
 async def _excerpt(response: httpx.Response, until: float) -> str:
-    """What the answer says, at most LONGEST_ANSWER bytes; the status is known, so a broken body is no failure."""
+    """The body, up to LONGEST_ANSWER bytes; the status is known, so a broken body is no failure."""
     kept = bytearray()
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)
@@ -206,7 +206,7 @@ async def _excerpt(response: httpx.Response, until: float) -> str:
     except (httpx.HTTPError, OSError):  # TimeoutError is an OSError
         pass
     text = kept.decode("utf-8", "replace").replace("\x00", "\ufffd")
-    return text.encode()[:LONGEST_ANSWER].decode("utf-8", "ignore")  # what was replaced has become longer
+    return text.encode()[:LONGEST_ANSWER].decode("utf-8", "ignore")  # replacements take more bytes
 
 
 def tls_context() -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""Sends a delivery as a webhook: signed anew for every attempt, over the very bytes that were stored."""
+"""Sends a delivery as a webhook: signed for each attempt, over exactly the bytes that were stored."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _FIXED = (("content-type", "application/json"), ("user-agent", "Firsthour"), ("a
 
 
 def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
-    """A `send` for the endpoint behind this line; `keys` are its secrets, the newest first."""
+    """The `Send` of the endpoint behind this line; `keys` are its secrets, newest first."""
 
     async def send(given: StoredDelivery, begin: Begin) -> Result:
         await begin()
@@ -36,7 +36,7 @@ def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
 
 
 def seconds_of(retry_after: str | None, now: datetime) -> float | None:
-    """A Retry-After header in seconds from now; it holds seconds or a date. None when there is none to be read."""
+    """A Retry-After header, which holds seconds or a date, in seconds from now. None if absent or unreadable."""
     if retry_after is None:
         return None
     text = retry_after.strip()
@@ -45,5 +45,5 @@ def seconds_of(retry_after: str | None, now: datetime) -> float | None:
     try:
         at = parsedate_to_datetime(text)
         return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
-    except (TypeError, ValueError, OverflowError, IndexError):  # what the parser raises for what is no date
+    except (TypeError, ValueError, OverflowError, IndexError):  # what the parser raises for an invalid date
         return None

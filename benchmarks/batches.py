@@ -43,10 +43,10 @@ from shared.db.migrate import migrate
 from shared.events.envelope import encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import LeadCaptured
-from shared.kafka.batches import Batches
-from shared.kafka.lanes import Lanes
-from shared.kafka.loop_metrics import LoopMetrics
-from shared.kafka.publishing import Publishing
+from shared.kafka.loop.batches import Batches
+from shared.kafka.loop.lanes import Lanes
+from shared.kafka.loop.metrics import LoopMetrics
+from shared.kafka.loop.publishing import Publishing
 from shared.kafka.records import Handled, Handler, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 

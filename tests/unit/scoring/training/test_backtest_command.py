@@ -72,7 +72,7 @@ def test_purchases(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_columns_of_purchases_are_found(tmp_path: Path, head: str, row: str) -> None:
-    dice, rows = Random(4), []
+    dice, rows = Random(4), list[str]()
     for who in range(60):
         for _ in range(dice.randint(1, 6)):
             day, value = date(2024, 1, 1) + timedelta(days=dice.randrange(700)), dice.randint(2, 90) * 10

@@ -29,6 +29,7 @@ _FULL: dict[str, list[str]] = {
     "scoring": ["benchmarks.scoring", "--events", "200000"],
     "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
     "lists": ["benchmarks.lists", "--rows", "5000000"],
+    "queue": ["benchmarks.queue", "--contacts", "1000000"],
     "import": ["benchmarks.import_rows", "--megabytes", "200"],
     "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "1000000"],
 }
@@ -45,6 +46,7 @@ _QUICK: dict[str, list[str]] = {
     "scoring": ["benchmarks.scoring", "--events", "10000"],
     "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
     "lists": ["benchmarks.lists", "--rows", "100000"],
+    "queue": ["benchmarks.queue", "--contacts", "20000"],
     "import": ["benchmarks.import_rows", "--megabytes", "5"],
     "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "50000", "--seconds", "5"],
 }

@@ -12,6 +12,7 @@ from shared import ports, secrets
 from shared.db.database_url import with_state_password
 from shared.errors import ConfigProblem, ConfigurationError
 from shared.kafka.access import Access, Mechanism, state_access
+from shared.tokens import TOKENS_FILE
 
 S = TypeVar("S", bound="Settings")
 
@@ -49,6 +50,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="The token of the read APIs; default: the state folder's `admin-token`."),
     ] = None
+    tokens: Annotated[
+        Path | None,
+        Field(description="The file of the tokens of `firsthour tokens`; default: the state folder's `tokens.json`."),
+    ] = None
     key_secret: Annotated[
         SecretStr | None,
         Field(description="Secret of the partition keys; default: the state folder's `key-secret`. Never change it."),
@@ -85,6 +90,10 @@ class Settings(BaseSettings):
         if self.admin_token is not None:
             return self.admin_token.get_secret_value()
         return secrets.ensure_admin_token(self.state)
+
+    def tokens_file(self) -> Path:
+        """The file of the tokens beside the admin token."""
+        return self.tokens or self.state / TOKENS_FILE
 
     def partition_key_secret(self) -> bytes:
         """The secret of every partition key: the setting, else the state's file (generated if there is none)."""

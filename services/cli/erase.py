@@ -11,6 +11,7 @@ import typer
 from services.cli.options import AsJson, Config, State, place, settings
 
 _KAFKA_DAYS: Final = 28
+_SENDING_S: Final = 60.0  # longer than one attempt may take
 
 
 def erase(
@@ -44,9 +45,10 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
     from services.cli.contact_named import contact_named
     from services.cli.service_database import connected
     from services.nurture.store import erase as of_nurture
-    from services.scoring.store import audit
     from services.scoring.store import erase as of_scoring
     from shared.clock import new_id, utc_now
+    from shared.db import audit
+    from shared.tokens import Actor
 
     url = settings().database_url()
     async with connected(url, "scoring") as conn:
@@ -54,13 +56,21 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
         ids = await of_scoring.all_of(conn, found.state.id)
         words = await of_scoring.identities(conn, ids)
     # Nurture first and last: its facts are about a contact that scoring knows, and scoring's updates come to it.
+    until = asyncio.get_running_loop().time() + _SENDING_S
+    while True:  # what is being sent in this moment ends before its row goes
+        async with connected(url, "nurture") as conn:
+            under_way = await of_nurture.withdraw(conn, ids)
+        if not under_way or asyncio.get_running_loop().time() > until:
+            break
+        await asyncio.sleep(0.2)
     async with connected(url, "nurture") as conn:
         await of_nurture.erase(conn, ids, words)
     async with connected(url, "scoring") as conn:
         ids = await of_scoring.all_of(conn, found.state.id)
         words = await of_scoring.identities(conn, ids)
         events = await of_scoring.erase(conn, ids, words)
-        await audit.note(conn, new_id(), utc_now(), actor, "erased", found.state.id)
+        by = Actor(actor, audit.COMMAND)
+        await audit.note(conn, new_id(), utc_now(), by, "erased", contact=found.state.id)
     async with connected(url, "nurture") as conn:
         await of_nurture.erase(conn, ids, words)
     return found.state.id, events

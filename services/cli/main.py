@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from services.cli.backtest import backtest
+from services.cli.contacts import contacts
 from services.cli.dead_letters import dead_letters
 from services.cli.doctor.command import doctor
 from services.cli.erase import erase
@@ -22,6 +23,7 @@ from services.cli.queue import queue
 from services.cli.resume import resume
 from services.cli.status.command import status
 from services.cli.take_up import take_up
+from services.cli.tokens import tokens
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
@@ -242,7 +244,9 @@ app.command("erase")(erase)
 app.command("explain")(explain)
 app.command("export")(export)
 app.command("refit")(fit)
+app.add_typer(contacts, name="contacts")
 app.add_typer(models, name="models")
+app.add_typer(tokens, name="tokens")
 topics_group.command("take-up")(take_up)
 app.add_typer(topics_group, name="topics")
 app.add_typer(dead_letters, name="dead-letters")

@@ -38,13 +38,16 @@ def queue(
 
 async def _read(limit: int, source: str | None, country: str | None) -> "list[QueueItem]":
     from services.cli.service_database import connected
-    from services.scoring.api.queue import the_queue
+    from services.scoring.api.queue import Asked, the_queue
     from services.scoring.config import load_scoring
+    from services.scoring.load import Load
     from services.scoring.models import InForce
     from shared.clock import utc_now
 
     given = settings()
-    models = InForce(load_scoring(given.config))
+    models, load = InForce(load_scoring(given.config)), Load()
     async with connected(given.database_url(), "scoring") as conn:
         await models.refresh(conn)
-        return await the_queue(conn, models.model, utc_now(), limit, source=source, country=country)
+        await load.look(conn)
+        asked = Asked(utc_now(), load.overload)
+        return (await the_queue(conn, models.model, asked, limit, source=source, country=country)).items

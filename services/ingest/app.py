@@ -40,6 +40,7 @@ from shared.http.problems import install_problems
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
+from shared.tokens import TokenFile
 
 _LOG = log.get(__name__)
 _BATCH_BYTES = 65_536  # mostly one event at a time: memory for a larger batch would cost more than to send it
@@ -87,7 +88,9 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
         door = Door(sources, Limits(time.monotonic, registry))
         sdk_settings.install(app, door, proxies, settings.ingest_public_url)
         refusals = Refusals(registry)
-        sources_route.install(app, sources, recent, refusals, Tokens(settings.token()))
+        sources_route.install(
+            app, sources, recent, refusals, Tokens(settings.token(), TokenFile(settings.tokens_file()))
+        )
         describe(app)
         snippet.install(app)
         hosted_form.install(app, sources, key_secret)

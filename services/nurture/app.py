@@ -44,6 +44,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
 from shared.stages import Task
+from shared.tokens import TokenFile
 
 _LOG = log.get(__name__)
 _PUBLISHER: Final = 0x46_48_4E_46  # "FHNF": all processes must agree on it
@@ -137,7 +138,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         install_problems_of_a_database(app)
         install_api_page(app)
         operations(app, missing=missing, attention=loop.attention, registry=registry)
-        tokens = Tokens(settings.token())
+        tokens = Tokens(settings.token(), TokenFile(settings.tokens_file()))
         app.include_router(
             routes(
                 Parts(

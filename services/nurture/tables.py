@@ -15,6 +15,7 @@ from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.mail.caps import Kind
+from shared.db.audit import audit_table
 from shared.db.offset_tables import offset_tables
 
 SCHEMA: Final = "nurture"
@@ -26,6 +27,7 @@ SENT_BY: Final = ("webhook", "email")  # channels; a test compares them with ser
 
 metadata = sa.MetaData(schema=SCHEMA)
 offset_tables(metadata)
+audit_table(metadata)
 
 
 def sent_by(channels: Sequence[str]) -> str:
@@ -283,6 +285,13 @@ seen_updates = sa.Table(
     _id(primary_key=True),
     sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index("seen_updates_age", "seen_at", postgresql_using="brin"),
+)
+
+erased = sa.Table(  # contacts of whom nothing may come back: an update may have been on its way
+    "erased",
+    metadata,
+    _id("contact_id", primary_key=True),
+    _at("at", nullable=False),
 )
 
 contacts = sa.Table(  # whoever something that matters happened to: the row is the lock

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import claims, contacts, explanation, queue
+from services.scoring.api import changes, claims, contacts, explanation, queue
 from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
@@ -16,11 +16,13 @@ from services.scoring.figures import look
 from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.jobs.sweep import Sweeping
+from services.scoring.load import Load
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
 from services.scoring.retention import drops
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
+from services.scoring.watching import Watching
 from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
@@ -35,6 +37,7 @@ from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
 from shared.runtime import Service
+from shared.tokens import TokenFile
 
 
 @asynccontextmanager
@@ -67,18 +70,20 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         install_problems_of_a_database(app)
         install_api_page(app)
         operations(app, missing=loop.missing, attention=loop.attention, registry=registry)
-        tokens = Tokens(settings.token())
+        tokens = Tokens(settings.token(), TokenFile(settings.tokens_file()))
         revaluing = Revaluing(engine, models, utc_now, new_id, registry)
         refitting = Refitting(engine, settings, utc_now, metrics.outcomes, registry)
         facts = FactMaker(settings.partition_key_secret(), new_id)
         publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=PUBLISHER)
         claiming = Claiming(engine, facts, new_id)
+        load, watching = Load(), Watching(engine)
         for router in (
             contacts.routes(engine, models, tokens),
             explanation.routes(engine, models, tokens),
-            queue.routes(engine, models, tokens),
-            claims.routes(engine, models, claiming, tokens),
+            queue.routes(engine, models, load, tokens),
+            claims.routes(engine, models, load, claiming, tokens),
             learnt.routes(engine, models, tokens),
+            changes.routes(watching, tokens),
         ):
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)
@@ -87,12 +92,13 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             [
                 {
                     "loop": loop.run,
+                    "watching": watching.run,
                     "revaluing": revaluing.run,
                     "refitting": refitting.run,
                     "sweeping": sweeping.run,
                     "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
                     "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
-                    "rollup": Rollup(engine, registry, look(registry)).run,
+                    "rollup": Rollup(engine, registry, look(registry, load)).run,
                     "loop-lag": runtime.loop_lag(registry),
                 },
                 {"facts": publisher.run},

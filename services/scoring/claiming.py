@@ -13,13 +13,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.facts import FactMaker
+from services.scoring.store import changes
 from services.scoring.store import claims as store
 from services.scoring.store.claims import Claim
+from shared.db import audit
 from shared.db import facts as outbox
 from shared.db.facts import Fact
 from shared.db.turns import take_turns
 from shared.events.identity import Identity
 from shared.events.types import ContactClaimed, ContactReleased
+from shared.tokens import Actor
 
 LEASE: Final = timedelta(minutes=20)
 _LOOK_S: Final = 2.0
@@ -41,37 +44,47 @@ class Claiming:
     facts: FactMaker
     new_id: Callable[[], UUID]
 
-    async def claim(self, contact_id: UUID, who: str, now: datetime) -> Claim | Held | None:
-        """Take the contact on; who has it already keeps the claim as it is. None when there is no such contact."""
+    async def claim(self, contact_id: UUID, who: str, now: datetime, by: Actor | None = None) -> Claim | Held | None:
+        """Take the contact on; who has it already keeps the claim as it is. None when there is no such contact.
+
+        `by`: who asks for it, here and below; `who` himself when nobody else is named.
+        """
         async with self.engine.begin() as conn:
             found = await store.survivor(conn, contact_id) or await store.survivor(conn, contact_id)
             if found is None:
                 return None
-            return await self._claim(conn, found, who, now)
+            return await self._claim(conn, found, who, now, by)
 
-    async def first_of(self, contacts: Sequence[UUID], who: str, now: datetime) -> Claim | None:
+    async def first_of(
+        self, contacts: Sequence[UUID], who: str, now: datetime, by: Actor | None = None
+    ) -> Claim | None:
         """Take on the first of these whom nobody has."""
         for contact_id in contacts:
-            taken = await self.claim(contact_id, who, now)
+            taken = await self.claim(contact_id, who, now, by)
             if isinstance(taken, Claim) and taken.since == now:
                 return taken
         return None
 
-    async def extend(self, claim_id: UUID, now: datetime) -> Claim | None:
+    async def extend(self, claim_id: UUID, now: datetime, by: Actor | None = None) -> Claim | None:
         """Begin the time of a claim anew. None when it has ended."""
         async with self.engine.begin() as conn:
             claim = await store.extend(conn, claim_id, now, now + LEASE)
             if claim is not None:
                 await outbox.insert(conn, [self._claimed(claim, now)])
+                await self._note(conn, claim, "claim extended", now, by)
             return claim
 
-    async def end(self, claim_id: UUID, now: datetime, snoozed_until: datetime | None = None) -> Claim | None:
+    async def end(
+        self, claim_id: UUID, now: datetime, snoozed_until: datetime | None = None, by: Actor | None = None
+    ) -> Claim | None:
         """Give a contact back, or put it off until then. None when the claim has ended."""
         reason = "released" if snoozed_until is None else "snoozed"
         async with self.engine.begin() as conn:
             claim = await store.end(conn, claim_id, reason, now, snoozed_until)
             if claim is not None:
                 await outbox.insert(conn, [self._released(claim, now)])
+                await self._note(conn, claim, f"claim {reason}", now, by)
+                await changes.note(conn, [claim.contact_id], queue=True)
             return claim
 
     async def run_out(self, now: datetime) -> int:
@@ -79,20 +92,30 @@ class Claiming:
         async with self.engine.begin() as conn:
             ended = [*await store.run_out(conn, now, _AT_ONCE), *await store.untold(conn, _AT_ONCE)]
             await outbox.insert(conn, [self._released(claim, now) for claim in ended])
+            if ended:
+                await changes.note(conn, {claim.contact_id for claim in ended}, queue=True)
         return len(ended)
 
-    async def _claim(self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime) -> Claim | Held:
+    async def _claim(
+        self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime, by: Actor | None
+    ) -> Claim | Held:
         told = []
         if (over := await store.run_out_of(conn, contact_id, now)) is not None:
             told.append(self._released(over, now))
         claim = await store.claim(conn, self.new_id(), contact_id, who, now, now + LEASE)
         if claim is not None:
             await outbox.insert(conn, [*told, self._claimed(claim, now)])
+            await self._note(conn, claim, "claimed", now, by)
+            await changes.note(conn, [contact_id], queue=True)
             return claim
         holder = await store.open_of(conn, contact_id)
         if holder is None:  # given back in this moment
-            return await self._claim(conn, contact_id, who, now)
+            return await self._claim(conn, contact_id, who, now, by)
         return holder if holder.who == who else Held(holder)
+
+    async def _note(self, conn: AsyncConnection, claim: Claim, action: str, now: datetime, by: Actor | None) -> None:
+        actor = by or Actor(claim.who, "")
+        await audit.note(conn, self.new_id(), now, actor, action, contact=claim.contact_id, subject=str(claim.id))
 
     def _claimed(self, claim: Claim, now: datetime) -> Fact:
         data = ContactClaimed(

@@ -141,11 +141,15 @@ _CURVES: Final = {
 }
 
 
-class _Response(ConfigModel):
+class _Curve(ConfigModel):
     preset: Literal["default", "qualification", "conversion"] = "default"
     phi: Annotated[float | None, Field(ge=0, lt=1)] = None
     tau: Positive | None = None
     beta: Positive | None = None
+
+
+class _Response(_Curve):
+    sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
 
 
 class _File(ConfigModel):
@@ -204,6 +208,7 @@ def compile_model(raw: _File) -> Model:
         lead_margin=raw.lead_margin,
         margin_rate=raw.margin_rate,
         response=_curve(raw.response),
+        curves={name: _curve(own) for name, own in raw.response.sources.items()},
         handling_minutes=raw.handling_minutes,
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
@@ -217,7 +222,7 @@ def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
 
 
-def _curve(raw: _Response) -> ResponseCurve:
+def _curve(raw: _Curve) -> ResponseCurve:
     own = {name: value for name in ("phi", "tau", "beta") if (value := getattr(raw, name)) is not None}
     return replace(_CURVES[raw.preset], **own)
 

@@ -3,13 +3,14 @@
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring.load import Load
 from services.scoring.metrics import Figures
 from services.scoring.store import figures as store
 from shared.db.rollup import Look
 
 
-def look(registry: CollectorRegistry) -> Look:
-    """Set the gauges of this registry from what Postgres holds."""
+def look(registry: CollectorRegistry, load: Load) -> Look:
+    """Set the gauges of this registry, and the load, from what Postgres holds."""
     gauges = Figures(registry)
 
     async def take(conn: AsyncConnection) -> None:
@@ -18,8 +19,9 @@ def look(registry: CollectorRegistry) -> Look:
         gauges.waiting.clear()  # a currency that has its rate by now is gone
         for currency, amounts in waiting.items():
             gauges.waiting.labels(currency).set(amounts)
-        everyone, untouched = await store.open_leads(conn)
-        gauges.open_leads.labels("all").set(everyone)
-        gauges.open_leads.labels("untouched").set(untouched)
+        leads = await store.open_leads(conn)
+        load.note(leads)
+        gauges.open_leads.labels("all").set(leads.everyone)
+        gauges.open_leads.labels("untouched").set(leads.untouched)
 
     return take

@@ -2,7 +2,8 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.settings import ScoringSettings
+from services.scoring.settings import LEAST_DAYS, ScoringSettings
+from services.scoring.store import changes, erase
 from services.scoring.store import retention as store
 from shared.db import dead_letters
 from shared.db.retention import Drop
@@ -16,8 +17,13 @@ def drops(settings: ScoringSettings) -> dict[str, Drop]:
     async def events(conn: AsyncConnection, most: int) -> int:
         return await store.drop_events(conn, older_than_days=days, most=most)
 
+    async def suppressed(conn: AsyncConnection, most: int) -> int:
+        return await erase.forget_suppressed(conn, older_than_days=LEAST_DAYS, most=most)
+
     return {
         "events": events,
         "updates": store.drop_published,
+        "changes": changes.drop,
+        "erased": suppressed,
         "dead_letters": dead_letters.older_than(DEAD_LETTER_RETENTION_DAYS),
     }

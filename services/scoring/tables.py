@@ -10,12 +10,14 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
+from shared.db.audit import audit_table
 from shared.db.offset_tables import offset_tables
 
 SCHEMA: Final = "scoring"
 
 metadata = sa.MetaData(schema=SCHEMA)
 offset_tables(metadata)
+audit_table(metadata)
 
 contacts = sa.Table(
     "contacts",
@@ -32,6 +34,10 @@ contacts = sa.Table(
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("merged_into", UUID),
     sa.Column("said", sa.Text, nullable=False),  # the words that it is found by
+    sa.Column("source", sa.Text),  # the short name of the one that brought it
+    sa.Column("country", sa.Text),
+    sa.Column("worth", sa.SmallInteger),  # the step on which it waits in the queue (domain/queue.py)
+    sa.Column("curve", sa.Text),  # by which it cools there
     sa.Column("state", BYTEA, nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint("stage IN ('visitor', 'lead', 'customer')", name="stage_known"),
@@ -39,6 +45,8 @@ contacts = sa.Table(
         "merged_into IS NULL OR (lead_value = 0 AND customer_value = 0 AND merged_into <> id)",
         name="merged_has_no_value",
     ),
+    sa.CheckConstraint("(worth IS NULL) = (curve IS NULL)", name="waits_by_a_curve"),
+    sa.CheckConstraint("worth IS NULL OR (open_since IS NOT NULL AND merged_into IS NULL)", name="waits_since_when"),
     # Room in each page for the next version of a row: most updates then touch no index.
     postgresql_with={"fillfactor": "80"},
 )
@@ -46,6 +54,15 @@ sa.Index(
     "contacts_waiting",
     contacts.c.open_since,
     postgresql_where=sa.text("open_since IS NOT NULL AND merged_into IS NULL"),
+)
+sa.Index(
+    "contacts_queue",
+    contacts.c.curve,
+    contacts.c.worth,
+    contacts.c.open_since,
+    contacts.c.id,
+    postgresql_include=["source", "country"],
+    postgresql_where=contacts.c.worth.is_not(None),
 )
 sa.Index(
     "contacts_said",
@@ -190,18 +207,36 @@ claims = sa.Table(
 sa.Index("claims_one_holder", claims.c.contact_id, unique=True, postgresql_where=claims.c.ended_at.is_(None))
 sa.Index("claims_contact", claims.c.contact_id)
 sa.Index("claims_until", claims.c.until, postgresql_where=claims.c.ended_at.is_(None))
+sa.Index("claims_snoozed", claims.c.snoozed_until, postgresql_where=claims.c.snoozed_until.is_not(None))
 sa.Index("claims_untold", claims.c.id, postgresql_where=sa.text("NOT told"))
 
-audit = sa.Table(
-    "audit",
+merges = sa.Table(  # what was of each contact when it was merged away, so that it can be undone
+    "merges",
     metadata,
-    sa.Column("id", UUID, primary_key=True),
+    sa.Column("loser", UUID, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("contact_id", UUID),
+    sa.Column("events", sa.ARRAY(UUID), nullable=False),
+    sa.Column("keys", sa.ARRAY(sa.Text), nullable=False),
 )
-sa.Index("audit_at", audit.c.at)
+
+erased = sa.Table(  # who was erased, by marks of their keys: an event that was on its way then brings nobody back
+    "erased",
+    metadata,
+    sa.Column("mark", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+sa.Index("erased_at", erased.c.at)
+
+changes = sa.Table(  # what a page that watches has to look at again; kept for an hour
+    "changes",
+    metadata,
+    sa.Column("transaction", sa.BigInteger, primary_key=True, autoincrement=False),  # its order: see store/changes.py
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("contacts", sa.ARRAY(UUID)),  # none: more than are listed
+    sa.Column("queue", sa.Boolean, nullable=False),  # whether somebody came into it, left it or moved in it
+)
+sa.Index("changes_queue", changes.c.transaction, postgresql_where=changes.c.queue)
+sa.Index("changes_at", changes.c.at)
 
 bookings = sa.Table(
     "bookings",

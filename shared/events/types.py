@@ -232,6 +232,13 @@ class ContactReleased(Struct, frozen=True, omit_defaults=True, kw_only=True):
     snoozed_until: datetime | None = None
 
 
+class ContactParted(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A person has said that two contacts that were merged are two people: this one, and `other`. A fact of scoring."""
+
+    identity: Identity
+    other: UUID
+
+
 DATA_TYPES: Final[dict[str, type[Struct]]] = {
     "lead.captured": LeadCaptured,
     "contact.identified": ContactIdentified,
@@ -251,10 +258,12 @@ DATA_TYPES: Final[dict[str, type[Struct]]] = {
     "contact.aged": ContactAged,
     "contact.claimed": ContactClaimed,
     "contact.released": ContactReleased,
+    "contact.parted": ContactParted,
 }
 OURS: Final = frozenset(name for name in DATA_TYPES if name.startswith("followup.")) | {
     "contact.aged",
     "contact.claimed",
     "contact.released",
+    "contact.parted",
 }
 """Facts of the services themselves: nobody outside may tell them."""

@@ -63,7 +63,8 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The event, the contact, the values before and after, and the bookings that explain the change.
 
-    `merged` names the contacts that this event joined into `contact` (they no longer exist). `consents` are the words
+    `merged` names the contacts that this event joined into `contact` (they no longer exist), `parted` those that such a
+    merge is undone for: they exist, and so does `contact`. `consents` are the words
     on consent that count of what this event said; `contact.consent` is what all of them together come to.
     `event` is the CloudEvent as it came, byte for byte, and `event_type` its type (empty in what was stored before it
     travelled): whom no event of this type concerns need not read it.
@@ -76,6 +77,7 @@ class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):
     event: Raw
     event_type: str = ""
     merged: list[UUID] = []
+    parted: list[UUID] = []
     consents: list[ConsentWord] = []
 
 

@@ -85,6 +85,7 @@ def an_update(
     time: datetime | None = None,
     lead: int = 60_000,
     merged: list[UUID] | None = None,
+    parted: list[UUID] | None = None,
     **data: Any,
 ) -> tuple[UUID, bytes]:
     """An update's id and bytes."""
@@ -112,6 +113,7 @@ def an_update(
         event=msgspec.Raw(encode(event)),
         event_type=kind,
         merged=merged or [],
+        parted=parted or [],
     )
     return identifier, encode_update(update, event_id=identifier, time=now, traceparent=None)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.api.schemas import (
     BECAUSE,
@@ -20,6 +20,9 @@ from services.nurture.api.schemas import (
     TaskOut,
     Window,
     enrolment_out,
+    masked_attempt,
+    masked_delivery,
+    masked_task,
     task_out,
     window_out,
 )
@@ -35,10 +38,12 @@ from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import lists as store_lists
 from services.nurture.store.lists import Page, Row
 from shared import clock
-from shared.http.auth import Tokens
+from shared.db import audit
+from shared.http.auth import Grant, Tokens
 from shared.http.cursor import Cursor, encode_cursor, moment, read_cursor, row_id
 from shared.http.problems import Problem
 from shared.http.queries import without_nul
+from shared.tokens import Actor
 
 _Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
 _Contact = Annotated[UUID | None, Query(description="Only of this contact.")]
@@ -123,10 +128,17 @@ def _runs(router: APIRouter, parts: Parts) -> None:
 
 
 def _deliveries(router: APIRouter, parts: Parts) -> None:
-    engine, read, operate = parts.engine, [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+    engine = parts.engine
+    Seen = Annotated[Grant, Depends(parts.tokens.read)]  # noqa: N806 - a type
+    By = Annotated[Actor, Depends(parts.tokens.actor)]  # noqa: N806 - a type
 
-    @router.get("/deliveries", dependencies=read, tags=["deliveries"])
+    def shown(row: Row, seen: Grant) -> DeliveryOut:
+        delivery = DeliveryOut.model_validate(dict(row))
+        return delivery if seen.pii else masked_delivery(delivery)
+
+    @router.get("/deliveries", tags=["deliveries"])
     async def deliveries(
+        seen: Seen,
         contact: _Contact = None,
         enrolment: UUID | None = None,
         endpoint: _Name = None,
@@ -144,36 +156,45 @@ def _deliveries(router: APIRouter, parts: Parts) -> None:
                 endpoint=endpoint,
                 state=state,
             )
-        return Listed(items=[DeliveryOut.model_validate(dict(row)) for row in rows], next=_next(rows, limit))
+        return Listed(items=[shown(row, seen) for row in rows], next=_next(rows, limit))
 
-    @router.get("/deliveries/{delivery_id}/attempts", dependencies=read, tags=["deliveries"])
-    async def attempts(delivery_id: UUID) -> Listed[AttemptOut]:
+    @router.get("/deliveries/{delivery_id}/attempts", tags=["deliveries"])
+    async def attempts(seen: Seen, delivery_id: UUID) -> Listed[AttemptOut]:
         """Every attempt of one delivery, with the start of what the receiver answered."""
         async with engine.connect() as conn:
             if await store_lists.delivery(conn, delivery_id) is None:
                 raise Problem(404, "There is no such delivery")
             rows = await store_lists.attempts(conn, delivery_id)
-        return Listed(items=[AttemptOut.model_validate(dict(row)) for row in rows])
+        items = [AttemptOut.model_validate(dict(row)) for row in rows]
+        return Listed(items=items if seen.pii else [masked_attempt(each) for each in items])
 
-    @router.post("/deliveries/{delivery_id}/replay", dependencies=operate, tags=["deliveries"])
-    async def replay(delivery_id: UUID) -> DeliveryOut:
+    @router.post("/deliveries/{delivery_id}/replay", tags=["deliveries"])
+    async def replay(by: By, seen: Seen, delivery_id: UUID) -> DeliveryOut:
         """Send a finished delivery once more, under the same webhook-id."""
         async with engine.begin() as conn:
             endpoint = await store_lists.replay(conn, delivery_id)
             row = await store_lists.delivery(conn, delivery_id)
+            if endpoint is not None and row is not None:
+                await _note(conn, by, "delivery replayed", delivery_id, row["contact_id"])
         if row is None:
             raise Problem(404, "There is no such delivery")
         if endpoint is None:
             raise Problem(409, "This delivery is still under way", "Only a finished one can be replayed.")
         parts.wake([endpoint])
-        return DeliveryOut.model_validate(dict(row))
+        return shown(row, seen)
 
 
 def _tasks(router: APIRouter, parts: Parts) -> None:
-    engine, read, operate = parts.engine, [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+    engine = parts.engine
+    Seen = Annotated[Grant, Depends(parts.tokens.read)]  # noqa: N806 - a type
+    By = Annotated[Actor, Depends(parts.tokens.actor)]  # noqa: N806 - a type
 
-    @router.get("/tasks", dependencies=read, tags=["tasks"])
+    def shown(row: Row, seen: Grant) -> TaskOut:
+        return task_out(row) if seen.pii else masked_task(task_out(row))
+
+    @router.get("/tasks", tags=["tasks"])
     async def tasks(
+        seen: Seen,
         contact: _Contact = None,
         rep: _Name = None,
         state: TaskState | None = None,
@@ -183,12 +204,13 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
         """What there is to do for people, newest first."""
         async with engine.connect() as conn:
             rows = await store_lists.tasks(conn, _page(limit, cursor), contact_id=contact, rep=rep, state=state)
-        return Listed(items=[task_out(row) for row in rows], next=_next(rows, limit))
+        return Listed(items=[shown(row, seen) for row in rows], next=_next(rows, limit))
 
-    @router.post("/tasks/{task_id}/done", dependencies=operate, tags=["tasks"])
-    async def done(task_id: UUID, body: TaskDone) -> TaskOut:
+    @router.post("/tasks/{task_id}/done", tags=["tasks"])
+    async def done(by: By, seen: Seen, task_id: UUID, body: TaskDone) -> TaskOut:
         """A person got in touch, or tried: the task is done, and the first-hour clock stops. Safe to repeat."""
         async with engine.begin() as conn:
+            done_before = await store_lists.task(conn, task_id)
             sendable = await finish_task(
                 conn,
                 task_id,
@@ -201,18 +223,21 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
                 facts=parts.facts,
             )
             row = await store_lists.task(conn, task_id)
+            if row is not None and done_before is not None and row["state"] != done_before["state"]:
+                await _note(conn, by, f"task {row['state']}", task_id, row["contact_id"])
         if row is None:
             raise Problem(404, "There is no such task")
         if row["state"] == "cancelled":
             raise Problem(409, "This task was cancelled", "The run that it belonged to has ended.")
         parts.wake(sendable)
         parts.on_facts()
-        return task_out(row)
+        return shown(row, seen)
 
 
 def _endpoints(router: APIRouter, parts: Parts) -> None:
     engine, endpoints = parts.engine, parts.endpoints
-    read, operate = [Depends(parts.tokens.read)], [Depends(parts.tokens.operate)]
+    read = [Depends(parts.tokens.read)]
+    By = Annotated[Actor, Depends(parts.tokens.actor)]  # noqa: N806 - a type
     queues = endpoints.queues()
     names = list(queues)
 
@@ -223,16 +248,21 @@ def _endpoints(router: APIRouter, parts: Parts) -> None:
             rows = await store_lists.endpoints(conn, names)
         return Listed(items=[_endpoint(row, queues) for row in rows])
 
-    @router.post("/endpoints/{name}/enable", dependencies=operate, tags=["endpoints"])
-    async def enable(name: str) -> EndpointOut:
+    @router.post("/endpoints/{name}/enable", tags=["endpoints"])
+    async def enable(by: By, name: str) -> EndpointOut:
         """Send there again what waits."""
         if name not in names:
             raise Problem(404, "There is no such endpoint")
         async with engine.begin() as conn:
             await store_endpoints.enable(conn, name)
+            await _note(conn, by, "endpoint enabled", name)
             rows = await store_lists.endpoints(conn, [name])
         parts.wake([name])
         return _endpoint(rows[0], queues)
+
+
+async def _note(conn: AsyncConnection, by: Actor, action: str, subject: object, contact: UUID | None = None) -> None:
+    await audit.note(conn, clock.new_id(), clock.utc_now(), by, action, contact=contact, subject=str(subject))
 
 
 def _endpoint(row: Row, queues: Mapping[str, Channel]) -> EndpointOut:

@@ -14,6 +14,7 @@ from services.nurture.domain.entry import Reason
 from services.nurture.domain.followup import read_followup
 from services.nurture.store.lists import Row
 from shared.http.amount import Amount, amount_of
+from shared.http.masking import masked_answer, masked_email, masked_name, masked_phone
 
 T = TypeVar("T")
 _NO_NUL = r"^[^\x00]*$"  # Postgres keeps no text with one
@@ -152,6 +153,25 @@ class TaskOut(BaseModel):
     contact: Person
     lead_value: Amount | None
     customer_value: Amount | None
+
+
+def masked_delivery(delivery: DeliveryOut) -> DeliveryOut:
+    """The delivery without what the receiver answered."""
+    return delivery.model_copy(update={"reason": masked_answer(delivery.reason)})
+
+
+def masked_attempt(attempt: AttemptOut) -> AttemptOut:
+    """The attempt without what the receiver answered, who may repeat what was sent."""
+    return attempt.model_copy(update={"excerpt": None, "reason": masked_answer(attempt.reason)})
+
+
+def masked_task(task: TaskOut) -> TaskOut:
+    """The task without what names or reaches the person."""
+    who = task.contact
+    hidden = {
+        "name": masked_name(who.name), "email": masked_email(who.email), "phone": masked_phone(who.phone)
+    }  # fmt: skip
+    return task.model_copy(update={"contact": who.model_copy(update=hidden), "note": None})
 
 
 class TaskDone(BaseModel):

@@ -32,6 +32,7 @@ from services.nurture.runs.writing import write
 from services.nurture.store import consents as store_consents
 from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
+from services.nurture.store import erase as store_erase
 from shared import clock
 from shared.errors import Permanent, Transient
 from shared.events.origin import origin_of_update, sender_of
@@ -154,6 +155,9 @@ class UpdatesHandler:
     ) -> None:
         batch = Batch(clock.utc_now())
         certain = {each.contact_id for each in arrivals if self._matters(each.type)}
+        if certain and (gone := await store_erase.erased(conn, certain)):
+            arrivals = [each for each in arrivals if each.contact_id not in gone]
+            certain -= gone
         owner = await settle(conn, arrivals, certain, batch, self._versions)
         await store_consents.keep(conn, last_words(_consents(arrivals, owner)))
         await self._look_back(conn, arrivals, owner, batch)

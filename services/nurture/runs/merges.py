@@ -26,9 +26,9 @@ async def settle(
     `certain`: the contacts for which a run may start or be judged, and so have to be locked. The others are only
     looked up: at worst an enrolment misses a newer trait.
     """
-    merged = {
-        loser: each.contact_id for each in arrivals for loser in each.envelope.data.merged if loser != each.contact_id
-    }
+    merged, parted = _said(arrivals)
+    if parted:
+        await store_contacts.part(conn, parted)
     owner = await _locked(conn, {*certain, *merged, *merged.values()}, merged)
     looked_up = {each.contact_id for each in arrivals} - owner.keys()
     known = await store_contacts.merged_into(conn, looked_up)
@@ -51,6 +51,20 @@ async def settle(
         await store_contacts.merge(conn, losers)
         await store_consents.adopt(conn, losers)
     return owner
+
+
+def _said(arrivals: Sequence[Arrival]) -> tuple[dict[UUID, UUID], set[UUID]]:
+    """The merges that these updates tell of and that are not undone by a later one, and who was parted."""
+    merged: dict[UUID, UUID] = {}
+    parted: set[UUID] = set()
+    for each in arrivals:
+        merged.update({loser: each.contact_id for loser in each.envelope.data.merged if loser != each.contact_id})
+        for other in each.envelope.data.parted:
+            parted |= {other, each.contact_id}
+            for one, into in ((other, each.contact_id), (each.contact_id, other)):
+                if merged.get(one) == into:
+                    del merged[one]
+    return merged, parted
 
 
 async def _locked(conn: AsyncConnection, contacts: set[UUID], merged: dict[UUID, UUID]) -> dict[UUID, UUID]:

@@ -57,6 +57,11 @@ _MERGE: Final = sa.text("""
 _ALIVE: Final = sa.text("""
     UPDATE contacts SET merged_into = NULL WHERE id = ANY(CAST(:survivors AS uuid[])) AND merged_into IS NOT NULL
 """)
+# Each is told by an update of its own; the one of who had taken the other in comes behind that of the merge.
+_PART: Final = sa.text("""
+    UPDATE contacts SET merged_into = NULL
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into = ANY(CAST(:ids AS uuid[]))
+""")
 # The active runs moved with the batch.
 _ADOPT: Final = tuple(
     sa.text(f"""
@@ -117,6 +122,12 @@ async def merged_into(
         return {}
     statement = _MAKE_AND_LOOK if to_be_locked else _MERGED_INTO
     return dict(await statement.rows(conn, {"ids": sorted(contacts)}))
+
+
+async def part(conn: AsyncConnection, contacts: Collection[UUID]) -> None:
+    """These were merged by mistake: each is a contact again. What the survivor took over stays with it."""
+    await lock(conn, contacts)
+    await conn.execute(_PART, {"ids": sorted(contacts)})
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:

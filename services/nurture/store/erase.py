@@ -3,7 +3,7 @@
 What they objected to stays, by its address: nobody who said no is mailed because we forgot it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -31,8 +31,31 @@ _TEXTS: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {_HOLDS}")  # noqa: S608 - names of ours
     for table in ("dead_letters", "facts")
 )
+_MARK: Final = sa.text("""
+    INSERT INTO erased (contact_id, at) SELECT id, statement_timestamp() FROM unnest(CAST(:ids AS uuid[])) AS c (id)
+    ON CONFLICT DO NOTHING
+""")
+_ERASED: Final = sa.text("SELECT contact_id FROM erased WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
+_UNDER_WAY: Final = sa.text(f"""
+    SELECT count(*) FROM deliveries WHERE state = 'claimed' AND enrolment_id IN {_RUNS}
+""")  # noqa: S608 - no input
+_WITHDRAW: Final = sa.text(f"""
+    DELETE FROM deliveries WHERE state = 'pending' AND enrolment_id IN {_RUNS}
+""")  # noqa: S608 - no input
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 _SHORTEST: Final = 6  # characters of what is looked for in bodies: less would meet anybody's
+
+
+async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
+    """Let nothing more begin for these contacts; how many deliveries are under way, whose outcome is still to come."""
+    await conn.execute(_MARK, {"ids": ids})
+    await conn.execute(_WITHDRAW, {"ids": ids})
+    return int((await conn.execute(_UNDER_WAY, {"ids": ids})).scalar_one())
+
+
+async def erased(conn: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these contacts that were erased."""
+    return set((await conn.execute(_ERASED, {"ids": list(ids)})).scalars())
 
 
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> None:

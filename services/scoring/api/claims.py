@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api.queue import ranked_now
 from services.scoring.claiming import Claiming, Held
+from services.scoring.load import Load
 from services.scoring.models import InForce
 from services.scoring.store import claims as store
+from services.scoring.store import queue
 from services.scoring.store.claims import Claim
 from shared.clock import utc_now
 from shared.http.auth import Tokens
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
+from shared.tokens import Actor
 
 _TRIED: Final = 200  # of the top of the queue, before it counts as taken whole
 _LONGEST_SNOOZE: Final = timedelta(days=90)
@@ -49,52 +51,53 @@ class ClaimOut(BaseModel):
     snoozed_until: datetime | None
 
 
-def routes(engine: AsyncEngine, models: InForce, claiming: Claiming, tokens: Tokens) -> APIRouter:
+def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming, tokens: Tokens) -> APIRouter:
     """The routes."""
+    By = Annotated[Actor, Depends(tokens.actor)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["claims"], dependencies=[Depends(tokens.operate), Depends(without_nul)])
 
     @router.post("/queue/claim-next", responses={404: {"description": "nobody is waiting whom no one has"}})
-    async def claim_next(body: ClaimIn) -> ClaimOut:
+    async def claim_next(body: ClaimIn, by: By) -> ClaimOut:
         """Take on whoever is at the top of the queue in this moment."""
         now = utc_now()
         async with engine.connect() as conn:
-            ranked = await ranked_now(conn, models.model, now, _TRIED)
-        claim = await claiming.first_of([each.stored.state.id for each in ranked], body.who, now)
+            waiting = await queue.top(conn, models.model, now, _TRIED, overload=load.overload)
+        claim = await claiming.first_of([each.contact.state.id for each in waiting], body.who, now, by)
         if claim is None:
             raise Problem(404, "Nobody is waiting whom no one has")
         return _out(claim)
 
     @router.post("/contacts/{contact_id}/claim", responses={409: {"description": "somebody else has the contact"}})
-    async def claim(contact_id: UUID, body: ClaimIn) -> ClaimOut:
+    async def claim(contact_id: UUID, body: ClaimIn, by: By) -> ClaimOut:
         """Take a contact on. Who has it already gets the same claim again."""
-        found = await claiming.claim(contact_id, body.who, utc_now())
+        found = await claiming.claim(contact_id, body.who, utc_now(), by)
         if found is None:
             raise Problem(404, "There is no such contact")
         if isinstance(found, Held):
-            by = found.by
+            held = found.by
             raise Problem(
                 409,
-                f"{by.who} has this contact since {by.since.isoformat(timespec='seconds')}",
-                f"Until {by.until.isoformat(timespec='seconds')}, unless it is given back before.",
+                f"{held.who} has this contact since {held.since.isoformat(timespec='seconds')}",
+                f"Until {held.until.isoformat(timespec='seconds')}, unless it is given back before.",
             )
         return _out(found)
 
     @router.post("/claims/{claim_id}/extend", responses={409: {"description": "the claim has ended"}})
-    async def extend(claim_id: UUID) -> ClaimOut:
+    async def extend(claim_id: UUID, by: By) -> ClaimOut:
         """Begin the claim's 20 minutes anew."""
-        return _out(await _done(engine, claim_id, await claiming.extend(claim_id, utc_now())))
+        return _out(await _done(engine, claim_id, await claiming.extend(claim_id, utc_now(), by)))
 
     @router.post("/claims/{claim_id}/release", responses={409: {"description": "the claim has ended"}})
-    async def release(claim_id: UUID) -> ClaimOut:
+    async def release(claim_id: UUID, by: By) -> ClaimOut:
         """Give the contact back."""
-        return _out(await _done(engine, claim_id, await claiming.end(claim_id, utc_now()), again="released"))
+        return _out(await _done(engine, claim_id, await claiming.end(claim_id, utc_now(), by=by), again="released"))
 
     @router.post("/claims/{claim_id}/snooze", responses={409: {"description": "the claim has ended"}})
-    async def snooze(claim_id: UUID, body: SnoozeIn) -> ClaimOut:
+    async def snooze(claim_id: UUID, body: SnoozeIn, by: By) -> ClaimOut:
         """Give the contact back, and see it again in the queue only then."""
         now = utc_now()
         until = _until(body, now)
-        return _out(await _done(engine, claim_id, await claiming.end(claim_id, now, until), again="snoozed"))
+        return _out(await _done(engine, claim_id, await claiming.end(claim_id, now, until, by), again="snoozed"))
 
     return router
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api.shapes import Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, shown_to
 from services.scoring.domain.identity import named
 from services.scoring.models import InForce
 from services.scoring.store import reads
-from services.scoring.store.reads import StoredContact
+from services.scoring.store.reads import StoredContact, StoredEvent
 from shared.events.identity import Identity, normalise_email, normalise_phone
 from shared.http.amount import Amount
-from shared.http.auth import Tokens
+from shared.http.auth import Grant, Tokens, needs_pii
 from shared.http.cursor import Cursor, encode_cursor, moment, number, read_cursor, row_id
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
@@ -61,12 +61,12 @@ class Bookings(BaseModel):
 
 
 class EventItem(BaseModel):
-    """One event of a contact, as it came."""
+    """One event of a contact. `body`: as it came; null for a token without `pii`."""
 
     id: UUID
     type: str
     time: datetime
-    body: dict[str, Any]
+    body: dict[str, Any] | None
 
 
 class Events(BaseModel):
@@ -78,10 +78,12 @@ class Events(BaseModel):
 
 def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
+    By = Annotated[Grant, Depends(tokens.read)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
 
     @router.get("/contacts")
     async def contacts(
+        by: By,
         email: str | None = None,
         phone: str | None = None,
         user_id: str | None = None,
@@ -90,21 +92,23 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         limit: Limit = 50,
     ) -> Contacts:
         """Find a contact by an identity, or list all."""
+        if email is not None or phone is not None or "@" in (user_id or ""):
+            needs_pii(by)
         keys = _keys(email, phone, user_id, source)
         async with engine.connect() as conn:
             if keys:
                 found = await reads.by_keys(conn, keys)
-                return Contacts(items=[shown(found, models.model)] if found is not None else [])
+                return Contacts(items=[shown_to(by, found, models.model)] if found is not None else [])
             after = read_cursor(cursor, row_id)[0] if cursor else _FIRST
             page = await reads.page(conn, after, limit)
         following = encode_cursor(page[-1].state.id) if len(page) == limit else None
-        return Contacts(items=[shown(each, models.model) for each in page], next=following)
+        return Contacts(items=[shown_to(by, each, models.model) for each in page], next=following)
 
     @router.get("/contacts/{contact_id}")
-    async def contact(contact_id: UUID) -> Contact:
+    async def contact(by: By, contact_id: UUID) -> Contact:
         """One contact; an id that was merged away leads to the contact it is part of now."""
         async with engine.connect() as conn:
-            return shown(_there(await reads.by_id(conn, contact_id)), models.model)
+            return shown_to(by, _there(await reads.by_id(conn, contact_id)), models.model)
 
     @router.get("/contacts/{contact_id}/bookings")
     async def bookings(
@@ -137,7 +141,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 
     @router.get("/contacts/{contact_id}/events")
     async def events(
-        contact_id: UUID, cursor: Cursor = None, limit: Limit = 100, order: Order = "asc", kind: Kind = None
+        by: By, contact_id: UUID, cursor: Cursor = None, limit: Limit = 100, order: Order = "asc", kind: Kind = None
     ) -> Events:
         """What happened, in order. `kind`: of one type."""
         newest = order == "desc"
@@ -150,13 +154,18 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         last = page[-1] if len(page) == limit else None
         return Events(
             items=[
-                EventItem(id=each.id, type=each.type, time=each.time, body=msgspec.json.decode(each.body))
+                EventItem(id=each.id, type=each.type, time=each.time, body=_body(each) if by.pii else None)
                 for each in page
             ],
             next=encode_cursor(last.time, last.id) if last else None,
         )
 
     return router
+
+
+def _body(event: StoredEvent) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(event.body)
+    return body
 
 
 def _there(found: StoredContact | None) -> StoredContact:

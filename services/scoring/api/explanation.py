@@ -7,14 +7,15 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api.shapes import Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, shown_to
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
-from services.scoring.domain.words import words
+from services.scoring.domain.words import meets, words
 from services.scoring.models import InForce
 from services.scoring.store import reads
 from shared.http.amount import Amount
-from shared.http.auth import Tokens
+from shared.http.auth import Grant, Tokens
+from shared.http.masking import masked_identity
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 
@@ -87,6 +88,7 @@ class Found(BaseModel):
 
 def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
+    By = Annotated[Grant, Depends(tokens.read)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["contacts"], dependencies=[Depends(tokens.read), Depends(without_nul)])
 
     @router.get("/contacts/{contact_id}/explanation")
@@ -125,7 +127,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         )
 
     @router.get("/contacts/{contact_id}/identities")
-    async def identities(contact_id: UUID) -> Identities:
+    async def identities(by: By, contact_id: UUID) -> Identities:
         """What it is known by."""
         async with engine.connect() as conn:
             found = await reads.by_id(conn, contact_id)
@@ -133,10 +135,15 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 raise Problem(404, "There is no such contact")
             keys = await reads.identities(conn, found.state.id)
         split = [key.partition(":") for key in keys]
-        return Identities(items=[IdentityItem(kind=kind, value=value) for kind, _, value in split])
+        return Identities(
+            items=[
+                IdentityItem(kind=kind, value=value if by.pii else masked_identity(kind, value))
+                for kind, _, value in split
+            ]
+        )
 
     @router.post("/contacts/search")
-    async def search(body: SearchIn) -> Found:
+    async def search(by: By, body: SearchIn) -> Found:
         """Find contacts by the beginnings of words."""
         asked = words(body.q)
         if not asked or max(map(len, asked)) < _SHORTEST:
@@ -145,7 +152,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             )
         async with engine.connect() as conn:
             found = await reads.search(conn, asked, _LOOKED_AT)
+        if not by.pii:  # what it may not see it does not find
+            found = [each for each in found if meets(asked, each.state.get("trait:company"))]
         newest = sorted(found, key=lambda each: (each.updated_at, each.state.id), reverse=True)
-        return Found(items=[shown(each, models.model) for each in newest[: body.limit]])
+        return Found(items=[shown_to(by, each, models.model) for each in newest[: body.limit]])
 
     return router

@@ -2,30 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.scoring.api.shapes import Contact, amount, shown
+from services.scoring.api.shapes import Contact, amount, masked, shown
 from services.scoring.domain import queue
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model import Model
+from services.scoring.domain.model import Model, ResponseCurve, short_name
+from services.scoring.domain.places import country_said
+from services.scoring.load import Load
 from services.scoring.models import InForce
-from services.scoring.store import claims, reads
+from services.scoring.store import changes, reads
+from services.scoring.store import queue as store
+from services.scoring.store.queue import Place, Waiting
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
 from shared.http.amount import Amount
-from shared.http.auth import Tokens
+from shared.http.auth import Grant, Tokens
+from shared.http.cursor import Cursor, encode_cursor, moment, number, read_cursor, row_id
 from shared.http.queries import without_nul
 
-_DAYS: Final = 30
-_CANDIDATES: Final = 5000
 _KNOTS_MIN: Final = (0, 1, 2, 5, 10, 20, 30, 45, 60)
 Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of the queue: as of when, in which of the two orders, and behind whom."""
+
+    now: datetime
+    overload: bool
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class Ranked:
     index: float
     age: float
     at_once: float
+    curve: ResponseCurve
     stored: StoredContact
 
 
@@ -65,24 +78,36 @@ class QueueItem(BaseModel):
 
 
 class Queue(BaseModel):
-    """Whom to contact now, the most urgent first."""
+    """Whom to contact now, the most urgent first. Pages that follow are of the same moment as the first."""
 
     items: list[QueueItem]
+    next: str | None = None
+    rev: Annotated[str, Field(description="changes with the queue; `GET /v1/changes` tells when")]
+    as_of: datetime
+    overload: Annotated[bool, Field(description="ordered by what is at stake: more come than are reached")]
 
 
-def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
+def routes(engine: AsyncEngine, models: InForce, load: Load, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
+    By = Annotated[Grant, Depends(tokens.read)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["queue"], dependencies=[Depends(tokens.read), Depends(without_nul)])
 
     @router.get("/queue")
     async def whom_to_contact(
+        by: By,
         limit: Limit = 50,
         source: Annotated[str | None, Query(max_length=200, description="of this source alone")] = None,
         country: Annotated[str | None, Query(max_length=64, description="of this country alone")] = None,
+        cursor: Cursor = None,
     ) -> Queue:
-        """Leads that no person has reached and no one has taken on, by what a delay costs. Computed at each request."""
+        """Leads that no person has reached and no one has taken on, by what a delay costs."""
+        asked = Asked(utc_now(), load.overload) if cursor is None else _asked(cursor)
         async with engine.connect() as conn:
-            return Queue(items=await the_queue(conn, models.model, utc_now(), limit, source=source, country=country))
+            page = await the_queue(conn, models.model, asked, limit, source=source, country=country)
+        if not by.pii:
+            for item in page.items:
+                item.contact = masked(item.contact)
+        return page
 
     return router
 
@@ -90,52 +115,57 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 async def the_queue(
     conn: AsyncConnection,
     model: Model,
-    now: datetime,
+    asked: Asked,
     limit: int,
     *,
     source: str | None = None,
     country: str | None = None,
-) -> list[QueueItem]:
-    """The top of the queue with its reasons."""
-    ranked = await ranked_now(conn, model, now, limit, source=source, country=country)
-    why = await reads.reasons(conn, [each.stored.state.id for each in ranked])
-    return [_item(each, why, model) for each in ranked]
+) -> Queue:
+    """A page of the queue with its reasons."""
+    revision = await changes.revision(conn)  # before the rows: a change that is not in them has another
+    waiting = await store.top(
+        conn,
+        model,
+        asked.now,
+        limit,
+        overload=asked.overload,
+        after=asked.after,
+        source=None if source is None else short_name(source),
+        country=country_said(country),
+    )
+    why = await reads.reasons(conn, [each.contact.state.id for each in waiting])
+    ranked = [_ranked(each.contact, model, asked.now) for each in waiting]
+    if not asked.overload:  # on one step of worth the newest comes first: within a page, whoever loses most
+        ranked.sort(key=lambda each: -each.index)
+    return Queue(
+        items=[_item(each, why, model) for each in ranked],
+        next=_next(waiting[-1], asked) if len(waiting) == limit else None,
+        rev=str(revision),
+        as_of=asked.now,
+        overload=asked.overload,
+    )
 
 
-async def ranked_now(
-    conn: AsyncConnection,
-    model: Model,
-    now: datetime,
-    limit: int,
-    *,
-    source: str | None = None,
-    country: str | None = None,
-) -> list[Ranked]:
-    """Who waits in this moment, the most urgent first; without whom somebody has or has put off."""
-    waiting = await reads.waiting(conn, now - timedelta(days=_DAYS), _CANDIDATES)
-    if source is not None:
-        waiting = [
-            each for each in waiting if (each.state.source or "").rpartition("/")[2] == source.rpartition("/")[2]
-        ]
-    if country is not None:
-        waiting = [each for each in waiting if str(each.state.get("trait:country")).lower() == country.lower()]
-    held = await claims.held(conn, [each.state.id for each in waiting], now)
-    return _ranked([each for each in waiting if each.state.id not in held], model, now)[:limit]
+def _next(last: Waiting, asked: Asked) -> str:
+    place = store.place_of(last)
+    return encode_cursor(asked.now, int(asked.overload), repr(place.rank), place.since, place.id)
 
 
-def _ranked(waiting: Sequence[StoredContact], model: Model, now: datetime) -> list[Ranked]:
-    ranked = []
-    for each in waiting:
-        age = (now.timestamp() - (each.state.captured or now.timestamp())) / 60
-        at_once = lead_value.at_once(each.state, model)
-        index = queue.index(model.response, at_once, age, model.handling_minutes)
-        ranked.append(Ranked(index, age, at_once, each))
-    return sorted(ranked, key=lambda item: (-item.index, item.stored.state.id))
+def _asked(cursor: str) -> Asked:
+    now, overload, rank, since, contact = read_cursor(cursor, moment, number(1), float, moment, row_id)
+    return Asked(now, overload == 1, Place(rank, since, contact))
+
+
+def _ranked(stored: StoredContact, model: Model, now: datetime) -> Ranked:
+    state = stored.state
+    age = (now.timestamp() - (state.captured or now.timestamp())) / 60
+    at_once, curve = lead_value.at_once(state, model), model.curve(state.curve)
+    return Ranked(queue.index(curve, at_once, age, model.handling_minutes), age, at_once, curve, stored)
 
 
 def _item(ranked: Ranked, why: Mapping[UUID, Mapping[str, int]], model: Model) -> QueueItem:
     factors = sorted(why.get(ranked.stored.state.id, {}).items(), key=lambda item: -abs(item[1]))
-    curve, now = model.response, queue.worth(model.response, ranked.at_once, ranked.age)
+    curve, now = ranked.curve, queue.worth(ranked.curve, ranked.at_once, ranked.age)
     return QueueItem(
         contact=shown(ranked.stored, model),
         index=round(ranked.index, 6),
@@ -164,9 +194,8 @@ _SAYS: Final = {
 
 def _why(ranked: Ranked, factors: Sequence[tuple[str, int]], model: Model) -> str:
     """The reason in one sentence."""
-    lost = ranked.at_once * queue.survival(model.response, ranked.age) - queue.worth(
-        model.response, ranked.at_once, ranked.age + queue.HORIZON_MIN
-    )
+    curve, at_once, age = ranked.curve, ranked.at_once, ranked.age
+    lost = queue.worth(curve, at_once, age) - queue.worth(curve, at_once, age + queue.HORIZON_MIN)
     shown_as = amount(round(lost), model)
     helps = [_SAYS[factor] for factor, minor in factors if minor > 0 and factor in _SAYS][:2]
     because = f", because of {' and '.join(helps)}" if helps else ""

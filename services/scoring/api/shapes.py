@@ -14,6 +14,8 @@ from services.scoring.domain.view import view
 from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
 from shared.http.amount import Amount, amount_of
+from shared.http.auth import Grant
+from shared.http.masking import masked_email, masked_name, masked_phone, masked_traits
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -94,6 +96,24 @@ def shown(stored: StoredContact, model: Model) -> Contact:
         touched_at=moment(state.touched) if state.touched is not None else None,
         created_at=seen.created,
         updated_at=stored.updated_at,
+    )
+
+
+def shown_to(grant: Grant, stored: StoredContact, model: Model) -> Contact:
+    """A contact as the token may see it."""
+    contact = shown(stored, model)
+    return contact if grant.pii else masked(contact)
+
+
+def masked(contact: Contact) -> Contact:
+    """The contact without what names or reaches the person."""
+    return contact.model_copy(
+        update={
+            "email": masked_email(contact.email),
+            "phone": masked_phone(contact.phone),
+            "name": masked_name(contact.name),
+            "traits": masked_traits(contact.traits),
+        }
     )
 
 

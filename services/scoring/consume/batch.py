@@ -15,6 +15,7 @@ from services.scoring.domain.contact import ContactState, new_contact
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity import Named, Plan, buyer, hold, named, resolve
+from services.scoring.domain.marks import own
 from services.scoring.domain.model import Model
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent
@@ -58,6 +59,7 @@ class Batch:
     moved_keys: set[str] = field(default_factory=set)
     merges: dict[UUID, UUID] = field(default_factory=dict)
     tombstones: dict[UUID, ContactState] = field(default_factory=dict)
+    lost_keys: dict[UUID, set[str]] = field(default_factory=dict)  # what named each loser in the batch until then
 
     def __post_init__(self) -> None:
         """Begin with what is stored."""
@@ -76,7 +78,7 @@ class Batch:
             before = fold.merge(before, other)
             before, orders = pricing.join(before, orders, self.orders.get(loser, {}), self.model)
         before = hold(before, plan.held, claimed=event.trust == "public" or robot(data))
-        after = fold.fold(before, event, data, self.model.half_lives)
+        after = fold.fold(before, event, own(data, before.foreign), self.model.half_lives)
         fallen = 0
         if plan.absorbed or after.known is not before.known:
             known, fallen = bounded(after.known)
@@ -146,6 +148,7 @@ class Batch:
         for loser in absorbed:
             gone = self.states.pop(loser)
             self.merges[loser] = survivor
+            self.lost_keys[loser] = {key for key, contact_id in self.keys.items() if contact_id == loser}
             if loser in self.created:
                 self.tombstones[loser] = gone
             changed |= {*self.orders.pop(loser, {}), *self.changed_orders.pop(loser, ())}
@@ -175,6 +178,15 @@ class Batch:
             for i, state in sorted(self.states.items())
             if i not in self.created and state is not self.stored.get(i)
         ]
+
+    def changed(self) -> set[UUID]:
+        """Every contact that is not as it is stored, and those that are part of another now."""
+        return {i for i, state in self.states.items() if state is not self.stored.get(i)} | self.merged().keys()
+
+    def moves_the_queue(self) -> bool:
+        """Whether anybody who changed waits in the queue, or did."""
+        both = [of.get(i) for i in self.changed() for of in (self.stored, self.states)]
+        return any(each is not None and each.worth is not None for each in both)
 
     def told(self) -> set[UUID]:
         """Stored contacts of whom something new was said."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,6 +11,8 @@ from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
+from services.scoring.consume.come import come, erased_row, event_row
+from services.scoring.consume.outcome import Outcome, write
 from services.scoring.consume.refold import refold
 from services.scoring.domain.contact import FORM, ContactState
 from services.scoring.domain.customer.orders import Order, OrderKey
@@ -23,22 +25,20 @@ from services.scoring.domain.values import missing_rate
 from services.scoring.domain.view import view
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
-from services.scoring.store import at_once, unconverted
 from services.scoring.store import batch as store
 from services.scoring.store import orders as order_store
-from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
+from services.scoring.store.batch import BookingRow, UpdateRow
 from services.scoring.store.orders import Orders
-from services.scoring.store.unconverted import Amounts, Missing
+from services.scoring.store.unconverted import Missing
 from shared import log
 from shared.errors import Permanent
-from shared.events.envelope import KAFKA_HEADERS, Decoded, Event, decode
+from shared.events.envelope import KAFKA_HEADERS, Decoded
 from shared.events.origin import origin_of_event, sender_of
-from shared.events.types import CostRecorded
+from shared.events.types import ContactParted, CostRecorded
 from shared.events.updates import Update, Values, decode_update, encode_update, update_key
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 from shared.lead_hops import LEAD
-from shared.money import is_currency
 
 _LOG = log.get(__name__)
 _MOST_BYTES: Final = 16_777_216  # of the updates that one transaction writes and memory holds
@@ -58,31 +58,6 @@ class _Ground:
     merges: Mapping[UUID, UUID]
     orders_named: set[tuple[UUID, OrderKey]]
     refolded: Mapping[UUID, Mapping[OrderKey, Order]]
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What a batch came to."""
-
-    batch: Batch
-    rows: list[EventRow] = field(default_factory=list)
-    updates: list[UpdateRow] = field(default_factory=list)
-    booked: list[BookingRow] = field(default_factory=list)
-    outgoing: list[Outgoing] = field(default_factory=list)
-    dead: list[DeadLetter] = field(default_factory=list)
-    unconverted: dict[Missing, Amounts] = field(default_factory=dict)
-    of_no_currency: int = 0
-    fallen: int = 0
-    leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
-    not_known: Counter[str] = field(default_factory=Counter)
-
-    def has_no_rate(self, missing: Missing, *, order: bool) -> None:
-        """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
-        if not is_currency(missing.currency):
-            self.of_no_currency += 1
-            return
-        before = self.unconverted.get(missing, Amounts(0, 0))
-        self.unconverted[missing] = Amounts(before.orders + order, before.estimates + (not order))
 
 
 class Scoring:
@@ -114,16 +89,17 @@ class Scoring:
         """Fold the batch. Six to twelve statements, however many records."""
         dead: list[DeadLetter] = []
         await self._models.first(conn)
-        fresh = await self._fresh(conn, records, dead)
+        fresh, erased = await come(conn, records, dead)
         outcome = await self._outcome(conn, fresh)
-        await _write(conn, outcome)
+        outcome.rows += [erased_row(*each) for each in erased]
+        await write(conn, outcome)
         return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._count(outcome))
 
     @property
     def _model(self) -> Model:
         return self._models.model
 
-    def _count(self, outcome: _Outcome) -> None:
+    def _count(self, outcome: Outcome) -> None:
         counts: Counter[str] = Counter()
         for missing, amounts in outcome.unconverted.items():
             counts[missing.currency] += amounts.orders + amounts.estimates
@@ -137,7 +113,7 @@ class Scoring:
         for what, count in outcome.not_known.items():
             self._metrics.not_known.labels(kind=what).inc(count)
 
-    async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> _Outcome:
+    async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> Outcome:
         """What the events come to. Folded again when orders turn out to be needed that nobody had read.
 
         Whose an event is shows while it is folded, by identities that an event of the same batch may bring.
@@ -163,7 +139,7 @@ class Scoring:
             orders.setdefault(contact_id, {}).update(theirs)
         return self._fold(fresh, ground, orders)
 
-    def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> _Outcome:
+    def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> Outcome:
         """Everything in memory."""
         batch = Batch(
             self._model, ground.now, ground.states, dict(ground.keys), self._new_id, merges=dict(ground.merges)
@@ -172,12 +148,12 @@ class Scoring:
         for contact_id, theirs in ground.refolded.items():
             batch.orders[contact_id] = dict(theirs)
             batch.changed_orders[contact_id] = set(theirs)
-        outcome = _Outcome(batch)
+        outcome = Outcome(batch)
         size = 0
         for record, decoded in fresh:
             event, data = decoded
             if isinstance(data, CostRecorded):  # about no contact: kept for the models
-                outcome.rows.append(_event_row(record, event, None))
+                outcome.rows.append(event_row(record, event, None))
                 continue
             try:
                 folded = batch.fold(decoded)
@@ -194,7 +170,7 @@ class Scoring:
             if self._log_each:
                 _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),
                            contact_id=str(contact_id), type=event.type)  # fmt: skip
-            update = self._update(record, event, folded)
+            update = self._update(record, decoded, folded)
             size += len(update)
             outcome.fallen += folded.fallen
             if event.type == LEAD and record.topic == self._topics.events:
@@ -203,7 +179,7 @@ class Scoring:
                 outcome.not_known.update(not_known(traits, self._model.home))
             if size > self._most_bytes and len(fresh) > 1:
                 raise TooMuch
-            outcome.rows.append(_event_row(record, event, contact_id))
+            outcome.rows.append(event_row(record, event, contact_id))
             outcome.updates.append(UpdateRow(record.topic, record.partition, record.offset, update))
             outcome.booked += [
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
@@ -225,21 +201,6 @@ class Scoring:
     def sender(self, record: Record) -> Sender:
         """The sender of the event."""
         return sender_of(origin_of_event(record.value))
-
-    async def _fresh(
-        self, conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter]
-    ) -> list[tuple[Record, Decoded]]:
-        """The events that have not been folded yet, each once; what cannot be read goes to `dead`."""
-        readable: dict[UUID, tuple[Record, Decoded]] = {}
-        for record in records:
-            try:
-                decoded = decode(record.value)
-            except Permanent as error:
-                dead.append(DeadLetter(record, "Permanent", str(error)))
-                continue
-            readable.setdefault(decoded.event.id, (record, decoded))
-        known = await store.known_events(conn, list(readable)) if readable else set()
-        return [each for event_id, each in readable.items() if event_id not in known]
 
     async def _ground(self, conn: AsyncConnection, events: Sequence[Decoded]) -> _Ground:
         """Whom the events are about: read, then locked."""
@@ -276,8 +237,8 @@ class Scoring:
             refolded={contact_id: each.orders for contact_id, each in refolding.items()},
         )
 
-    def _update(self, record: Record, event: Event, folded: Folded) -> bytes:
-        state = folded.state
+    def _update(self, record: Record, decoded: Decoded, folded: Folded) -> bytes:
+        state, (event, data) = folded.state, decoded
         update = Update(
             contact=view(state, self._model),
             before=folded.before,
@@ -287,61 +248,9 @@ class Scoring:
             event=Raw(record.value),
             merged=list(folded.absorbed),
             consents=list(folded.consents),
+            parted=[data.other] if isinstance(data, ContactParted) else [],
         )
         return encode_update(update, event_id=event.id, time=happened(event), traceparent=event.traceparent)
 
     def _target(self, topic: str) -> str:
         return self._topics.updates_bulk if topic == self._topics.events_bulk else self._topics.updates
-
-
-def _event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRow:
-    place = (record.topic, record.partition, record.offset)
-    return EventRow(event.id, contact_id, event.type, happened(event), *place, record.value)
-
-
-async def _write(conn: AsyncConnection, outcome: _Outcome) -> None:
-    """Write what the batch came to."""
-    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
-    if len(rows) <= at_once.MOST_EVENTS and not batch.merges and not batch.moved_keys:
-        if rows:
-            await at_once.write(
-                conn, batch.now, inserts=batch.to_insert(), changes=batch.to_update(), told=batch.told(),
-                keys={key: batch.keys[key] for key in batch.new_keys}, events=rows, updates=outcome.updates,
-                bookings=booked,
-            )  # fmt: skip
-    else:
-        await _write_many(conn, outcome)
-    if outcome.unconverted:
-        await unconverted.count(conn, outcome.unconverted, batch.now.date())
-    if changed := batch.orders_to_write():
-        await order_store.write(conn, changed)
-
-
-async def _write_many(conn: AsyncConnection, outcome: _Outcome) -> None:
-    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
-    if batch.merges:
-        rows = [
-            row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
-        ]
-        booked = [row._replace(contact_id=batch.survivor(row.contact_id)) for row in booked]
-    await _write_contacts(conn, batch)
-    if rows:
-        await store.insert_events(conn, rows)
-    if outcome.updates:
-        await store.insert_updates(conn, outcome.updates)
-    if booked:
-        await store.insert_bookings(conn, booked)
-    if merges := batch.merged():
-        await store.merge(conn, merges)
-        await order_store.move(conn, merges, batch.changed_orders)
-
-
-async def _write_contacts(conn: AsyncConnection, batch: Batch) -> None:
-    if inserts := batch.to_insert():
-        await store.insert_contacts(conn, inserts, batch.now)
-    if updates := batch.to_update():
-        await store.update_contacts(conn, updates, batch.now, told=batch.told())
-    if batch.new_keys:
-        await store.insert_identities(conn, {key: batch.keys[key] for key in batch.new_keys})
-    if batch.moved_keys:
-        await store.point_identities(conn, {key: batch.keys[key] for key in batch.moved_keys})

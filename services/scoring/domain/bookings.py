@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from services.scoring.domain import queue
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.customer import value as customer_value
 from services.scoring.domain.customer.tiers import NONE, tier
@@ -57,7 +58,13 @@ def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, l
 
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.tiers) if state.paid_orders else NONE
-    return msgspec.structs.replace(state, lead=lead, customer=customer, model=version, tier=has)
+    worth, curve = None, ""
+    if state.waits:  # what was spent to get the lead is sunk and does not rank it
+        worth = queue.step(lead + model.source(state.source).cost)
+        curve = model.curve_of(state.source)
+    return msgspec.structs.replace(
+        state, lead=lead, customer=customer, model=version, tier=has, worth=worth, curve=curve
+    )
 
 
 def _customer(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:

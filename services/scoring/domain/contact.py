@@ -36,7 +36,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that both were last valued by.
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
     themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: the moment
-    to which time alone has brought the values, `tier`: the one that it has (tiers.py).
+    to which time alone has brought the values, `tier`: the one that it has (tiers.py). `worth` and `curve`: where in
+    the queue it waits (queue.py); None: nowhere.
     """
 
     id: UUID
@@ -64,6 +65,9 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     earlier: Earlier | None = None
     swept: float = 0.0
     tier: str = ""
+    foreign: tuple[str, ...] = ()  # marks of keys of whom it was parted from (parting.py)
+    worth: int | None = None
+    curve: str = ""
 
     def get(self, name: str) -> Any:
         """The latest word on something; None when nothing was said."""
@@ -79,6 +83,11 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def open_lead(self) -> bool:
         """Whether it asked to be contacted and has not bought since."""
         return self.captured is not None and (self.converted is None or self.captured > self.converted)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is an open lead that no person has touched since its capture."""
+        return self.open_lead and (self.touched is None or self.captured is None or self.touched < self.captured)
 
     @property
     def stage(self) -> Stage:

@@ -222,6 +222,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         clock=max(survivor.clock, other.clock),
         swept=max(survivor.swept, other.swept),
         tier=survivor.tier or other.tier,
+        foreign=tuple(dict.fromkeys((*survivor.foreign, *other.foreign))),
         known=known,
         half_lives=half_lives,
         engaged=engaged,

@@ -4,13 +4,14 @@ An identity is strong (an e-mail address, a user id of a trusted source), middli
 whatever a stranger calls a user id). The table in tests/unit/scoring/test_trust.py shows what comes of each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from services.scoring.domain import marks
 from services.scoring.domain.contact import ContactState
 from shared.events.envelope import Trust
 from shared.events.identity import Identity
@@ -131,7 +132,7 @@ def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact,
         if found is None or found in joined:
             continue
         state = contact(found)
-        if joined and len(theirs.union(state.keys)) > MOST_KEYS:
+        if joined and (len(theirs.union(state.keys)) > MOST_KEYS or _are_parted(state, map(contact, joined))):
             continue
         if key in of.strong or (_is_theirs(key, state, theirs) if _hearsay(key, state) and not touch
                                 else _may_be(key, state, theirs)):  # fmt: skip
@@ -141,6 +142,12 @@ def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact,
     keys = tuple(key for key in of.keys if key not in of.strong or known.get(key) in (None, *joined))
     if not joined:
         return Plan(None, (), keys, of.held)
+    foreign = {mark for each in joined for mark in contact(each).foreign}
+    if foreign:
+        keys = tuple(key for key in keys if marks.mark(key) not in foreign)
+        held = tuple(key for key in of.held if marks.mark(key) not in foreign)
+        survivor = min(joined, key=lambda each: (contact(each).created, each))
+        return Plan(survivor, tuple(each for each in joined if each != survivor), keys, held)
     survivor = min(joined, key=lambda each: (contact(each).created, each))
     return Plan(survivor, tuple(each for each in joined if each != survivor), keys, of.held)
 
@@ -159,6 +166,8 @@ def _of_a_stranger(of: Named, known: Mapping[str, UUID], contact: Contact) -> Pl
         if found is None or found in joined:
             continue
         state = contact(found)
+        if _are_parted(state, map(contact, joined)):
+            continue
         if _is_device(state) or (not joined and not of.strong and _may_be(key, state, theirs)):
             joined.append(found)
     keys = tuple(key for key in of.keys if key not in known)
@@ -188,6 +197,11 @@ def _may_be(key: str, state: ContactState, keys: set[str]) -> bool:
     """Whether the key's contact may be the person with these keys: nothing stronger that is known of both differs."""
     kinds = {_kind(each) for each in keys}
     return all(each in keys or _kind(each) not in kinds for each in _stronger(key, state))
+
+
+def _are_parted(state: ContactState, others: Iterable[ContactState]) -> bool:
+    """Whether a person has said that the contact is somebody else than one of these."""
+    return any(marks.parted(state, each) for each in others)
 
 
 def _is_device(state: ContactState) -> bool:

@@ -1,7 +1,7 @@
 """The model: every number that the business or a refit decides, ready for the rules. Minor units, log-odds, seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from services.scoring.domain.contact import HalfLives
@@ -10,6 +10,11 @@ from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.lead.learnt import LeadModel
 from services.scoring.domain.rates import Rates
 from shared.money import MAX_MINOR
+
+
+def short_name(source: str | None) -> str:
+    """`website` of `/sources/website`."""
+    return source.rpartition("/")[2] if source else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,20 @@ class Model:
     lead: LeadModel | None = None
     customer: CustomerModel | None = None
     home: Home = NOWHERE
+    curves: Mapping[str, ResponseCurve] = field(default_factory=dict)  # of sources that have their own
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""
-        short = name.rpartition("/")[2] if name else ""
-        return self.sources.get(short) or self.sources["default"]
+        return self.sources.get(short_name(name)) or self.sources["default"]
+
+    def curve_of(self, source: str | None) -> str:
+        """The name of the response curve by which leads of a source cool; empty: that of all others."""
+        short = short_name(source)
+        return short if short in self.curves else ""
+
+    def curve(self, name: str) -> ResponseCurve:
+        """The response curve of this name."""
+        return self.curves.get(name, self.response)
 
     def with_learnt(self, lead: LeadModel | None, customer: CustomerModel | None) -> "Model":
         """This with what was learnt. A lead model needs the scorecard that it was fitted beside."""

@@ -26,6 +26,12 @@ def place_of(traits: Mapping[str, Any], home: Home) -> Place:
     return Place(known or said, found or (zone_of_country(known) if known else None) or home.time_zone)
 
 
+def country_said(said: object) -> str | None:
+    """The ISO code of what was said of the country; as it was said where it is none that is known."""
+    text = _text(said)
+    return (country_code(text) or text) if text else None
+
+
 def not_known(traits: Mapping[str, Any], home: Home) -> tuple[str, ...]:
     """Which of the two was said in words that nobody knows."""
     said, zone = _text(traits.get("country")), _text(traits.get("time_zone"))

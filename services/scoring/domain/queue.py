@@ -1,8 +1,39 @@
-"""Whom to contact now: by the value that is lost over the next hour for each minute of work (models.md, 3.2)."""
+"""Whom to contact now: by the value that is lost over the next hour for each minute of work (models.md, 3.2).
+
+The order changes with age, so no place in it can be stored. What can be is how much it is worth to handle somebody at
+once, in steps of 5 %: on one step the newest goes first for ever, so the top of the queue is among the newest of each.
+"""
+
+import math
+from typing import Final
 
 from services.scoring.domain.model import ResponseCurve
 
-HORIZON_MIN = 60.0
+HORIZON_MIN: Final = 60.0
+STEP: Final = 1.05
+_LOG_STEP: Final = math.log(STEP)
+_FEW: Final = 50  # leads of a day; of fewer nobody can say that there are too many
+
+
+def step(at_once: float) -> int:
+    """The step of what handling somebody at once is worth, in base minor units: 0 is 1 or less, each next 5 % more."""
+    return math.floor(math.log(max(1.0, at_once)) / _LOG_STEP)
+
+
+def rank(curve: ResponseCurve, on_step: int, age: float, *, overload: bool) -> float:
+    """By what the queue is ordered: what somebody on this step loses over the next hour.
+
+    Under overload it is what is at stake at all: most will never be reached, so what is left of their worth counts.
+    The SQL in store/queue.py says the same.
+    """
+    at_once = STEP**on_step
+    left = worth(curve, at_once, age)
+    return left if overload else left - worth(curve, at_once, age + HORIZON_MIN)
+
+
+def overloaded(came: int, unreached: int) -> bool:
+    """Whether more than half of the leads that came (over a day, the last hour apart) have not been reached."""
+    return came >= _FEW and 2 * unreached > came
 
 
 def survival(curve: ResponseCurve, minutes: float) -> float:

@@ -22,6 +22,7 @@ from services.scoring.domain.model import Model
 from services.scoring.domain.values import counted
 from services.scoring.models import InForce
 from services.scoring.store import batch as store
+from services.scoring.store import changes as watched
 from services.scoring.store import due
 from services.scoring.store import orders as order_store
 from services.scoring.store.batch import BookingRow
@@ -129,6 +130,7 @@ class Revaluing:
         await store.update_contacts(conn, valued, now)
         if booked:
             await store.insert_bookings(conn, booked)
+        await watched.note(conn, [state.id for state in valued], queue=any(each.worth is not None for each in valued))
 
     async def _facts(self, conn: AsyncConnection, states: dict[UUID, ContactState]) -> list[ContactState]:
         """The contacts with all that the model asks for: counted by its half-lives, their orders priced by it."""

@@ -17,7 +17,7 @@ from services.scoring.domain.contact import ContactState
 from services.scoring.facts import FactMaker
 from services.scoring.models import InForce
 from services.scoring.store import batch as store
-from services.scoring.store import sweep
+from services.scoring.store import changes, sweep
 from services.scoring.store.batch import BookingRow
 from services.scoring.store.sweep import LINES, Place
 from shared import log
@@ -89,7 +89,7 @@ class Sweeping:
             if state.model != model.version:
                 continue  # due to be valued anew, by another job
             try:
-                aged, changes = bookings.aged(state, model, now.timestamp())
+                aged, made = bookings.aged(state, model, now.timestamp())
             except Exception as error:  # noqa: BLE001 - its neighbours go on
                 self._failed.inc()
                 _LOG.error("contact_not_swept", contact_id=str(state.id), error=type(error).__name__)
@@ -97,15 +97,16 @@ class Sweeping:
             if aged.tier != state.tier:
                 data = ContactAged(identity=Identity(contact_id=state.id), tier=aged.tier or None)
                 facts.append(self._facts.about(state.id, "contact.aged", data, now, "bulk"))
-            elif changes:
+            elif made:
                 moved.append(aged)
                 booked += [
                     BookingRow(
                         state.id, state.id, LINES[each.account], each.account, each.factor, each.amount, each.model, now
                     )
-                    for each in changes
+                    for each in made
                 ]
         if moved:
             await store.update_contacts(conn, moved, now, told=())
             await sweep.book(conn, booked)
+            await changes.note(conn, [state.id for state in moved], queue=True)
         await outbox.insert(conn, facts)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import ContactState
 from services.scoring.store import batch
+from services.scoring.store import changes as watched
 from services.scoring.store.batch import BookingRow, EventRow, UpdateRow, inserted
 from shared.db.statement import Statement
 
@@ -33,7 +34,8 @@ _WRITE: Final = Statement(f"""
         told AS ({inserted("events", _EVENT, "event")}),
         published AS ({batch.FORGOTTEN_UPDATES.format(prefix="update")}),
         unpublished AS ({inserted("updates", _UPDATE, "update")}),
-        booked AS ({inserted("bookings", _BOOKING, "booking")})
+        booked AS ({inserted("bookings", _BOOKING, "booking")}),
+        watched AS ({watched.NOTED})
     SELECT count(*) FROM claimed
 """)  # noqa: S608 - names of ours
 
@@ -49,6 +51,7 @@ async def write(
     events: Sequence[EventRow],
     updates: Sequence[UpdateRow],
     bookings: Sequence[BookingRow],
+    moves_the_queue: bool,
 ) -> None:
     """Write all of it. Raises Transient when another process folds one of the events, or had one of the keys before."""
     arrays = {
@@ -58,6 +61,7 @@ async def write(
         **_arrays("event", _EVENT, events),
         **_arrays("update", _UPDATE, updates),
         **_arrays("booking", _BOOKING, bookings),
+        **watched.noted([state.id for state in (*inserts, *changes)], queue=moves_the_queue),
     }
     try:
         ((claimed,),) = await _WRITE.rows(conn, arrays)

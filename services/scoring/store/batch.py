@@ -10,12 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
+from services.scoring.domain.model import short_name
+from services.scoring.domain.places import country_said
 from services.scoring.domain.words import said
 from services.scoring.tables import SCHEMA
 from shared.db.statement import Statement, copy
 from shared.errors import Transient
 
-_KNOWN = Statement("SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))")
+_KNOWN = Statement("""
+    SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT CAST(NULL AS uuid) WHERE EXISTS (SELECT FROM erased)
+""")
 _IDENTITIES = Statement("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
 _SURVIVORS = Statement("""
     WITH RECURSIVE trail AS (
@@ -33,7 +38,8 @@ _LOCK = Statement("""
 _CONTACT: Final = {
     "id": "uuid", "version": "bigint", "stage": "text", "lead_value": "bigint", "customer_value": "bigint",
     "model": "text", "open_since": "timestamptz", "touched_at": "timestamptz", "created_at": "timestamptz",
-    "updated_at": "timestamptz", "said": "text", "state": "bytea",
+    "updated_at": "timestamptz", "said": "text", "source": "text", "country": "text", "worth": "smallint",
+    "curve": "text", "state": "bytea",
 }  # fmt: skip
 
 
@@ -71,7 +77,8 @@ _POINT_IDENTITIES = Statement("""
 """)
 _MERGE = (
     sa.text("""
-        UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, version = c.version + 1
+        UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, worth = NULL,
+            curve = NULL, version = c.version + 1
         FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor) WHERE c.id = n.loser
     """),
     sa.text("""
@@ -158,9 +165,10 @@ class BookingRow(NamedTuple):
     time: datetime
 
 
-async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these events have been folded already."""
-    return {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
+async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> tuple[set[UUID], bool]:
+    """Which of these events have been folded already, and whether anybody was erased lately."""
+    found = {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
+    return found - {None}, None in found
 
 
 async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
@@ -199,6 +207,10 @@ def columns(
         "created_at": [s.created for s in states],
         "updated_at": [now] * len(states),
         "said": [said(s) if told is None or s.id in told else None for s in states],
+        "source": [short_name(s.source) or None for s in states],
+        "country": [country_said(s.get("trait:country")) for s in states],
+        "worth": [s.worth for s in states],
+        "curve": [None if s.worth is None else s.curve for s in states],
         "state": [encode_state(s) for s in states],
     }
     return {f"{prefix}_{name}": values for name, values in arrays.items()}

@@ -1,6 +1,5 @@
 """SQL of claims: who has whom. Every change is one compare-and-set; the schema lets nobody have two holders."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,11 +47,6 @@ _UNTOLD = sa.text(f"""
         SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
     ) RETURNING {_COLUMNS}
 """)  # noqa: S608
-_HELD = sa.text("""
-    SELECT contact_id FROM claims WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND ended_at IS NULL AND until > :now
-    UNION
-    SELECT contact_id FROM claims WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND snoozed_until > :now
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +120,3 @@ async def run_out(conn: AsyncConnection, now: datetime, most: int) -> list[Claim
 async def untold(conn: AsyncConnection, most: int) -> list[Claim]:
     """Claims that a merge has ended and that nobody has told of; they count as told."""
     return [Claim(*row) for row in await conn.execute(_UNTOLD, {"most": most})]
-
-
-async def held(conn: AsyncConnection, ids: Sequence[UUID], now: datetime) -> set[UUID]:
-    """Those of the contacts whom somebody has, or has put off."""
-    return set((await conn.execute(_HELD, {"ids": ids, "now": now})).scalars())

@@ -1,15 +1,19 @@
 """SQL that takes a person out of scoring: everything that is about them, and what would bring them back.
 
 Of each event its id stays, without contact or body: the same event told again (a topic read anew, a file imported
-again) is then known, and brings nobody back.
+again) is then known, and brings nobody back. Marks of the keys stay for as long as a copy of an event can come late:
+what was received before the erasure and names one of them is taken as erased, too. Who comes anew is welcome.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.marks import mark, mark_of_contact
 
 _ALL_OF: Final = sa.text("""
     WITH RECURSIVE up AS (
@@ -37,9 +41,20 @@ _DELETE: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {column} = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - names of ours
     for table, column in (
         ("identities", "contact_id"), ("bookings", "contact_id"), ("orders", "contact_id"), ("claims", "contact_id"),
+        ("merges", "loser"),
         ("contacts", "id"),
     )
 )  # fmt: skip
+_SUPPRESS: Final = sa.text("""
+    INSERT INTO erased (mark, at) SELECT mark, statement_timestamp() FROM unnest(CAST(:marks AS text[])) AS m (mark)
+    ON CONFLICT (mark) DO UPDATE SET at = excluded.at
+""")
+_SUPPRESSED: Final = sa.text("SELECT mark, at FROM erased WHERE mark = ANY(CAST(:marks AS text[]))")
+_FORGET: Final = sa.text("""
+    DELETE FROM erased WHERE mark IN (
+        SELECT mark FROM erased WHERE at < statement_timestamp() - make_interval(days => :days) LIMIT :most
+    )
+""")
 _SHORTEST: Final = 6  # characters of an identity that is looked for in dead letters: less would meet anybody's
 
 
@@ -56,8 +71,20 @@ async def identities(conn: AsyncConnection, ids: Sequence[UUID]) -> list[str]:
     return [key.partition(":")[2] for key in (await conn.execute(_KEYS, {"ids": ids})).scalars()]
 
 
+async def suppressed(conn: AsyncConnection, marks: Sequence[str]) -> dict[str, datetime]:
+    """When those of these were erased that were."""
+    return {row.mark: row.at for row in await conn.execute(_SUPPRESSED, {"marks": marks})}
+
+
+async def forget_suppressed(conn: AsyncConnection, *, older_than_days: int, most: int) -> int:
+    """Drop marks that no copy of an event can need any more."""
+    return (await conn.execute(_FORGET, {"days": older_than_days, "most": most})).rowcount
+
+
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> int:
     """Take all of it out; how many events there were. `words`: what dead letters must not hold."""
+    keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
+    await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})

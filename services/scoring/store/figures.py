@@ -1,6 +1,6 @@
 """SQL on what is waiting in scoring, for the figures: each a few steps into an index or a small table."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,10 +10,22 @@ _WITHOUT_RATE: Final = sa.text(
     "SELECT currency, sum(orders + estimates) FROM unconverted GROUP BY currency ORDER BY 2 DESC LIMIT 50"
 )
 _OPEN: Final = sa.text("""
-    SELECT count(*), count(*) FILTER (WHERE touched_at IS NULL OR touched_at < open_since)
+    SELECT count(*), count(*) FILTER (WHERE touched_at IS NULL OR touched_at < open_since),
+        count(*) FILTER (WHERE open_since < statement_timestamp() - interval '1 hour'),
+        count(*) FILTER (WHERE open_since < statement_timestamp() - interval '1 hour'
+            AND (touched_at IS NULL OR touched_at < open_since))
     FROM contacts
     WHERE open_since > statement_timestamp() - interval '24 hours' AND merged_into IS NULL
 """)
+
+
+class OpenLeads(NamedTuple):
+    """Leads of the last 24 hours that have not bought, and how many nobody has touched; both without the last hour."""
+
+    everyone: int
+    untouched: int
+    came: int
+    unreached: int
 
 
 async def unpublished(conn: AsyncConnection) -> int:
@@ -26,7 +38,6 @@ async def without_rate(conn: AsyncConnection) -> dict[str, int]:
     return {currency: int(amounts) for currency, amounts in await conn.execute(_WITHOUT_RATE)}
 
 
-async def open_leads(conn: AsyncConnection) -> tuple[int, int]:
-    """Leads of the last 24 hours that have not bought, and how many of them nobody has touched."""
-    everyone, untouched = (await conn.execute(_OPEN)).one()
-    return everyone, untouched
+async def open_leads(conn: AsyncConnection) -> OpenLeads:
+    """How those stand who came in the last 24 hours."""
+    return OpenLeads(*(await conn.execute(_OPEN)).one())

@@ -56,11 +56,6 @@ _SEARCH = sa.text("""
     SELECT state, updated_at FROM contacts
     WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
 """)
-_WAITING = sa.text("""
-    SELECT state, updated_at FROM contacts
-    WHERE open_since > :since AND merged_into IS NULL AND (touched_at IS NULL OR touched_at < open_since)
-    ORDER BY open_since DESC LIMIT :limit
-""")
 _REASONS = sa.text("""
     SELECT contact_id, factor, sum(amount) AS amount FROM bookings
     WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND account = 'lead' GROUP BY contact_id, factor
@@ -167,11 +162,6 @@ async def search(conn: AsyncConnection, words: Sequence[str], limit: int) -> lis
     """Contacts that have for each of these a word that begins so. `words` hold letters, digits and @._- alone."""
     asked = " & ".join(f"'{word}':*" for word in words)
     return [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
-
-
-async def waiting(conn: AsyncConnection, since: datetime, limit: int) -> list[StoredContact]:
-    """Open leads captured since then that no person has touched after their capture, newest first."""
-    return [_contact(row) for row in await conn.execute(_WAITING, {"since": since, "limit": limit})]
 
 
 async def reasons(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

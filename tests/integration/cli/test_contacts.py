@@ -5,14 +5,18 @@ import csv
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from shared.clock import utc_now
 from shared.events.envelope import encode
+from shared.events.identity import Identity
+from shared.events.types import ContactTouched
 from shared.kafka.topics import create_topics
 from tests.support.command import Command
 from tests.support.scoring_service import World, a_world, scoring
-from tests.unit.scoring.builders import NOW, a_lead, a_purchase, an_engagement, an_identification, minutes
+from tests.unit.scoring.builders import NOW, a_lead, a_purchase, an_engagement, an_event, an_identification, minutes
 
 ADA, BEN = {"email": "ada@example.com"}, {"email": "ben@example.com"}
 
@@ -74,10 +78,30 @@ async def test_a_contact_explained_exported_and_erased(world: World, tmp_path: P
         await world.settled()
         assert (await api.get("/v1/contacts", **ADA))["items"] == []
         assert len((await api.get("/v1/contacts"))["items"]) == 1
+
+        # Others of hers that had been received before, and were still on their way: no address, no fact of ours.
+        now, early = utc_now(), utc_now() - minutes(10)
+        about = ContactTouched(identity=Identity(contact_id=UUID(ada["id"])), who="ana", channel="phone", human=True)
+        dead = "SELECT count(*) FROM dead_letters"
+        for late in (
+            a_lead(event="late", at=early, **ADA),
+            an_identification(at=early, user_id="u-ada", source="/sources/shop", event="late too"),
+            an_event(about, name="of ours", at=early),
+        ):
+            await world.tell(late)
+            await world.tell(late)
+        await world.settled()
+        assert len((await api.get("/v1/contacts"))["items"]) == 1
+        assert await world.one(dead) == 0
+        await world.tell(a_lead(event="anew", at=now, received=now + minutes(1), **ADA))
+        await world.settled()
+        (anew,) = (await api.get("/v1/contacts", **ADA))["items"]
+        assert (anew["id"] != ada["id"], anew["version"]) == (True, 1), "who comes anew is welcome"
+        await firsthour("erase", ADA["email"], "--yes", "--actor", "ana")
     for table, column in (("events", "body"), ("contacts", "state")):
         found = await world.one(f"SELECT count(*) FROM {table} WHERE position('ada@'::bytea IN {column}) > 0")
         assert found == 0
-    (line,) = await world.rows("SELECT actor, action, contact_id FROM audit")
+    line, _ = await world.rows("SELECT actor, action, contact_id FROM audit ORDER BY id")
     assert (line.actor, line.action, str(line.contact_id)) == ("ana", "erased", ada["id"])
     ended = await asyncio.to_thread(run, "erase", ADA["email"], "--yes")
     assert (ended.code, "ada" in ended.err) == (1, False)

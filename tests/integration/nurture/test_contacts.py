@@ -20,6 +20,7 @@ from services.nurture.language.versions import with_live
 from services.nurture.metrics import make_metrics
 from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.reassign import reassign
+from services.nurture.store import erase
 from shared.clock import utc_now
 from shared.db.engine import make_engine
 from shared.events.updates import ContactView
@@ -218,6 +219,26 @@ async def test_what_overtook_the_lead_of_a_contact_that_was_merged_counts(house:
     assert await house.runs() == [(survivor.id, "first-hour", "goal_reached")]
 
 
+def a_parting(of: ContactView, other: ContactView) -> tuple[UUID, bytes]:
+    return an_update(of, "engagement.recorded", parted=[other.id])
+
+
+@pytest.mark.parametrize("batches", ["one", "each", "the other's first"])
+async def test_who_was_parted_has_runs_of_their_own_again(house: House, batches: str) -> None:
+    survivor, other = a_contact(), a_contact()
+    process = await house.process(RUN)
+    merge, parting, others = a_merge(survivor, other), a_parting(survivor, other), a_parting(other, survivor)
+    order = [others, merge, parting] if batches == "the other's first" else [merge, parting, others]
+    for some in [order] if batches == "one" else [[each] for each in order]:
+        await process.works_off(*some)
+    await process.works_off(an_update(other))
+    await process.conn.commit()
+    assert await house.runs() == [(other.id, "first-hour", "active")]
+    await process.works_off(an_update(survivor, "purchase.completed"))
+    await process.conn.commit()
+    assert await house.runs() == [(other.id, "first-hour", "active")]
+
+
 async def test_of_what_is_kept_a_flood_pushes_out_nothing_of_another_type(house: House) -> None:
     contact, now = a_contact(), utc_now()
     process = await house.process(RUN)
@@ -312,3 +333,21 @@ async def test_a_removed_rep_s_tasks_go_to_the_others(house: House) -> None:
 
 async def _reps(conn: AsyncConnection) -> list[str | None]:
     return [row[0] for row in await conn.execute(sa.text("SELECT rep FROM tasks ORDER BY rep"))]
+
+
+async def test_an_update_about_somebody_who_was_erased_starts_nothing(house: House) -> None:
+    contact, other = a_contact(), a_contact()
+    process = await house.process(RUN)
+    await process.works_off(an_update(contact))
+    await process.conn.commit()
+    async with house.engine.begin() as conn:
+        await conn.execute(sa.text("UPDATE deliveries SET state = 'claimed', lease_token = :token, leased_by = 'x', "
+                                   "lease_until = now() + interval '1 minute', claimed_at = now()"),
+                           {"token": contact.id})  # fmt: skip
+        assert await erase.withdraw(conn, [contact.id]) == 1, "one is being sent"
+    async with house.engine.begin() as conn:
+        await erase.erase(conn, [contact.id], [])
+        assert await erase.withdraw(conn, [contact.id]) == 0
+    await process.works_off(an_update(contact), an_update(other), a_merge(other, contact))
+    await process.conn.commit()
+    assert await house.runs() == [(other.id, "first-hour", "active")]

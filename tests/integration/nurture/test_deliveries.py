@@ -198,6 +198,8 @@ async def test_a_replay_sends_once_more_under_the_same_id(nurture: Nurture, rece
         await until(lambda: _state(nurture, "delivered"))
         unknown = "00000000-0000-7000-8000-000000000000"
         assert (await nurture.request("POST", f"/v1/deliveries/{unknown}/replay")).status_code == 404
+        noted = [(row["action"], row["subject"]) for row in await nurture.rows("SELECT * FROM audit ORDER BY id")]
+        assert noted == [("endpoint enabled", "crm"), ("delivery replayed", identifier)]
 
 
 async def test_a_dead_endpoint_delays_nobody_else(nurture: Nurture, receiver: Receiver) -> None:

@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from shared import tokens
 from shared.clock import utc_now
 from shared.events.envelope import decode
 from shared.events.types import ContactTouched
@@ -112,12 +113,24 @@ async def test_a_task_is_told_to_its_rep_and_done_by_a_person(
         (task,) = await nurture.get("/v1/tasks", contact=str(contact.id), state="open")
         assert (task["rep"], task["name"], task["contact"]["name"]) == ("ana", "call-now", "Ada")
         assert task["lead_value"] == {"amount": "600.00", "currency": "EUR"}
+        token = tokens.create(nurture.folder / "state" / tokens.TOKENS_FILE, "x", "read", pii=False, now=utc_now())
+        masked = await nurture.request("GET", "/v1/tasks", headers={"Authorization": f"Bearer {token}"})
+        person = {"name": "A***", "company": None, "email": "a***@e***.com", "phone": "+44***61", "country": "GB"}
+        assert masked.json()["items"][0]["contact"] == person
+        may_not = await nurture.request(
+            "POST", f"/v1/tasks/{task['id']}/done", json={"who": "a"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert may_not.status_code == 403
         assert await nurture.get("/v1/windows", contact=str(contact.id))
 
         body = {"who": "ana", "outcome": "reached", "note": "wants the larger plan"}
         for _ in range(2):
             done = await nurture.request("POST", f"/v1/tasks/{task['id']}/done", json=body)
             assert (done.status_code, done.json()["state"], done.json()["done_by"]) == (200, "done", "ana")
+        (noted,) = await nurture.rows("SELECT actor, token, action, contact_id, subject FROM audit")
+        assert noted == {
+            "actor": "admin", "token": "admin", "action": "task done", "contact_id": contact.id, "subject": task["id"],
+        }, "once, however often it is said"  # fmt: skip
         touched = [event for event in await _facts(nurture, 4) if isinstance(event, ContactTouched)]
         (fact,) = touched
         assert (fact.who, fact.outcome, fact.human, fact.channel) == ("ana", "reached", True, "phone")

@@ -108,7 +108,7 @@ async def test_what_an_import_told_of_years_ago_is_kept_from_the_day_it_came(eng
         await batch.insert_events(conn, [EventRow(UUID(int=1), None, "t", long_ago, "events", 0, 0, b"{}")])
     assert (await drop_old(engine, DROPS))["events"] == 0
     async with engine.begin() as conn:
-        assert await batch.known_events(conn, [UUID(int=1)]) == {UUID(int=1)}
+        assert await batch.known_events(conn, [UUID(int=1)]) == ({UUID(int=1)}, False)
 
 
 async def test_a_merge_at_the_same_moment_loses_nothing(engine: AsyncEngine) -> None:

@@ -178,10 +178,11 @@ def total(booked: list[Booking], account: str) -> int:
     return sum(each.amount for each in booked if each.account == account)
 
 
+_NOT_FACTS = {"id", "created", "version", "lead", "customer", "worth", "curve", "engaged", "keys"}
+
+
 def facts(told: Told) -> dict[str, Any]:
     """What must be equal whatever the order: all but identity, booked values and the last bits of sums of floats."""
     known = msgspec.structs.asdict(told.state)
     counts = {kind: [round(each, 6) for each in counts] for kind, counts in told.engaged.items()}
-    return {
-        name: known[name] for name in known.keys() - {"id", "created", "version", "lead", "customer", "engaged", "keys"}
-    } | {"engaged": counts, "orders": told.orders}
+    return {name: known[name] for name in known.keys() - _NOT_FACTS} | {"engaged": counts, "orders": told.orders}

@@ -77,3 +77,44 @@ def test_the_order_of_two_leads_changes_with_their_age() -> None:
 
     assert index(1000, 60) > index(50, 0), "the big one first"
     assert index(1000, 600) < index(50, 0), "until it has cooled"
+
+
+@given(st.floats(0, 1e12), st.floats(0, 1e12))
+def test_a_step_is_five_percent_and_keeps_the_order(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= queue.step(low) <= queue.step(high)
+    assert queue.STEP ** queue.step(high) <= max(1.0, high) * (1 + 1e-9)
+    assert max(1.0, high) <= queue.STEP ** (queue.step(high) + 1) * (1 + 1e-9)
+
+
+@given(st.integers(0, 500), st.floats(0, 1e5), st.floats(0, 1e5), st.booleans())
+def test_on_one_step_the_newer_never_goes_last(step: int, age: float, more: float, overload: bool) -> None:
+    newer = queue.rank(CURVE, step, age, overload=overload)
+    assert newer >= queue.rank(CURVE, step, age + more, overload=overload) * (1 - 1e-9)
+
+
+def test_under_overload_what_is_at_stake_counts_and_not_what_is_about_to_go() -> None:
+    cold, fresh = (queue.step(100_000), 600.0), (queue.step(3_000), 0.0)
+
+    def first(*, overload: bool) -> bool:
+        return queue.rank(CURVE, *cold, overload=overload) > queue.rank(CURVE, *fresh, overload=overload)
+
+    assert (first(overload=False), first(overload=True)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("came", "unreached", "said"), [(49, 49, False), (50, 25, False), (50, 26, True), (1000, 501, True), (0, 0, False)]
+)
+def test_it_is_overload_when_more_than_half_of_many_were_not_reached(came: int, unreached: int, said: bool) -> None:
+    assert queue.overloaded(came, unreached) is said
+
+
+def test_a_source_may_have_a_curve_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "scoring.yaml").write_text(
+        "sources: {default: {conversion: 0.1}}\nresponse: {sources: {fair: {preset: conversion, tau: 2}}}\n"
+    )
+    model = load_scoring(tmp_path)
+    assert model.curve_of("/sources/fair") == "fair"
+    assert model.curve_of("/sources/website") == model.curve_of(None) == ""
+    assert (model.curve("fair").tau, model.curve("fair").beta) == (2, 0.169)
+    assert model.curve("") == model.curve("no longer there") == model.response

@@ -1,0 +1,77 @@
+"""Which of a batch's events are to be folded: each once, and nothing about whoever was erased after it had come."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.identity import named
+from services.scoring.domain.marks import mark, mark_of_contact
+from services.scoring.domain.trust import happened
+from services.scoring.store import batch as store
+from services.scoring.store import erase
+from services.scoring.store.batch import EventRow
+from shared.errors import Permanent
+from shared.events.envelope import Decoded, Event, decode
+from shared.kafka.records import DeadLetter, Record
+
+_CLOCKS: Final = timedelta(seconds=5)  # by which the clocks of ingest and Postgres may differ
+Come: TypeAlias = tuple[Record, Decoded]
+
+
+async def come(
+    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter]
+) -> tuple[list[Come], list[Come]]:
+    """The events that have not been folded yet, each once; what cannot be read goes to `dead`.
+
+    Apart from them those that were on their way when somebody whom they name was erased.
+    """
+    readable: dict[UUID, Come] = {}
+    for record in records:
+        try:
+            decoded = decode(record.value)
+        except Permanent as error:
+            dead.append(DeadLetter(record, "Permanent", str(error)))
+            continue
+        readable.setdefault(decoded.event.id, (record, decoded))
+    if not readable:
+        return [], []
+    known, any_erased = await store.known_events(conn, list(readable))
+    fresh = [each for event_id, each in readable.items() if event_id not in known]
+    return await _without_erased(conn, fresh) if any_erased else (fresh, [])
+
+
+async def _without_erased(conn: AsyncConnection, fresh: list[Come]) -> tuple[list[Come], list[Come]]:
+    marks = [_marks(decoded) for _, decoded in fresh]
+    erased = await erase.suppressed(conn, sorted(set().union(*marks)))
+    late = [
+        any(erased[mark] >= decoded.event.receivedtime - _CLOCKS for mark in of if mark in erased)
+        for (_, decoded), of in zip(fresh, marks, strict=True)
+    ]
+    return (
+        [each for each, is_late in zip(fresh, late, strict=True) if not is_late],
+        [each for each, is_late in zip(fresh, late, strict=True) if is_late],
+    )
+
+
+def _marks(decoded: Decoded) -> set[str]:
+    event, data = decoded
+    identity = getattr(data, "identity", None)
+    if identity is None:
+        return set()
+    if identity.contact_id is not None:
+        return {mark_of_contact(identity.contact_id)}
+    return {mark(key) for key in named(identity, event.source, event.trust).keys}
+
+
+def event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRow:
+    """An event as it is stored."""
+    place = (record.topic, record.partition, record.offset)
+    return EventRow(event.id, contact_id, event.type, happened(event), *place, record.value)
+
+
+def erased_row(record: Record, decoded: Decoded) -> EventRow:
+    """Of an event about somebody who was erased its id is kept, so that it is known."""
+    return event_row(record, decoded.event, None)._replace(type="erased", body=b"")

@@ -1,0 +1,102 @@
+"""What a batch came to, and how it is written."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.consume.batch import Batch
+from services.scoring.store import at_once, changes, split, unconverted
+from services.scoring.store import batch as store
+from services.scoring.store import orders as order_store
+from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
+from services.scoring.store.unconverted import Amounts, Missing
+from shared.kafka.records import DeadLetter, Outgoing
+from shared.money import is_currency
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch came to."""
+
+    batch: Batch
+    rows: list[EventRow] = field(default_factory=list)
+    updates: list[UpdateRow] = field(default_factory=list)
+    booked: list[BookingRow] = field(default_factory=list)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    unconverted: dict[Missing, Amounts] = field(default_factory=dict)
+    of_no_currency: int = 0
+    fallen: int = 0
+    leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
+    not_known: Counter[str] = field(default_factory=Counter)
+
+    def has_no_rate(self, missing: Missing, *, order: bool) -> None:
+        """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
+        if not is_currency(missing.currency):
+            self.of_no_currency += 1
+            return
+        before = self.unconverted.get(missing, Amounts(0, 0))
+        self.unconverted[missing] = Amounts(before.orders + order, before.estimates + (not order))
+
+
+async def write(conn: AsyncConnection, outcome: Outcome) -> None:
+    """Write what the batch came to."""
+    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
+    if len(rows) <= at_once.MOST_EVENTS and not batch.merges and not batch.moved_keys:
+        if rows:
+            await at_once.write(
+                conn, batch.now, inserts=batch.to_insert(), changes=batch.to_update(), told=batch.told(),
+                keys={key: batch.keys[key] for key in batch.new_keys}, events=rows, updates=outcome.updates,
+                bookings=booked, moves_the_queue=batch.moves_the_queue(),
+            )  # fmt: skip
+    else:
+        await _write_many(conn, outcome)
+    if outcome.unconverted:
+        await unconverted.count(conn, outcome.unconverted, batch.now.date())
+    if changed := batch.orders_to_write():
+        await order_store.write(conn, changed)
+
+
+async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:
+    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
+    if batch.merges:
+        rows = [
+            row if row.contact_id is None else row._replace(contact_id=batch.survivor(row.contact_id)) for row in rows
+        ]
+        booked = [row._replace(contact_id=batch.survivor(row.contact_id)) for row in booked]
+    await _write_contacts(conn, batch)
+    await changes.note(conn, batch.changed(), queue=batch.moves_the_queue())
+    if rows:
+        await store.insert_events(conn, rows)
+    if outcome.updates:
+        await store.insert_updates(conn, outcome.updates)
+    if booked:
+        await store.insert_bookings(conn, booked)
+    if merges := batch.merged():
+        await split.remember(conn, _parts(outcome, merges), batch.now)
+        await store.merge(conn, merges)
+        await order_store.move(conn, merges, batch.changed_orders)
+
+
+def _parts(outcome: Outcome, merges: Mapping[UUID, UUID]) -> list[split.Part]:
+    """What this batch itself brought of each contact before it merged it away."""
+    events: dict[UUID | None, list[UUID]] = {}
+    for row in outcome.rows:
+        events.setdefault(row.contact_id, []).append(row.id)
+    keys = outcome.batch.lost_keys
+    return [split.Part(loser, events.get(loser, []), sorted(keys.get(loser, ()))) for loser in merges]
+
+
+async def _write_contacts(conn: AsyncConnection, batch: Batch) -> None:
+    if inserts := batch.to_insert():
+        await store.insert_contacts(conn, inserts, batch.now)
+    if updates := batch.to_update():
+        await store.update_contacts(conn, updates, batch.now, told=batch.told())
+    if batch.new_keys:
+        await store.insert_identities(conn, {key: batch.keys[key] for key in batch.new_keys})
+    if batch.moved_keys:
+        await store.point_identities(conn, {key: batch.keys[key] for key in batch.moved_keys})

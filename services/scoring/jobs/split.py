@@ -1,0 +1,109 @@
+"""Undoes a merge, in one transaction: events, keys, orders, bookings and values of two people, and nurture is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain import bookings
+from services.scoring.domain.contact import ContactState
+from services.scoring.domain.model import Model
+from services.scoring.domain.parting import Person, part
+from services.scoring.facts import FactMaker
+from services.scoring.store import batch, changes, history, split
+from services.scoring.store import orders as order_store
+from services.scoring.store.batch import BookingRow
+from shared.db import audit
+from shared.db import facts as outbox
+from shared.errors import FirsthourError, Permanent
+from shared.events.envelope import Decoded, decode
+from shared.events.identity import Identity
+from shared.events.types import ContactParted
+from shared.events.updates import Booking
+from shared.tokens import Actor
+
+_FACTOR = "split"
+
+
+class CannotSplit(FirsthourError):  # noqa: N818 - reads as what happened
+    """The merge cannot be undone; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Who is two people again, and how many events went back to the one who had been merged away."""
+
+    survivor: UUID
+    loser: UUID
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """What is needed for it."""
+
+    model: Model
+    facts: FactMaker
+    new_id: Callable[[], UUID]
+
+    async def split(self, conn: AsyncConnection, survivor_id: UUID, loser_id: UUID, now: datetime, by: Actor) -> Split:
+        """Part these two. Raises CannotSplit, and then has changed nothing."""
+        found = await split.lock(conn, [survivor_id, loser_id])
+        if loser_id not in found or found[loser_id][0] != survivor_id or found[survivor_id][0] is not None:
+            raise CannotSplit("these two are not one contact, or no longer as they were looked up")
+        before = await split.of(conn, loser_id)
+        if before is None:
+            raise CannotSplit("they were merged by an older version, which did not keep what was whose")
+        if await split.is_summed_up(conn, survivor_id):
+            raise CannotSplit("events of theirs are no longer stored, so nobody can tell what is whose")
+        (_, loser), (_, survivor) = found[loser_id], found[survivor_id]
+        events = await _events(conn, survivor_id)
+        parted = part(loser, survivor, events, set(before[0]), set(before[1]), self.model)
+        await split.give_back(conn, loser_id, survivor_id, parted.theirs, before[1])
+        await self._write(conn, [parted.loser, parted.survivor], now)
+        told = [
+            self.facts.about(one, "contact.parted", ContactParted(identity=Identity(contact_id=one), other=other), now)
+            for one, other in ((loser_id, survivor_id), (survivor_id, loser_id))
+        ]
+        await outbox.insert(conn, told)
+        await changes.note(conn, [survivor_id, loser_id], queue=True)
+        await audit.note(conn, self.new_id(), now, by, "split", contact=survivor_id, subject=str(loser_id))
+        return Split(survivor_id, loser_id, len(parted.theirs))
+
+    async def _write(self, conn: AsyncConnection, people: list[Person], now: datetime) -> None:
+        sums = await split.sums(conn, [each.state.id for each in people])
+        states, booked = [], []
+        for person in people:
+            state = msgspec.structs.replace(
+                person.state,
+                lead=sums.get((person.state.id, "lead"), 0),
+                customer=sums.get((person.state.id, "customer"), 0),
+            )
+            valued, made = bookings.revalue(state, self.model)
+            states.append(valued)
+            booking_id = self.new_id()
+            booked += [_row(valued, booking_id, line, each, now) for line, each in enumerate(made)]
+        await batch.update_contacts(conn, states, now)
+        if orders := {each.state.id: each.orders for each in people if each.orders}:
+            await order_store.write(conn, orders)
+        if booked:
+            await batch.insert_bookings(conn, booked)
+
+
+def _row(state: ContactState, booking_id: UUID, line: int, booking: Booking, now: datetime) -> BookingRow:
+    return BookingRow(
+        state.id, booking_id, line, booking.account, _FACTOR, booking.amount, booking.model, now
+    )  # fmt: skip
+
+
+async def _events(conn: AsyncConnection, contact_id: UUID) -> list[Decoded]:
+    found = []
+    async for _, body in history.of_contacts(conn, [contact_id]):
+        try:
+            found.append(decode(body))
+        except Permanent:  # it was folded once, by rules that have become stricter
+            continue
+    return found

@@ -1,0 +1,24 @@
+"""Whether more leads come than people can follow up: looked up beside the figures, never on a request."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.queue import overloaded
+from services.scoring.store import figures
+from services.scoring.store.figures import OpenLeads
+
+
+@dataclass(slots=True)
+class Load:
+    """What the queue goes by."""
+
+    overload: bool = False
+
+    def note(self, leads: OpenLeads) -> None:
+        """Take up what was looked up."""
+        self.overload = overloaded(leads.came, leads.unreached)
+
+    async def look(self, conn: AsyncConnection) -> None:
+        """Look it up now."""
+        self.note(await figures.open_leads(conn))

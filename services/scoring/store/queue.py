@@ -1,0 +1,119 @@
+"""SQL of the queue: its top, or what follows a place in it, without reading it whole.
+
+On one step of worth the newest goes first (domain/queue.py). So the steps that somebody stands on are read from the
+index, then from each as many as are asked for, and the best of these are the answer.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact import decode_state, moment
+from services.scoring.domain.model import Model
+from services.scoring.domain.queue import HORIZON_MIN, STEP
+from services.scoring.store.reads import StoredContact
+
+_LONGEST: Final = timedelta(days=30)  # that somebody waits in the queue
+# Each step is one descent into the index, from the last one that was found.
+_STEPS = sa.text("""
+    WITH RECURSIVE steps AS (
+        (SELECT curve, worth FROM contacts WHERE worth IS NOT NULL ORDER BY curve DESC, worth DESC LIMIT 1)
+        UNION ALL
+        SELECT n.curve, n.worth FROM steps AS s CROSS JOIN LATERAL (
+            SELECT curve, worth FROM contacts WHERE worth IS NOT NULL AND (curve, worth) < (s.curve, s.worth)
+            ORDER BY curve DESC, worth DESC LIMIT 1
+        ) AS n
+    )
+    SELECT curve, worth FROM steps
+""")
+_AGE: Final = "greatest(0, extract(epoch FROM (CAST(:now AS timestamptz) - c.open_since))::float8 / 60)"
+# `rank` of domain/queue.py; `less` is 0 under overload, else 1.
+_RANK: Final = f"""n.at_once * (
+    n.phi * (1 - CAST(:less AS float8)) + (1 - n.phi) * (
+        power(1 + {_AGE} / n.tau, -n.beta)
+        - CAST(:less AS float8) * power(1 + ({_AGE} + {HORIZON_MIN}) / n.tau, -n.beta)
+    )
+)"""
+_TOP = sa.text(f"""
+    WITH top AS (
+        SELECT q.id, q.rank, q.open_since FROM unnest(
+            CAST(:curves AS text[]), CAST(:worths AS smallint[]), CAST(:at_once AS float8[]),
+            CAST(:phi AS float8[]), CAST(:tau AS float8[]), CAST(:beta AS float8[])
+        ) AS n (curve, worth, at_once, phi, tau, beta) CROSS JOIN LATERAL (
+            SELECT c.id, c.open_since, {_RANK} AS rank FROM contacts AS c
+            WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth
+                AND c.open_since > CAST(:oldest AS timestamptz)
+                AND (CAST(:source AS text) IS NULL OR c.source = :source)
+                AND (CAST(:country AS text) IS NULL OR c.country = :country)
+                AND ({_RANK}, c.open_since, c.id)
+                    < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid))
+                AND c.id NOT IN (
+                    SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
+                    UNION ALL SELECT contact_id FROM claims WHERE snoozed_until > :now
+                )
+            ORDER BY c.open_since DESC, c.id DESC LIMIT :limit
+        ) AS q ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+    )
+    SELECT top.rank, c.state, c.updated_at FROM top JOIN contacts AS c USING (id)
+    ORDER BY top.rank DESC, top.open_since DESC, top.id DESC
+""")  # noqa: S608 - words of ours
+
+
+class Place(NamedTuple):
+    """A place in the queue: what comes after it is further down."""
+
+    rank: float
+    since: datetime
+    id: UUID
+
+
+class Waiting(NamedTuple):
+    """Somebody in the queue, and by what it is ordered."""
+
+    rank: float
+    contact: StoredContact
+
+
+async def top(
+    conn: AsyncConnection,
+    model: Model,
+    now: datetime,
+    limit: int,
+    *,
+    overload: bool = False,
+    after: Place | None = None,
+    source: str | None = None,
+    country: str | None = None,
+) -> list[Waiting]:
+    """Who waits at that moment, in order; without whom somebody has or has put off."""
+    steps = [(row.curve, row.worth) for row in await conn.execute(_STEPS)]
+    curves = [model.curve(name) for name, _ in steps]
+    given = {
+        "curves": [name for name, _ in steps],
+        "worths": [worth for _, worth in steps],
+        "at_once": [STEP**worth for _, worth in steps],
+        "phi": [curve.phi for curve in curves],
+        "tau": [curve.tau for curve in curves],
+        "beta": [curve.beta for curve in curves],
+        "now": now,
+        "less": 0.0 if overload else 1.0,
+        "oldest": now - _LONGEST,
+        "source": source,
+        "country": country,
+        "after_rank": float("inf") if after is None else after.rank,
+        "after_since": now if after is None else after.since,
+        "after_id": UUID(int=0) if after is None else after.id,
+        "limit": limit,
+    }
+    rows = await conn.execute(_TOP, given)
+    return [Waiting(row.rank, StoredContact(decode_state(row.state), row.updated_at)) for row in rows]
+
+
+def place_of(waiting: Waiting) -> Place:
+    """Where it stands."""
+    state = waiting.contact.state
+    assert state.captured is not None
+    return Place(waiting.rank, moment(state.captured), state.id)

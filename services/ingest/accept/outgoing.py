@@ -1,4 +1,4 @@
-"""Makes the Kafka message of a fact: one envelope, one id and one key, whichever way it came in."""
+"""Makes the Kafka message of a fact: envelope, id and key are the same for every way in."""
 
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ from shared.events.identity import derived_event_id, partition_key
 from shared.kafka.records import Outgoing
 
 _ORDERS: Final = frozenset({"purchase.completed", "purchase.refunded"})
-_OF_THE_SHOP: Final = ("order:", "refund:")  # ids that are the shop's own
+_OF_THE_SHOP: Final = ("order:", "refund:")  # the shop's own ids
 
 
 def event_id(fact: Fact, source: Source) -> UUID | None:
@@ -72,7 +72,7 @@ def as_outgoing(
 
 
 def _of_its_order(fact: Fact, shop: str | None) -> Fact:
-    """The fact with the order as an identity, by which a refund finds who bought."""
+    """The fact with its order as an identity, so that a refund finds the buyer."""
     order = getattr(fact.data, "order_id", None) or fact.identity.order
     if fact.identity.order == order and shop is None:
         return fact

@@ -1,4 +1,4 @@
-"""How much each source sent lately, in memory: for whoever asks why leads do not arrive."""
+"""How much each source sent lately, in memory: to find out why leads do not arrive."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 _MINUTES: Final = 60
-NOBODY: Final = "none"  # what no source was found for
+NOBODY: Final = "none"  # requests of no known source
 
 
 class Minute(NamedTuple):
-    """What came in one minute; `begins` in UTC."""
+    """The counts of one minute; `begins` in UTC."""
 
     begins: datetime
     accepted: int
@@ -19,13 +19,13 @@ class Minute(NamedTuple):
 
 @dataclass(slots=True)
 class OfSource:
-    """Of one source, since this process began. `minutes`: accepted and refused, by the minute since 1970."""
+    """The counts of one source since this process began. `minutes`: accepted and refused, by the minute since 1970."""
 
     last_event: datetime | None = None
     minutes: dict[int, list[int]] = field(default_factory=dict)
 
     def count(self, now: datetime, accepted: int, refused: int) -> None:
-        """So many more."""
+        """Add to the current minute."""
         minute = int(now.timestamp()) // 60
         counts = self.minutes.get(minute)
         if counts is None:
@@ -36,7 +36,7 @@ class OfSource:
         counts[1] += refused
 
     def last_minutes(self, now: datetime) -> list[Minute]:
-        """The minutes of the last hour in which something came, the newest first."""
+        """The minutes of the last hour with any requests, newest first."""
         oldest = int(now.timestamp()) // 60 - _MINUTES
         return [
             Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
@@ -46,22 +46,22 @@ class OfSource:
 
 
 class Recent:
-    """Of every source."""
+    """The counts of every source."""
 
     def __init__(self, names: Iterable[str], since: datetime) -> None:
-        """`names`: of the sources that there are; a stranger's request makes no other entry."""
+        """`names`: the configured sources; requests of strangers create no entries."""
         self.since = since
         self.sources = {name: OfSource() for name in (*names, NOBODY)}
 
     def accepted(self, source: str, events: int, now: datetime) -> None:
-        """So many events of the source are safe."""
+        """Count events of the source that are stored."""
         of = self.sources.get(source)
         if of is not None:
             of.last_event = now
             of.count(now, events, 0)
 
     def refused(self, source: str | None, now: datetime) -> None:
-        """Something of the source was not taken."""
+        """Count a refusal of the source."""
         of = self.sources.get(source or NOBODY)
         if of is not None:
             of.count(now, 0, 1)

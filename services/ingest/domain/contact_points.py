@@ -1,4 +1,4 @@
-"""Addresses and numbers as people write them into one field: several, with a name around them, as dialled at home."""
+"""E-mail addresses and phone numbers as people write them: several in a field, with a name, in national format."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _CALLED: Final = re.compile(
 
 
 def addresses_in(text: str) -> list[str]:
-    """The addresses of a field that holds several, or one with a name: `Ada <ada@example.com>; grace@example.com`."""
+    """The addresses in a field that may hold several, or names: `Ada <ada@example.com>; grace@example.com`."""
     found: list[str] = []
     for written in _written(text[:_LONGEST]):
         with suppress(ValueError):
@@ -44,9 +44,9 @@ def _written(text: str) -> Iterator[str]:
 
 
 def number_in(text: str, region: str | None = None) -> str | None:
-    """The number in E.164; of several the first that can be read, and 00 is +. None when there is none.
+    """The first readable number in E.164, with 00 read as +; None when there is none.
 
-    `region` (ISO 3166): of numbers that are written as they are dialled at home.
+    `region` (ISO 3166): of numbers in national format.
     """
     text = text[:_LONGEST]
     for each in (text, *_NUMBERS.split(_CALLED.sub("", text))[:_MOST]):

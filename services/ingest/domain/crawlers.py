@@ -14,7 +14,7 @@ from crawlerdetect.providers.exclusions import data as exclusions
 _SPECIAL: Final = frozenset("[](){}|*+?^$.")
 # `[a-z]*bot` is found wherever `bot` is, and takes the square of the time.
 _BEFORE_IT: Final = re.compile(r"^\[[^\]]*\]\*")
-_LEAST: Final = 3  # letters of a word that is worth looking for
+_LEAST: Final = 3  # shortest word worth searching for
 
 
 class _Patterns(NamedTuple):
@@ -26,7 +26,7 @@ class _Patterns(NamedTuple):
 
 
 def is_crawler(agent: str) -> bool:
-    """Whether the agent names a crawler, a preview or a monitor."""
+    """Whether the agent is a crawler, a link preview or a monitor."""
     known = _patterns()
     named = known.left_out.sub("", agent).strip()
     if not named:
@@ -64,7 +64,7 @@ def _any_of(patterns: list[str]) -> re.Pattern[str]:
 
 
 def _beginning(pattern: str) -> tuple[str, bool]:
-    """The plain text that a pattern begins with, and whether that is all of it."""
+    """The literal prefix of a pattern, and whether it is the whole pattern."""
     found: list[str] = []
     at = 0
     while at < len(pattern):

@@ -1,4 +1,4 @@
-"""What one accepted message says, before it has an id and a key."""
+"""The content of an accepted message, before it has an id and a key."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from shared.events.types import Campaign, Consent
 
 
 class Told(NamedTuple):
-    """What the sender tells of the person: the user agent and address, and when the mail that led here was sent."""
+    """What the sender says about the person: user agent, address, and when the mail that led here was sent."""
 
     agent: str | None = None
     address: str | None = None
@@ -33,12 +33,12 @@ class Fact(Struct, frozen=True):
     told: Told | None = None
 
     def named(self, sender_id: str | None) -> "Fact":
-        """The same, under another id."""
+        """The same fact with another id."""
         return msgspec.structs.replace(self, sender_id=sender_id)
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened
-    """A message cannot be taken; `wrong` names every field."""
+    """A message is refused; `wrong` names every field."""
 
     def __init__(self, wrong: list[Wrong]) -> None:
         super().__init__("refused")
@@ -46,7 +46,7 @@ class Refused(Exception):  # noqa: N818 - reads as what happened
 
 
 def read_identity(fields: Fields) -> Identity:
-    """The identities of a plain JSON message: at least one of the four; notes it when there is none."""
+    """The identities of a plain JSON message; notes it when there is none of the four."""
     before = len(fields.wrong)
     identity = identify(
         email=fields.email(),

@@ -1,4 +1,4 @@
-"""A person's name from what a form, a sheet or a shop calls it. Every way in joins names here."""
+"""Joins a person's name from the parts that a form, a sheet or a shop sends. Every way in uses this."""
 
 
 def person_name(full: str | None, first: str | None, last: str | None) -> str | None:

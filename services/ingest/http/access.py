@@ -1,4 +1,4 @@
-"""Who may come in: write keys, what each kind of source may send, and how often."""
+"""Access: write keys, what each kind of source may send, and how often."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ _CHALLENGE: Final[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="firsth
 
 
 class Door:
-    """Finds the source of a request and lets it in, or says why not."""
+    """Finds the source of a request and admits it, or raises why not."""
 
     def __init__(self, sources: Sources, limits: Limits) -> None:
         """`limits` counts per source, per address, and the wrong keys of an address."""
@@ -24,7 +24,7 @@ class Door:
         self._limits = limits
 
     def by_key(self, request: Request, intake: Intake, in_body: object = None) -> Source:
-        """The source whose write key came along. Raises Problem 401, 403 or 429."""
+        """The source of the request's write key. Raises Problem 401, 403 or 429."""
         key = write_key(request.headers.get(b"authorization"))
         if key is None and isinstance(in_body, str):
             key = in_body.encode("utf-8", "replace")
@@ -38,7 +38,7 @@ class Door:
         source = self.opened_by(key, request.address)
         if source is None:
             raise Problem(401, "This write key is not known", headers=_CHALLENGE)
-        if _from_a_page(request.headers):  # then everybody can read the key there
+        if _from_a_page(request.headers):  # there everybody can read the key
             source = source.in_public()
         if not source.may(intake):
             raise _forbidden(source)
@@ -47,7 +47,7 @@ class Door:
         return source
 
     def by_header(self, request: Request, intake: Intake) -> Source | None:
-        """As `by_key`, before the body is read; None when only the body can have the key."""
+        """Like `by_key`, before the body is read; None when only the body can hold the key."""
         if write_key(request.headers.get(b"authorization")) is None:
             self._limits.guessing(request.address)
             return None
@@ -62,7 +62,7 @@ class Door:
         return source
 
     def guessing(self, address: str) -> None:
-        """Raises Problem 429 before a secret is looked at, when the address has sent too many wrong ones."""
+        """Raises Problem 429, before the secret is checked, if the address has sent too many wrong ones."""
         self._limits.guessing(address)
 
     def guessed_wrong(self, address: str) -> None:
@@ -70,7 +70,7 @@ class Door:
         self._limits.guessed_wrong(address)
 
     def counted(self, request: Request, source: Source, facts: Iterable[Fact]) -> Iterator[Fact]:
-        """The facts; at their end, before any of them is safe, their leads are counted. Raises Problem 429."""
+        """The facts; once exhausted, before any is stored, their leads are counted. Raises Problem 429."""
         leads = 0
         for fact in facts:
             leads += fact.type == LEAD
@@ -78,7 +78,7 @@ class Door:
         self._limits.leads(source, request.address, leads)
 
     def by_name(self, request: Request, intake: Intake) -> Source | None:
-        """The source that the path names, when it may send this. Raises Problem 429."""
+        """The source named in the path, if it may send this. Raises Problem 429."""
         source = self._sources.by_name.get(request.name)
         if source is None or not source.may(intake):
             return None
@@ -91,12 +91,12 @@ class Door:
         return source
 
     def origins_for(self, source: Source | None) -> frozenset[str]:
-        """The pages that may read the answer; empty: any page."""
+        """The origins that may read the response; empty: any."""
         return source.origins if source is not None else self._sources.origins
 
 
 def _from_a_page(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a page of a site sent this: a browser says so, and a page cannot take the word from it."""
+    """Whether a web page sent this: the browser says so, and a page cannot forge it."""
     return b"origin" in headers or b"sec-fetch-site" in headers
 
 
@@ -108,7 +108,7 @@ def _forbidden(source: Source) -> Problem:
 
 
 def write_key(authorization: bytes | None) -> bytes | None:
-    """The key that an Authorization header holds: a bearer token, or the user name of HTTP Basic."""
+    """The key in an Authorization header: a bearer token, or the user name of HTTP Basic."""
     if authorization is None:
         return None
     scheme, _, rest = authorization.partition(b" ")

@@ -1,4 +1,4 @@
-"""What a request's body becomes: inflated within bounds, decoded once."""
+"""Reads a request's body: inflated within bounds, decoded once."""
 
 import zlib
 from collections.abc import Awaitable, Callable
@@ -9,20 +9,20 @@ import msgspec
 from shared.http.problems import FieldError, Problem
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-_GZIP: Final = (b"gzip", b"x-gzip")  # one and the same (RFC 9110)
+_GZIP: Final = (b"gzip", b"x-gzip")  # the same (RFC 9110)
 _JSON: Final = msgspec.json.Decoder()
-# Python's objects for `{}` are twenty times as large as its two letters, so what a body becomes has a bound too: one
-# value for eight bytes.
-MOST_VALUES: Final = 4096  # of one message
+# A Python object for `{}` is twenty times as large as the text, so the decoded size is bounded too: one value per
+# eight bytes.
+MOST_VALUES: Final = 4096  # per message
 MOST_VALUES_OF_BATCH: Final = 65_536
 
 
 class ClientGone(Exception):  # noqa: N818 - reads as what happened
-    """The client hung up before its body was whole; there is nobody to answer."""
+    """The client disconnected before its body was complete; there is nobody to answer."""
 
 
 def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
-    """The body unpacked; a bomb stops at the bound. Raises Problem 400, 413 or 415."""
+    """The body, decompressed; a bomb stops at the bound. Raises Problem 400, 413 or 415."""
     coding = (encoding or b"identity").strip().lower()
     if coding == b"identity":
         return body
@@ -37,13 +37,13 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
         raise too_large(largest)
     if not unpacker.eof:
         raise Problem(400, "The gzip body is cut off")
-    if unpacker.unused_data:  # a second part would be lost without a word
+    if unpacker.unused_data:  # a second member would be lost silently
         raise Problem(400, "The gzip body goes on after its end")
     return plain
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises Problem 400 with the place, or when it is no object."""
+    """The body as a JSON object. Raises Problem 400 with the position, or when it is no object."""
     decoded = decode_json(body)
     if not isinstance(decoded, dict):
         raise _no_object()
@@ -55,7 +55,7 @@ def _no_object() -> Problem:
 
 
 def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON, *, most: int = MOST_VALUES) -> Any:
-    """The body as JSON. Raises Problem 400 with the place, or 413 when it holds more than `most` values."""
+    """The body as JSON. Raises Problem 400 with the position, or 413 when it holds more than `most` values."""
     bounded(body, most)
     try:
         return decoder.decode(body)
@@ -68,7 +68,7 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON, *, most
 
 
 def bounded(body: bytes, most: int = MOST_VALUES) -> bytes:
-    """The body, which holds at most so many values; nothing of it is made before. Raises Problem 413.
+    """The body, if it holds at most so many values; counted before anything is decoded. Raises Problem 413.
 
     Each is told by the comma or bracket before it; an object, the largest there is, counts as two.
     """
@@ -78,5 +78,5 @@ def bounded(body: bytes, most: int = MOST_VALUES) -> bytes:
 
 
 def too_large(largest: int) -> Problem:
-    """The answer to a body of more than `largest` bytes."""
+    """The response to a body of more than `largest` bytes."""
     return Problem(413, "The body is too large", f"At most {largest} bytes are taken here.")

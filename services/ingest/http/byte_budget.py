@@ -1,4 +1,4 @@
-"""How much may be at work at once, in bytes of bodies and in requests: memory is bounded whatever is sent.
+"""The byte budget: how many bytes of bodies and how many requests are handled at once, so that memory is bounded.
 
 Bytes are counted as they come, never as they are promised. A body that is still coming makes way for those that are
 whole: who sends slowly, or nothing, keeps nobody else out. And one public address has a quarter, however it comes.
@@ -17,17 +17,17 @@ _SHARE: Final = 4
 
 
 def busy() -> Problem:
-    """The answer when there is more to do than can be borne."""
+    """The response to overload."""
     return Problem(503, "Too many requests at once", "Send it again in a moment.", headers={"Retry-After": "1"})
 
 
 class Place:
-    """What one request has of the room. `who`: the address that shares a quarter; None: it has no share to keep to."""
+    """What one request takes of the budget. `who`: the address, limited to a quarter of it; None: no such limit."""
 
     __slots__ = ("begun", "leaving", "limit", "size", "who")
 
     def __init__(self, who: str | None) -> None:
-        """Nothing yet."""
+        """It holds nothing yet."""
         self.who = who
         self.size = 0
         self.begun = 0.0
@@ -42,7 +42,7 @@ class _Turn(NamedTuple):
 
 
 class Room:
-    """What all requests of one process share. Who finds no room waits a little for its turn."""
+    """The budget shared by all requests of one process. A request that does not fit waits a little for its turn."""
 
     def __init__(
         self, most: int, *, requests: int = 2000, patience_s: float = _PATIENCE_S, grace_s: float = _GRACE_S
@@ -60,7 +60,7 @@ class Room:
         self._inside = 0
         self._turns: deque[_Turn] = deque()
         self._waiting = 0
-        self._coming: OrderedDict[Place, None] = OrderedDict()  # bodies that are not whole, the oldest first
+        self._coming: OrderedDict[Place, None] = OrderedDict()  # incomplete bodies, the oldest first
         self._bytes_of: Counter[str] = Counter()
         self._requests_of: Counter[str] = Counter()
 
@@ -76,7 +76,7 @@ class Room:
         return Place(who)
 
     def trust(self, place: Place) -> None:
-        """The request is of a sender who is known: it keeps to no share."""
+        """The request is from a known sender: the limit per address does not apply."""
         who = place.who
         if who is not None:
             place.who = None
@@ -90,7 +90,7 @@ class Room:
         self._coming[place] = None
 
     def whole(self, place: Place) -> None:
-        """Nothing more is awaited."""
+        """The body is complete."""
         place.limit = None
         self._coming.pop(place, None)
 
@@ -104,7 +104,7 @@ class Room:
             self._count(place, size)
 
     async def _wait(self, place: Place, size: int) -> None:
-        if self._waiting + size > _WAITING * self._most:  # some of each is in memory while it waits
+        if self._waiting + size > _WAITING * self._most:  # a part of each is in memory while it waits
             raise busy()
         turn = _Turn(place, size, asyncio.get_running_loop().create_future())
         self._turns.append(turn)
@@ -119,7 +119,7 @@ class Room:
         except BaseException as error:
             if not turn.come.done():
                 turn.come.cancel()
-                self._next()  # perhaps it alone was in the way
+                self._next()  # it may have been the only obstacle
             if isinstance(error, TimeoutError):
                 raise busy() from None
             raise
@@ -127,7 +127,7 @@ class Room:
             self._waiting -= size
 
     def leave(self, place: Place) -> None:
-        """Give back all that one request has, once it is answered."""
+        """Release everything that a request took, once it is answered."""
         self.whole(place)
         self._inside -= 1
         self._taken -= place.size

@@ -1,4 +1,4 @@
-"""Whose request it is, and how it came: proxies tell, but only those that the settings trust are believed."""
+"""The client's address and scheme: forwarding headers are believed only from proxies that the settings trust."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _UNKNOWN: Final = ""
 # As proxies write an address: with a port, in brackets (RFC 7239), in quotes.
 _WRITTEN: Final = re.compile(r'"?(?:\[([0-9a-f:.]+)(?:%[^\]]*)?\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?"?', re.IGNORECASE)
 _LONGEST: Final = 60
-_OF_ONE: Final = 64  # bits of an IPv6 address that one customer of a network has in common
+_OF_ONE: Final = 64  # prefix length that a provider gives to one customer
 
 
 @lru_cache(maxsize=10_000)
@@ -28,7 +28,7 @@ def sender(address: str) -> str | None:
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """The address, however it is written; an IPv4 address within IPv6 as the former."""
+    """The parsed address, in any notation; an IPv4-mapped IPv6 address as IPv4."""
     written = _WRITTEN.fullmatch(text.strip()[:_LONGEST])
     try:
         found = ip_address((written[1] or written[2]) if written else text.strip()[:_LONGEST])
@@ -41,11 +41,11 @@ class Proxies:
     """The networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
-        """Empty: nobody's word is taken, and the client is who is connected."""
+        """Empty: no headers are believed, and the client is the peer."""
         self._trusted = tuple(trusted)
 
     def client(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
-        """The client's address: of X-Forwarded-For the last one that no trusted proxy has."""
+        """The client's address: the last one of X-Forwarded-For that is no trusted proxy."""
         peer = _peer(scope)
         if not self._trusted or not self._trusts(peer):
             return peer

@@ -1,6 +1,6 @@
 """The hot paths, plain ASGI: decode once, check, and answer when the event is safe. All else falls through to FastAPI.
 
-FastAPI describes these paths too (see openapi.py) but does not run them: its validation would be paid for twice.
+openapi.py describes these paths, but FastAPI does not serve them: its validation would cost a second pass.
 """
 
 import re
@@ -68,7 +68,7 @@ class HotPaths:
         self._answers = Counter(
             "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
         )
-        self._counters: dict[tuple[str, int], Counter] = {}  # looking a label up costs five times the counting
+        self._counters: dict[tuple[str, int], Counter] = {}  # a label look-up costs five times as much as counting
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -123,7 +123,7 @@ class HotPaths:
         """Take the request and answer it. Raises ClientGone."""
         address = self._proxies.client(scope, headers)
         source, absent = None, list[str]()
-        ABSENT.set(absent)  # of this request's task alone
+        ABSENT.set(absent)  # local to this request's task
         try:
             place = self._room.enter(sender(address))
             try:
@@ -178,7 +178,7 @@ def _let_through(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 async def _only_posts(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
-    """405 for a method that the path does not know."""
+    """405 for a method that the path does not support."""
     problem = Problem(405, "This path takes POST alone", headers={"Allow": "POST, OPTIONS"})
     await _respond(send, problem_answer(problem), ())
 
@@ -194,5 +194,5 @@ def _problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, Refused):
         return refusal(error.wrong)
-    _LOG.error("request_failed", error=type(error).__name__, exc_info=error)  # and no detail leaks
+    _LOG.error("request_failed", error=type(error).__name__, exc_info=error)  # no detail leaks
     return Problem(500, "Something went wrong here; it has been logged")

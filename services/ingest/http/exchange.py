@@ -1,4 +1,4 @@
-"""One request and its answer, as the routes see them: nothing of a framework is paid for on the hot paths."""
+"""A request and its response as the routes see them, without the cost of a framework."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Answer(msgspec.Struct):
 
 
 class Request:
-    """What a route needs of a request. `name`: the source's name in the path, or the Segment type."""
+    """What a route needs of a request. `name`: the source in the path, or the Segment call."""
 
     __slots__ = ("address", "headers", "name", "place", "receive", "refused", "room", "scope", "source")
 
@@ -53,13 +53,13 @@ class Request:
         self.address = address
         self.room = room
         self.place = place
-        self.source: Source | None = None  # known once it is authorised; then CORS answers for that source alone
+        self.source: Source | None = None  # known once authorised; then CORS is that source's
         self.refused: tuple[str, Sequence[Wrong]] | None = (
-            None  # what was not taken of it, though the answer is no error
+            None  # what was refused of it although the response is no error
         )
 
     def admitted(self, source: "Source") -> None:
-        """It is authorised as this source's."""
+        """It is authorised for this source."""
         self.source = source
         if not source.public:
             self.room.trust(self.place)
@@ -77,7 +77,7 @@ class Request:
             async with asyncio.timeout(None) as coming:
                 room.coming(place, coming)
                 body = await self._whole(limit)
-        except TimeoutError:  # it came so slowly that others needed the room
+        except TimeoutError:  # it was so slow that others needed the budget
             raise busy() from None
         finally:
             room.whole(place)
@@ -107,7 +107,7 @@ class Request:
 
     @property
     def content_type(self) -> bytes:
-        """The media type alone, in lower case; empty when there is none."""
+        """The media type without parameters, in lower case; empty if absent."""
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
     @property
@@ -120,11 +120,11 @@ class Request:
 
     @property
     def traceparent(self) -> bytes | None:
-        """W3C Trace Context, as it came."""
+        """The W3C Trace Context header as received."""
         return self.headers.get(b"traceparent")
 
     def named(self, fact: Fact) -> Fact:
-        """The fact with the id that an Idempotency-Key header gives it, if one came along. Raises Problem 400."""
+        """The fact, with its id from the Idempotency-Key header if there is one. Raises Problem 400."""
         given = self.headers.get(b"idempotency-key")
         if given is None:
             return fact
@@ -150,12 +150,12 @@ def refusal(wrong: Sequence[Wrong]) -> Problem:
 
 
 def named_errors(wrong: Sequence[Wrong]) -> list[dict[str, Any]]:
-    """The wrong fields of a batch that was taken in part."""
+    """The wrong fields of a batch that was accepted in part."""
     return [{"at": each.at, "problem": each.problem} for each in wrong]
 
 
 def problem_answer(problem: Problem) -> Answer:
-    """The problem document."""
+    """The problem document as a response."""
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     return Answer(problem.status, encode_problem(problem), headers)

@@ -1,4 +1,4 @@
-"""Counts who comes how often. Each process counts for itself: with two workers a limit is up to twice as wide."""
+"""Rate limits. Each process counts for itself: with two workers a limit is up to twice as high."""
 
 import math
 from collections import OrderedDict
@@ -12,21 +12,21 @@ from services.ingest.domain.rate import Rate, take
 from services.ingest.http.client_address import sender
 from shared.http.problems import Problem
 
-_MOST: Final = 100_000  # senders remembered; beyond it the one that was idle longest is forgotten
-_GUESSES: Final = Rate(1 / 6, 20)  # wrong keys of one address: 20 at once, then 10 a minute
+_MOST: Final = 100_000  # senders remembered; beyond it the least recent one is forgotten
+_GUESSES: Final = Rate(1 / 6, 20)  # wrong keys per address: 20 at once, then 10 a minute
 
 
 class Limits:
     """Per source, per address within a source, and wrong keys per address."""
 
     def __init__(self, clock: Callable[[], float], registry: CollectorRegistry) -> None:
-        """`clock` returns seconds and never goes back."""
+        """`clock`: a monotonic clock, in seconds."""
         self._clock = clock
         self._due: OrderedDict[Hashable, float] = OrderedDict()
         self._limited = Counter("firsthour_ingest_limited", "Requests answered 429.", ["limit"], registry=registry)
 
     def admit(self, source: Source, address: str) -> None:
-        """Count one request of the source. Raises Problem 429 when it, or the address, comes too often.
+        """Count one request of the source. Raises Problem 429 when source or address exceed their limit.
 
         An address of a private network is not counted (see `sender`).
         """
@@ -38,14 +38,14 @@ class Limits:
             self._count(source.name, limits.source, "source")
 
     def leads(self, source: Source, address: str, count: int) -> None:
-        """Count leads, in however many requests they come. Raises Problem 429."""
+        """Count leads, however many requests they come in. Raises Problem 429."""
         limit = source.limits.forms
         who = sender(address) if count and limit is not None else None
         if limit is not None and who is not None:
             self._count((source.name, who, "form"), limit, "forms", count)
 
     def guessing(self, address: str) -> None:
-        """Raises Problem 429 before a key is looked at, when the address has sent too many wrong ones.
+        """Raises Problem 429, before the key is checked, if the address has sent too many wrong ones.
 
         Not for one of a private network: behind a proxy that nobody told us of, one who guesses would lock out all.
         """

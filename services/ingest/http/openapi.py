@@ -46,7 +46,7 @@ _SECRET: Final[Schema] = {
     "schema": {"type": "string"},
 }
 _FORM_PROBLEMS: Final = {403: "This page may not use this form", 404: "There is no such form"}
-# What FastAPI's own routes raise as problems: it sees only what they return.
+# Problems that FastAPI's own routes raise: it documents only what they return.
 _CHALLENGE_PROBLEMS: Final = {
     403: "The verify token, the secret or the challenge is wrong",
     404: "There is no such webhook",
@@ -62,7 +62,7 @@ _PROBLEMS_OF_GET: Final = {
 
 
 def describe(app: FastAPI) -> None:
-    """Make the app's OpenAPI document hold the hot paths too."""
+    """Add the hot paths to the app's OpenAPI document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

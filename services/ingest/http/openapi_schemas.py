@@ -1,4 +1,4 @@
-"""What the hot paths take and answer, as JSON Schemas for the OpenAPI document."""
+"""JSON Schemas of the hot paths' requests and responses, for the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -130,7 +130,7 @@ _FIELDS: Final[dict[str, Schema]] = {
     "screen": {"name": _TEXT, "properties": _FREE},
 }
 _NEEDED: Final[dict[str, list[str]]] = {"track": ["event"], "alias": ["previousId"]}
-# A message of Segment, by the name of its call.
+# Segment's messages, by call.
 SEGMENT: Final[dict[str, Schema]] = {
     name: {
         "type": "object",

@@ -1,4 +1,4 @@
-"""What was not taken, by source and reason: counted, kept for a look, and logged once a minute. Never a value."""
+"""Refused requests by source and reason: counted, the last ones kept, and logged once a minute. Never a value."""
 
 import asyncio
 import re
@@ -16,11 +16,11 @@ from shared.pause import pause
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 60.0
-_KEPT: Final = 50  # of each source
+_KEPT: Final = 50  # per source
 _MOST_FIELDS: Final = 20
-# A sender may name a field as it likes, by an address too.
+# A sender may name a field anything, even an address.
 _FIELD: Final = re.compile(r"(?:/(?:[A-Za-z_-]{1,40}|[0-9]{1,4}))+")
-_NOBODY: Final = "none"  # the source of a request whose key or name is none of ours
+_NOBODY: Final = "none"  # the source of requests with an unknown key or name
 _REASONS: Final = {
     400: "unreadable", 401: "no_key", 403: "not_allowed", 404: "unknown", 408: "too_slow", 409: "conflict",
     413: "too_large", 415: "media_type", 422: "invalid", 429: "too_many", 503: "unavailable",
@@ -29,7 +29,7 @@ _OTHER: Final = "fault"
 
 
 class Refusal(NamedTuple):
-    """One of them. `fields` are those that are wrong, by name."""
+    """A refusal. `fields`: the names of the wrong ones."""
 
     at: datetime
     reason: str
@@ -37,10 +37,10 @@ class Refusal(NamedTuple):
 
 
 class Refusals:
-    """Those of all sources, of this process."""
+    """The refusals of all sources, in this process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Nothing is refused yet."""
+        """Empty at first."""
         self._counter = Counter(
             "firsthour_ingest_refusals",
             "What was not taken, by source (`none`: it is not known) and why.",
@@ -54,10 +54,10 @@ class Refusals:
             registry=registry,
         )
         self._last: dict[str, deque[Refusal]] = {}
-        self._since: dict[tuple[str, str, str], tuple[int, tuple[str, ...]]] = {}  # what has not been logged
+        self._since: dict[tuple[str, str, str], tuple[int, tuple[str, ...]]] = {}  # not logged yet
 
     def note(self, source: str | None, reason: str, wrong: Sequence[str]) -> None:
-        """Something of the source was refused. `wrong`: JSON pointers to the fields."""
+        """Note a refusal. `wrong`: JSON pointers to the fields."""
         name = source or _NOBODY
         fields = tuple(dict.fromkeys(field_shown(each) for each in wrong[:_MOST_FIELDS]))
         self._counter.labels(source=name, reason=reason).inc()
@@ -65,23 +65,23 @@ class Refusals:
         self._say("refused", name, reason, fields)
 
     def absent(self, source: str | None, identities: Sequence[str]) -> None:
-        """These identities stood for nobody."""
+        """These identities were placeholders, and were treated as absent."""
         for each in identities:
             self._absent.labels(source=source or _NOBODY, identity=each).inc()
         self._say("identity_absent", source or _NOBODY, "stands_for_nobody", tuple(sorted(set(identities))))
 
     def last(self, source: str) -> Sequence[Refusal]:
-        """The last ones of the source, the newest at the end."""
+        """The source's last refusals, newest last."""
         return tuple(self._last.get(source, ()))
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """A task of the service: says once a minute how many there were beside the first."""
+        """A task of the service: logs once a minute how many more there were."""
         while not stopping.is_set():
             await pause(stopping, _EVERY_S)
             self._flush()
 
     def _say(self, event: str, source: str, reason: str, fields: tuple[str, ...]) -> None:
-        """The first at once, all others together."""
+        """Log the first at once, all others together."""
         key = (event, source, reason)
         if key not in self._since:
             self._since[key] = 0, ()
@@ -101,10 +101,10 @@ class Refusals:
 
 
 def reason_of(problem: Problem) -> str:
-    """In one word, for a metric."""
+    """One word, for a metric."""
     return _REASONS.get(problem.status, _OTHER)
 
 
 def field_shown(at: str) -> str:
-    """A pointer for the log: one that may be personal data is not told."""
+    """The pointer for the log, hidden if it may be personal data."""
     return at if at == "/" or _FIELD.fullmatch(at) else "/…"

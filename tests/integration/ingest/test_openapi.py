@@ -150,7 +150,7 @@ def _ask(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=schema[path][method].as_strategy(generation_mode=mode, path_parameters=known))
-    def ask(case: Any) -> None:
+    def ask(case: schemathesis.Case) -> None:
         response = case.call(headers=headers, timeout=5, allow_redirects=False)
         statuses.add(response.status_code)
         case.validate_response(response, checks=_CHECKS)

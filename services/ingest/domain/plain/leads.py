@@ -19,7 +19,7 @@ from shared.events.types import Item, LeadCaptured, PurchaseCompleted
 
 MOST_ITEMS: Final = 500
 MOST_PIECES: Final = 1_000_000
-# What a lead says beside its traits, and is kept among them.
+# Fields of a lead that are stored among its traits.
 OWN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
 LEAD_FIELDS: Final = frozenset(
     {
@@ -32,7 +32,7 @@ LEAD_FIELDS: Final = frozenset(
 def read_lead(data: Mapping[str, Any], country: str | None = None) -> Fact:
     """A lead. Unknown fields that hold a plain value are kept as traits. Raises Refused with every wrong field.
 
-    `country`: of phone numbers that are written as at home.
+    `country`: of phone numbers in national format.
     """
     fields = Fields(data, country=country)
     identity = read_identity(fields)
@@ -99,7 +99,7 @@ def read_purchase(data: Mapping[str, Any]) -> Fact:
         margin=margin,
         coupon=coupon,
     )
-    # Without an id of the message, the order's own: the same order posted twice is one purchase.
+    # Without a message id, the order's own: the same order posted twice is one purchase.
     return Fact("purchase.completed", identity, purchase, time, sender_id or f"order:{order_id}")
 
 

@@ -1,4 +1,4 @@
-"""What all messages have in common that are decoded at once into types, because all is in order with them.
+"""The fast path: messages that decode straight into types because nothing in them is wrong.
 
 Such a message is read in a fraction of the time. Any other - a field too long, of another type, of another name - is
 none of these: `plain.py` and `segment.py` read it from plain JSON, and say what is wrong with it. Properties in
@@ -24,7 +24,7 @@ Value: TypeAlias = str | Integer | float | bool | None
 Values: TypeAlias = Annotated[dict[str, Value], Meta(max_length=100)]
 Words: TypeAlias = Annotated[dict[str, Short | None], Meta(max_length=100)]
 
-_NUL: Final = b"\\u0000"  # nothing else makes a NUL in JSON: a bare one is refused
+_NUL: Final = b"\\u0000"  # the only way to write NUL in JSON: a bare one is invalid
 _CAMPAIGN: Final = frozenset(Campaign.__struct_fields__)
 
 

@@ -1,4 +1,4 @@
-"""A lead in which all is in order (see `typed.py`)."""
+"""The fast path of leads (see `typed.py`)."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -32,7 +32,7 @@ class _Money(Struct):
 
 
 class _Consent(Struct):
-    """Purposes are looked at in `leads.py`."""
+    """A consent with purposes is left to `leads.py`."""
 
     email: bool | None = None
     phone: bool | None = None
@@ -73,7 +73,7 @@ _NOBODY: Final = Identity()
 
 
 def read_typed_lead(body: bytes) -> Fact | None:
-    """The lead, as `read_lead` would read it; None when there is anything to look at twice."""
+    """The lead, as `read_lead` would read it; None for anything that it has to look at."""
     if may_hold_nul(body):
         return None
     try:
@@ -99,7 +99,7 @@ def read_typed_lead(body: bytes) -> Fact | None:
 
 
 def _identity(said: _Lead) -> Identity:
-    """Raises ValueError when there is none, or one that is not good."""
+    """Raises ValueError when there is none, or an invalid one."""
     email, phone = trimmed(said.email), trimmed(said.phone)
     user_id, anonymous_id = trimmed(said.user_id), trimmed(said.anonymous_id)
     identity = identify(

@@ -1,4 +1,4 @@
-"""Where a visitor was, and what brought them: `context.page`, `context.campaign` and the address of the page."""
+"""The page a visitor was on and the campaign that brought them, from `context` and the page's address."""
 
 from collections.abc import Mapping
 from typing import Any, Final

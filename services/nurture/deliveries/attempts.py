@@ -27,7 +27,7 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
 from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store.claims import Record
+from services.nurture.store.claims import AttemptRow
 from services.nurture.tables import LONGEST_EXCERPT
 from shared import log
 
@@ -51,7 +51,7 @@ class Attempted:
 class Recorded:
     """The result: the attempts that were still ours, each with its verdict, and what was written."""
 
-    settled: Sequence[tuple[Record, AfterAttempt]]
+    settled: Sequence[tuple[AttemptRow, AfterAttempt]]
     written: Written
 
 
@@ -112,7 +112,7 @@ def verdict_of(attempted: Attempted, endpoints: Endpoints, jitter: float) -> Aft
     )
 
 
-def _record(each: Attempted, verdict: AfterAttempt) -> Record:
+def _record(each: Attempted, verdict: AfterAttempt) -> AttemptRow:
     state, wait_s, reason = "delivered", 0.0, None
     ended = _ended(verdict)
     if isinstance(verdict, RetryAt):
@@ -123,7 +123,7 @@ def _record(each: Attempted, verdict: AfterAttempt) -> Record:
     outcome = "retry" if state == "pending" else state
     if isinstance(each.outcome, MaybeSent):
         outcome = "unknown"
-    return Record(
+    return AttemptRow(
         each.given,
         each.started_at,
         each.ended_at,
@@ -148,7 +148,7 @@ def _ended(verdict: AfterAttempt) -> GiveUp | None:
 
 
 async def _heed(
-    conn: AsyncConnection, settled: Sequence[tuple[Record, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
+    conn: AsyncConnection, settled: Sequence[tuple[AttemptRow, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
 ) -> None:
     """Disable or throttle endpoints that asked for it, and store whether each is reachable."""
     reached: dict[str, str | None] = {}  # or why it is not

@@ -18,7 +18,7 @@ from shared.deadlines import LEASE_S
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AttemptRow:
     """What came of one attempt. `state` pending: again after `wait_s` seconds."""
 
     given: StoredDelivery
@@ -155,7 +155,7 @@ async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool
     await conn.execute(_GIVE_UP, arguments)
 
 
-async def record(conn: AsyncConnection, records: Sequence[Record]) -> dict[UUID, str]:
+async def record(conn: AsyncConnection, records: Sequence[AttemptRow]) -> dict[UUID, str]:
     """Write what came of attempts; return the deliveries that were still ours to write, with the state of each now."""
     rows = await conn.execute(
         _RECORD,

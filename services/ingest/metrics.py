@@ -16,7 +16,7 @@ _SECONDS_OF_WRITE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 
 class IntakeMetrics:
-    """What was accepted, and how the spool and its disk are."""
+    """Accepted events, and the state of the spool and its disk."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """One of each for the process; of several workers, `/metrics` adds up or takes the worst."""
@@ -29,7 +29,7 @@ class IntakeMetrics:
             registry=registry,
             multiprocess_mode="max",
         )
-        self._of_source: dict[str, tuple[Counter, Counter, Gauge]] = {}  # looking a label up costs more than counting
+        self._of_source: dict[str, tuple[Counter, Counter, Gauge]] = {}  # a label look-up costs more than counting
         self._hops = LeadHops(registry, "received", "acknowledged")
         self._spooled = Counter("firsthour_ingest_spooled_events", "Events that went to the spool.", registry=registry)
         self._pending = Gauge(
@@ -76,7 +76,7 @@ class IntakeMetrics:
         )
 
     def accepted(self, source: str, events: int) -> None:
-        """So many events of this source are safe."""
+        """Count events of this source that are stored."""
         self._figures(source)[0].inc(events)
 
     def leads(self, source: str, happened: Sequence[datetime], received: datetime, safe: datetime) -> None:
@@ -98,7 +98,7 @@ class IntakeMetrics:
         return figures
 
     def spooled(self, events: int) -> None:
-        """So many events went to the spool."""
+        """Count events that went to the spool."""
         self._spooled.inc(events)
 
     def written(self, seconds: float) -> None:
@@ -106,7 +106,7 @@ class IntakeMetrics:
         self._written.observe(seconds)
 
     def spool(self, spool: Spool) -> None:
-        """How the spool is."""
+        """Update the spool's gauges."""
         self._pending.set(spool.pending)
         self._bytes.set(spool.bytes)
         self._limit.set(spool.max_bytes)

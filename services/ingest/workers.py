@@ -1,6 +1,6 @@
-"""Several processes on one port: the kernel spreads the connections, and a worker that dies is started again.
+"""Several processes on one port: the kernel spreads the connections, and a worker that dies is restarted.
 
-Each worker has a producer, a spool file and rate limits of its own. Only what `/metrics` says is added up.
+Each worker has its own producer, spool folder and rate limits. Only `/metrics` adds them up.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def run(settings: IngestSettings) -> int:
         return 1
     try:
         load_sources(settings.config, environment=os.environ, state=settings.state)
-    except ConfigurationError as error:  # else each worker would find the same, again and again
+    except ConfigurationError as error:  # else every worker would find and log the same
         for problem in error.problems:
             _LOG.error("configuration", problem=str(problem))
         return 1
@@ -52,17 +52,17 @@ def run(settings: IngestSettings) -> int:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """The folder of figures is in use until the end of the block, or of this process."""
+    """Hold the folder of metrics until the end of the block, or of this process."""
     with (folder / _HELD).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def sweep(temporary: Path) -> None:
-    """Remove the figures of those who were killed."""
+    """Remove the metrics of killed processes."""
     for lock in temporary.glob(f"{_FIGURES}*/{_HELD}"):
         with suppress(OSError), lock.open("r+") as mine:
-            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while somebody holds it
+            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while a process holds it
             shutil.rmtree(lock.parent, ignore_errors=True)
 
 

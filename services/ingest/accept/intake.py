@@ -1,4 +1,4 @@
-"""Takes facts: gives each its id, time, key and trace, and returns once it is safe on a broker or on disk."""
+"""Accepts facts: gives each its id, time, key and trace, and returns once a broker or the disk has it."""
 
 import asyncio
 import re
@@ -38,7 +38,7 @@ _AT_A_STRETCH_S: Final = 0.01  # of the event loop, for one request of many even
 
 
 class Intake:
-    """The one way from a request into Kafka; the spool carries what Kafka cannot take now."""
+    """The one way from a request into Kafka; the spool holds what Kafka cannot take now."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Intake:
         return [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
 
     def attention(self) -> list[str]:
-        """What a person has to look at although it works."""
+        """What needs a person although it works."""
         count = 0 if self._spool is None else self._spool.damaged
         return [f"{count} damaged files of the spool, kept aside as spool/*/*.damaged"] if count else []
 
@@ -122,7 +122,7 @@ class Intake:
                     key_secret=self._key_secret,
                 )
             )
-            if loop.time() > rest_at:  # others go on meanwhile
+            if loop.time() > rest_at:  # let other requests run
                 await asyncio.sleep(0)
                 rest_at = loop.time() + _AT_A_STRETCH_S
         if not outgoing:
@@ -138,7 +138,7 @@ class Intake:
         return ids
 
     def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
-        """Who did it, by what a server-side sender tells of the person."""
+        """The visitor, as a server-side sender describes the person."""
         return Visitor(
             told.agent,
             told.address,
@@ -152,7 +152,7 @@ class Intake:
         if any(len(each.value) > LARGEST_EVENT for each in outgoing):
             raise _too_large("larger than an event may be")
         spool = self._spool
-        while spool is not None and spool.pending:  # newer events queue behind what is being drained
+        while spool is not None and spool.pending:  # newer events queue behind those being drained
             if self._held_back is None or not await _within(_HELD_S, self._held_back):
                 await self._to_spool(spool, outgoing)
                 return
@@ -179,7 +179,7 @@ class Intake:
         self._metrics.spooled(len(outgoing))
 
     async def drain(self, stopping: asyncio.Event) -> None:
-        """A task of the service: whenever Kafka is back, move what is in the spool there, oldest first."""
+        """A task of the service: whenever Kafka is back, drain the spool into it, oldest first."""
         spool = self._spool
         if spool is None:
             await stopping.wait()
@@ -247,7 +247,7 @@ def _given(traceparent: bytes | None) -> str | None:
 
 
 def _trace_of(identifier: UUID) -> str:
-    """A trace of its own, called as the event is (of several, the first): 16 bytes, as unique as that."""
+    """A new trace, with the event's id (of several, the first's) as trace id."""
     digits = identifier.hex
     return f"00-{digits}-{digits[16:]}-01"
 

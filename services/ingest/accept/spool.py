@@ -29,7 +29,7 @@ _GROUP_BYTES: Final = 1_048_576
 
 
 class SpoolFull(FirsthourError):  # noqa: N818 - reads as what happened
-    """Nothing more can be taken: the bound is reached, or the disk takes no more."""
+    """The spool is full: its bound is reached, or the disk accepts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Spool:
         self._thread = ThreadPoolExecutor(1, "spool")  # of its own: a slow disk holds up nothing else
 
     async def put(self, outgoing: Sequence[Outgoing]) -> None:
-        """Return once all are on disk. Raises SpoolFull when the bound is reached or the disk takes no more."""
+        """Return once all are on disk. Raises SpoolFull."""
         records = [pack(each) for each in outgoing]
         size = sum(map(len, records))
         if self.bytes + size > self.max_bytes:
@@ -87,10 +87,10 @@ class Spool:
         self._waiting.append(_Waiting(records, size, written))
         if self._writer is None:
             self._writer = loop.create_task(self._write(), name="spool")
-        await asyncio.shield(written)  # a client that hangs up stops nothing that is being written
+        await asyncio.shield(written)  # a client that disconnects does not cancel a write
 
     async def _write(self) -> None:
-        """Write what waits, as one group after the other, until nothing does."""
+        """Write what waits, group by group, until nothing does."""
         while self._waiting:
             group = self._next_group()
             began = time.monotonic()
@@ -128,7 +128,7 @@ class Spool:
         return None
 
     async def forget(self, spooled: Spooled) -> None:
-        """Drop what Kafka has acknowledged."""
+        """Delete what Kafka has acknowledged."""
         folder, segment = spooled.folder, spooled.segment
         await self._call(folder.forget, segment)
         self._less(segment.events, segment.size)
@@ -137,7 +137,7 @@ class Spool:
             folder.close()
 
     async def adopt(self) -> int:
-        """Take over what dead processes left; return how many events that were. Newer ones queue behind them too."""
+        """Take over the events that dead processes left; return how many. Newer ones queue behind them."""
         adopted = 0
         held = {folder.path for folder in (*self._adopted, self._own)}
         for path in _places(self.folder):
@@ -163,7 +163,7 @@ class Spool:
         return adopted
 
     async def probe(self) -> None:
-        """See whether it takes something again, after it refused."""
+        """Try whether it accepts events again."""
         try:
             await self._call(self._own.probe)
         except OSError as error:
@@ -173,7 +173,7 @@ class Spool:
                 self.refusing = None
 
     async def close(self) -> None:
-        """Finish what is being written and give all folders back."""
+        """Finish writing and release all folders."""
         if self._writer is not None:
             await self._writer
         await asyncio.to_thread(self._thread.shutdown)

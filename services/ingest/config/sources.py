@@ -24,7 +24,7 @@ FILE: Final = "sources.yaml"
 Kind: TypeAlias = Literal["form", "segment", "api", HookKind]
 Intake: TypeAlias = Literal["form", "lead", "purchase", "segment", "event", "hook"]
 
-# What each kind of source may send. A form's key is visible in a page.
+# What each kind of source may send. Anybody can read a form's key in its page.
 _ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
     "form": frozenset({"form", "lead", "segment"}),
     "segment": frozenset({"segment", "lead"}),

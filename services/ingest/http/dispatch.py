@@ -179,7 +179,7 @@ def _let_through(headers: Mapping[bytes, bytes]) -> bytes:
 
 async def _only_posts(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
     """405 for a method that the path does not support."""
-    problem = Problem(405, "This path takes POST alone", headers={"Allow": "POST, OPTIONS"})
+    problem = Problem(405, "This path only accepts POST", headers={"Allow": "POST, OPTIONS"})
     await _respond(send, problem_answer(problem), ())
 
 

@@ -1,4 +1,4 @@
-"""`GET /hooks/<source>`: how senders make sure, at set-up, that the address is ours and answers."""
+"""`GET /hooks/<source>`: the handshake with which senders check, at set-up, that the address is ours."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _HEADERS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-sto
 
 
 def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> None:
-    """Add the routes."""
+    """Add the routes to the app."""
 
     def answered(source: str, request: Request) -> Response:
         found = sources.by_name.get(source)
@@ -39,7 +39,7 @@ def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> Non
 
     @app.get("/hooks/{source}", tags=["hooks"], response_class=PlainTextResponse, summary="A sender's set-up challenge")
     async def challenge(source: str, request: Request) -> Response:
-        """The challenge again, where one came along."""
+        """Echo the challenge, if there is one."""
         return answered(source, request)
 
     @app.head("/hooks/{source}", include_in_schema=False)
@@ -53,7 +53,7 @@ def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> Non
         summary="The same, where the secret stands in the path",
     )
     async def challenge_with_secret(source: str, secret: str, request: Request) -> Response:  # noqa: ARG001 - in the URL
-        """The challenge again, when the secret is the source's own."""
+        """Echo the challenge if the secret is the source's."""
         return answered(source, request)
 
     @app.head("/hooks/{source}/{secret:path}", include_in_schema=False)
@@ -62,7 +62,7 @@ def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> Non
 
 
 def _of_meta(source: Source, query: Mapping[str, str]) -> str:
-    """Raises Unverified, and Problem 403 when it is no challenge."""
+    """Meta's challenge. Raises Unverified, or Problem 403 when there is none."""
     assert source.hook is not None
     expected = source.hook.options.get("verify_token")
     token, mode = query.get("hub.verify_token", ""), query.get("hub.mode", "")

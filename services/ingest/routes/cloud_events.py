@@ -71,7 +71,7 @@ class CloudEvents:
         wrong: list[Wrong] = []
         for index, event in enumerate(batch):
             if index % _AT_A_STRETCH == 0:
-                await asyncio.sleep(0)  # others go on meanwhile
+                await asyncio.sleep(0)  # let other requests run
             try:
                 if not isinstance(event, dict):
                     raise Refused([Wrong(f"/{index}", "must be an object")])
@@ -94,6 +94,6 @@ class CloudEvents:
 
 
 def _trace_of(event: Mapping[str, Any]) -> bytes | None:
-    """The trace that an event names itself (the extension for distributed tracing)."""
+    """The event's own trace (CloudEvents' extension for distributed tracing)."""
     trace = event.get("traceparent")
     return trace.encode() if isinstance(trace, str) else None

@@ -34,7 +34,7 @@ def install(app: FastAPI, door: Door, proxies: Proxies, public_url: str | None) 
 
 
 def _for_pages(source: Source) -> bool:
-    """A server's key is not helped to work in a page, where everybody could read it."""
+    """The key of a server must not work in a page, where everybody could read it."""
     return source.may("segment") and source.kind != "api"
 
 

@@ -70,12 +70,12 @@ class Segment:
         fields = Fields({"sentAt": said.sentAt})
         wrong, sent = fields.wrong, fields.time("sentAt")
         facts = self._facts(said.batch, sent=sent, public=source.public, nul=may_hold_nul(body), wrong=wrong)
-        del body, said  # while Kafka has the events, nothing else of them is kept
+        del body, said  # free the memory while Kafka works
         counted = self._door.counted(request, source, facts)
         await self._intake.accept(source, counted, request.traceparent, request.visitor)
         if not wrong:
             return Answer(200, _DONE)
-        # Their SDKs drop the whole batch on a 400, the good with the bad: so 200, and the bad ones named.
+        # Their SDKs drop the whole batch on a 400, good and bad: so 200, with the bad ones named.
         request.refused = "part_of_a_batch", wrong
         named = [{"index": _index(each.at), "at": each.at, "problem": each.problem} for each in wrong]
         return Answer(200, msgspec.json.encode({"success": True, "errors": named}))
@@ -115,7 +115,7 @@ class Segment:
 
 
 class _Batch(Struct):
-    """Each message is decoded by itself, so that a bad one costs the others nothing."""
+    """Messages are decoded one by one, so that a bad one does not affect the others."""
 
     batch: list[Raw] | None = None
     sentAt: Any = None  # noqa: N815 - Segment's own name

@@ -1,4 +1,4 @@
-"""`GET /firsthour.js`: the script that a page includes. Packed once, answered from memory."""
+"""`GET /firsthour.js`: the script that a page includes, compressed once and served from memory."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ _FILE: Final = Path(__file__).parents[1] / "pages" / "templates" / "firsthour.js
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=3600",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # pages that isolate themselves (COEP) may include it too
+    "Cross-Origin-Resource-Policy": "cross-origin",  # for cross-origin isolated pages (COEP) too
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }

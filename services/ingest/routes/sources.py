@@ -16,7 +16,7 @@ from shared.http.problems import PROBLEM_SCHEMA
 
 
 class MinuteOut(BaseModel):
-    """What came in one minute, in UTC."""
+    """The counts of one minute, in UTC."""
 
     begins: datetime
     accepted: int
@@ -24,7 +24,7 @@ class MinuteOut(BaseModel):
 
 
 class RefusalOut(BaseModel):
-    """Something that was not taken: why, and at which fields. Never a value."""
+    """A refused request: the reason and the fields, never a value."""
 
     at: datetime
     reason: str
@@ -32,7 +32,7 @@ class RefusalOut(BaseModel):
 
 
 class SourceOut(BaseModel):
-    """One source; `none` stands for requests that named no source that there is."""
+    """One source; `none` stands for requests of no known source."""
 
     source: str
     kind: str | None
@@ -54,7 +54,7 @@ _PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": P
 
 
 def install(app: FastAPI, sources: Sources, recent: Recent, refusals: Refusals, tokens: Tokens) -> None:
-    """Serve it to whoever has a token with the scope read."""
+    """Add the route; it needs the scope `read`."""
 
     @app.get(
         "/v1/sources",

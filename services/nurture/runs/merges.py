@@ -23,7 +23,7 @@ async def settle(
 ) -> dict[UUID, UUID]:
     """Do the batch's merges, and lock the runs that it may concern. Returns for each contact whose it is now.
 
-    `certain`: the contacts for which a run may start or be judged, and so have to be locked. The others are only
+    `certain`: the contacts that may be enrolled or refused, and so have to be locked. The others are only
     looked up: at worst an enrolment misses a newer trait.
     """
     merged, parted = _said(arrivals)

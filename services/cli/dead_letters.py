@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from services.cli.dead_letter_topic import Letter
 
 _ID = re.compile(r"(scoring|nurture)/(live|bulk)/\d{1,9}/\d{1,18}", re.ASCII)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 OfService = Annotated[Literal["scoring", "nurture"] | None, typer.Option("--service", help="scoring or nurture.")]
 OfKind = Annotated[
@@ -144,9 +143,12 @@ def _these(names: list[str]) -> "list[Letter]":
 
 
 def _age(text: str) -> timedelta:
-    if not (match := re.fullmatch(r"(\d{1,5})([mhd])", text, re.ASCII)):
-        raise typer.BadParameter("--since: a number with m, h or d, such as 24h")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    from shared.durations import parse_duration
+
+    try:
+        return timedelta(seconds=parse_duration(text).nominal_seconds)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since: {error}") from None
 
 
 def _described(letter: "Letter") -> dict[str, Any]:

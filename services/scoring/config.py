@@ -17,6 +17,7 @@ from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.model import FitRule, Home, Model, ResponseCurve, SourceModel
 from services.scoring.domain.rates import Rates
 from shared.config import ConfigModel, read, validate
+from shared.durations import parse_duration
 from shared.errors import ConfigurationError
 from shared.money import is_amount, is_currency, to_minor
 from shared.places.countries import country_code
@@ -26,7 +27,6 @@ FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
 _PRICING: Final = ("currency", "rates", "margin_rate")
 _SUMS: Final = 2  # what is summed up of a contact's orders; with another number all of them are priced anew
-_UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _currency(text: str) -> str:
@@ -41,9 +41,8 @@ def _amount(text: str) -> str:
     return text
 
 
-def _seconds(text: str) -> str:
-    if not (text[:-1].isdigit() and text[-1:] in _UNITS and int(text[:-1]) > 0):
-        raise ValueError("must be a length of time such as 12h or 14d")
+def _length(text: str) -> str:
+    parse_duration(text)
     return text
 
 
@@ -63,7 +62,7 @@ def _time_zone(text: str) -> str:
 
 Currency = Annotated[str, AfterValidator(_currency)]
 Amount = Annotated[str, AfterValidator(_amount)]
-Length = Annotated[str, AfterValidator(_seconds)]
+Length = Annotated[str, AfterValidator(_length)]
 
 
 def _rate(text: str) -> str:
@@ -198,7 +197,7 @@ def compile_model(raw: _File) -> Model:
             for name, each in raw.sources.items()
         },
         fit=tuple(_fit(rule) for rule in raw.fit),
-        half_lives=tuple(sorted({int(text[:-1]) * _UNITS[text[-1]] for text in raw.engagement.half_lives})),
+        half_lives=tuple(sorted({float(parse_duration(text).nominal_seconds) for text in raw.engagement.half_lives})),
         engagement_weight=raw.engagement.weight,
         points=points,
         default_points=points.get("default", 1.0),

@@ -7,10 +7,10 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from services.nurture.domain.advance import advance
-from services.nurture.domain.duration import plus, zone_of
 from services.nurture.domain.enrolment import Decision, Enrolment, Started, Window
 from services.nurture.domain.facts import ContactUpdate, Facts
 from services.nurture.domain.workflow import Workflow
+from shared.durations import plus, zone_of
 
 # Must never change: the same trigger is the same enrolment, also when a batch is repeated.
 _ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")

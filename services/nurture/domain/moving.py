@@ -6,10 +6,10 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from services.nurture.domain.delivery import NewDelivery
-from services.nurture.domain.duration import zone_of
 from services.nurture.domain.enrolment import Enrolment, Seen, Waiting
 from services.nurture.domain.facts import Facts, Happening
 from services.nurture.domain.workflow import Workflow
+from shared.durations import zone_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.nurture.domain.duration import instant
 from services.nurture.domain.workflow import QuietHours
+from shared.durations import instant
 
 
 def after_quiet_hours(moment: datetime, quiet: QuietHours, zone: ZoneInfo) -> datetime:

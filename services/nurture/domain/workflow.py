@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from services.nurture.domain.duration import Duration
 from services.nurture.domain.facts import Condition, Facts, Happening
+from shared.durations import Duration
 from shared.events.types import LIKELY_HUMAN
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from pydantic import (
 )
 
 from services.nurture.channels.channel import Channel, Name, Registry
-from services.nurture.domain.duration import parse_duration
 from services.nurture.domain.workflow import QuietHours, Reentry
 from services.nurture.steps.kind import Kind, Vocabulary
 from services.nurture.steps.values import EventType, Expression, Length
 from shared.config import ConfigModel
+from shared.durations import parse_duration
 from shared.events.types import LIKELY_HUMAN
 
 _MOST_STEPS: Final = 100  # in one list

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import PlainValidator, StringConstraints, WithJsonSchema
 
-from services.nurture.domain.duration import Duration, parse_duration
+from shared.durations import Duration, parse_duration
 from shared.events.types import DATA_TYPES
 
 

@@ -5,7 +5,6 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from services.nurture.domain.duration import Duration, plus
 from services.nurture.domain.enrolment import Waiting
 from services.nurture.domain.moving import Go, Move, Moving, Stay
 from services.nurture.domain.quiet_hours import after_quiet_hours
@@ -13,6 +12,7 @@ from services.nurture.domain.workflow import QuietHours, Step
 from services.nurture.steps.kind import Building, Kind, Place
 from services.nurture.steps.values import Length
 from shared.config import ConfigModel
+from shared.durations import Duration, plus
 
 
 class WaitModel(ConfigModel):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from services.nurture.domain.duration import Duration, plus
 from services.nurture.domain.enrolment import Waiting
 from services.nurture.domain.facts import Condition, Facts, Happening
 from services.nurture.domain.moving import Go, Move, Moving, Stay
@@ -11,6 +10,7 @@ from services.nurture.domain.workflow import Step
 from services.nurture.steps.kind import Building, Kind, Place
 from services.nurture.steps.values import EventType, Expression, Length
 from shared.config import ConfigModel
+from shared.durations import Duration, plus
 
 
 class WaitForModel(ConfigModel):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.duration import Duration, instant, parse_duration, plus, zone_of
+from shared.durations import Duration, instant, parse_duration, plus, zone_of
 
 ZONES = [
     "Europe/Berlin",

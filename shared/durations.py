@@ -1,4 +1,4 @@
-"""Lengths of time as a business writes them (`60m`, `1h30m`, `30d`): the only place that reads and adds them."""
+"""Durations as people write them (`60m`, `1h30m`, `30d`): the only place that reads and adds them."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`endpoints.yaml`: where follow-ups go. Each channel says what stands under its key, and reads it."""
+"""`endpoints.yaml`: where follow-ups go. Each channel defines and reads its own section."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from shared.config import ConfigModel, load
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Everything that a workflow may send to: the settings of each channel, by its name."""
+    """Everything that workflows can send to: the settings of each channel, by name."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     channels: Registry = field(default_factory=lambda: CHANNELS)
 
     def of(self, channel: Channel) -> Any:
-        """The settings of this channel."""
+        """A channel's settings."""
         if channel.name in self.settings:
             return self.settings[channel.name]
         return channel.read(channel.default)
@@ -35,7 +35,7 @@ class Endpoints:
 
     @property
     def email(self) -> MailServer | None:
-        """The mail server; None when none is named."""
+        """The mail server; None when none is configured."""
         return cast("MailServer | None", self.settings.get(EMAIL))
 
     @property
@@ -44,7 +44,7 @@ class Endpoints:
         return cast("Mapping[str, Rep]", self.settings.get(TASK, {}))
 
     def queues(self) -> dict[str, Channel]:
-        """Every endpoint queue, with the channel whose it is."""
+        """Every endpoint queue, with its channel."""
         return {queue: each for each in self.channels.values() for queue in each.queues(self.of(each))}
 
 
@@ -58,7 +58,7 @@ def load_endpoints(config: Path, channels: Registry = CHANNELS) -> Endpoints:
 def secret_names(endpoints: Endpoints) -> frozenset[str]:
     """The environment variables that hold secrets which `setup` may make, where nobody has set them.
 
-    A mail server's password is not among them: only its owner can make it.
+    A mail server's password is not among them: we cannot choose it.
     """
     references = (each for channel in endpoints.channels.values() for each in channel.secrets(endpoints.of(channel)))
     return frozenset(each.removeprefix("env:") for each in references if each.startswith("env:"))

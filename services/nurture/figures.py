@@ -1,4 +1,4 @@
-"""Nurture's look for the rollup (shared/db/rollup.py)."""
+"""Nurture's queries for the rollup (shared/db/rollup.py)."""
 
 from collections.abc import Collection
 

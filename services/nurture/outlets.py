@@ -1,6 +1,6 @@
-"""All that sending reads, from every channel: settings, templates, secrets.
+"""Loads everything that sending needs, from every channel: settings, templates, secrets.
 
-`firsthour check` and the start both read by this, so that neither knows a problem that the other does not.
+`firsthour check` and the start both use this, so that both report the same problems.
 """
 
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ class Outlets:
 def load_outlets(
     config: Path, *, environment: Mapping[str, str], state: Path, channels: Registry = CHANNELS
 ) -> Outlets:
-    """Everything that sending reads. Raises ConfigurationError with every problem, file and line."""
+    """Load everything. Raises ConfigurationError with every problem, file and line."""
     problems: list[ConfigProblem] = []
     try:
         endpoints = load_endpoints(config, channels)
         document = read(config / FILE)
-    except ConfigurationError as error:  # what is beside the file is read all the same
+    except ConfigurationError as error:  # templates and secrets are still checked
         problems += error.problems
         endpoints, document = Endpoints(channels=channels), Document(config / FILE, "")
     surroundings = Surroundings(config, state, environment, document, endpoints.reps)

@@ -1,4 +1,4 @@
-"""How long nurture keeps what."""
+"""Nurture's retention periods."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from shared.db import dead_letters
 from shared.db.retention import Drop
 from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
 
-REMEMBER_DAYS: Final = 60  # longer than any topic's retention, so that no copy of an update can still come
+REMEMBER_DAYS: Final = 60  # longer than any topic's retention, so that no copy of an update can arrive later
 REFUSALS_DAYS: Final = 30
 _COUNT_DAYS: Final = 2
 

@@ -1,6 +1,6 @@
-"""What a follow-up says: all that a receiver, a template or a rep needs to know. It stays typed until it is written.
+"""A follow-up: everything that a receiver, a template or a rep needs to know. It stays typed until it is written.
 
-Written, it is one JSON document: the body of a webhook, a template's context and a task's details.
+Written, it is one JSON document: a webhook's body, a template's context and a task's details.
 """
 
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ class Person(Struct, frozen=True, kw_only=True):
     purchases: int
     proven: bool = False
     tier: str | None = None
-    company: Any = None  # a trait: whatever somebody put there
+    company: Any = None  # a trait: any JSON value
 
 
 class Addressee(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Workflows from YAML: checked as a whole, with conditions compiled, in the shape that `domain/` runs."""
+"""Compiles workflows from YAML: checks each as a whole, and makes what `domain/` runs."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ from shared.config import Document, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 
 FOLDER: Final = "workflows"
-_DEEPEST: Final = 10  # levels of branches in branches
+_DEEPEST: Final = 10  # levels of nested branches
 
 
 @dataclass(frozen=True, slots=True)
 class Workflows:
-    """The live version of every workflow, with what `check` should warn of."""
+    """The live version of every workflow, and the warnings of `check`."""
 
     by_name: Mapping[str, Workflow]
     by_trigger: Mapping[str, tuple[Workflow, ...]]  # by the type of event that starts them
@@ -160,7 +160,7 @@ class _Build:
             if kind is not None and kind.ends:
                 self.problems.append(((*path, index + 1), "never reached: the step before it ends the run"))
         position = after
-        for index in range(len(steps) - 1, -1, -1):  # from the end, so that each knows what comes next
+        for index in range(len(steps) - 1, -1, -1):  # from the end, so that each step knows the next
             step, here, kind = steps[index], (*path, index), kinds[index]
             if kind is None:
                 self.companion(step, kinds[index - 1] if index > 0 else None, here)

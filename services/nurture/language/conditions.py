@@ -1,4 +1,4 @@
-"""Conditions in CEL, compiled here and handed to the rules as plain callables: the domain knows no CEL.
+"""Compiles conditions in CEL to plain callables: the domain does not know CEL.
 
 A condition sees `contact`, `lead.value`, `customer.value` (money as numbers in major units), `event` (type, time,
 source and the fields of its data) and `now`. Fields that are not known have the empty value of their kind ("", 0,
@@ -30,11 +30,11 @@ Undecided = Callable[[str], None]
 
 
 def _ignore(_condition: str) -> None:
-    """Nobody counts."""
+    """Ignore it."""
 
 
 def always(_facts: Facts) -> bool:
-    """The condition that is left out."""
+    """The condition used when none is given."""
     return True
 
 
@@ -115,7 +115,7 @@ class _Compiled:
 
 
 def context(facts: Facts, names: frozenset[str] = _VARIABLES) -> dict[str, Any]:
-    """What a condition with these variables sees."""
+    """The context of a condition with these variables."""
     seen: dict[str, Any] = {}
     if "contact" in names:
         seen["contact"] = _contact(facts.contact)
@@ -178,7 +178,7 @@ def _event_defaults(event_type: str) -> Mapping[str, Any]:
 
 
 def _empty(kind: inspect.Type, name: str) -> Any:  # noqa: PLR0911 - one line per kind reads best
-    """The value that stands for "not known" in a field of this kind."""
+    """The value that stands for "unknown" in a field of this kind."""
     match kind:
         case inspect.StructType(fields=fields):
             return {

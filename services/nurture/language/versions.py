@@ -1,4 +1,4 @@
-"""Which version of a workflow a run goes on with: the one it started with, for as long as it can be compiled."""
+"""The version of an enrolment's workflow: the one it started with, as long as that compiles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _LOG = log.get(__name__)
 
 @dataclass(slots=True)
 class Versions:
-    """Every version that is in use, compiled. None: stored, but it cannot be compiled any more."""
+    """Every version in use, compiled. None: stored, but it does not compile any more."""
 
     live: Workflows
     known: dict[tuple[str, str], Workflow | None]
@@ -32,11 +32,11 @@ class Versions:
     channels: Registry = field(default_factory=lambda: CHANNELS)
 
     def of(self, run: Enrolment) -> Workflow | None:
-        """The version of this run; None when it cannot go on. Call `learn` first."""
+        """The version of this enrolment; None when it cannot go on. Call `learn` first."""
         return self.known[run.workflow, run.version]
 
     async def learn(self, conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
-        """Read and compile the versions of these runs that are not known yet."""
+        """Load the versions of these enrolments that are not loaded yet."""
         await self._learn(conn, {(run.workflow, run.version) for run in runs})
 
     async def _learn(self, conn: AsyncConnection, wanted: set[tuple[str, str]]) -> None:
@@ -49,12 +49,12 @@ class Versions:
                     self.listened |= workflow.listens_to
 
     async def learn_active(self, conn: AsyncConnection) -> None:
-        """Read and compile every version that a run still uses."""
+        """Load every version that an active enrolment uses."""
         stored = await store.active_versions(conn)
         await self._learn(conn, {(each.name, each.version) for each in stored})
 
     async def keep_live(self, conn: AsyncConnection) -> None:
-        """Store the live versions, so that runs which start with them keep them."""
+        """Store the live versions, for the enrolments that start with them."""
         await store.keep_versions(conn, [Version(w.name, w.version, w.source) for w in self.live.by_name.values()])
 
     def _compiled(self, stored: Version) -> Workflow | None:
@@ -69,7 +69,7 @@ class Versions:
 
 
 def with_live(live: Workflows, undecided: Undecided, channels: Registry = CHANNELS) -> Versions:
-    """The live versions; others are read when a run that has one is looked at."""
+    """The live versions; others are loaded when an enrolment needs them."""
     workflows = live.by_name.values()
     listened = {kind for workflow in workflows for kind in workflow.listens_to}
     return Versions(live, {(w.name, w.version): w for w in workflows}, listened, undecided, channels)

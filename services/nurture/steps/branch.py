@@ -1,4 +1,4 @@
-"""`branch`: the first way whose condition holds."""
+"""`branch`: take the first arm whose condition holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ArmModel(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way of a branch, taken when its condition is the first that holds."""
+    """One arm of a branch, taken if its condition is the first that holds."""
 
     when: Condition
     to: str | None
@@ -45,12 +45,12 @@ class Branch(Step):
     otherwise: str | None
 
     def reached(self, run: Moving) -> Move:
-        """Take a way."""
+        """Take an arm."""
         facts = run.facts(run.enrolment.trigger)
         return Go(next((arm.to for arm in self.arms if arm.when(facts)), self.otherwise))
 
     def leads_to(self) -> tuple[str | None, ...]:
-        """Every way, in order."""
+        """The first step of every arm, in order."""
         return (*(arm.to for arm in self.arms), self.otherwise)
 
 

@@ -1,4 +1,4 @@
-"""`exit`: the run ends here."""
+"""`exit`: end the enrolment."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,12 +10,12 @@ from services.nurture.steps.kind import Kind
 
 @dataclass(frozen=True, slots=True)
 class Exit(Step):
-    """End the run here. What was already handed to delivery is still delivered."""
+    """End the enrolment. Deliveries already made are still sent."""
 
     id: str
 
     def reached(self, _run: Moving) -> Move:
-        """It ends."""
+        """End."""
         return End()
 
 

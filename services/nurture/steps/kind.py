@@ -1,4 +1,4 @@
-"""What a kind of step is. All that is to be known of one stands in its module: YAML, meaning, its line in the docs."""
+"""What a kind of step is. Everything about one is in its module: YAML, behaviour, its line in the docs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ Path: TypeAlias = tuple[str | int, ...]  # of keys and indexes in the file
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What the models of steps are made of: the channels, and the type of a list of steps."""
+    """What the models of steps are built from: the channels, and the type of a list of steps."""
 
     channels: Channels
     steps: Any
 
 
 class Building(Protocol):
-    """The compiler at work on one file, as a step sees it."""
+    """The compiler's interface for steps."""
 
     problems: list[tuple[Path, str]]
-    targets: list[tuple[Path, Target]]  # all that are named, to be looked for
+    targets: list[tuple[Path, Target]]  # every name used, to be checked
     reps: list[tuple[Path, str]]
 
     @property
@@ -34,7 +34,7 @@ class Building(Protocol):
         """A condition, compiled; one that always holds for None."""
 
     def quiet_hours(self, path: Path) -> QuietHours | None:
-        """The workflow's, which the step at `path` asks for."""
+        """The workflow's quiet hours, on behalf of the step at `path`."""
 
     def sequence(self, steps: Sequence[Any], path: Path, prefix: str, after: str | None) -> str | None:
         """A list of steps inside a step: the id of its first. At its end it leads to `after`."""

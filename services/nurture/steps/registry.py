@@ -1,4 +1,4 @@
-"""The kinds of steps that there are, in the order of the docs. A new one is a module and its line here."""
+"""The registry of step kinds, in the order of the docs. A new kind is a module and its line here."""
 
 from typing import Final
 

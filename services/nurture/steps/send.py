@@ -1,4 +1,4 @@
-"""`send`: one thing by one channel, to the contact, to a system or to a person of ours."""
+"""`send`: a delivery by one channel, to the contact, to a system or to one of us."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ class Send(Step):
         return (self.next,)
 
     def outlet(self) -> Outlet | None:
-        """Whom of ours it reaches."""
+        """Which of us it reaches."""
         return None if self.to_contact else Outlet(self.id, self.target, self.assign)
 
 

@@ -1,4 +1,4 @@
-"""Values that workflows hold in many places: lengths of time, types of events, conditions."""
+"""Types of values in workflows: durations, event types, conditions."""
 
 from typing import Annotated, Any, Final
 

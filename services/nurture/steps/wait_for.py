@@ -1,4 +1,4 @@
-"""`wait_for`: go on when an event happens, or when it has not happened in time."""
+"""`wait_for`: go on when an event happens, or when it does not happen in time."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -30,37 +30,37 @@ class WaitFor(Step):
     where: Condition
     timeout: Duration
     next: str | None  # the event came
-    on_timeout: str | None  # it did not
+    on_timeout: str | None  # it did not come in time
 
     def reached(self, run: Moving) -> Move:
-        """Wait, unless it has happened already."""
+        """Wait, unless the event has happened already."""
         if run.take_seen(self.id):
             return Go(self.next)
         return Stay(Waiting(plus(run.now, self.timeout, run.zone), self.event))
 
     def woken(self, _run: Moving) -> Move:
-        """It did not come in time."""
+        """The event did not come in time."""
         return Go(self.on_timeout)
 
     def arrived(self, run: Moving) -> Move | None:
-        """Go on if what has just been taken in satisfies it."""
+        """Go on if the event just applied satisfies it."""
         return Go(self.next) if run.take_seen(self.id) else None
 
     def over_before(self, run: Moving, event: Happening) -> bool:
-        """Whether the event comes too late: it happened after the time-out, whose timer is only late."""
+        """Whether the event is too late: it happened after the time-out, and only the timer is late."""
         waiting = run.enrolment.waiting
         return waiting is not None and waiting.until < min(run.now, event.time)
 
     def satisfied_by(self, facts: Facts) -> bool:
-        """Whether this event is the one, whenever the run gets here."""
+        """Whether this event satisfies it, whenever the enrolment gets here."""
         return self.event == facts.event.type and self.where(facts)
 
     def listens_to(self) -> str | None:
-        """The type that it waits for."""
+        """The event type that it waits for."""
         return self.event
 
     def leads_to(self) -> tuple[str | None, ...]:
-        """What comes after the event, then what after the time-out."""
+        """The next step after the event, then after the time-out."""
         return self.next, self.on_timeout
 
 

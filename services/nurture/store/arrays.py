@@ -1,4 +1,4 @@
-"""Statements that write many rows at once from arrays; names, order and types of columns are the table's.
+"""Statements that write many rows at once from arrays; names, order and types of the columns come from the table.
 
 How each column is read from a row stands once, in the mapping that such a statement is made of.
 """

@@ -15,7 +15,7 @@ _MOST_OF_A_TYPE: Final = 10
 
 
 class PastRun(NamedTuple):
-    """One run that a contact has or had of a workflow."""
+    """An enrolment, past or present, of a contact in a workflow."""
 
     contact_id: UUID
     workflow: str

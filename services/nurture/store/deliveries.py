@@ -48,7 +48,7 @@ _TURNS: Final = Statement("""
     ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
     RETURNING workflow, step, taken
 """)
-_AS_MADE: Final = {  # what deliveries and tasks have in common, by the attribute that holds it
+_AS_MADE: Final = {  # the columns that deliveries and tasks share, by attribute
     "id": "new.id",
     "enrolment_id": "new.enrolment_id",
     "step": "new.step",
@@ -94,7 +94,7 @@ _INSERT: Final = _DELIVERIES.insert(
 _INSERT_TASKS: Final = _TASKS.insert(
     returning="id", finished_at="CASE WHEN state = 'open' THEN NULL ELSE created_at END"
 )
-# What is claimed is marked: it is not begun any more, and whoever holds it ends it.
+# A claimed delivery is only marked: it will not begin, and its holder ends it.
 _WITHDRAW: Final = """
     UPDATE deliveries
     SET withdrawn = (state = 'claimed'),
@@ -136,7 +136,7 @@ def _selected(read: Callable[[str], str]) -> str:
 
 
 def _of_task(name: str) -> str:
-    """What a task has in place of a delivery's field."""
+    """A task's expression for a delivery's field."""
     column = _COLUMN_OF.get(name, name)
     if name in _LIKE_A_DELIVERY:
         return _LIKE_A_DELIVERY[name]
@@ -152,7 +152,7 @@ TASK_COLUMNS: Final = _selected(_of_task)
 
 
 async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Count so many more tasks of each (workflow, step); return how many there had been before."""
+    """Add to the task counts of each (workflow, step); return the counts before."""
     keys = sorted(counts)  # one lock order for all processes
     rows = await _TURNS.rows(
         conn,
@@ -171,12 +171,12 @@ async def tasks_of_others(conn: AsyncConnection, reps: Collection[str]) -> list[
 
 
 async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) -> None:
-    """These tasks are these reps'; None: anybody's."""
+    """Assign these tasks to these reps; None: to anybody."""
     await conn.execute(_GIVE_TASKS, {"ids": list(given), "reps": list(given.values())})
 
 
 async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], channels: Registry) -> set[UUID]:
-    """Insert deliveries, due at once; return those that were not there yet."""
+    """Insert deliveries, due at once; return the new ones."""
     if not rows:
         return set()
     placed = [Placed(row, queue_of(channels, row.new), _recipient(row, channels)) for row in rows]
@@ -184,33 +184,33 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], chann
 
 
 async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
-    """Insert tasks; return those that were not there yet."""
+    """Insert tasks; return the new ones."""
     if not rows:
         return set()
     return {identifier for (identifier,) in await _INSERT_TASKS.rows(conn, _TASKS.arrays(rows))}
 
 
 def _recipient(row: NewRow, channels: Registry) -> str | None:
-    """Which contact's address it goes to; None for what goes elsewhere, or to a rep."""
+    """The contact's address that it goes to; None for what goes elsewhere, or to a rep."""
     return row.new.recipient if channels[row.new.channel].to_contact and row.rep is None else None
 
 
 async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
-    """Cancel what these runs have not sent or done yet; what is under way is not repeated."""
+    """Cancel what these enrolments have not sent or done yet; attempts in flight are not repeated."""
     if enrolments:
         await _CANCEL.run(conn, {"enrolments": list(enrolments)})
         await _CANCEL_TASKS.run(conn, {"enrolments": list(enrolments)})
 
 
 async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> None:
-    """The open tasks of these runs are done, by whom the mapping says; nobody need be told of them any more."""
+    """Close the open tasks of these enrolments, done by whom the mapping names, and cancel their notices."""
     if touched:
         await _CLOSE_TASKS.run(conn, {"enrolments": list(touched), "whos": list(touched.values())})
         await _CANCEL_NOTICES.run(conn, {"enrolments": list(touched)})
 
 
 def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
-    """The delivery in a row that has COLUMNS or TASK_COLUMNS."""
+    """The delivery in a row of COLUMNS or TASK_COLUMNS."""
     read = row._mapping  # noqa: SLF001 - public, whatever it looks like
     fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
     return StoredDelivery(**{name: read[name] for name in _BY_NAME}, fallback=fallback)

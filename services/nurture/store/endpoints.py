@@ -1,4 +1,4 @@
-"""SQL on how endpoints are: disabled, slowed down or failing, and what waits for one that wants nothing more."""
+"""SQL on the state of endpoints: disabled, throttled or failing, and the deliveries stranded at a disabled one."""
 
 from collections.abc import Collection
 from typing import Final
@@ -35,7 +35,7 @@ _WELL: Final = sa.text("""
     WHERE name = :name AND failing_since IS NOT NULL
 """)
 _FAILING_NOW: Final = sa.text("SELECT name FROM endpoint_state WHERE failing_since IS NOT NULL")
-# What has a deadline waits for it (store/overdue.py); what has none waits for a person, but not for ever.
+# A delivery with a deadline waits for that (store/overdue.py); one without waits for a person, but not for ever.
 _STRANDED: Final = sa.text(f"""
     WITH stranded AS (
         SELECT d.id, d.enrolment_id FROM deliveries AS d JOIN endpoint_state AS s ON s.name = d.endpoint
@@ -56,43 +56,43 @@ _STRANDED: Final = sa.text(f"""
 
 
 async def disable(conn: AsyncConnection, name: str, reason: str) -> bool:
-    """Send nothing more there until a person enables it. False when it was disabled before."""
+    """Disable it until a person enables it. False if it was disabled already."""
     return (await conn.execute(_DISABLE, {"name": name, "reason": reason})).rowcount > 0
 
 
 async def disabled(conn: AsyncConnection) -> set[str]:
-    """Those to which nothing is sent until a person enables them."""
+    """The disabled endpoints."""
     return set((await conn.execute(_DISABLED)).scalars())
 
 
 async def slow_down(conn: AsyncConnection, name: str, seconds: float) -> None:
-    """Send nothing there for so many seconds."""
+    """Send nothing to it for so many seconds."""
     await conn.execute(_SLOW, {"name": name, "seconds": seconds})
 
 
 async def enable(conn: AsyncConnection, name: str) -> None:
-    """Send there again."""
+    """Enable it."""
     await conn.execute(_ENABLE, {"name": name})
 
 
 async def failing(conn: AsyncConnection, name: str, reason: str) -> None:
-    """It refuses us or cannot be reached, for this reason."""
+    """It refuses us or is unreachable, for this reason."""
     await conn.execute(_FAILING, {"name": name, "reason": reason})
 
 
 async def well(conn: AsyncConnection, name: str) -> None:
-    """It has answered."""
+    """It has responded."""
     await conn.execute(_WELL, {"name": name})
 
 
 async def failing_now(conn: AsyncConnection) -> set[str]:
-    """Those whose last attempt did not reach them."""
+    """Endpoints that the last attempt did not reach."""
     return set((await conn.execute(_FAILING_NOW)).scalars())
 
 
 async def claim_stranded(
     conn: AsyncConnection, names: Collection[str], *, patience_s: float, most: int, token: UUID, instance: str
 ) -> list[StoredDelivery]:
-    """Claim what no deadline ends though its endpoint is disabled: at once if it has a fallback, else after a while."""
+    """Claim deliveries without a deadline at disabled endpoints: at once if they have a fallback, else later."""
     arguments = {"names": list(names), "patience_s": patience_s, "most": most, "token": token, "instance": instance}
     return [delivery_of(row) for row in await conn.execute(_STRANDED, arguments)]

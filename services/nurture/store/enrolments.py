@@ -1,4 +1,4 @@
-"""SQL on enrolments: what is read and locked for a batch, and its writing by arrays, one statement for each table."""
+"""SQL on enrolments: reading and locking for a batch, and writing by arrays, one statement per table."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from shared.db.statement import Statement
 
 
 class DueRun(NamedTuple):
-    """A run whose time has come, as stored, with the database's clock."""
+    """An enrolment that is due, as stored, with the database's clock."""
 
     id: UUID
     document: bytes
@@ -28,7 +28,7 @@ class DueRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a workflow as it was stored."""
+    """A stored version of a workflow."""
 
     name: str
     version: str
@@ -58,7 +58,7 @@ _PARK: Final = sa.text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
     WHERE e.id = u.id AND e.status = 'active'
 """)
-# These columns move; the others stay as they were when the run began.
+# These columns change; the others stay as they were when the enrolment began.
 _MOVING: Final[Rows[Enrolment]] = Rows(
     tables.enrolments,
     {
@@ -85,7 +85,7 @@ _NEW: Final[Rows[Enrolment]] = Rows(
         "window_closes_at": lambda run: run.window.closes_at if run.window else None,
     },
 )
-# One that waits for something else now has moved on from what it was parked for.
+# If it waits for something else now, it has moved past what parked it.
 _UPDATE: Final = Statement(f"""
     UPDATE enrolments AS e
     SET {", ".join(f"{name} = u.{name}" for name in _MOVING.read if name != "id")},
@@ -128,12 +128,12 @@ async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
 
 
 async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Take back the marks of updates that came to nothing: they may be sent again."""
+    """Remove the marks of updates that failed: they may be redriven."""
     await _UNSEEN.run(conn, {"ids": ids})
 
 
 async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> list[Enrolment]:
-    """Lock and return the runs of these contacts to which an update may still matter; an unreadable one is parked."""
+    """Lock and return these contacts' enrolments to which updates still matter; an unreadable one is parked."""
     if not contacts:
         return []
     runs, unreadable = [], {}
@@ -147,13 +147,13 @@ async def lock_listening(conn: AsyncConnection, contacts: Collection[UUID]) -> l
 
 
 async def lock_one(conn: AsyncConnection, identifier: UUID) -> Enrolment | None:
-    """Lock and return one run. Raises msgspec.MsgspecError when it cannot be read any more."""
+    """Lock and return one enrolment. Raises msgspec.MsgspecError when it is unreadable."""
     document = (await conn.execute(_LOCK_ONE, {"id": identifier})).scalar_one_or_none()
     return decode_enrolment(document) if document is not None else None
 
 
 async def read(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Enrolment]:
-    """These runs, as far as they can be read, without a lock."""
+    """The readable ones of these enrolments, without locking."""
     found = {}
     if ids:
         for row in await conn.execute(_READ, {"ids": list(ids)}):
@@ -163,18 +163,18 @@ async def read(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Enrol
 
 
 async def lock_due(conn: AsyncConnection, until: datetime, *, most: int) -> list[DueRun]:
-    """Lock runs whose time came before `until`, by the database's clock; the one that waits longest first."""
+    """Lock enrolments due before `until`, by the database's clock; the longest overdue first."""
     return [DueRun(*row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
 
 
 async def park(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
-    """Put locked runs aside: their timers are left alone until nurture starts anew."""
+    """Park locked enrolments: their timers are ignored until nurture restarts."""
     if reasons:
         await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
 async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
-    """Write runs that changed. The ended ones first, so that no contact is seen with two active runs."""
+    """Write changed enrolments, the ended ones first, so that no contact ever has two active ones in a workflow."""
     runs = list(runs)
     for some in ([r for r in runs if r.status != "active"], [r for r in runs if r.status == "active"]):
         if some:
@@ -182,14 +182,14 @@ async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) ->
 
 
 async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) -> set[UUID]:
-    """Insert new runs; return those that were: another process may have begun one for the same contact meanwhile."""
+    """Insert enrolments; return those inserted: another process may have enrolled the contact meanwhile."""
     if not runs:
         return set()
     return {identifier for (identifier,) in await _INSERT.rows(conn, _NEW.arrays(runs))}
 
 
 async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:
-    """Store versions of workflows that are not stored yet, so that runs keep theirs."""
+    """Store versions of workflows that are not stored yet, so that enrolments keep theirs."""
     await conn.execute(
         _KEEP_VERSIONS,
         {
@@ -207,7 +207,7 @@ async def versions(conn: AsyncConnection, wanted: Collection[tuple[str, str]]) -
 
 
 async def active_versions(conn: AsyncConnection) -> list[Version]:
-    """Every version that a run still uses."""
+    """Every version that an active enrolment uses."""
     return [Version(*row) for row in await conn.execute(_ACTIVE_VERSIONS)]
 
 

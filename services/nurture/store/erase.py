@@ -1,6 +1,6 @@
-"""SQL that takes a person out of nurture: their runs, what was sent, tasks, and what they agreed to.
+"""SQL that erases a person from nurture: enrolments, deliveries, tasks and consents.
 
-What they objected to stays, by its address: nobody who said no is mailed because we forgot it.
+Objections stay, by address: nobody who said no is mailed because we forgot it.
 """
 
 from collections.abc import Collection, Sequence
@@ -59,7 +59,7 @@ async def erased(conn: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> None:
-    """Take all of it out. `words`: addresses, numbers and ids that these contacts are known by."""
+    """Erase everything. `words`: addresses, numbers and ids that these contacts are known by."""
     await conn.execute(_LOCK, {"ids": ids})
     for statement in _DELETE:
         await conn.execute(sa.text(statement), {"ids": ids})

@@ -1,4 +1,4 @@
-"""SQL on what waits, for the figures: steps into the partial indexes of what waits, and counts that are cut off."""
+"""SQL for the metrics of waiting work: look-ups in the partial indexes, and capped counts."""
 
 from collections.abc import Collection
 from typing import Final, NamedTuple, get_args
@@ -13,7 +13,7 @@ _RUNS: Final = 20_000
 
 
 class Queue(NamedTuple):
-    """What is due in an endpoint's queue, and for how long (seconds) the oldest has been."""
+    """How much is due in an endpoint queue, and for how many seconds the oldest has been."""
 
     endpoint: str
     due: int
@@ -89,22 +89,22 @@ async def queues(conn: AsyncConnection, endpoints: Collection[str]) -> list[Queu
 
 
 async def timers(conn: AsyncConnection) -> dict[str, float]:
-    """For how many seconds the oldest timer of each kind has been over."""
+    """For how many seconds the oldest timer of each kind has been overdue."""
     return {kind: float(seconds or 0) for kind, seconds in await conn.execute(_TIMERS)}
 
 
 async def claimed(conn: AsyncConnection) -> int:
-    """Deliveries under way."""
+    """Claimed deliveries."""
     return int((await conn.execute(_CLAIMED)).scalar_one())
 
 
 async def facts(conn: AsyncConnection) -> tuple[int, int]:
-    """Facts that wait for Kafka, and parked ones."""
+    """Facts that wait for Kafka, and facts that are parked."""
     waiting, parked = (await conn.execute(_FACTS)).one()
     return waiting, parked
 
 
 async def tasks(conn: AsyncConnection) -> tuple[int, int]:
-    """Open tasks, and those among them whose deadline is over."""
+    """Open tasks, and those past their deadline."""
     everyone, overdue = (await conn.execute(_TASKS)).one()
     return everyone, overdue

@@ -1,4 +1,4 @@
-"""SQL on leases: who may send a delivery, since when it is being sent, and what becomes of it when its holder is gone.
+"""SQL on leases: who may send a delivery, when its sending began, and what happens when its holder is gone.
 
 A lease says who may send; `began_at` says that something may have left. What was claimed and never begun goes back
 untouched; only what was begun and has no answer is unknown.
@@ -17,7 +17,7 @@ from shared.deadlines import LEASE_S
 
 _LEASE: Final = "make_interval(secs => CAST(:lease_s AS float8))"
 _RENEWED: Final = f"statement_timestamp() + {_LEASE}"
-# Back as it was: no attempt is counted, and what was withdrawn meanwhile ends here.
+# Back to pending: no attempt is counted, and what was withdrawn meanwhile ends here.
 _BACK: Final = """
     state = CASE WHEN d.withdrawn THEN 'cancelled' ELSE 'pending' END,
     finished_at = CASE WHEN d.withdrawn THEN statement_timestamp() END,
@@ -43,11 +43,11 @@ _RELEASE: Final = sa.text(f"""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token)
     WHERE d.id = u.id AND d.state = 'claimed' AND d.lease_token = u.token
 """)  # noqa: S608 - no input
-# A holder that is known to be dead is not waited for.
+# A holder known to be dead is not waited for.
 _END: Final = sa.text("""
     UPDATE deliveries SET lease_until = '-infinity' WHERE state = 'claimed' AND leased_by = :instance
 """)
-# After a restart of the database every lease counts as renewed: its holder could not do it meanwhile.
+# After a restart of the database every lease counts as renewed: holders could not renew meanwhile.
 _OVER: Final = f"""
     d.state = 'claimed' AND d.lease_until <= statement_timestamp() AND (
         d.lease_until = '-infinity' OR (
@@ -76,7 +76,7 @@ _TAKE_OVER: Final = sa.text(f"""
 
 
 async def begin(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> set[UUID]:
-    """Note that the sending of these begins now, under a fresh lease; return those that may be sent.
+    """Mark these as begun, under a fresh lease; return those that may be sent.
 
     Not among them is what was withdrawn, what somebody else holds by now, and what has begun already.
     """
@@ -84,24 +84,24 @@ async def begin(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, leas
 
 
 async def renew(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> None:
-    """Hold these for another `lease_s` seconds, as far as they are still held."""
+    """Renew the leases still held for another `lease_s` seconds."""
     if givens:
         await conn.execute(_RENEW, _held(givens) | {"lease_s": lease_s})
 
 
 async def release(conn: AsyncConnection, givens: Sequence[StoredDelivery]) -> None:
-    """Put back what the holder knows to be unsent: pending again with no try used up, or cancelled if withdrawn."""
+    """Return what the holder knows to be unsent: pending again without counting a try, or cancelled if withdrawn."""
     if givens:
         await conn.execute(_RELEASE, _held(givens))
 
 
 async def end(conn: AsyncConnection, instance: str) -> int:
-    """End the leases of an earlier life of this instance; return how many."""
+    """End the leases of this instance's previous run; return how many."""
     return (await conn.execute(_END, {"instance": instance})).rowcount
 
 
 async def put_back(conn: AsyncConnection, *, most: int, calm: bool, lease_s: float = LEASE_S) -> list[str]:
-    """Put back what was claimed, never begun, and whose lease is over; return the queue of each.
+    """Return what was claimed, never begun, and whose lease has expired to its queue; returns the queues.
 
     Unless `calm`, only leases whose holder is known to be dead are over.
     """
@@ -111,7 +111,7 @@ async def put_back(conn: AsyncConnection, *, most: int, calm: bool, lease_s: flo
 async def take_over(
     conn: AsyncConnection, *, most: int, calm: bool, token: UUID, instance: str, lease_s: float = LEASE_S
 ) -> list[StoredDelivery]:
-    """Hold from now on what was begun and whose holder did not say in time what came of it. `calm` as in `put_back`."""
+    """Take over what was begun and whose lease expired before an outcome was recorded. `calm` as in `put_back`."""
     arguments = {"most": most, "calm": calm, "token": token, "instance": instance, "lease_s": lease_s}
     return [delivery_of(row) for row in await conn.execute(_TAKE_OVER, arguments)]
 

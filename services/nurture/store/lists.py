@@ -14,7 +14,7 @@ Row = sa.RowMapping
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where a page goes on: after this moment and id; `limit` rows."""
+    """Where a page continues: after this moment and id; `limit` rows."""
 
     limit: int
     after: tuple[datetime, UUID] | None
@@ -50,7 +50,7 @@ _WINDOWS: Final = {
     "stopped": "e.window_stopped_at IS NOT NULL",
 }
 _INDEXED: Final = {"state": ("open", "failed")}
-# A replay has no deadline any more: it is sent because a person wants it now.
+# A replay has no deadline: it is sent because a person wants it now.
 _REPLAY: Final = sa.text("""
     UPDATE deliveries
     SET state = 'pending', due_at = statement_timestamp(), tries = 0, expires_at = NULL, finished_at = NULL,
@@ -78,7 +78,7 @@ _ENDPOINTS: Final = sa.text("""
 
 
 async def enrolments(conn: AsyncConnection, page: Page, *, parked: bool | None = None, **equal: Any) -> Sequence[Row]:
-    """Runs, newest first; `equal` by column."""
+    """Enrolments, newest first; `equal` by column."""
     where: list[tuple[str, Mapping[str, Any]]] = [*_where("e", equal)]
     if parked is not None:
         where.append((f"e.parked_reason IS {'NOT ' if parked else ''}NULL", {}))
@@ -86,7 +86,7 @@ async def enrolments(conn: AsyncConnection, page: Page, *, parked: bool | None =
 
 
 async def refusals(conn: AsyncConnection, page: Page, **equal: Any) -> Sequence[Row]:
-    """Leads that began no run, the newest first; `equal` by column."""
+    """Refused leads, newest first; `equal` by column."""
     return await _paged(conn, _REFUSALS, "r.refused_at", "r.id", page, _where("r", equal))
 
 
@@ -128,13 +128,13 @@ async def task(conn: AsyncConnection, identifier: UUID) -> Row | None:
 
 
 async def replay(conn: AsyncConnection, delivery_id: UUID) -> str | None:
-    """Send a finished delivery once more, with its own id; the queue it stands in, or None if it is not finished."""
+    """Send a finished delivery once more, with the same id; its endpoint queue, or None if it is not finished."""
     found: str | None = (await conn.execute(_REPLAY, {"id": delivery_id})).scalar_one_or_none()
     return found
 
 
 async def run_of_task(conn: AsyncConnection, identifier: UUID) -> UUID | None:
-    """The run that a task belongs to; None when there is no such task."""
+    """The enrolment of a task; None when there is no such task."""
     found: UUID | None = (await conn.execute(_RUN_OF_TASK, {"id": identifier})).scalar_one_or_none()
     return found
 
@@ -142,7 +142,7 @@ async def run_of_task(conn: AsyncConnection, identifier: UUID) -> UUID | None:
 async def finish_task(
     conn: AsyncConnection, identifier: UUID, *, who: str, outcome: str, channel: str, note: str | None
 ) -> tuple[UUID, datetime] | None:
-    """Note that a task is done: its contact and the time; None if it is not open (or late)."""
+    """Mark a task done; its contact and the time, or None if it is neither open nor expired."""
     row = (
         await conn.execute(_DONE, {"id": identifier, "who": who, "outcome": outcome, "channel": channel, "note": note})
     ).one_or_none()
@@ -150,7 +150,7 @@ async def finish_task(
 
 
 async def endpoints(conn: AsyncConnection, names: Sequence[str]) -> Sequence[Row]:
-    """These queues with what is special about them and how much waits."""
+    """The state of these endpoint queues, and how much waits in each."""
     return (await conn.execute(_ENDPOINTS, {"names": list(names)})).mappings().all()
 
 
@@ -159,7 +159,7 @@ def _where(table: str, equal: Mapping[str, Any]) -> list[tuple[str, dict[str, An
 
 
 def _equals(table: str, column: str, value: Any) -> tuple[str, dict[str, Any]]:
-    if value in _INDEXED.get(column, ()):  # as the partial index says it, or no plan may use it
+    if value in _INDEXED.get(column, ()):  # exactly as in the partial index, or no plan can use it
         return f"{table}.{column} = '{value}'", {}
     return f"{table}.{column} = :{column}", {column: value}
 

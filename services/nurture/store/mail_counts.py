@@ -1,6 +1,6 @@
-"""SQL on how many mails public events have caused today, by the database's day (UTC).
+"""SQL on the number of mails that public events caused today, by the database's day (UTC).
 
-The rows are locked until the sending of these mails is noted, so that two processes never pass one cap.
+The rows stay locked until these mails are marked as begun, so that two processes never exceed a cap together.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,14 +32,14 @@ _ADD: Final = sa.text(f"""
 
 
 async def lock(conn: AsyncConnection, counted: Collection[Counted]) -> dict[Counted, int]:
-    """How many there were today of each of these, which nobody else may count until the transaction ends."""
+    """Today's counts of these, locked until the transaction ends."""
     arrays = _arrays(counted)
     await conn.execute(_MAKE, arrays)
     return {Counted(row.kind, row.name): row.sent for row in await conn.execute(_LOCK, arrays)}
 
 
 async def add(conn: AsyncConnection, more: Mapping[Counted, int]) -> None:
-    """Count so many more of each."""
+    """Add to the counts."""
     if more:
         await conn.execute(_ADD, _arrays(more) | {"more": [more[each] for each in sorted(more)]})
 

@@ -1,4 +1,4 @@
-"""SQL on what is late: waits, deadlines of deliveries and tasks, clocks; and on what was parked."""
+"""SQL on what is overdue (waits, deadlines of deliveries and tasks, clocks) and on what is parked."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Kind: TypeAlias = Literal["enrolments", "deliveries", "tasks", "windows"]
 
 @dataclass(frozen=True, slots=True)
 class FirstDue:
-    """When the first of each kind is due or was due, and the time now; both by the database's clock."""
+    """When the first of each kind is due, and the present time, both by the database's clock."""
 
     now: datetime
     enrolments: datetime | None
@@ -26,11 +26,11 @@ class FirstDue:
     windows: datetime | None
 
     def overdue(self) -> frozenset[Kind]:
-        """The kinds of which something is overdue."""
+        """The kinds with something overdue."""
         return frozenset(kind for kind, at in self._each() if at is not None and at <= self.now)
 
     def next_in_s(self) -> float | None:
-        """Seconds until something is due, 0 and less when something is already; None when nothing waits."""
+        """Seconds until something is due, 0 or less if something is; None when nothing waits."""
         return min(((at - self.now).total_seconds() for _, at in self._each() if at is not None), default=None)
 
     def _each(self) -> tuple[tuple[Kind, datetime | None], ...]:
@@ -43,14 +43,14 @@ class FirstDue:
 
 
 class Late(NamedTuple):
-    """A delivery or task whose time is over, with the database's clock."""
+    """An expired delivery or task, with the database's clock."""
 
     id: UUID
     given: StoredDelivery
     now: datetime
 
 
-# Each is one step into a partial index.
+# Each is one look-up in a partial index.
 _LOOK: Final = sa.text("""
     SELECT statement_timestamp(),
         (SELECT min(due_at) FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL),
@@ -118,37 +118,37 @@ async def first_due(conn: AsyncConnection) -> FirstDue:
 
 
 async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:
-    """The database's clock, and up to which of Kafka's offsets each partition of the topic has been worked off."""
+    """The database's clock, and the next offset (Kafka's) of each partition of the topic."""
     rows = (await conn.execute(_REACHED, {"topic": topic})).all()
     return rows[0].now, {row.partition: row.reached for row in rows if row.partition is not None}
 
 
 async def expired(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
-    """Lock pending deliveries whose time was over at `until`, each with the database's clock."""
+    """Lock pending deliveries that had expired at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED, {"until": until, "most": most})
     return [Late(row.id, delivery_of(row), row.now) for row in rows]
 
 
 async def expired_tasks(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
-    """Lock open tasks whose time was over at `until`, each with the database's clock."""
+    """Lock open tasks that had expired at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED_TASKS, {"until": until, "most": most})
     return [Late(row.id, delivery_of(row), row.now) for row in rows]
 
 
 async def park_deliveries(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
-    """Put locked deliveries that wait aside."""
+    """Park locked pending deliveries."""
     if reasons:
         await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
 async def park_tasks(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
-    """Leave the deadlines of locked tasks alone; the tasks stay open."""
+    """Park the deadlines of locked tasks; the tasks stay open."""
     if reasons:
         await conn.execute(_PARK_TASKS, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
 async def try_again(conn: AsyncConnection) -> int:
-    """Take up what was parked, as a new start may know better; return how many. A mail that may have gone stays."""
+    """Unpark everything, as a restart may have fixed it; return how many. A mail that may have gone stays."""
     return sum([(await conn.execute(statement)).rowcount for statement in _TRY_AGAIN])
 
 

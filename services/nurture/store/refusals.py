@@ -1,4 +1,4 @@
-"""SQL on leads that began no run: why, and whether somebody was told all the same."""
+"""SQL on refused leads: the reason, and whether somebody was notified all the same."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from services.nurture.domain.workflow import TASK, Target
 
 
 class Refusal(NamedTuple):
-    """A lead and a workflow that it did not start. `id`: that of the run which it would have started."""
+    """A lead that a workflow refused. `id`: that of the enrolment it would have started."""
 
     id: UUID
     event_id: UUID
@@ -24,7 +24,7 @@ class Refusal(NamedTuple):
 
 
 class OpenTask(NamedTuple):
-    """A task that a run waits for somebody to do."""
+    """An open task of an enrolment."""
 
     target: Target
     rep: str | None
@@ -51,7 +51,7 @@ _OPEN_TASKS: Final = sa.text("""
 
 
 async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
-    """Keep them for whoever asks why."""
+    """Store refusals."""
     if refusals:
         columns = list(zip(*refusals, strict=True))
         names = ("ids", "events", "contacts", "workflows", "reasons", "times", "told")
@@ -59,12 +59,12 @@ async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
 
 
 async def told_today(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[tuple[UUID, str], int]:
-    """How often somebody was told of a repeated lead of these contacts, by workflow, in the last 24 hours."""
+    """How many notifications of repeated leads of these contacts there were, by workflow, in the last 24 hours."""
     rows = await conn.execute(_TOLD, {"contacts": list(contacts)})
     return {(row.contact_id, row.workflow): row.told for row in rows}
 
 
 async def open_tasks(conn: AsyncConnection, runs: Collection[UUID]) -> Mapping[UUID, OpenTask]:
-    """The newest open task of each of these runs."""
+    """The newest open task of each of these enrolments."""
     rows = await conn.execute(_OPEN_TASKS, {"runs": list(runs)})
     return {row.enrolment_id: OpenTask(Target(TASK, row.name), row.rep) for row in rows}

@@ -1,6 +1,6 @@
-"""SQL that drops what is old, a bounded number of rows at a time, so that nobody waits for it.
+"""SQL that deletes old rows, a bounded number at a time, so that nobody waits for it.
 
-What two processes drop at once they drop once: rows that another one holds are passed over.
+Two processes can do it at once: rows locked by the other are skipped.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _REFUSALS: Final = sa.text(f"""
         SELECT id FROM refusals WHERE refused_at < {_OLD} LIMIT :most FOR UPDATE SKIP LOCKED
     )
 """)  # noqa: S608 - no input
-# A run goes with all that it sent and had done, once nothing of it is still to be sent or done.
+# An enrolment goes with its deliveries and tasks, once none of them is pending or open.
 _RUNS: Final = sa.text(f"""
     WITH old AS (
         SELECT e.id FROM enrolments AS e

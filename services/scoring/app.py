@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import changes, claims, contacts, explanation, queue
+from services.scoring.api import changes, claims, contacts, explanation, queue, recommendations
 from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
@@ -80,6 +80,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         for router in (
             contacts.routes(engine, models, tokens),
             explanation.routes(engine, models, tokens),
+            recommendations.routes(engine, tokens),
             queue.routes(engine, models, load, tokens),
             claims.routes(engine, models, load, claiming, tokens),
             learnt.routes(engine, models, tokens),

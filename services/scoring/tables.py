@@ -210,6 +210,23 @@ sa.Index("claims_until", claims.c.until, postgresql_where=claims.c.ended_at.is_(
 sa.Index("claims_snoozed", claims.c.snoozed_until, postgresql_where=claims.c.snoozed_until.is_not(None))
 sa.Index("claims_untold", claims.c.id, postgresql_where=sa.text("NOT told"))
 
+bought = sa.Table(
+    "bought",
+    metadata,
+    sa.Column("contact_id", UUID, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),  # '': anything at all
+)
+
+bought_together = sa.Table(
+    "bought_together",
+    metadata,
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("other", sa.Text, primary_key=True),
+    sa.Column("buyers", sa.BigInteger, nullable=False),  # of both
+    sa.CheckConstraint("buyers >= 0", name="buyers_not_negative"),
+)
+sa.Index("bought_together_most", bought_together.c.item, bought_together.c.buyers)
+
 merges = sa.Table(  # what was of each contact when it was merged away, so that it can be undone
     "merges",
     metadata,

@@ -18,6 +18,7 @@ from services.scoring.domain.contact import FORM, ContactState
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.fold import order_key
 from services.scoring.domain.identity import named
+from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model import Model
 from services.scoring.domain.places import not_known
 from services.scoring.domain.trust import happened
@@ -185,6 +186,7 @@ class Scoring:
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
                 for line, b in enumerate(folded.bookings)
             ]
+            outcome.bought += [(contact_id, item) for item in bought_in(event, data)]
             outcome.outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
         return outcome
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.consume.batch import Batch
 from services.scoring.store import at_once, changes, split, unconverted
 from services.scoring.store import batch as store
+from services.scoring.store import bought as bought_store
 from services.scoring.store import orders as order_store
 from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
 from services.scoring.store.unconverted import Amounts, Missing
@@ -33,6 +34,7 @@ class Outcome:
     fallen: int = 0
     leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
     not_known: Counter[str] = field(default_factory=Counter)
+    bought: list[tuple[UUID, str]] = field(default_factory=list)  # contact, item
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
         """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
@@ -59,6 +61,10 @@ async def write(conn: AsyncConnection, outcome: Outcome) -> None:
         await unconverted.count(conn, outcome.unconverted, batch.now.date())
     if changed := batch.orders_to_write():
         await order_store.write(conn, changed)
+    merges = batch.merged()
+    if outcome.bought or merges:
+        bought = [(batch.survivor(contact_id), item) for contact_id, item in outcome.bought]
+        await bought_store.write(conn, bought, merges)
 
 
 async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:

@@ -26,6 +26,7 @@ from shared.events.types import (
     LeadCaptured,
     PurchaseCompleted,
     PurchaseRefunded,
+    ReferralMade,
 )
 from shared.money import exactly
 
@@ -143,8 +144,13 @@ def _engaged(
     at: float,
     changes: dict[str, Any],
 ) -> None:
+    _did(state, data.kind, data, half_lives, at, changes)
+
+
+def _did(state: ContactState, kind: str, data: Any, half_lives: HalfLives, at: float, changes: dict[str, Any]) -> None:
+    """Count one engagement of this kind."""
     mine = state.half_lives if state.engaged else half_lives
-    new = engagement.one(data.kind, data.human_likelihood, at, mine)
+    new = engagement.one(kind, data.human_likelihood, at, mine)
     if new:
         changes["half_lives"], changes["engaged"] = mine, engagement.joined(state.engaged, new, mine)
 
@@ -184,11 +190,18 @@ def _consented(
 
 
 def _said(
-    state: ContactState, event: Event, data: FeedbackGiven, _half_lives: HalfLives, at: float, changes: dict[str, Any]
+    state: ContactState, event: Event, data: FeedbackGiven, half_lives: HalfLives, at: float, changes: dict[str, Any]
 ) -> None:
     known = dict(state.known)
     tell(known, data.kind, data.score, at, public=event.trust == "public")
     changes["known"] = known
+    _did(state, "feedback_given", data, half_lives, at, changes)
+
+
+def _referred(
+    state: ContactState, _event: Event, data: ReferralMade, half_lives: HalfLives, at: float, changes: dict[str, Any]
+) -> None:
+    _did(state, "referral_made", data, half_lives, at, changes)
 
 
 _Rule = Callable[[ContactState, Event, Any, HalfLives, float, dict[str, Any]], None]
@@ -200,6 +213,7 @@ _RULES: Final[Mapping[type, _Rule]] = {
     ContactTouched: _touched,
     ConsentChanged: _consented,
     FeedbackGiven: _said,
+    ReferralMade: _referred,
     ContactAged: _aged,
 }
 

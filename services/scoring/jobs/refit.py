@@ -7,7 +7,7 @@ scoring one of them is at it at a time; when it was last tried is kept in the da
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.domain.learnt import KINDS
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import models as store
+from services.scoring.store.models import StoredModel
 from shared import log
 from shared.db.turns import take_turns
 
@@ -55,6 +56,12 @@ class Refitting:
             registry=registry,
         )
 
+        self._drift = Gauge(
+            "firsthour_model_drift",
+            "Log loss of the lead model in force on the newest leads, less what it was when it was put to use.",
+            registry=registry,
+        )
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped."""
 
@@ -82,6 +89,7 @@ class Refitting:
                 self._age.labels(kind).set((now - model.made_at).total_seconds())
                 if kind == "lead":
                     self._ece.set(float(model.metrics.get("ece", 0.0)))
+                    self._drift.set(_drift(model, await store.newest(conn, 1, kind)))
         if self._outcomes() - self._at_last_fit >= _OUTCOMES:
             return True
         return bool(last) and now - max(last.values()) >= _EVERY
@@ -112,6 +120,14 @@ class Refitting:
             _LOG.error("models_not_fitted", exit=child.returncode, reason=_last_line(errors))
             async with self._engine.begin() as conn:  # so that it is not tried again each minute
                 await store.note_fits(conn, KINDS, self._clock(), "failed")
+
+
+def _drift(champion: StoredModel, newest: Sequence[StoredModel]) -> float:
+    """How much worse the champion does by now, as the latest fit that did not replace it has measured."""
+    latest = next((each for each in newest if each.version != champion.version), None)
+    if latest is None or latest.made_at <= champion.made_at:
+        return 0.0
+    return float(latest.metrics["compared"]["log_loss"]) - float(champion.metrics["log_loss"])
 
 
 def _last_line(errors: bytes) -> str:

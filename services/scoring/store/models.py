@@ -14,7 +14,10 @@ from services.scoring.domain.learnt import Kind
 _COLUMNS = "version, kind, state, parameters, metrics, rows, trained_until, made_at, chosen_at, said"
 _IN_FORCE = sa.text("SELECT version FROM models WHERE state = 'champion' ORDER BY kind")
 _CHAMPIONS = sa.text(f"SELECT {_COLUMNS} FROM models WHERE state = 'champion'")  # noqa: S608 - columns of ours
-_ALL = sa.text(f"SELECT {_COLUMNS} FROM models ORDER BY made_at DESC, version LIMIT :limit")  # noqa: S608
+_ALL = sa.text(f"""
+    SELECT {_COLUMNS} FROM models WHERE CAST(:kind AS text) IS NULL OR kind = :kind
+    ORDER BY made_at DESC, version LIMIT :limit
+""")  # noqa: S608
 _ONE = sa.text(f"SELECT {_COLUMNS} FROM models WHERE version = :version")  # noqa: S608
 _BEFORE = sa.text(f"""
     SELECT {_COLUMNS} FROM models WHERE kind = :kind AND state <> 'champion' AND chosen_at IS NOT NULL
@@ -69,9 +72,9 @@ async def champions(conn: AsyncConnection) -> dict[Kind, StoredModel]:
     return {row.kind: _model(row) for row in await conn.execute(_CHAMPIONS)}
 
 
-async def newest(conn: AsyncConnection, limit: int) -> list[StoredModel]:
-    """The latest fits of both kinds, the newest first."""
-    return [_model(row) for row in await conn.execute(_ALL, {"limit": limit})]
+async def newest(conn: AsyncConnection, limit: int, kind: Kind | None = None) -> list[StoredModel]:
+    """The latest fits of one kind or both, the newest first."""
+    return [_model(row) for row in await conn.execute(_ALL, {"limit": limit, "kind": kind})]
 
 
 async def one(conn: AsyncConnection, version: str) -> StoredModel | None:

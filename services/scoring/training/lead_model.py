@@ -17,7 +17,7 @@ from services.scoring.training.candidate import Candidate, TooFewError
 from services.scoring.training.design import Numbers, Places, Table, make_design
 from services.scoring.training.evaluation import better, evaluate, losses
 from services.scoring.training.lead_dataset import Look
-from services.scoring.training.lead_fit import DEFAULT_VARIANCE, LeadFit, fit_weights
+from services.scoring.training.lead_fit import LeadFit, fit_variances
 
 _FEWEST: Final = 30  # outcomes of each kind: below it the scorecard is as good
 _FEWEST_NEW: Final = 50  # leads to compare on
@@ -27,6 +27,7 @@ _MOST_KINDS: Final = 6
 _SEEN: Final = 0.02  # a column said of fewer of the looks is left out
 _IDENTIFIES: Final = 0.5  # so many different words a lead: it names leads, and says nothing of the next
 _FEW_WORDS: Final = 20
+_HALF_LIFE_S: Final = 180 * 86_400.0  # of what a lead says of those to come
 
 
 def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | None, since: float | None) -> Candidate:
@@ -44,7 +45,8 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
     if len(np.unique(leads[newer])) < _FEWEST_NEW or not len(older):
         raise TooFewError(f"fewer than {_FEWEST_NEW} leads to compare on came since the last fit")
     table, odds = Table(_columns(looks, len(of_lead))), np.array([look.scorecard for look in looks])
-    counted = np.asarray(1.0 / np.bincount(leads)[leads])  # the looks at a lead come to one
+    # The looks at a lead come to one, and old leads count less: sources change.
+    counted = np.asarray(0.5 ** ((opened.max() - opened) / _HALF_LIFE_S) / np.bincount(leads)[leads])
     judged = _fit(table, outcome, odds, counted, older)
     predicted = expit(odds[newer] + judged.log_odds(table.rows(judged.design, newer)))
     current = expit(odds[newer] + np.array([_says(in_force, looks[row].known) for row in newer.tolist()]))
@@ -103,8 +105,7 @@ def _column(looks: Sequence[Look], name: str) -> list[Value]:
 def _fit(table: Table, outcome: Numbers, odds: Numbers, counted: Numbers, which: Places) -> LeadFit:
     design = make_design(table, table.described(which), (), which)
     rows = table.rows(design, which)
-    variance = DEFAULT_VARIANCE * design.shares
-    return fit_weights(rows, outcome[which], design, variance, counted=counted[which], beside=odds[which])
+    return fit_variances(rows, outcome[which], design, counted=counted[which], beside=odds[which])
 
 
 def _weighed(fitted: LeadFit) -> list[Weighed]:

@@ -22,9 +22,11 @@ from shared.events.types import (
     ContactIdentified,
     ContactTouched,
     EngagementRecorded,
+    FeedbackGiven,
     LeadCaptured,
     PurchaseCompleted,
     PurchaseRefunded,
+    ReferralMade,
 )
 from shared.events.updates import Booking
 
@@ -122,6 +124,14 @@ def a_purchase(**given: Any) -> Decoded:
 
 def a_refund(**given: Any) -> Decoded:
     return _made(PurchaseRefunded, {"order_id": "A-1", "amount": "100.00", "currency": "EUR"}, given)
+
+
+def a_referral(**given: Any) -> Decoded:
+    return _made(ReferralMade, {"referred": Identity(email="eve@example.com")}, given)
+
+
+def a_feedback(**given: Any) -> Decoded:
+    return _made(FeedbackGiven, {"score": 9.0}, given)
 
 
 def a_touch(**given: Any) -> Decoded:

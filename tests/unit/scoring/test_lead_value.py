@@ -2,21 +2,25 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.lead.value import Parts
+from shared.events.envelope import Decoded
 from shared.events.updates import Booking
 from shared.money import MAX_MINOR, Money
 from tests.unit.scoring.builders import (
     MODEL,
     NOW,
     a_contact,
+    a_feedback,
     a_lead,
     a_model,
     a_purchase,
+    a_referral,
     after,
     an_engagement,
     minutes,
@@ -112,3 +116,10 @@ def test_a_huge_estimate_stays_in_bounds() -> None:
 
 def test_an_estimate_below_nothing_is_nothing() -> None:
     assert after(a_contact(), a_lead(estimated_value=Money("-5.00", "EUR"))).lead == -200
+
+
+@pytest.mark.parametrize(("event", "kind"), [(a_feedback(), "feedback_given"), (a_referral(), "referral_made")])
+def test_who_says_what_it_thinks_or_names_others_is_engaged(event: Decoded, kind: str) -> None:
+    told = after(a_contact(), a_lead(), event)
+    assert told.engaged[kind][1:] == (1.0,) * len(MODEL.half_lives)
+    assert told.lead > after(a_contact(), a_lead()).lead

@@ -1,0 +1,91 @@
+"""What each contact has bought, and how many have bought two things: counted with the batch, never on a request.
+
+Everybody who bought anything also has the item '' (EVERYBODY). So one table holds the pairs, the buyers of each item
+(beside EVERYBODY) and how many buyers there are (EVERYBODY beside itself).
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+EVERYBODY: Final = ""
+_MOST_ITEMS: Final = 200  # of a contact: the first ones, so that nobody's purchases grow without bound
+_MOST_OTHERS: Final = 200  # of an item
+
+_ADD = sa.text("""
+    INSERT INTO bought (contact_id, item)
+    SELECT contact_id, item FROM unnest(CAST(:contacts AS uuid[]), CAST(:items AS text[])) AS n (contact_id, item)
+    WHERE (SELECT count(*) FROM bought b WHERE b.contact_id = n.contact_id) < :most
+    ORDER BY contact_id, item ON CONFLICT DO NOTHING RETURNING contact_id, item
+""")
+# In one order for all processes, so that two of them never wait for each other in a circle.
+_COUNT = sa.text("""
+    INSERT INTO bought_together AS t (item, other, buyers)
+    SELECT a.item, b.item, count(*) FROM bought a JOIN bought b ON b.contact_id = a.contact_id
+    WHERE a.contact_id = ANY(CAST(:contacts AS uuid[])) AND EXISTS (
+        SELECT FROM unnest(CAST(:contacts AS uuid[]), CAST(:items AS text[])) AS n (contact_id, item)
+        WHERE n.contact_id = a.contact_id AND n.item IN (a.item, b.item)
+    ) GROUP BY a.item, b.item ORDER BY a.item, b.item
+    ON CONFLICT (item, other) DO UPDATE SET buyers = t.buyers + excluded.buyers
+""")
+# What both of two contacts bought that become one, or one of them alone, is counted as of one from here on.
+_TAKE = sa.text("""
+    WITH gone AS (DELETE FROM bought WHERE contact_id = ANY(CAST(:members AS uuid[])) RETURNING contact_id, item),
+    counted AS (
+        UPDATE bought_together AS t SET buyers = t.buyers - n.buyers FROM (
+            SELECT a.item, b.item AS other, count(*) AS buyers FROM gone a JOIN gone b ON b.contact_id = a.contact_id
+            GROUP BY a.item, b.item
+        ) AS n WHERE t.item = n.item AND t.other = n.other
+    )
+    SELECT contact_id, item FROM gone
+""")
+_OF = sa.text("SELECT item FROM bought WHERE contact_id = :id AND item <> ''")
+_BESIDE = sa.text("""
+    SELECT asked.item, t.other, t.buyers FROM unnest(CAST(:items AS text[])) AS asked (item) CROSS JOIN LATERAL (
+        SELECT other, buyers FROM bought_together WHERE item = asked.item AND other <> '' AND buyers > 0
+        ORDER BY buyers DESC, other LIMIT :most
+    ) AS t
+""")
+_BUYERS = sa.text("""
+    SELECT other, buyers FROM bought_together WHERE item = '' AND other = ANY(CAST(:items AS text[]))
+""")
+
+
+async def write(conn: AsyncConnection, bought: Collection[tuple[UUID, str]], merges: Mapping[UUID, UUID]) -> None:
+    """Add purchases (contact, item), let those of each loser follow its survivor, and count what is new."""
+    rows = {*bought, *((contact, EVERYBODY) for contact, _ in bought)}
+    if merges:
+        taken = await conn.execute(_TAKE, {"members": sorted({*merges, *merges.values()})})
+        rows |= {(merges.get(row.contact_id, row.contact_id), row.item) for row in taken}
+    if not rows:
+        return
+    found = await conn.execute(_ADD, _columns(rows) | {"most": _MOST_ITEMS})
+    if new := [(row.contact_id, row.item) for row in found]:
+        await conn.execute(_COUNT, _columns(new))
+
+
+def _columns(rows: Collection[tuple[UUID, str]]) -> dict[str, Any]:
+    ordered = sorted(rows)
+    return {"contacts": [contact for contact, _ in ordered], "items": [item for _, item in ordered]}
+
+
+async def of_contact(conn: AsyncConnection, contact_id: UUID) -> set[str]:
+    """What the contact has bought."""
+    return set((await conn.execute(_OF, {"id": contact_id})).scalars())
+
+
+async def beside(conn: AsyncConnection, items: Collection[str]) -> dict[str, dict[str, int]]:
+    """Of each of these items and of EVERYBODY: what else its buyers have bought, and how many of them."""
+    found: dict[str, dict[str, int]] = {}
+    asked = [EVERYBODY, *sorted(items)]
+    for row in await conn.execute(_BESIDE, {"items": asked, "most": _MOST_OTHERS}):
+        found.setdefault(row.item, {})[row.other] = row.buyers
+    return found
+
+
+async def buyers(conn: AsyncConnection, items: Collection[str]) -> dict[str, int]:
+    """How many have bought each of these items; of EVERYBODY, anything."""
+    return {row.other: row.buyers for row in await conn.execute(_BUYERS, {"items": sorted(items)})}

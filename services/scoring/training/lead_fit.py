@@ -16,7 +16,6 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from services.scoring.domain.lead.conversion import ConversionModel, Weight
 from services.scoring.domain.lead.features import Feature, Pair
 from services.scoring.training.design import Design, Numbers, Places, Table, coarse, make_design
 from services.scoring.training.evaluation import losses
@@ -42,20 +41,12 @@ class LeadFit:
     design: Design
     weights: Numbers
     variances: Numbers
-    intercept: Weight
+    intercept: float
     prior: Numbers
 
     def log_odds(self, rows: Places) -> Numbers:
         """Of each row of places."""
-        return np.asarray(self.intercept.mean + self.weights[rows].sum(axis=1))
-
-    def model(self) -> ConversionModel:
-        """The same for one lead at a time, in plain Python, without numpy."""
-        named = {}
-        for name, places in zip(self.design.names, self.design.places, strict=True):
-            for level, place in places.items():
-                named[f"{name}={level}"] = Weight(float(self.weights[place]), float(self.variances[place]))
-        return ConversionModel(self.intercept, named, DEFAULT_VARIANCE)
+        return np.asarray(self.intercept + self.weights[rows].sum(axis=1))
 
 
 def fit_weights(
@@ -75,7 +66,7 @@ def fit_weights(
     base = (counted @ outcome + 0.5) / (total + 1.0)
     w0 = np.concatenate(([0.0], centre))
     level = 0.0 if beside is not None else np.log(base / (1 - base))
-    begin = np.concatenate(([level], centre) if start is None else ([start.intercept.mean], start.weights))
+    begin = np.concatenate(([level], centre) if start is None else ([start.intercept], start.weights))
     tokens = _sparse(rows, design.size)
     turned = tokens.T
 
@@ -102,7 +93,7 @@ def fit_weights(
     chance = expit(given + weights[0] + tokens @ weights[1:])
     curvature = counted * chance * (1 - chance)
     variances = 1.0 / (np.concatenate(([curvature.sum()], turned @ curvature)) + precision)
-    return LeadFit(design, weights[1:], variances[1:], Weight(float(weights[0]), float(variances[0])), variance)
+    return LeadFit(design, weights[1:], variances[1:], float(weights[0]), variance)
 
 
 def _sparse(rows: Places, size: int) -> csr_array:

@@ -4,7 +4,6 @@ A number falls into bins with frozen edges; what is missing is a level of its ow
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -74,13 +73,3 @@ class Pair:
 def column_of(feature: str) -> str:
     """The column that a feature is read from."""
     return feature.removesuffix(FINE)
-
-
-def tokens(values: Mapping[str, Value], features: Mapping[str, Feature], pairs: Sequence[Pair] = ()) -> list[str]:
-    """`feature=level` for each feature and pair, sorted, so that sums come out the same to the last bit."""
-    found = [f"{name}={feature.level(values.get(column_of(name)))}" for name, feature in features.items()]
-    for pair in pairs:
-        one, other = pair.coarse
-        first, second = one.level(values.get(pair.first)), other.level(values.get(pair.second))
-        found.append(f"{pair.name}={first}|{second}")
-    return sorted(found)

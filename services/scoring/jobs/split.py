@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact import ContactState
+from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model import Model
 from services.scoring.domain.parting import Person, part
 from services.scoring.facts import FactMaker
-from services.scoring.store import batch, changes, history, split
+from services.scoring.store import batch, bought, changes, history, split
 from services.scoring.store import orders as order_store
 from services.scoring.store.batch import BookingRow
 from shared.db import audit
@@ -63,6 +64,13 @@ class Splitting:
         events = await _events(conn, survivor_id)
         parted = part(loser, survivor, events, set(before[0]), set(before[1]), self.model)
         await split.give_back(conn, loser_id, survivor_id, parted.theirs, before[1])
+        theirs = set(parted.theirs)
+        things = {
+            (loser_id if event.id in theirs else survivor_id, item)
+            for event, data in events
+            for item in bought_in(event, data)
+        }
+        await bought.again(conn, [survivor_id], things)
         await self._write(conn, [parted.loser, parted.survivor], now)
         told = [
             self.facts.about(one, "contact.parted", ContactParted(identity=Identity(contact_id=one), other=other), now)

@@ -60,6 +60,16 @@ async def write(conn: AsyncConnection, bought: Collection[tuple[UUID, str]], mer
     if merges:
         taken = await conn.execute(_TAKE, {"members": sorted({*merges, *merges.values()})})
         rows |= {(merges.get(row.contact_id, row.contact_id), row.item) for row in taken}
+    await _add(conn, rows)
+
+
+async def again(conn: AsyncConnection, contacts: Collection[UUID], bought: Collection[tuple[UUID, str]]) -> None:
+    """Count these contacts anew, by these purchases alone."""
+    await conn.execute(_TAKE, {"members": sorted(contacts)})
+    await _add(conn, {*bought, *((contact, EVERYBODY) for contact, _ in bought)})
+
+
+async def _add(conn: AsyncConnection, rows: Collection[tuple[UUID, str]]) -> None:
     if not rows:
         return
     found = await conn.execute(_ADD, _columns(rows) | {"most": _MOST_ITEMS})

@@ -40,10 +40,11 @@ def recommend(
         chance, reason = share, f"bought by {count} of {everybody} customers"
         for other in sorted(has):
             both = pairs.get(other, {}).get(item, 0)
-            beside = (both + _PRIOR * share) / (buyers.get(other, 0) + _PRIOR)
+            all_of = max(both, buyers.get(other, 0))
+            beside = (both + _PRIOR * share) / (all_of + _PRIOR)
             if both and beside > chance:
                 chance = beside
-                reason = f"{both} of {buyers[other]} who bought {other} bought it too; of all customers {share:.1%} did"
+                reason = f"{both} of {all_of} who bought {other} bought it too; of all customers {share:.1%} did"
         looked = strength.get(topic_of(item), 0.0)
         if looked >= _LATELY:
             reason = f"it looked at it lately; {reason}"

@@ -11,10 +11,12 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.nurture.api.mail_links import mail_links
 from services.nurture.api.routes import Parts, routes
 from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.domain.mail.links import link_key
 from services.nurture.facts import FactMaker
 from services.nurture.figures import look
 from services.nurture.language.compile import load_workflows
@@ -59,9 +61,13 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
     for warning in workflows.warnings:
         _LOG.warning("configuration", problem=str(warning))
     versions = with_live(workflows, lambda _condition: metrics.undecided.inc(), channels)
-    outlets = load_outlets(settings.config, environment=os.environ, state=settings.state, channels=channels)
+    secret = settings.partition_key_secret()
+    key = link_key(secret)
+    outlets = load_outlets(
+        settings.config, environment=os.environ, state=settings.state, channels=channels, link_key=key
+    )
     endpoints = outlets.endpoints
-    facts = FactMaker(settings.partition_key_secret())
+    facts = FactMaker(secret)
     topics = Topics(settings.topic_prefix)
     instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:
@@ -139,19 +145,11 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         install_api_page(app)
         operations(app, missing=missing, attention=loop.attention, registry=registry)
         tokens = Tokens(settings.token(), TokenFile(settings.tokens_file()))
-        app.include_router(
-            routes(
-                Parts(
-                    engine,
-                    tokens,
-                    endpoints,
-                    facts,
-                    versions,
-                    wake=sendable,
-                    on_facts=partial(publisher.wake, urgent=True),
-                )
-            )
+        parts = Parts(
+            engine, tokens, endpoints, facts, versions, wake=sendable, on_facts=partial(publisher.wake, urgent=True)
         )
+        app.include_router(routes(parts))
+        app.include_router(mail_links(parts, key))
         yield Service(tokens.first(app), stages)
 
 

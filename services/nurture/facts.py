@@ -1,7 +1,7 @@
 """What nurture did, as events (see shared/kafka/outbox.py).
 
-That a person got in touch is urgent: it goes at once, in the live lane. What became of a delivery is history: it is
-gathered, and goes behind the leads, in the bulk lane.
+That a person got in touch, or that somebody answered a mail, is urgent: it goes at once, in the live lane. What became
+of a delivery is history: it is gathered, and goes behind the leads, in the bulk lane.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from services.nurture.domain.facts import Lane
 from shared import clock
 from shared.db.facts import Fact
 from shared.events.identity import Identity
-from shared.events.types import ContactTouched, Followup
+from shared.events.types import ConsentChanged, ContactTouched, EngagementRecorded, Followup
 from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/nurture"
@@ -75,6 +75,38 @@ class FactMaker:
             note=note,
         )
         return self._fact("contact.touched", contact_id, data, now, "live")
+
+    def clicked(self, contact_id: UUID, address: str, now: datetime, *, delivery: UUID, workflow: str) -> Fact:
+        """Somebody clicked in a mail to this address that it is theirs: from then on it is proven."""
+        data = EngagementRecorded(
+            identity=Identity(contact_id=contact_id, email=address),
+            kind="email_clicked",
+            what="confirmation",
+            properties={"delivery": str(delivery), "workflow": workflow},
+        )
+        return self._fact("engagement.recorded", contact_id, data, now, "live")
+
+    def consented(
+        self,
+        contact_id: UUID,
+        address: str | None,
+        now: datetime,
+        *,
+        given: bool,
+        purpose: str | None,
+        proof: str,
+        wording: str | None = None,
+    ) -> Fact:
+        """Somebody said by a link in a mail of ours whether they want more of it. `address` None: all that it has."""
+        data = ConsentChanged(
+            identity=Identity(contact_id=contact_id, email=address),
+            channel="email",
+            given=given,
+            purpose=purpose,
+            wording=wording,
+            proof=proof,
+        )
+        return self._fact("consent.changed", contact_id, data, now, "live")
 
     def _fact(self, kind: str, contact_id: UUID, data: Struct, now: datetime, lane: Lane) -> Fact:
         return fact_about(

@@ -28,9 +28,17 @@ class Outlets:
 
 
 def load_outlets(
-    config: Path, *, environment: Mapping[str, str], state: Path, channels: Registry = CHANNELS
+    config: Path,
+    *,
+    environment: Mapping[str, str],
+    state: Path,
+    channels: Registry = CHANNELS,
+    link_key: bytes = b"",
 ) -> Outlets:
-    """Load everything. Raises ConfigurationError with every problem, file and line."""
+    """Everything that sending reads. Raises ConfigurationError with every problem, file and line.
+
+    `link_key` is needed to send, not to check.
+    """
     problems: list[ConfigProblem] = []
     try:
         endpoints = load_endpoints(config, channels)
@@ -38,7 +46,7 @@ def load_outlets(
     except ConfigurationError as error:  # templates and secrets are still checked
         problems += error.problems
         endpoints, document = Endpoints(channels=channels), Document(config / FILE, "")
-    surroundings = Surroundings(config, state, environment, document, endpoints.reps)
+    surroundings = Surroundings(config, state, environment, document, endpoints.reps, link_key)
     ready = tuple(each.prepare(endpoints.of(each), surroundings, problems) for each in channels.values())
     if problems:
         raise ConfigurationError(problems)

@@ -15,6 +15,7 @@ from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.mail.caps import Kind
+from services.nurture.domain.mail.confirmation import Confirmation
 from shared.db.audit import audit_table
 from shared.db.offset_tables import offset_tables
 
@@ -161,6 +162,8 @@ deliveries = sa.Table(
     _text("recipient", nullable=True),  # the address of a mail that goes outside
     _text("purpose", nullable=True),  # of that mail: what its recipient is asked to agree to
     _text("public_source", nullable=True),  # of that mail: the source of the public event that caused it
+    _text("confirmation", nullable=True),  # of that mail: it asks for its address to be confirmed, or needs that
+    _at("confirmed_at"),  # when its reader said that the address is theirs
     sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="deliveries_enrolment"),
     sa.UniqueConstraint("enrolment_id", "step", "channel", name="deliveries_once"),
     sa.CheckConstraint(sent_by(SENT_BY), name="deliveries_channel"),
@@ -170,6 +173,11 @@ deliveries = sa.Table(
         "(recipient IS NULL) = (purpose IS NULL) AND (recipient IS NOT NULL OR public_source IS NULL)",
         name="deliveries_purpose",
     ),
+    sa.CheckConstraint(
+        f"confirmation IS NULL OR (recipient IS NOT NULL AND {_one_of('confirmation', get_args(Confirmation))})",
+        name="deliveries_confirmation",
+    ),
+    sa.CheckConstraint("confirmed_at IS NULL OR recipient IS NOT NULL", name="deliveries_confirmed"),
     sa.CheckConstraint(_one_of("lane", get_args(Lane)), name="deliveries_lane"),
     sa.CheckConstraint(
         _one_of("state", get_args(State)),
@@ -192,6 +200,8 @@ deliveries = sa.Table(
         f"tries BETWEEN 0 AND {MOST_TRIES} AND attempts BETWEEN tries AND {MOST_ATTEMPTS}", name="deliveries_attempts"
     ),
     sa.Index("deliveries_pending", "endpoint", "lane", "due_at", "id", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("deliveries_asking", "recipient", postgresql_where=sa.text("confirmation = 'asks'")),
+    sa.Index("deliveries_confirmed_address", "recipient", postgresql_where=sa.text("confirmed_at IS NOT NULL")),
     sa.Index("deliveries_leases", "lease_until", postgresql_where=sa.text("state = 'claimed'")),
     sa.Index(
         "deliveries_expiring",

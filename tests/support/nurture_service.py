@@ -22,7 +22,7 @@ from services.nurture.domain.enrolment import decode_enrolment, encode_enrolment
 from services.nurture.settings import NurtureSettings
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
-from shared.events.envelope import encode, make_event
+from shared.events.envelope import Trust, encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import ContactTouched, EngagementRecorded, LeadCaptured, PurchaseCompleted
 from shared.events.updates import Booking, ContactView, Update, Values, encode_update, update_key
@@ -86,6 +86,7 @@ def an_update(
     lead: int = 60_000,
     merged: list[UUID] | None = None,
     parted: list[UUID] | None = None,
+    trust: Trust = "trusted",
     **data: Any,
 ) -> tuple[UUID, bytes]:
     """An update's id and bytes."""
@@ -103,7 +104,7 @@ def an_update(
             struct = EngagementRecorded(identity=identity, kind="page_viewed", **data)
     event = make_event(
         id=identifier, source="/sources/website", type=kind, time=time or now, receivedtime=now, subject=None,
-        data=struct, trust="trusted",
+        data=struct, trust=trust,
     )  # fmt: skip
     update = Update(
         contact=contact,

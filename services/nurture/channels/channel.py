@@ -27,13 +27,17 @@ class Rep:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a channel reads before anything can be sent. `document` is the file with its settings."""
+    """What a channel reads before anything can be sent. `document` is the file with its settings.
+
+    `link_key`: that of the links by which the reader of a mail answers.
+    """
 
     config: Path
     state: Path
     environment: Mapping[str, str]
     document: Document
     reps: Mapping[str, Rep]
+    link_key: bytes = b""
 
 
 Queues: TypeAlias = Mapping[str, tuple[int, Send]]

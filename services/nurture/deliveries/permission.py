@@ -1,6 +1,6 @@
 """Whether a mail may leave: asked of its recipient as they are then, in the transaction that begins to send it.
 
-Those that public events caused are counted in it, too.
+Those that public events caused are counted in it, too, and an address is asked once whether it is the contact's.
 """
 
 from collections import defaultdict
@@ -15,10 +15,14 @@ from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.followup import read_followup
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, permits
+from services.nurture.domain.mail.links import CONFIRM_WITHIN
+from services.nurture.store import confirmations as store_confirmations
 from services.nurture.store import consents as store
 from services.nurture.store import mail_counts as store_counts
 
 UNWANTED: Final = "the recipient does not want such e-mail"
+UNCONFIRMED: Final = "nobody has confirmed that this address is theirs"
+ASKED: Final = "the address has been asked to confirm already"
 
 
 async def refusals(conn: AsyncConnection, givens: Sequence[StoredDelivery], caps: MailCaps) -> dict[UUID, str]:
@@ -27,6 +31,7 @@ async def refusals(conn: AsyncConnection, givens: Sequence[StoredDelivery], caps
     if not mails:
         return {}
     refused = await _unwanted(conn, mails)
+    refused |= await _unconfirmed(conn, [mail for mail in mails if mail.id not in refused])
     public = [
         PublicMail(mail.id, mail.recipient, mail.public_source)
         for mail in mails
@@ -46,6 +51,23 @@ async def _unwanted(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -> d
     for word in await store.words(conn, subjects, "email"):
         words[word.matter.subject].append(word)
     return {mail.id: UNWANTED for mail in mails if not _wanted(mail, words)}
+
+
+async def _unconfirmed(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -> dict[UUID, str]:
+    """Those to addresses that have not answered yet: all but one that asks."""
+    needing = {mail.id: mail.recipient or "" for mail in mails if mail.confirmation == "needs"}
+    asking = {mail.id: mail.recipient or "" for mail in mails if mail.confirmation == "asks"}
+    refused: dict[UUID, str] = {}
+    if needing:
+        confirmed = await store_confirmations.confirmed(conn, set(needing.values()))
+        refused |= {each: UNCONFIRMED for each, address in needing.items() if address not in confirmed}
+    if asking:
+        asked = await store_confirmations.asked(conn, set(asking.values()), but=asking, within=CONFIRM_WITHIN)
+        for each, address in asking.items():
+            if address in asked:
+                refused[each] = ASKED
+            asked.add(address)
+    return refused
 
 
 def _subjects(mail: StoredDelivery) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from services.nurture.domain.facts import Lane
+from services.nurture.domain.mail.confirmation import Confirmation
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
@@ -34,8 +35,8 @@ class NewDelivery:
     `payload` is a written follow-up (`followup.py`): the very body of a webhook, the context of a template, the details
     of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in time); without
     a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what it is for;
-    `public_source` is the source of the public event that caused it, if it was one. In the lane `bulk` it waits behind
-    what is live.
+    `public_source` is the source of the public event that caused it, if it was one; `confirmation` says whether it asks
+    for the address to be confirmed, or needs that. In the lane `bulk` it waits behind what is live.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class NewDelivery:
     recipient: str | None = None
     purpose: str | None = FOLLOW_UP
     public_source: str | None = None
+    confirmation: Confirmation | None = None
     lane: Lane = "live"
 
 

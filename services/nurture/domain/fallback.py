@@ -12,7 +12,8 @@ from services.nurture.domain.workflow import FOLLOW_UP
 def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDelivery | None:
     """The delivery to make in place of this one, which was given up; None if it has no fallback.
 
-    It has no deadline and no fallback of its own: it is retried until the plan ends.
+    It has no deadline and no fallback of its own: it is retried until the plan ends. In place of a mail that asks for
+    the address to be confirmed, no other may go to that address.
     """
     target = delivery.fallback
     if target is None:
@@ -36,4 +37,5 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         recipient=content.address,
         purpose=content.purpose or FOLLOW_UP,
         public_source=content.public_source,
+        confirmation="needs" if delivery.confirmation is not None else None,
     )

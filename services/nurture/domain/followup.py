@@ -93,8 +93,18 @@ class InsteadOf(Struct, frozen=True):
     reason: str
 
 
+class Waits(Struct, frozen=True):
+    """The e-mail that goes as soon as its address is confirmed: its template, and what it is for."""
+
+    template: str
+    purpose: str
+
+
 class Content(Struct, frozen=True, kw_only=True):
-    """Contact, values, reasons and cause, and which step sends this to whom. `trimmed` names what was cut to fit."""
+    """Contact, values, reasons and cause, and which step sends this to whom.
+
+    `waits`: it asks for the address to be confirmed in place of that e-mail. `trimmed` names what was cut to fit.
+    """
 
     delivery: UUID
     enrolment: UUID
@@ -113,12 +123,18 @@ class Content(Struct, frozen=True, kw_only=True):
     event: Cause
     window: Window | None
     instead_of: InsteadOf | UnsetType = UNSET
+    waits: Waits | UnsetType = UNSET
     trimmed: list[str] | UnsetType = UNSET
 
     @property
     def address(self) -> str | None:
         """Where an e-mail goes."""
         return self.contact.email if self.recipient is None else self.recipient.email
+
+    @property
+    def proven(self) -> bool:
+        """Whether that address was known to be the contact's when this was made."""
+        return self.recipient is not None and self.recipient.proven
 
     @property
     def public_source(self) -> str | None:
@@ -156,6 +172,7 @@ def requested(
     now: datetime,
     deadline: datetime | None,
     kind: str = REQUESTED,
+    waits: Waits | UnsetType = UNSET,
 ) -> Followup:
     """The follow-up that a step of a run asks for."""
     contact, window, trigger = enrolment.contact, enrolment.window, enrolment.trigger
@@ -189,8 +206,25 @@ def requested(
                 data={key: value for key, value in trigger.data.items() if key != "identity"},
             ),
             window=Window(window.opened_at, window.closes_at, window.stopped_at) if window is not None else None,
+            waits=waits,
         ),
     )
+
+
+def confirmed(followup: Followup, delivery_id: UUID, step: str, waits: Waits, now: datetime) -> Followup:
+    """The same for the e-mail that waited until its address was confirmed."""
+    recipient = followup.data.recipient
+    content = structs.replace(
+        followup.data,
+        delivery=delivery_id,
+        step=step,
+        target=waits.template,
+        deadline=None,
+        purpose=waits.purpose,
+        recipient=recipient and structs.replace(recipient, proven=True),
+        waits=UNSET,
+    )
+    return Followup(REQUESTED, now.astimezone(UTC), content)
 
 
 def instead(

@@ -2,13 +2,16 @@
 
 from datetime import datetime
 
+from msgspec import UNSET, UnsetType
+
 from services.nurture.domain.delivery import NewDelivery, delivery_id, expiry
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.facts import Lane
-from services.nurture.domain.followup import REQUESTED, requested
+from services.nurture.domain.followup import REQUESTED, Waits, requested
+from services.nurture.domain.mail.confirmation import TEMPLATE, Confirmation, asks_first
 from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.trimming import written
-from services.nurture.domain.workflow import FOLLOW_UP, Target
+from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst, Target
 
 
 def new_delivery(
@@ -23,12 +26,24 @@ def new_delivery(
     deadline: datetime | None = None,
     fallback: Target | None = None,
     kind: str = REQUESTED,
+    confirm_first: ConfirmFirst = "nothing",
+    to_contact: bool = False,
 ) -> NewDelivery:
-    """What a step of this run sends to `target`. `assign`: the reps who take such a task in turn."""
+    """What a step of this run sends to `target`. `assign`: the reps who take such a task in turn.
+
+    `confirm_first`: for which e-mails the address has to be confirmed. One of those that goes `to_contact` waits, and
+    the question goes in its place.
+    """
     identifier = delivery_id(run.id, step, target.channel)
     recipient = recipient_of(run.trigger, run.contact)
+    confirmation: Confirmation | None = None
+    waits: Waits | UnsetType = UNSET
+    if asks_first(confirm_first, purpose, recipient):
+        confirmation = "needs"
+        if to_contact:
+            confirmation, waits, target = "asks", Waits(target.name, purpose), Target(target.channel, TEMPLATE)
     followup = requested(
-        identifier, run, step, target, recipient, purpose=purpose, now=now, deadline=deadline, kind=kind
+        identifier, run, step, target, recipient, purpose=purpose, now=now, deadline=deadline, kind=kind, waits=waits
     )
     return NewDelivery(
         id=identifier,
@@ -48,5 +63,6 @@ def new_delivery(
         recipient=recipient.address,
         purpose=purpose,
         public_source=followup.data.public_source,
+        confirmation=confirmation,
         lane=lane,
     )

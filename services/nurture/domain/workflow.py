@@ -17,6 +17,8 @@ FOLLOW_UP: Final = "follow-up"  # the default purpose of a mail
 EMAIL: Final = "email"
 TASK: Final = "task"  # a row for a person, who has the whole time until its deadline
 Channel: TypeAlias = str  # one of services/nurture/channels
+# Which mails to an address that nobody has proven wait until its owner confirms it: those with a purpose of their own.
+ConfirmFirst: TypeAlias = Literal["purposes", "everything", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Workflow:
     window: Duration | None  # the first-hour clock, stopped only by a human touch
     steps: Mapping[str, Step]
     first: str | None
+    confirm_first: ConfirmFirst = "purposes"
 
     @property
     def listens_to(self) -> frozenset[str]:

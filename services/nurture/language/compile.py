@@ -137,6 +137,7 @@ class _Build:
             window=model.window.length if model.window is not None else None,
             first=self.sequence(model.steps, ("steps",), "", None),
             steps=self.steps,
+            confirm_first=model.confirm_first,
         )
 
     def condition(self, text: str | None, event_type: str, path: Path) -> Condition:

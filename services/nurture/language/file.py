@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from services.nurture.channels.channel import Channel, Name, Registry
-from services.nurture.domain.workflow import QuietHours, Reentry
+from services.nurture.domain.workflow import ConfirmFirst, QuietHours, Reentry
 from services.nurture.steps.kind import Kind, Vocabulary
 from services.nurture.steps.values import EventType, Expression, Length
 from shared.config import ConfigModel
@@ -116,6 +116,7 @@ class WorkflowModel(ConfigModel):
     goal: GoalModel | None = None
     window: WindowModel | None = None
     quiet_hours: Annotated[QuietHours, PlainValidator(_quiet_hours), WithJsonSchema(_TEXT)] | None = None
+    confirm_first: ConfirmFirst = "purposes"
     steps: tuple[StepModel, ...]
 
 

@@ -102,6 +102,7 @@ def notice(task: NewRow) -> NewRow:
         fallback=None,
         recipient=None,  # the rep's address is looked up when it is sent
         purpose=FOLLOW_UP,
+        confirmation=None,
         public_source=None,  # it does not count towards the caps of mails to contacts
     )
     return NewRow(told, is_first=False, rep=task.rep)

@@ -116,6 +116,8 @@ def _delivery(run: Moving, step: Send) -> NewDelivery:
         purpose=step.purpose,
         deadline=plus(run.now, step.deadline, run.zone) if step.deadline is not None else None,
         fallback=step.fallback,
+        confirm_first=run.workflow.confirm_first,
+        to_contact=step.to_contact,
     )
 
 

@@ -73,6 +73,7 @@ _DELIVERIES: Final[Rows[Placed]] = Rows(
         "recipient": attrgetter("recipient"),
         "purpose": lambda placed: placed.row.new.purpose if placed.recipient else None,
         "public_source": lambda placed: placed.row.new.public_source if placed.recipient else None,
+        "confirmation": lambda placed: placed.row.new.confirmation if placed.recipient else None,
     },
 )
 _TASKS: Final[Rows[NewRow]] = Rows(

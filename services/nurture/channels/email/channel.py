@@ -10,6 +10,7 @@ from services.nurture.channels.email.content import FOLDER, from_header, load_te
 from services.nurture.channels.email.messages import composer
 from services.nurture.channels.email.settings import EmailModel, MailServer, mail_server
 from services.nurture.channels.email.smtp import Mail
+from services.nurture.domain.mail.confirmation import TEMPLATE as CONFIRM
 from services.nurture.domain.workflow import EMAIL as NAME
 from shared import clock, secrets
 from shared.config import Document
@@ -27,13 +28,21 @@ def _wrong(server: MailServer | None, config: Path, name: str) -> Iterable[str]:
 
 
 def _unused(
-    _server: MailServer | None, config: Path, _document: Document, named: Collection[str]
+    server: MailServer | None, config: Path, document: Document, named: Collection[str]
 ) -> Iterable[ConfigProblem]:
-    return [
+    names = template_names(config)
+    problems = [
         ConfigProblem(config / FOLDER / f"{name}.txt", None, "", "no workflow uses it")
-        for name in sorted(template_names(config))
+        for name in sorted(names - {CONFIRM})
         if name not in named
     ]
+    if named and server is not None and server.links is None:
+        text = "without `links: https://…` nobody can unsubscribe or confirm an address by a link in a mail"
+        problems.append(document.problem((_SECTION,), text))
+    elif named and CONFIRM not in names:
+        text = "is missing: mails with a purpose to addresses that nobody has proven fail"
+        problems.append(ConfigProblem(config / FOLDER / f"{CONFIRM}.txt", None, "", text))
+    return problems
 
 
 def _prepare(server: MailServer | None, surroundings: Surroundings, problems: list[ConfigProblem]) -> Open:
@@ -47,7 +56,9 @@ def _prepare(server: MailServer | None, surroundings: Surroundings, problems: li
     def open_all(closing: AsyncExitStack) -> Queues:
         if server is None:
             return {}
-        mail = Mail(server, password, composer(templates, surroundings.reps, server, clock.utc_now))
+        mail = Mail(
+            server, password, composer(templates, surroundings.reps, server, clock.utc_now, surroundings.link_key)
+        )
         closing.push_async_callback(mail.aclose)
         return {QUEUE: (server.concurrency, mail.send)}
 

@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.followup import read_followup
+from services.nurture.domain.mail.links import MailLinks
 from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 
@@ -79,9 +80,19 @@ def load_templates(config: Path) -> Mapping[str, Template]:
 
 
 def render(
-    template: Template, payload: bytes, address: str | None, *, delivery_id: UUID, server: MailServer, now: datetime
+    template: Template,
+    payload: bytes,
+    address: str | None,
+    *,
+    delivery_id: UUID,
+    server: MailServer,
+    now: datetime,
+    links: MailLinks | None = None,
 ) -> EmailMessage:
     """The message of one delivery, to `address`. `payload` is the delivery's; `now` becomes the Date header.
+
+    `links` are `links.unsubscribe` and `links.confirm` in templates; with them, mail programs show a button of their
+    own for the first (RFC 8058).
 
     Every attempt of a delivery has the same Message-ID. Raises Permanent when the contact has no address, or the
     template fails on this contact or writes too much.
@@ -90,6 +101,7 @@ def render(
     if not address:
         raise Permanent("the contact has no e-mail address")
     data = content.context if may_be_told(content) else as_said(content)
+    data["links"] = {"unsubscribe": links and links.unsubscribe, "confirm": links and links.confirm}
     subject = _one_line(_filled(template, template.subject, data))[:_LONGEST_SUBJECT]
     text = _filled(template, template.text, data)
     message = EmailMessage(SMTP.clone(utf8=not (address + server.sender).isascii()))
@@ -100,6 +112,9 @@ def render(
         message["Date"] = format_datetime(now)
         message["Message-ID"] = f"<{delivery_id}@{server.sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # so that no other robot answers (RFC 3834)
+        if links is not None:
+            message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(text, cte="quoted-printable")
         if template.html is not None:
             page = _filled(template, template.html, data)

@@ -13,6 +13,7 @@ from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.followup import read_followup
+from services.nurture.domain.mail.links import links_of
 from shared.errors import Permanent
 from shared.money import Money
 
@@ -20,7 +21,11 @@ _SUBJECT: Final = 120  # characters
 
 
 def composer(
-    templates: Mapping[str, Template], reps: Mapping[str, Rep], server: MailServer, clock: Callable[[], datetime]
+    templates: Mapping[str, Template],
+    reps: Mapping[str, Rep],
+    server: MailServer,
+    clock: Callable[[], datetime],
+    link_key: bytes = b"",
 ) -> Compose:
     """Makes the message of each delivery; it raises Permanent when there can be none."""
 
@@ -33,7 +38,21 @@ def composer(
         template = templates.get(given.target)
         if template is None:
             raise Permanent("there is no template of this name")
-        return render(template, given.payload, given.recipient, delivery_id=given.id, server=server, now=clock())
+        now, links = clock(), None
+        if server.links is not None:
+            links = links_of(
+                server.links,
+                link_key,
+                delivery=given.id,
+                contact=given.contact_id,
+                proven=read_followup(given.payload).data.proven,
+                now=now,
+            )
+        elif given.confirmation == "asks":
+            raise Permanent("`links` of email is not set: nobody could confirm the address")
+        return render(
+            template, given.payload, given.recipient, delivery_id=given.id, server=server, now=now, links=links
+        )
 
     return compose
 

@@ -27,7 +27,8 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 class MailServer:
     """How mail leaves. `password` is a reference. `sender` is the address alone, `sender_name` what is shown.
 
-    `caps` hold for mails that forms and pages cause.
+    `caps` hold for mails that forms and pages cause. `links`: under which URL the reader of a mail reaches nurture's
+    pages; None: there are no links.
     """
 
     host: str
@@ -39,6 +40,7 @@ class MailServer:
     sender_name: str
     concurrency: int
     caps: MailCaps = _CAPS
+    links: str | None = None
 
 
 def mail_server(raw: "EmailModel") -> MailServer:
@@ -56,6 +58,7 @@ def mail_server(raw: "EmailModel") -> MailServer:
         sender_name=name,
         concurrency=raw.concurrency,
         caps=MailCaps(raw.caps.recipient, raw.caps.domain, raw.caps.source),
+        links=raw.links.rstrip("/") if raw.links is not None else None,
     )
 
 
@@ -81,6 +84,21 @@ def _smtp(text: str) -> str:
     return text
 
 
+def _links(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError as error:
+        raise ValueError(f"not a URL: {error}") from None
+    if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be the URL under which nurture is reached from outside: https://mail.example.com")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("must begin with https://: whoever reads a link on its way could answer in the reader's name")
+    if not text.isascii() or any(character.isspace() or character in '<>"' for character in text):
+        raise ValueError("must be plain ASCII")
+    return text
+
+
 class _Caps(ConfigModel):
     """Mails a day that public events may cause."""
 
@@ -97,6 +115,7 @@ class EmailModel(ConfigModel):
     password: Reference | None = None
     concurrency: int = Field(default=4, ge=1, le=64)
     caps: _Caps = _Caps()
+    links: Annotated[str, AfterValidator(_links)] | None = None
 
     @model_validator(mode="after")
     def _credentials(self) -> "EmailModel":

@@ -1,0 +1,49 @@
+"""Double opt-in: what an address is asked before it is written to, and what its click grants."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from services.nurture.domain.facts import Happening
+from services.nurture.domain.mail.recipient import Recipient
+from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst
+from shared.events.consent import purpose_of
+
+# Of a mail: it asks whether the address is the contact's; or it may only go to one that has said so.
+Confirmation: TypeAlias = Literal["asks", "needs"]
+
+TEMPLATE: Final = "confirm"
+
+
+class Granted(NamedTuple):
+    """One yes that waited for the click; `purpose` None is the general one."""
+
+    purpose: str | None
+    wording: str | None
+
+
+def asks_first(rule: ConfirmFirst, purpose: str, recipient: Recipient) -> bool:
+    """Whether a mail for this purpose has to wait until the address is confirmed."""
+    if recipient.address is None or recipient.proven or rule == "nothing":
+        return False
+    return rule == "everything" or purpose != FOLLOW_UP
+
+
+def granted(trigger: Happening, address: str) -> tuple[Granted, ...]:
+    """Every yes to e-mail of a public request that named this address: the click makes it the owner's own."""
+    identity, consent = trigger.data.get("identity"), trigger.data.get("consent")
+    named = isinstance(identity, Mapping) and identity.get("email") == address
+    if trigger.trust != "public" or not named or not isinstance(consent, Mapping):
+        return ()
+    wording = consent.get("wording")
+    return tuple(Granted(purpose, wording if isinstance(wording, str) else None) for purpose in _agreed(consent))
+
+
+def _agreed(consent: Mapping[str, Any]) -> Iterator[str | None]:
+    general = consent.get("email")
+    if general is True:
+        yield None
+    purposes = consent.get("purposes")
+    for name, given in purposes.items() if isinstance(purposes, Mapping) else ():
+        purpose = purpose_of(name) if isinstance(name, str) else None
+        if given is True and (purpose is not None or general is None):
+            yield purpose

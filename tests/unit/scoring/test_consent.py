@@ -117,3 +117,14 @@ def test_a_robot_s_form_agrees_to_nothing() -> None:
 def test_a_word_is_small_in_an_update() -> None:
     word = ConsentWord(channel="email", given=False, at=NOW)
     assert msgspec.json.encode(word) == b'{"channel":"email","given":false,"at":"2026-03-02T10:00:00Z"}'
+
+
+def test_a_strangers_yes_to_mail_waits_for_the_click() -> None:
+    lead = a_lead(consent=Consent(email=True, phone=True, purposes={"newsletter": True}), trust="public")
+    waiting = after(a_contact(), lead)
+    assert consent_of(waiting.known) == {"phone": True}
+    clicked = a_change(given=True, at=NOW + timedelta(seconds=1))
+    assert consent_of(after(waiting, clicked).known) == {"phone": True, "email": True}
+    assert consent_of(after(a_contact(), a_lead(consent=Consent(email=False), trust="public")).known) == {
+        "email": False
+    }

@@ -39,7 +39,9 @@ LABEL org.opencontainers.image.title="Firsthour" \
 # The folders belong to the user here, because a new named volume takes its owner from the image.
 RUN groupadd --gid 10001 firsthour \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin firsthour \
-    && install -d -o firsthour -g firsthour -m 0700 /state /state/spool /secrets
+    && install -d -o firsthour -g firsthour -m 0700 /state /state/spool /secrets /login \
+        /logins/setup /logins/ingest /logins/scoring /logins/nurture \
+    && install -d -o firsthour -g firsthour -m 0755 /logins/kafka
 ENV PATH=/app/bin:/venv/bin:$PATH \
     PYTHONPATH=/app:/app/firsthour \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     """What every service needs to know about where it runs."""
 
     model_config = SettingsConfigDict(env_prefix="FIRSTHOUR_", extra="ignore", frozen=True)
+    kafka_login: ClassVar[str] = (
+        ""  # with which of the logins of a broker of ours; none: the one that may do everything
+    )
 
     kafka: Annotated[str, Field(description="Kafka's bootstrap servers, comma separated.")] = (
         f"127.0.0.1:{ports.EMBEDDED_KAFKA}"
@@ -33,6 +36,12 @@ class Settings(BaseSettings):
     ] = SecretStr("")
     kafka_mechanism: Annotated[Mechanism, Field(description="How Kafka checks them: PLAIN or SCRAM.")] = "SCRAM-SHA-512"
     kafka_tls: Annotated[bool, Field(description="Whether to speak TLS with Kafka.")] = False
+    kafka_grant: Annotated[
+        bool,
+        Field(
+            description="Whether `setup` allows Kafka's users `ingest`, `scoring` and `nurture` what each needs (ACLs)."
+        ),
+    ] = False
     database: Annotated[
         SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
     ] = SecretStr(f"postgresql://127.0.0.1:{ports.EMBEDDED_POSTGRES}/firsthour")
@@ -79,7 +88,7 @@ class Settings(BaseSettings):
             return Access(
                 self.kafka_user, self.kafka_password.get_secret_value(), self.kafka_mechanism, tls=self.kafka_tls
             )
-        return state_access(self.state, self.kafka)
+        return state_access(self.state, self.kafka, self.kafka_login)
 
     def database_url(self) -> str:
         """The Postgres URL: the setting, with the password that `firsthour run` left for its own database."""

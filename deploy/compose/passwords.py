@@ -1,28 +1,52 @@
 # ruff: noqa: INP001 - a script of the image, not a package
-"""The passwords, made once into a volume: no default that everyone knows, and nothing to prepare.
+"""The passwords, made once into volumes: no default that everyone knows, and nothing to prepare.
 
 Writes `postgres-password` for the database, `database-url` for the services and `grafana-password` for Grafana's user
-`admin` (all 0600). What is there, stays: each took its password when its volume was new.
+`admin` (all 0600) into the first folder. Of the second, each service has a folder to itself, with its `kafka-password`
+(0600); Kafka's has all of them in `jaas.conf`, for whichever user the broker is. What is there, stays: each took its
+password when its volume was new.
 """
 
 import secrets
 import sys
 from pathlib import Path
+from typing import Final
 
+from shared.kafka.rights import USERS
 from shared.secrets import write_private
 
+SUPER_USER: Final = "firsthour"
+_WORD: Final = "kafka-password"
 
-def main(folder: Path) -> int:
-    """Make what is missing in the folder; always 0."""
+
+def main(folder: Path, logins: Path) -> int:
+    """Make what is missing in the folders; always 0."""
     url = folder / "database-url"
     for name in ("postgres-password", "grafana-password"):
-        if not (folder / name).exists():
-            write_private(folder / name, secrets.token_urlsafe(32))
+        _made(folder / name)
     if not url.exists():
         word = (folder / "postgres-password").read_text(encoding="utf-8")
         write_private(url, f"postgresql://firsthour:{word}@postgres:5432/firsthour")
+    words = {SUPER_USER: _made(logins / "setup" / _WORD)} | {name: _made(logins / name / _WORD) for name in USERS}
+    jaas = logins / "kafka" / "jaas.conf"
+    write_private(jaas, _jaas(words))
+    jaas.chmod(0o444)  # in a volume that Kafka alone has
     return 0
 
 
+def _made(path: Path) -> str:
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="utf-8")
+
+
+def _jaas(words: dict[str, str]) -> str:
+    users = "\n".join(f'    user_{name}="{word}"' for name, word in words.items())
+    return (
+        "KafkaServer {\n    org.apache.kafka.common.security.plain.PlainLoginModule required\n"
+        f'    username="{SUPER_USER}" password="{words[SUPER_USER]}"\n{users};\n}};\n'
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

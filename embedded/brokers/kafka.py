@@ -10,7 +10,7 @@ import secrets
 import shutil
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -56,6 +56,7 @@ class Kafka:
         """
         self._authenticated = authenticated
         self.access = OPEN
+        self._services: dict[str, str] = {}  # the password of each
         self._archive_draft = archive_draft
         self._folder = state / "kafka"
         self._state = state
@@ -89,7 +90,7 @@ class Kafka:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "tmp").mkdir(exist_ok=True)
         if self._authenticated:
-            self.access = kafka_access(self._state, self.bootstrap)
+            self.access, self._services = kafka_access(self._state, self.bootstrap)
         properties = self._write_properties()
         if not (self._data / "meta.properties").exists():
             say("making its folder")
@@ -168,24 +169,33 @@ class Kafka:
         return path
 
     def _security(self) -> dict[str, str]:
-        """Both listeners require the password: whoever reaches the controller can change everything in the broker."""
+        """Both listeners ask for the password: who reaches the controller can change all that the broker holds.
+
+        Each service has a login of its own, which may do what `setup` grants it (shared/kafka/rights.py).
+        """
         protocol = "SASL_PLAINTEXT" if self.access.user else "PLAINTEXT"
         settings = {"listener.security.protocol.map": f"CONTROLLER:{protocol},CLIENTS:{protocol}"}
         if not self.access.user:
             return settings
         user, password = self.access.user, self.access.password
-        login = (
-            "org.apache.kafka.common.security.plain.PlainLoginModule required "
-            f'username="{user}" password="{password}" user_{user}="{password}";'
-        )
-        # PLAIN, not SCRAM: SCRAM passwords live in the broker's own data, so a state folder of an older version
-        # would not start any more, and a controller does not support it. Nothing leaves the loopback address.
+
+        def login(known: Mapping[str, str]) -> str:
+            users = " ".join(f'user_{name}="{word}"' for name, word in known.items())
+            return (
+                "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                f'username="{user}" password="{password}" {users};'
+            )
+
+        # PLAIN, not SCRAM: SCRAM's passwords live in the broker's own data, so a state folder of an older version
+        # could not be started any more, and a controller does not speak it. Nothing leaves the loopback address.
         return settings | {
             "sasl.enabled.mechanisms": "PLAIN",
             "sasl.mechanism.inter.broker.protocol": "PLAIN",
             "sasl.mechanism.controller.protocol": "PLAIN",
-            "listener.name.clients.plain.sasl.jaas.config": login,
-            "listener.name.controller.plain.sasl.jaas.config": login,
+            "listener.name.clients.plain.sasl.jaas.config": login({user: password, **self._services}),
+            "listener.name.controller.plain.sasl.jaas.config": login({user: password}),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{user}",
         }
 
     async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:

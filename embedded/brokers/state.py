@@ -13,10 +13,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shared.errors import FirsthourError
 from shared.kafka.access import OPEN, STATE_FILE, Access, as_state_file, state_access
+from shared.kafka.rights import USERS
 from shared.secrets import write_private
 
 _KAFKA_USER: Final = "firsthour"
@@ -61,18 +62,25 @@ def locked(state: Path) -> Iterator[Path]:
         lock.truncate(0)
 
 
-def kafka_access(state: Path, bootstrap: str) -> Access:
-    """The access of the broker's one user, whose password is generated at the first start."""
+def kafka_access(state: Path, bootstrap: str) -> tuple[Access, dict[str, str]]:
+    """Who may use the broker at that address: the one who may do everything, and the password of each service.
+
+    All are made at the first start, and stay.
+    """
     path = state / STATE_FILE
+    known: dict[str, Any] = {}
+    access = OPEN
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         access = state_access(state, str(known["bootstrap"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        access = OPEN
+        pass
+    services = known.get("services", {}) if access.user else {}
     if not access.user:
         access = Access(_KAFKA_USER, secrets.token_urlsafe(24), "PLAIN")
-    write_private(path, as_state_file(bootstrap, access))
-    return access
+    passwords = {name: str(services.get(name) or secrets.token_urlsafe(24)) for name in USERS}
+    write_private(path, as_state_file(bootstrap, access, passwords))
+    return access, passwords
 
 
 def postgres_password(state: Path) -> tuple[str, bool]:

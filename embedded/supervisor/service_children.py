@@ -34,6 +34,7 @@ def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> 
         "FIRSTHOUR_CONFIG": str(options.config.absolute()),
         "FIRSTHOUR_STATE": str(stack.state),
         "FIRSTHOUR_KAFKA": stack.bootstrap,
+        "FIRSTHOUR_KAFKA_GRANT": "true" if stack.kafka.access.user else "false",
         "FIRSTHOUR_DATABASE": stack.database_url,
         **{f"FIRSTHOUR_{name.upper()}_PORT": str(ports[name]) for name in SERVICES},
         "FIRSTHOUR_DEMO_PORT": str(ports[SINKS]),

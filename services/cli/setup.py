@@ -14,6 +14,7 @@ from services.scoring.config import load_scoring
 from shared import secrets
 from shared.db.migrate import SERVICES, migrate
 from shared.errors import ConfigProblem, ConfigurationError, FirsthourError
+from shared.kafka.rights import USERS, grant
 from shared.kafka.topics import Topics, create_topics
 from shared.kafka.transient import passes
 from shared.settings import Settings
@@ -91,7 +92,7 @@ async def migrate_all(settings: Settings) -> list[str]:
 
 
 async def make_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing, once Kafka answers."""
+    """Create the topics that are missing, once Kafka answers; with `kafka_grant` say who may do what with them."""
 
     async def create() -> list[str]:
         return await create_topics(
@@ -102,8 +103,15 @@ async def make_topics(settings: Settings) -> list[str]:
             access=settings.kafka_access(),
         )
 
+    async def allow() -> None:
+        await grant(settings.kafka, Topics(settings.topic_prefix), access=settings.kafka_access())
+
     created = await _patiently(create, "Kafka", "FIRSTHOUR_KAFKA")
-    return [f"created topic {name}" for name in created] or ["all topics are there"]
+    done = [f"created topic {name}" for name in created] or ["all topics are there"]
+    if settings.kafka_grant:
+        await _patiently(allow, "Kafka", "FIRSTHOUR_KAFKA_GRANT")
+        done.append(f"Kafka lets {', '.join(USERS)} do what each needs")
+    return done
 
 
 async def _patiently(work: Callable[[], Awaitable[T]], what: str, setting: str) -> T:

@@ -1,6 +1,6 @@
 """Settings of ingest: `FIRSTHOUR_…`, each documented beside its default."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, IPvAnyNetwork
 
@@ -10,6 +10,8 @@ from shared.settings import Settings
 
 class IngestSettings(Settings):
     """What ingest needs beyond what every service knows."""
+
+    kafka_login: ClassVar[str] = "ingest"
 
     ingest_port: Annotated[int, Field(ge=0, le=65535, description="Where ingest listens.")] = ports.INGEST
     ingest_workers: Annotated[

@@ -1,6 +1,6 @@
 """Settings of nurture: `FIRSTHOUR_…`, each documented beside its default."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from shared.settings import Settings
 
 class NurtureSettings(Settings):
     """What nurture needs beyond what every service knows."""
+
+    kafka_login: ClassVar[str] = "nurture"
 
     nurture_port: Annotated[int, Field(ge=0, le=65535, description="Where nurture listens.")] = ports.NURTURE
     nurture_batch: Annotated[

@@ -1,6 +1,6 @@
 """Settings of scoring: `FIRSTHOUR_…`, each documented beside its default."""
 
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ LEAST_DAYS: Final = 60
 
 class ScoringSettings(Settings):
     """What scoring needs beyond what every service knows."""
+
+    kafka_login: ClassVar[str] = "scoring"
 
     scoring_port: Annotated[int, Field(ge=0, le=65535, description="Where scoring listens.")] = ports.SCORING
     scoring_batch: Annotated[int, Field(ge=1, description="Live events in one transaction, at most.")] = 1000

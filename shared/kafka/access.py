@@ -3,7 +3,8 @@
 import json
 import logging
 import ssl
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -42,18 +43,30 @@ OPEN: Final = Access()
 """To a broker that asks for nothing: the tests' own, or one behind a network of its own."""
 
 
-def state_access(state: Path, bootstrap: str) -> Access:
-    """The access that `firsthour run` left in the state folder, if it is for this very address; else none."""
+def state_access(state: Path, bootstrap: str, user: str = "") -> Access:
+    """The access that `firsthour run` left in the state folder, if it is to this very address; else none.
+
+    `user`: a service, which has a login of its own with the rights that it needs; else, or where it has none, the one
+    that may do everything.
+    """
     try:
         said = json.loads((state / STATE_FILE).read_text(encoding="utf-8"))
         if said["bootstrap"] != bootstrap:
             return OPEN
-        return Access(said["user"], said["password"], said["mechanism"])
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = Access(said["user"], said["password"], said["mechanism"])
+        own = said.get("services", {}).get(user)
+        return whole if own is None else replace(whole, user=user, password=str(own))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return OPEN
 
 
-def as_state_file(bootstrap: str, access: Access) -> str:
-    """What `state_access` reads."""
-    said = {"bootstrap": bootstrap, "user": access.user, "password": access.password, "mechanism": access.mechanism}
+def as_state_file(bootstrap: str, access: Access, services: Mapping[str, str]) -> str:
+    """What `state_access` reads. `services`: the password of each that has a login of its own."""
+    said = {
+        "bootstrap": bootstrap,
+        "user": access.user,
+        "password": access.password,
+        "mechanism": access.mechanism,
+        "services": dict(services),
+    }
     return json.dumps(said) + "\n"

@@ -1,6 +1,9 @@
 """What the compose file promises, read from the file itself: no daemon needed."""
 
 import re
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import yaml
 
 from demo.settings import DemoSettings
 from services.ingest.settings import IngestSettings
+from shared.kafka.rights import USERS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +30,12 @@ def read(path: str) -> dict[str, Any]:
     return content
 
 
+def sources(service: dict[str, Any]) -> list[str]:
+    """What it mounts: folders of this repository, and volumes."""
+    mounts = service.get("volumes", [])
+    return [mount["source"] if isinstance(mount, dict) else mount.split(":")[0] for mount in mounts]
+
+
 def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert len(published) == 7
@@ -37,7 +47,39 @@ def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
             secret = "PASSWORD" in name or "PASS_" in name
-            assert not secret or (name.endswith("_FILE") and value.startswith("/secrets/"))
+            a_file = (name.endswith("_FILE") and value.startswith("/secrets/")) or "-file:/login/" in str(value)
+            assert not secret or a_file
+
+
+def test_each_service_sees_its_own_login_to_kafka_alone(compose: dict[str, Any]) -> None:
+    logins = {
+        name: [m for m in sources(service) if m.endswith(("-login", "-logins"))]
+        for name, service in compose["services"].items()
+    }
+    assert {name: found for name, found in logins.items() if found and name != "secrets"} == {
+        "kafka": ["kafka-logins"], "setup": ["setup-login"],
+        "ingest": ["ingest-login"], "scoring": ["scoring-login"], "nurture": ["nurture-login"],
+    }  # fmt: skip
+    for name in USERS:
+        assert compose["services"][name]["environment"]["FIRSTHOUR_KAFKA_USER"] == f"${{FIRSTHOUR_KAFKA_USER-{name}}}"
+    assert "secrets" not in sources(compose["services"]["ingest"]), "no database: it gets no password"
+
+
+def test_the_passwords_are_made_once_and_are_private(tmp_path: Path) -> None:
+    secrets, logins = tmp_path / "secrets", tmp_path / "logins"
+    for name in ("kafka", "setup", *USERS):
+        (logins / name).mkdir(parents=True)
+    command = [sys.executable, str(ROOT / "deploy" / "compose" / "passwords.py"), str(secrets), str(logins)]
+    made = []
+    for _ in range(2):
+        subprocess.run(command, check=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)
+        made.append({path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()})
+    assert made[0] == made[1]
+    words = [text for path, text in made[0].items() if path.name == "kafka-password"]
+    jaas = logins / "kafka" / "jaas.conf"
+    assert len(set(words)) == 4
+    assert all(word in made[0][jaas] for word in words)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made[0] if path != jaas} == {0o600}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -88,8 +130,8 @@ def test_every_setting_in_the_file_is_one_that_the_services_know(compose: dict[s
 
 
 def test_every_volume_in_the_file_is_used(compose: dict[str, Any]) -> None:
-    mounts = [str(m) for service in compose["services"].values() for m in service.get("volumes", [])]
-    assert {mount.split(":")[0] for mount in mounts if not mount.startswith(".")} == set(compose["volumes"])
+    mounts = {source for service in compose["services"].values() for source in sources(service)}
+    assert {mount for mount in mounts if not mount.startswith(".")} == set(compose["volumes"])
 
 
 def test_the_containers_endpoints_are_the_default_ones_at_other_addresses() -> None:

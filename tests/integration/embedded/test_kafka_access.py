@@ -7,13 +7,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from embedded.brokers.kafka import Kafka, answers
 from embedded.brokers.state import kafka_access
 from embedded.supervisor.run_options import RunOptions
+from services.ingest.settings import IngestSettings
+from services.nurture.settings import NurtureSettings
+from services.scoring.settings import ScoringSettings
 from shared.kafka.access import OPEN, Access
+from shared.kafka.rights import USERS, grant, rights
 from shared.kafka.topics import Topics, create_topics
 from tests.support.stack import reachable_folder
 
@@ -65,6 +70,68 @@ def private(path: Path) -> bool:
     return stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def may_write(bootstrap: str, access: Access, topic: str) -> bool:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, request_timeout_ms=5000, **access.arguments()) as producer:
+        try:
+            await producer.send_and_wait(topic, b"x", partition=0)
+        except TopicAuthorizationFailedError:
+            return False
+        return True
+
+
+async def may_read(bootstrap: str, access: Access, topic: str, group: str) -> bool:
+    """By the group or without one: both have to be refused to whoever may not."""
+    partition = TopicPartition(topic, 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, request_timeout_ms=5000,
+        auto_offset_reset="earliest", **access.arguments(),
+    )  # fmt: skip
+    async with consumer:
+        consumer.assign([partition])
+        try:
+            await consumer.committed(partition)
+            consumer.seek(partition, 0)
+            return (await consumer.getone(partition)) is not None
+        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError):
+            return False
+
+
+@pytest.mark.timeout(300)
+async def test_each_service_may_do_what_its_work_needs_and_no_more(broker: Kafka) -> None:
+    topics, state = Topics("some."), broker._state
+    await create_topics(broker.bootstrap, topics, partitions=1, replication=1, access=broker.access)
+    for name in topics.retention_days():
+        assert await may_write(broker.bootstrap, broker.access, name), "whoever sets it up may do everything"
+    kinds = {"ingest": IngestSettings, "scoring": ScoringSettings, "nurture": NurtureSettings}
+    logins = {name: kind(state=state, kafka=broker.bootstrap).kafka_access() for name, kind in kinds.items()}
+    assert {name: access.user for name, access in logins.items()} == {name: name for name in USERS}
+    for access in logins.values():
+        assert not await may_write(broker.bootstrap, access, topics.events), "nothing before it is granted"
+
+    for _ in range(2):  # safe to repeat
+        await grant(broker.bootstrap, topics, access=broker.access)
+    granted = {(each.user, each.operation, each.name) for each in rights(topics)}
+    for user, access in logins.items():
+        for topic in topics.retention_days():
+            assert await may_write(broker.bootstrap, access, topic) is ((user, "write", topic) in granted), (
+                user,
+                topic,
+            )
+            read = await may_read(broker.bootstrap, access, topic, f"some.{user}")
+            assert read is ((user, "read", topic) in granted), (user, topic)
+    assert not await may_read(broker.bootstrap, logins["nurture"], topics.updates, "some.scoring"), "another's group"
+    for access in logins.values():
+        with pytest.raises(KafkaError):
+            await grant(broker.bootstrap, topics, access=access)
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap, **access.arguments())
+        await admin.start()
+        answer = await admin.create_topics([NewTopic("mine", num_partitions=1, replication_factor=1)])
+        assert [code for _, code, *_ in answer.topic_errors] == [29]  # not authorised
+        answer = await admin.delete_topics([topics.events])
+        assert [code for _, code in answer.topic_error_codes] == [29]
+        await admin.close()
+
+
 @pytest.mark.timeout(300)
 async def test_only_who_has_the_secret_is_let_in(broker: Kafka) -> None:
     state = broker._state
@@ -93,11 +160,14 @@ async def test_only_who_has_the_secret_is_let_in(broker: Kafka) -> None:
 
 
 def test_the_secret_stays_and_follows_the_broker_to_another_port(tmp_path: Path) -> None:
-    first = kafka_access(tmp_path, "127.0.0.1:20001")
-    assert kafka_access(tmp_path, "127.0.0.1:20002") == first
+    first, services = kafka_access(tmp_path, "127.0.0.1:20001")
+    assert set(services) == set(USERS)
+    assert len({first.password, *services.values()}) == 4
+    assert kafka_access(tmp_path, "127.0.0.1:20002") == (first, services)
+    assert ScoringSettings(state=tmp_path, kafka="127.0.0.1:20002").kafka_access().user == "scoring"
     assert RunOptions(state=tmp_path, kafka="127.0.0.1:20002").kafka_access() == first
     assert RunOptions(state=tmp_path, kafka="127.0.0.1:20001").kafka_access() == OPEN
     (tmp_path / "kafka-access.json").write_text("damaged")
-    again = kafka_access(tmp_path, "127.0.0.1:20002")
+    again, _ = kafka_access(tmp_path, "127.0.0.1:20002")
     assert again.user
     assert again.password != first.password, "a new one: the broker is told the same"

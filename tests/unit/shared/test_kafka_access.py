@@ -44,12 +44,15 @@ def test_a_broken_file_is_no_access(text: str, tmp_path: Path) -> None:
 
 def test_the_state_s_access_is_for_its_address(tmp_path: Path) -> None:
     access = Access("firsthour", "x", "PLAIN")
-    (tmp_path / "kafka-access.json").write_text(as_state_file("here:1", access))
+    (tmp_path / "kafka-access.json").write_text(as_state_file("here:1", access, {"ingest": "y"}))
     assert state_access(tmp_path, "here:1") == access
     assert state_access(tmp_path, "here:2") == OPEN
+    assert state_access(tmp_path, "here:1", "ingest") == Access("ingest", "y", "PLAIN"), "a login of its own"
+    assert state_access(tmp_path, "here:2", "ingest") == OPEN
+    assert state_access(tmp_path, "here:1", "scoring") == access, "of a state folder that knows none"
 
 
-CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient"}
+CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient"}
 
 
 def test_every_client_says_who_it_is() -> None:

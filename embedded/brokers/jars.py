@@ -32,7 +32,7 @@ _NOT_NEEDED: Final = {
     "commons-collections": "the same",
 }
 # Fixes that Kafka's own list does not have yet: group → version (annotations have no third number).
-_NEWER: Final = {"com.fasterxml.jackson": "2.22.4"}
+_NEWER: Final = {"com.fasterxml.jackson": "2.22.4", "org.apache.logging.log4j": "2.25.5"}
 _NO_PATCHES: Final = ("jackson-annotations",)
 _AT_ONCE: Final = 8
 _ATTEMPTS: Final = 3

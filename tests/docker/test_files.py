@@ -98,9 +98,17 @@ def test_what_watches_is_bounded_pinned_and_left_out_with_one_word(compose: dict
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert re.fullmatch(r"[0-9]+m", service["mem_limit"])
-    assert re.search(r":v?[0-9]+\.[0-9]+\.[0-9]+$", service["image"])
     assert service["healthcheck"]["test"][0] == "CMD"
     assert "COMPOSE_PROFILES=monitoring\n" in (ROOT / ".env").read_text()
+
+
+def test_images_of_others_are_pinned_by_version_and_digest(compose: dict[str, Any]) -> None:
+    others = {name: service["image"] for name, service in compose["services"].items() if name not in OURS}
+    assert {"kafka", "postgres", *WATCHING} == others.keys()
+    pinned = (ROOT / "locks" / "pins.toml").read_text()
+    for image in others.values():
+        assert re.fullmatch(r"[a-z./_-]+:v?[0-9]+(\.[0-9]+){1,2}@sha256:[0-9a-f]{64}", image)
+        assert f"image: {image}" in pinned, "`make audit` says when nobody has looked at it for long"
 
 
 def test_prometheus_looks_where_the_services_are(compose: dict[str, Any]) -> None:

@@ -141,7 +141,7 @@ MAY: Final[Mapping[Trust, Mapping[str, tuple[str, str, str]]]] = {
         NAMES[2]: ("apart", "apart", "apart"),
         NAMES[3]: ("Eve", "Eve", "Ada"),
         NAMES[4]: ("Engines", "Engines", "Engines"),
-        NAMES[5]: ("no", "nothing", "yes"),  # a stranger's yes waits for the click
+        NAMES[5]: ("nothing", "nothing", "yes"),  # a stranger's yes waits for the click
         NAMES[6]: ("at receipt", "at receipt", "at receipt"),
         NAMES[7]: ("bounded", "bounded", "bounded"),
     },

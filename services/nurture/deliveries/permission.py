@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.domain.delivery import StoredDelivery
 from services.nurture.domain.followup import read_followup
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
-from services.nurture.domain.mail.consent import Word, about, permits
+from services.nurture.domain.mail.consent import Word, about, by_strangers, permits
 from services.nurture.domain.mail.links import CONFIRM_WITHIN
 from services.nurture.store import confirmations as store_confirmations
 from services.nurture.store import consents as store
@@ -70,8 +70,9 @@ async def _unconfirmed(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -
     return refused
 
 
-def _subjects(mail: StoredDelivery) -> tuple[str, str]:
-    return mail.recipient or "", about(mail.contact_id)
+def _subjects(mail: StoredDelivery) -> tuple[str, ...]:
+    subjects = mail.recipient or "", about(mail.contact_id)
+    return subjects if mail.public_source is None else (*subjects, *map(by_strangers, subjects))
 
 
 def _wanted(mail: StoredDelivery, words: Mapping[str, Sequence[Word]]) -> bool:

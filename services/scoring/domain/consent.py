@@ -12,7 +12,6 @@ from shared.events.types import ConsentChanged, LeadCaptured
 
 PREFIX: Final = "consent:"
 _CHANNELS: Final = ("email", "phone", "sms")
-_CONFIRMED_BY_MAIL: Final = "email"
 
 
 def heard(before: ContactState, event: Event, data: Any) -> tuple[ConsentWord, ...]:
@@ -64,15 +63,18 @@ def name_of(word: ConsentWord) -> str:
 def consent_of(known: Mapping[str, Word]) -> dict[str, bool]:
     """Who agreed to what: by channel, and by channel and purpose. A later general no ends what was agreed before.
 
-    A yes to e-mail that anybody may have said is none yet: it waits for a click in a mail to that address.
+    What anybody may have said of e-mail does not stand here: a yes waits for the click in a mail, and a no holds for
+    what such senders cause.
     """
     words = {name[len(PREFIX) :]: said for name, said in known.items() if name.startswith(PREFIX)}
+    words = {name: said for name, said in words.items() if not (said.public and _channel(name) == "email")}
     found = {}
     for name, word in words.items():
-        channel = name.partition(":")[0]
-        if word.value and word.public and channel == _CONFIRMED_BY_MAIL:
-            continue
-        general = words.get(channel)
+        general = words.get(_channel(name))
         ended = general is not None and not general.value and general.at >= word.at
         found[name] = bool(word.value) and not ended
     return found
+
+
+def _channel(name: str) -> str:
+    return name.partition(":")[0]

@@ -112,6 +112,17 @@ async def test_a_no_of_one_who_became_another_holds(told: Told) -> None:
     assert NEW not in told.sent
 
 
+async def test_a_stranger_s_no_silences_forms_and_nobody_else(told: Told) -> None:
+    contact = a_contact(email=NEW)
+    await told.hear(an_update_by(NEW, contact, public=True, consents=a_word(NEW, given=False, public=True)))
+    async with delivering(told.rows, told.sending()):
+        await until(lambda: told.rows.are("failed"))
+        assert await told.rows.one("SELECT reason FROM deliveries WHERE state = 'failed'") == UNWANTED
+        await told.hear(an_update_by(NEW, contact))  # our own server's word
+        await until(lambda: told.rows.are("delivered", 2))
+    assert told.sent == [None, NEW]
+
+
 async def test_a_stranger_s_yes_lifts_no_no(told: Told) -> None:
     contact = a_contact(email=NEW)
     await told.hear(an_update_by(NEW, contact, "engagement", consents=a_word(NEW, given=False)))

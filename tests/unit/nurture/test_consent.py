@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.mail.consent import Matter, Word, about, last_words, permits, said
+from services.nurture.domain.mail.consent import Matter, Word, about, by_strangers, last_words, permits, said
 from shared.events.consent import ConsentWord
 from tests.unit.nurture.builders import CONTACT, NOW, a_workflow, an_update, begun
 
@@ -110,7 +110,12 @@ def test_a_word_belongs_to_the_address_that_it_was_said_of() -> None:
 
 def test_a_yes_of_anybody_is_no_yes() -> None:
     assert said(a_word(given=True, public=True), contact_id=CONTACT, newest_address=NEW) == ()
-    assert said(a_word(public=True), contact_id=CONTACT, newest_address=NEW) == (no(0),)
+
+
+def test_a_no_of_anybody_holds_for_what_anybody_causes() -> None:
+    assert said(a_word(public=True), contact_id=CONTACT, newest_address=NEW) == (no(0, by_strangers(OLD)),)
+    unnamed = said(a_word(public=True, address=None), contact_id=CONTACT, newest_address=None)
+    assert unnamed == (no(0, by_strangers(_ALL)),)
 
 
 def test_a_mail_has_a_purpose() -> None:

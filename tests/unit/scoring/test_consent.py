@@ -125,6 +125,6 @@ def test_a_strangers_yes_to_mail_waits_for_the_click() -> None:
     assert consent_of(waiting.known) == {"phone": True}
     clicked = a_change(given=True, at=NOW + timedelta(seconds=1))
     assert consent_of(after(waiting, clicked).known) == {"phone": True, "email": True}
-    assert consent_of(after(a_contact(), a_lead(consent=Consent(email=False), trust="public")).known) == {
-        "email": False
-    }
+    refused = after(a_contact(), a_lead(consent=Consent(email=False, phone=False), trust="public"))
+    assert consent_of(refused.known) == {"phone": False}, "of e-mail it means: not by this form"
+    assert consent_of(after(refused, a_change(given=True, purpose="orders")).known)["email:orders"] is True

@@ -148,7 +148,7 @@ TABLE: Final[Mapping[str, tuple[tuple[str, str], tuple[str, str], tuple[str, str
     "id: her user id alone": (("apart", "apart"), ("apart", "hers"), ("hers", "apart")),
     "trait: another name": (("Eve", "Eve"), ("Eve", "Eve"), ("Eve", "Ada")),
     "trait: one that is unknown": (("Engines", "Engines"), ("Engines", "Engines"), ("Engines", "Engines")),
-    "consent: withdrawn": (("False", "False"), ("False", "None"), ("False", "True")),  # a stranger's yes waits
+    "consent: withdrawn": (("False", "None"), ("False", "None"), ("False", "True")),  # what a stranger says is not shown
     "time: of a lead": (
         ("as claimed", "at receipt"), ("as claimed", "at receipt"), ("as claimed", "at receipt")),
     "money: a huge estimate": ((HUGE, "1000000"), (HUGE, "1000000"), (HUGE, "50000")),

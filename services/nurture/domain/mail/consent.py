@@ -10,7 +10,10 @@ from shared.events.consent import ConsentWord
 
 
 class Matter(NamedTuple):
-    """What a word is about. `subject`: an address, or `contact:` and an id; `purpose`: "" is the general one."""
+    """What a word is about. `subject`: an address, or `contact:` and an id; `purpose`: "" is the general one.
+
+    Before what anybody may have said stands `public:`.
+    """
 
     subject: str
     channel: str
@@ -34,11 +37,14 @@ class Word:
 def said(word: ConsentWord, *, contact_id: UUID, newest_address: str | None) -> tuple[Word, ...]:
     """What is noted of a word. One that names no address is about the contact and the address that it has then.
 
-    A yes that anybody may have said is no yes, while a no of that kind costs nobody anything but a mail.
+    A yes that anybody may have said is no yes, and a no of that kind holds for what forms and pages cause: it means
+    "not by this form", and silences nobody towards whom she is a customer of.
     """
     if word.given and word.public:
         return ()
     subjects = [word.address] if word.address else [about(contact_id), newest_address]
+    if word.public:
+        subjects = [by_strangers(subject) for subject in subjects if subject]
     return tuple(
         Word(Matter(subject, word.channel, word.purpose or ""), word.given, word.at) for subject in subjects if subject
     )
@@ -47,6 +53,11 @@ def said(word: ConsentWord, *, contact_id: UUID, newest_address: str | None) -> 
 def about(contact_id: UUID) -> str:
     """The subject of what was said of a contact as a whole. No address looks like it: it has no @."""
     return f"contact:{contact_id}"
+
+
+def by_strangers(subject: str) -> str:
+    """The subject of what anybody may have said of this one."""
+    return f"public:{subject}"
 
 
 def last_words(words: Iterable[Word]) -> tuple[Word, ...]:

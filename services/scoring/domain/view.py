@@ -1,6 +1,8 @@
 """A contact as the rest of the world sees it."""
 
-from services.scoring.domain.consent import consent_of
+from typing import Any
+
+from services.scoring.domain.consent import PREFIX, consent_of
 from services.scoring.domain.contact import ContactState
 from services.scoring.domain.identity import vouched
 from services.scoring.domain.lead import value as lead_value
@@ -15,7 +17,8 @@ _LONGEST_NAME = 64  # characters of a locale; what is longer is a trait and noth
 def view(state: ContactState, model: Model) -> ContactView:
     """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
     traits = {name[len(_TRAIT) :]: word.value for name, word in state.known.items() if name.startswith(_TRAIT)}
-    email, place = state.get("email"), place_of(traits, model.home)
+    email, steering = state.get("email"), _steering(state)
+    place = place_of(steering, model.home)
     chance = 0.0
     if state.open_lead:
         chance = round(lead_value.conversion(lead_value.parts(state, model, state.as_of)), 6)
@@ -31,7 +34,7 @@ def view(state: ContactState, model: Model) -> ContactView:
         source=state.source,
         country=place.country,
         time_zone=place.time_zone,
-        locale=_text(traits.get("locale")),
+        locale=_text(steering.get("locale")),
         traits=traits,
         interest=state.get("interest"),
         consent=consent_of(state.known),
@@ -40,6 +43,19 @@ def view(state: ContactState, model: Model) -> ContactView:
         tier=state.tier or None,
         proven=email is not None and vouched(state, f"email:{email}"),
     )
+
+
+def _steering(state: ContactState) -> dict[str, Any]:
+    """The traits that decide when somebody is written to, and whether: of whom a trusted source knows, only its own.
+
+    Else a stranger who knows no more than her address could say that she lives where nobody is followed up.
+    """
+    known = any(not word.public for name, word in state.known.items() if not name.startswith(PREFIX))
+    return {
+        name[len(_TRAIT) :]: word.value
+        for name, word in state.known.items()
+        if name.startswith(_TRAIT) and not (known and word.public)
+    }
 
 
 def _text(value: object) -> str | None:

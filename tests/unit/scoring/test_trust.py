@@ -175,6 +175,20 @@ def test_the_table_names_every_claim() -> None:
     assert CLAIMS.keys() == TABLE.keys()
 
 
+def test_a_stranger_decides_not_where_a_customer_lives() -> None:
+    batch, _ = before("trusted")
+    claims = {"country": "XX", "time_zone": "Asia/Tokyo", "locale": "ja", "size": 3}
+    seen = view(batch.fold(a_lead(email=ADA, trust="public", traits=claims, event="xx")).state, MODEL)
+    assert (seen.country, seen.time_zone, seen.locale) == (MODEL.home.country, MODEL.home.time_zone, None)
+    assert seen.traits == claims, "it is kept, as what somebody said"
+    seen = view(batch.fold(a_lead(email=ADA, traits={"country": "FR"}, event="fr")).state, MODEL)
+    assert seen.country == "FR"
+    alone = view(batch.fold(a_lead(email=ME, trust="public", traits=claims, event="me")).state, MODEL)
+    assert (alone.country, alone.time_zone) == ("XX", "Asia/Tokyo"), (
+        "who is known by a form alone is believed about himself"
+    )
+
+
 def test_a_strangers_consent_counts_for_nobody_whose_device_it_joins() -> None:
     batch, ada = before("trusted")
     assert ada is not None

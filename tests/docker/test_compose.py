@@ -120,6 +120,67 @@ def test_after_a_kill_of_everything_the_next_lead_comes_out_too() -> None:
 
 
 @pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("service", ["kafka", "postgres", "ingest", "scoring", "nurture", "sinks"])
+def test_a_container_that_is_killed_costs_no_lead(service: str) -> None:
+    before = post_lead(f"before-{service}@example.com")
+    compose("kill", service)
+    compose("up", "--detach", "--wait", "--wait-timeout", "300")
+    landed("webhooks.json", post_lead(f"after-{service}@example.com"))
+    if service != "sinks":  # what the demo's receiver has got is in its memory alone
+        landed("webhooks.json", before)
+
+
+@pytest.mark.usefixtures("running")
+def test_what_goes_down_finds_its_data_when_it_comes_up() -> None:
+    landed("webhooks.json", post_lead("kept@example.com"))
+    before = contact("kept@example.com")
+    compose("down")
+    compose("up", "--detach", "--wait", "--wait-timeout", "300")
+    assert contact("kept@example.com") == before
+    landed("webhooks.json", post_lead("next@example.com"))
+
+
+def contact(email: str) -> dict[str, Any]:
+    token = compose("exec", "-T", "scoring", "cat", "/state/admin-token").strip()
+    address = f"{url('scoring', 8081)}/v1/contacts?email={email}"
+    request = urllib.request.Request(address, headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return {name: found[name] for name in ("id", "email", "lead_value")}
+
+
+READS = """
+import asyncio, sys
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+from services.ingest.settings import IngestSettings
+async def main():
+    settings = IngestSettings()
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, **settings.kafka_access().arguments()) as consumer:
+        consumer.assign([TopicPartition("firsthour.updates", 0)])
+        try:
+            print(await consumer.beginning_offsets(consumer.assignment()))
+        except TopicAuthorizationFailedError:
+            print("refused")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.usefixtures("running")
+def test_a_service_has_its_own_login_to_kafka_and_no_other() -> None:
+    words = {
+        name: compose("exec", "-T", name, "cat", "/login/kafka-password") for name in ("ingest", "scoring", "nurture")
+    }
+    assert len(set(words.values())) == 3
+    for name in words:
+        assert "denied" in compose(
+            "exec", "-T", name, "sh", "-c", "ls /logins/setup/kafka-password 2>&1 || echo denied"
+        )
+    assert "denied" in compose("exec", "-T", "ingest", "sh", "-c", "ls /secrets/database-url 2>&1 || echo denied")
+    assert "refused" in compose("exec", "-T", "ingest", "python", "-c", READS), "it only writes events"
+
+
+@pytest.mark.usefixtures("running")
 def test_a_lead_taken_without_kafka_outlives_its_container_and_comes_out() -> None:
     compose("stop", "kafka")
     event = post_lead("third@example.com")

@@ -32,7 +32,10 @@ class ComposeBroker:
         self.port, self.controller = free_port(), free_port()
         for name in ("kafka", "setup", *USERS):
             (folder / "logins" / name).mkdir(parents=True)
-        command = [sys.executable, ROOT / "deploy/compose/passwords.py", folder / "secrets", folder / "logins"]
+        command = [
+            sys.executable,
+            *map(str, (ROOT / "deploy/compose/passwords.py", folder / "secrets", folder / "logins")),
+        ]
         subprocess.run(command, check=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)
         service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["kafka"]
         self.settings: dict[str, str] = service["environment"]

@@ -16,11 +16,24 @@ LEAD: Final = "lead.captured"
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
-class LeadHops:
+class Hops:
     """The histogram of one service, for the hops that happen in it."""
 
-    def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
+    def __init__(self, seconds: Histogram, hops: Iterable[Hop]) -> None:
         """Every hop has its series from the start, so that `rate` sees the first lead."""
+        self._of = {hop: seconds.labels(hop) for hop in hops}
+
+    def passed(self, hop: Hop, happened: Iterable[datetime], now: datetime) -> None:
+        """Leads of these times have passed the hop now."""
+        for at in happened:
+            self._of[hop].observe(max(0.0, (now - at).total_seconds()))
+
+
+class LeadHops(Hops):
+    """Those of leads."""
+
+    def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
+        """Of the process."""
         seconds = Histogram(
             "firsthour_lead_hop_seconds",
             "From when a live lead happened to when it had passed this hop.",
@@ -28,9 +41,19 @@ class LeadHops:
             buckets=SECONDS,
             registry=registry,
         )
-        self._of = {hop: seconds.labels(hop) for hop in hops}
+        super().__init__(seconds, hops)
 
-    def passed(self, hop: Hop, happened: Iterable[datetime], now: datetime) -> None:
-        """Leads of these times have passed the hop now."""
-        for at in happened:
-            self._of[hop].observe(max(0.0, (now - at).total_seconds()))
+
+class CanaryHops(Hops):
+    """Those of canaries (shared/canary.py), apart: they are nobody's leads."""
+
+    def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
+        """Of the process."""
+        seconds = Histogram(
+            "firsthour_canary_hop_seconds",
+            "From when a canary lead was sent to when it had passed this hop.",
+            ["hop"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        super().__init__(seconds, hops)

@@ -77,6 +77,20 @@ BOARDS: dict[str, dict[str, list[Panel]]] = {
                 300,
                 "TimersLate",
             ),
+            Panel(
+                "Since a canary lead came back",
+                "s",
+                {"time() - max(firsthour_canary_last_returned_timestamp_seconds)": "canary"},
+                180,
+                "CanaryLost",
+            ),
+            Panel(
+                "Canary lead: until each hop, 95 of 100",
+                "s",
+                {_p95("firsthour_canary_hop_seconds", "hop"): "{{hop}}"},
+                10,
+                "CanaryLate",
+            ),
             Panel("Tasks", "short", {_worst("firsthour_nurture_tasks", "state"): "{{state}}"}),
         ],
         "Is anything lost or stuck?": [

@@ -37,6 +37,7 @@ def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> 
         "FIRSTHOUR_KAFKA_GRANT": "true" if stack.kafka.access.user else "false",
         "FIRSTHOUR_DATABASE": stack.database_url,
         **{f"FIRSTHOUR_{name.upper()}_PORT": str(ports[name]) for name in SERVICES},
+        "FIRSTHOUR_CANARY_URL": f"http://{options.reachable_host('ingest')}:{ports['ingest']}",
         "FIRSTHOUR_DEMO_PORT": str(ports[SINKS]),
         "FIRSTHOUR_DEMO_SMTP_PORT": str(ports["smtp"]),
     }

@@ -66,6 +66,10 @@ def import_(
     place(config, state)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", source):
         raise typer.BadParameter("--source: a name of letters, digits, - and _ such as spring-fair")
+    from shared import canary
+
+    if source == canary.NAME:
+        raise typer.BadParameter("--source: this is the canary's name; choose another")
     from services.ingest.importing.command import Asking, Order, import_file
     from services.ingest.importing.understanding import Question, Wishes
     from services.ingest.settings import IngestSettings

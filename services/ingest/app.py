@@ -31,7 +31,7 @@ from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from shared import log, runtime
+from shared import canary, log, runtime
 from shared.clock import utc_now
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
@@ -56,6 +56,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     for warning in sources.warnings:
         _LOG.warning("configuration", problem=str(warning))
     key_secret = settings.partition_key_secret()
+    sources = sources.with_canary(canary.write_key(key_secret))
     producer = Producer(
         settings.kafka,
         client_id="firsthour-ingest",

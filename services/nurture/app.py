@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.api.mail_links import mail_links
 from services.nurture.api.routes import Parts, routes
+from services.nurture.canary import Canary, home_of
+from services.nurture.certificate import Certificate
 from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.deliveries.deliverer import Deliverer
@@ -100,8 +102,28 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             timers.stir()
             publisher.wake()
 
+        certificate = Certificate(settings.canary_url, registry)
+        canary = None
+        if settings.canary_every_s is not None and settings.nurture_port:
+            canary = Canary(
+                every_s=settings.canary_every_s,
+                ingest=settings.canary_url.rstrip("/"),
+                home=home_of(settings.host, settings.nurture_port),
+                key_secret=settings.partition_key_secret(),
+                hops=metrics.canary,
+                registry=registry,
+                closing=closing,
+            )
         timers = Timers(engine, versions, endpoints, facts, metrics, news, on_sendable=sendable)
-        handler = UpdatesHandler(versions, endpoints, facts, metrics, on_sendable=sendable, bulk=topics.updates_bulk)
+        handler = UpdatesHandler(
+            versions,
+            endpoints,
+            facts,
+            metrics,
+            on_sendable=sendable,
+            on_canary=(lambda _update: None) if canary is None else canary.took,
+            bulk=topics.updates_bulk,
+        )
         loop = ConsumerLoop(
             engine=engine,
             bootstrap=settings.kafka,
@@ -131,6 +153,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
                 "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
                 "rollup": Rollup(engine, registry, look(registry, endpoints=sends, workflows=_names(versions))).run,
                 "loop-lag": runtime.loop_lag(registry),
+                **({} if canary is None else {**canary.tasks(), "certificate": certificate.run}),
             },
             {"facts": publisher.run},
             {"kafka": producer.run},
@@ -144,6 +167,8 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
         install_problems_of_a_database(app)
         install_api_page(app)
         operations(app, missing=missing, attention=loop.attention, registry=registry)
+        if canary is not None:
+            app.include_router(canary.home())
         tokens = Tokens(settings.token(), TokenFile(settings.tokens_file()))
         parts = Parts(
             engine, tokens, endpoints, facts, versions, wake=sendable, on_facts=partial(publisher.wake, urgent=True)

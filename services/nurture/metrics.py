@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.lead_hops import LeadHops
+from shared.lead_hops import CanaryHops, LeadHops
 
 _SECONDS_TO_FIRST = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 WINDOW_STATES = ("open", "at_risk", "met", "missed")
@@ -20,6 +20,7 @@ class Metrics:
     refusals: Counter
     deliveries: Counter
     attempt_seconds: Histogram
+    refused_us: Counter
     first_followup_seconds: Histogram
     timer_lag: Gauge
     windows: Counter
@@ -31,12 +32,14 @@ class Metrics:
     news_age: Gauge
     failing: Gauge
     hops: LeadHops
+    canary: CanaryHops
 
 
 def make_metrics(registry: CollectorRegistry) -> Metrics:
     """The figures, in this registry."""
     return Metrics(
         hops=LeadHops(registry, "enrolled", "attempted", "delivered"),
+        canary=CanaryHops(registry, "enrolled", "attempted", "delivered"),
         updates=Counter("firsthour_nurture_updates", "Updates worked off.", registry=registry),
         enrolments=Counter("firsthour_nurture_enrolments", "Runs begun.", ["workflow"], registry=registry),
         refusals=Counter(
@@ -56,6 +59,12 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
             "How long an attempt took.",
             ["endpoint"],
             buckets=_SECONDS_OF_ATTEMPT,
+            registry=registry,
+        ),
+        refused_us=Counter(
+            "firsthour_nurture_mail_refusals",
+            "Attempts that a mail server refused because of us: our login, sender, name or reputation.",
+            ["endpoint"],
             registry=registry,
         ),
         first_followup_seconds=Histogram(

@@ -1,11 +1,14 @@
 """Settings of nurture: `FIRSTHOUR_…`, each documented beside its default."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from services.nurture.domain.duration import parse_duration
 from shared import ports
 from shared.settings import Settings
+
+_OFF: Final = "off"
 
 
 class NurtureSettings(Settings):
@@ -32,3 +35,25 @@ class NurtureSettings(Settings):
             description="How long an ended run is kept, with all that it sent; `reentry: once` knows no longer.",
         ),
     ] = 400
+    canary: Annotated[
+        str,
+        Field(description="How often a lead of our own goes the whole way, to see that it is open (`1m`); or `off`."),
+    ] = "1m"
+    canary_url: Annotated[
+        str,
+        Field(
+            pattern=r"^https?://[^/?#]+(/[^?#]*)?$", description="Where it comes in: ingest, or the proxy before it."
+        ),
+    ] = f"http://127.0.0.1:{ports.INGEST}"
+
+    @field_validator("canary")
+    @classmethod
+    def _how_often(cls, text: str) -> str:
+        if text != _OFF:
+            parse_duration(text)
+        return text
+
+    @property
+    def canary_every_s(self) -> float | None:
+        """Seconds between two of them; None: there are none."""
+        return None if self.canary == _OFF else parse_duration(self.canary).nominal_seconds

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.lead_hops import LeadHops
+from shared.lead_hops import CanaryHops, LeadHops
 
 
 class Metrics:
@@ -32,6 +32,7 @@ class Metrics:
             registry=registry,
         )
         self.hops = LeadHops(registry, "scored")
+        self.canary = CanaryHops(registry, "scored")
         self.not_known = Counter(
             "firsthour_places_not_known",
             "Countries and time zones that were said in words that nobody knows: the next best thing counts.",

@@ -99,14 +99,16 @@ _DECODER: Final = msgspec.json.Decoder(UpdateEnvelope)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def encode_update(update: Update, *, event_id: UUID, time: datetime, traceparent: str | None) -> bytes:
-    """The bytes for the Kafka value; the key is the contact's id (see `update_key`)."""
+def encode_update(
+    update: Update, *, event_id: UUID, time: datetime, traceparent: str | None, kind: str = UPDATE_TYPE
+) -> bytes:
+    """The bytes for the Kafka value; the key is the contact's id (see `update_key`). `kind`: the envelope's type."""
     return _ENCODER.encode(
         UpdateEnvelope(
             specversion="1.0",
             id=event_id,
             source=UPDATE_SOURCE,
-            type=UPDATE_TYPE,
+            type=kind,
             time=time,
             data=update,
             subject=str(update.contact.id),

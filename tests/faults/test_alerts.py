@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,10 +21,12 @@ from aiokafka import AIOKafkaProducer
 from shared.db import halts
 from shared.db.engine import make_engine
 from shared.kafka.topics import Topics
+from tests.support.mail_server import ScriptedMailServer, mail_server_apart
 from tests.support.processes import SERVICES, Firsthour, installed
 from tests.support.prometheus import Prometheus, watching
 from tests.support.receiver import receiving_apart
 from tests.support.stack import OwnStack, fresh_database
+from tests.support.tls import tls_proxy
 from tests.support.waiting import until
 from tests.support.webhook_receiver import OK, Receiver, status
 
@@ -38,6 +41,7 @@ def quicker(rules: str) -> str:
     rules = re.sub(r"\[(?:5m|15m)\]", "[15s]", rules)
     rules = rules.replace("[10m]", "[60s]")
     rules = rules.replace("offset 15m", "offset 15s")
+    rules = rules.replace("firsthour_canary_interval_seconds) + 30", "firsthour_canary_interval_seconds) + 10")
     return re.sub(r"> (60|120|300)\b", lambda found: f"> {int(found[1]) / _QUICKER:.0f}", rules)
 
 
@@ -49,6 +53,7 @@ class World:
     firsthour: Firsthour
     prometheus: Prometheus
     receiver: Receiver
+    mail_server: ScriptedMailServer
 
     def alerted(self) -> set[str]:
         """The names of all alerts that have arrived."""
@@ -83,16 +88,24 @@ def receiver() -> Iterator[Receiver]:
 async def world(stack: OwnStack, receiver: Receiver, folder: Path) -> AsyncIterator[World]:
     with (
         fresh_database(stack) as database,
+        mail_server_apart() as mail_server,
+        tls_proxy(folder, ends_in=timedelta(days=3)) as proxy,
         installed(
-            stack.kafka, database, "", folder, receiver_port=receiver.port, smtp_port=9,
-            settings={"FIRSTHOUR_INGEST_SPOOL_BYTES": "20000"},
+            stack.kafka, database, "", folder, receiver_port=receiver.port, smtp_port=mail_server.port,
+            settings={
+                "FIRSTHOUR_INGEST_SPOOL_BYTES": "20000",
+                "FIRSTHOUR_CANARY": "1s",
+                "FIRSTHOUR_CANARY_URL": f"https://127.0.0.1:{proxy.port}",
+                "SSL_CERT_FILE": str(proxy.ca),
+            },
         ) as firsthour,
         watching(
             folder, {name: firsthour.ports[name] for name in SERVICES}, rules=quicker(RULES.read_text()),
             receiver=receiver.url(ALERTS),
         ) as prometheus,
     ):  # fmt: skip
-        yield World(stack, firsthour, prometheus, receiver)
+        proxy.before = firsthour.ports["ingest"]
+        yield World(stack, firsthour, prometheus, receiver, mail_server)
 
 
 @pytest.mark.timeout(600)
@@ -103,6 +116,7 @@ async def test_each_fault_wakes_somebody_and_quiet_traffic_nobody(
         await quiet_traffic(here)
         await a_record_that_cannot_be_read(here)
         await an_endpoint_that_fails(here)
+        await a_mail_server_that_refuses_us(here)
         await a_lane_that_is_halted(here)
         await a_database_that_is_away(here)
         await brokers_that_are_away(here)
@@ -120,7 +134,8 @@ async def quiet_traffic(here: World) -> None:
     for _ in range(15):
         assert await here.lead() == 202
         await asyncio.sleep(1)
-    assert here.alerted() <= {"EndpointFailing"}, "the mail server of this test is away from the start"
+    await here.alert("CertificateEnding")  # of the proxy before ingest, by which the canary comes in, too
+    assert here.alerted() == {"CertificateEnding"}
 
 
 async def a_record_that_cannot_be_read(here: World) -> None:
@@ -147,6 +162,14 @@ async def an_endpoint_that_fails(here: World) -> None:
     here.receiver.behave = lambda _request: OK
 
 
+async def a_mail_server_that_refuses_us(here: World) -> None:
+    here.mail_server.says["MAIL"] = "550 5.7.1 we do not know you"
+    for _ in range(5):
+        await here.lead()
+    await here.alert("MailRefused")
+    del here.mail_server.says["MAIL"]
+
+
 async def a_lane_that_is_halted(here: World) -> None:
     engine = make_engine(here.firsthour.database, application="test", schema="scoring")
     try:
@@ -156,9 +179,10 @@ async def a_lane_that_is_halted(here: World) -> None:
         await engine.dispose()
     await here.alert("LaneHalted", within_s=60)
     assert await here.lead() == 202
-    await here.alert("LeadsWait", within_s=120)
+    await here.alert("LeadsWait", "CanaryLost", within_s=120)
     here.firsthour.command("resume", "--service", "scoring", "--lane", "live")
-    await here.over("LaneHalted", "LeadsWait")
+    await here.over("LaneHalted", "LeadsWait", "CanaryLost")
+    await here.alert("CanaryLate", within_s=60)  # those that had waited come back, late
 
 
 async def a_database_that_is_away(here: World) -> None:

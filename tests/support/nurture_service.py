@@ -158,7 +158,7 @@ class Nurture:
             topic_prefix=self.prefix,
             instance=instance or self.instance,
             admin_token=SecretStr(TOKEN),
-            **self.settings,
+            **{"canary": "off", **self.settings},
         )
         async with build(settings) as service, serving(service, host="127.0.0.1", port=0) as port:
             self.port = port

@@ -69,6 +69,8 @@ class Firsthour:
             "FIRSTHOUR_STATE": str(self.state),
             "FIRSTHOUR_CONFIG": str(self.config),
             "FIRSTHOUR_INSTANCE": "test",
+            "FIRSTHOUR_CANARY": "off",
+            "FIRSTHOUR_CANARY_URL": self.url("ingest"),
             **{f"FIRSTHOUR_{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
             **self.settings,
         }

@@ -11,6 +11,8 @@ _LATE_S: Final = (30.0, 120.0)  # attention, trouble; the alerts of deploy/prome
 _DUE_S: Final = (60.0, 300.0)
 _SPOOL_AGE_S: Final = (0.0, 120.0)
 _OLD_S: Final = 60.0
+_CANARIES_LOST: Final = 2.5  # as the alert CanaryLost
+_CANARY_S: Final = 30.0
 _MANY_MORE: Final = 0.9
 _HOPS: Final = (
     ("ingest", "acknowledged", 0.5),
@@ -50,7 +52,7 @@ class Answer(NamedTuple):
 def judge(seen: Mapping[str, Seen], now: float) -> list[Answer]:
     """The four questions, each with what was found. `seen` by service: ingest, scoring, nurture; `now` is Unix time."""
     questions: dict[str, Callable[[], Iterable[Finding]]] = {
-        "Is anybody late?": lambda: _late(seen),
+        "Is anybody late?": lambda: [*_late(seen), *_canary(seen["nurture"], now)],
         "Is anything lost or stuck?": lambda: _stuck(seen, now),
         "What is slow?": lambda: _slow(seen),
         "What is about to be full?": lambda: _full(seen),
@@ -109,6 +111,19 @@ def _late(seen: Mapping[str, Seen]) -> Iterator[Finding]:
         }
         said = ", ".join(f"{count:.0f} {state}" for state, count in windows.items())
         yield Finding(Level.WELL, f"first-hour windows of the last 24 hours: {said}")
+
+
+def _canary(nurture: Seen, now: float) -> Iterator[Finding]:
+    returned, every_s = (
+        nurture.one(f"firsthour_canary_{what}_seconds") for what in ("last_returned_timestamp", "interval")
+    )
+    if returned is None or every_s is None:  # there is none
+        return
+    since = now - returned
+    if since > _CANARIES_LOST * every_s + _CANARY_S:
+        yield Finding(Level.TROUBLE, f"no canary lead has come back for {duration(since)}")
+    elif nurture.one("firsthour_canary_hop_seconds_count", hop="delivered"):
+        yield Finding(Level.WELL, f"the last canary lead came back {duration(max(0.0, since))} ago")
 
 
 def _stuck(seen: Mapping[str, Seen], now: float) -> Iterator[Finding]:

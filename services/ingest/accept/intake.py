@@ -17,14 +17,14 @@ from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.likelihood import Agents, Visitor, judged, undoubted
 from services.ingest.metrics import IntakeMetrics
-from shared import log
+from shared import canary, log
 from shared.clock import new_id, utc_now
 from shared.errors import Permanent, Transient
 from shared.http.problems import FieldError, Problem
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import LARGEST_EVENT, Topics
-from shared.lead_hops import LEAD
+from shared.lead_hops import LEAD, CanaryHops
 from shared.pause import pause
 
 _LOG = log.get(__name__)
@@ -59,6 +59,7 @@ class Intake:
         self._data_centres = data_centres
         self._log_each = log.is_debug(__name__)
         self._metrics = IntakeMetrics(registry)
+        self._canary = CanaryHops(registry, "received", "acknowledged")
         self._recent = recent
         self._held_back: asyncio.Event | None = None  # set once the spool is empty, or cannot be emptied now
         if spool is not None:
@@ -131,11 +132,19 @@ class Intake:
         if self._log_each:
             for identifier in ids:
                 _LOG.debug("accepted", event_id=str(identifier), trace_id=log.trace_id(trace or ""), source=source.name)
-        self._metrics.accepted(source.name, len(ids))
-        self._recent.accepted(source.name, len(ids), now)
-        if leads:
-            self._metrics.leads(source.name, leads, now, utc_now())
+        self._count(source.name, len(ids), leads, now)
         return ids
+
+    def _count(self, source: str, events: int, leads: Sequence[datetime], received: datetime) -> None:
+        """So many events of the source are safe."""
+        if source == canary.NAME:
+            self._canary.passed("received", leads, received)
+            self._canary.passed("acknowledged", leads, utc_now())
+            return
+        self._metrics.accepted(source, events)
+        self._recent.accepted(source, events, received)
+        if leads:
+            self._metrics.leads(source, leads, received, utc_now())
 
     def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
         """The visitor, as a server-side sender describes the person."""

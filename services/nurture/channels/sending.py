@@ -10,11 +10,15 @@ from services.nurture.domain.retry import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one attempt. `status` and `excerpt`: the receiver's response, for people to read."""
+    """The result of one attempt. `status` and `excerpt`: the receiver's response, for people to read.
+
+    `about_us`: a mail server refused it because of who we are (login, sender, reputation), not of whom it is for.
+    """
 
     outcome: Outcome
     status: int | None = None
     excerpt: str | None = None
+    about_us: bool = False
 
 
 class NotBegun(Exception):  # noqa: N818 - reads as what happened

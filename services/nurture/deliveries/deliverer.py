@@ -245,6 +245,8 @@ class Deliverer:
         self._recorder.put(Attempted(given, started_at, clock.utc_now(), result.outcome, result.status, result.excerpt))
         queue.learn(result.outcome, now() - started, now(), jitter=self._dice.random())
         self._metrics.attempt_seconds.labels(queue.name).observe(now() - started)
+        if result.about_us:
+            self._metrics.refused_us.labels(queue.name).inc()
 
     async def _give_back(self, given: StoredDelivery) -> None:
         self._leases.let_go(given)

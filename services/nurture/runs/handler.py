@@ -33,10 +33,10 @@ from services.nurture.store import consents as store_consents
 from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
 from services.nurture.store import erase as store_erase
-from shared import clock
+from shared import canary, clock
 from shared.errors import Permanent, Transient
 from shared.events.origin import origin_of_update, sender_of
-from shared.events.updates import decode_update
+from shared.events.updates import UpdateEnvelope, decode_update
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 
 _OWN: Final = "followup."  # facts of our own: they say nothing that we do not know
@@ -53,6 +53,7 @@ class _Outcome:
     begun: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened that began a run
+    canaries: list[UpdateEnvelope] = field(default_factory=list)
 
 
 class UpdatesHandler:
@@ -67,8 +68,9 @@ class UpdatesHandler:
         *,
         bulk: str = "",
         on_sendable: Callable[[set[str]], None],
+        on_canary: Callable[[UpdateEnvelope], None] = lambda _canary: None,
     ) -> None:
-        """`on_sendable` is called after a commit, with the queues in which something new stands.
+        """`on_sendable` is called after a commit, with the queues in which something new stands; `on_canary` likewise.
 
         `bulk`: the topic of imports: what comes of it waits behind what is live. Empty: nothing is an import.
         """
@@ -78,6 +80,7 @@ class UpdatesHandler:
         self._metrics = metrics
         self._bulk = bulk
         self._on_sendable = on_sendable
+        self._on_canary = on_canary
         self._triggers = versions.live.by_trigger
 
     def _committed(self, outcome: _Outcome) -> None:
@@ -87,13 +90,17 @@ class UpdatesHandler:
         for (workflow, reason), count in outcome.refused.items():
             self._metrics.refusals.labels(workflow, reason).inc(count)
         self._metrics.hops.passed("enrolled", outcome.leads, clock.utc_now())
+        self._metrics.canary.passed("enrolled", [each.time for each in outcome.canaries], clock.utc_now())
         self._on_sendable(outcome.sendable)
+        for each in outcome.canaries:
+            self._on_canary(each)
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         """Do one batch. Raises Transient when another process interfered: the same batch again will see it."""
-        outcome = _Outcome(updates=len(records))
+        outcome = _Outcome()
         dead: list[DeadLetter] = []
-        arrivals = await self._new(conn, self._decoded(records, dead))
+        arrivals = await self._new(conn, self._decoded(records, dead, outcome.canaries))
+        outcome.updates = len(records) - len(outcome.canaries)
         if arrivals:
             try:
                 await self._work_off(conn, arrivals, dead, outcome)
@@ -111,7 +118,9 @@ class UpdatesHandler:
         """The sender of the update's event."""
         return sender_of(origin_of_update(record.value))
 
-    def _decoded(self, records: Sequence[Record], dead: list[DeadLetter]) -> list[Arrival]:
+    def _decoded(
+        self, records: Sequence[Record], dead: list[DeadLetter], canaries: list[UpdateEnvelope]
+    ) -> list[Arrival]:
         arrivals = []
         for record in records:
             try:
@@ -120,7 +129,9 @@ class UpdatesHandler:
             except Permanent as error:
                 dead.append(DeadLetter(record, "Permanent", str(error)))
             else:
-                if not kind.startswith(_OWN) or self._matters(kind) or envelope.data.merged:
+                if envelope.type == canary.UPDATE_TYPE:
+                    canaries.append(envelope)
+                elif not kind.startswith(_OWN) or self._matters(kind) or envelope.data.merged:
                     arrivals.append(Arrival(record, envelope, kind))
         return arrivals
 

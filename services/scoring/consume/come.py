@@ -13,6 +13,7 @@ from services.scoring.domain.trust import happened
 from services.scoring.store import batch as store
 from services.scoring.store import erase
 from services.scoring.store.batch import EventRow
+from shared import canary
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, Event, decode
 from shared.kafka.records import DeadLetter, Record
@@ -22,9 +23,9 @@ Come: TypeAlias = tuple[Record, Decoded]
 
 
 async def come(
-    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter]
+    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter], canaries: list[Come]
 ) -> tuple[list[Come], list[Come]]:
-    """The events that have not been folded yet, each once; what cannot be read goes to `dead`.
+    """The events that have not been folded yet, each once; what cannot be read goes to `dead`, canaries to `canaries`.
 
     Apart from them those that were on their way when somebody whom they name was erased.
     """
@@ -35,7 +36,10 @@ async def come(
         except Permanent as error:
             dead.append(DeadLetter(record, "Permanent", str(error)))
             continue
-        readable.setdefault(decoded.event.id, (record, decoded))
+        if decoded.event.source == canary.SOURCE:
+            canaries.append((record, decoded))
+        else:
+            readable.setdefault(decoded.event.id, (record, decoded))
     if not readable:
         return [], []
     known, any_erased = await store.known_events(conn, list(readable))

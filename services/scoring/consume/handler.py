@@ -11,7 +11,7 @@ from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.consume.come import come, erased_row, event_row
+from services.scoring.consume.come import Come, come, erased_row, event_row
 from services.scoring.consume.outcome import Outcome, write
 from services.scoring.consume.refold import refold
 from services.scoring.domain.contact import FORM, ContactState
@@ -31,12 +31,12 @@ from services.scoring.store import orders as order_store
 from services.scoring.store.batch import BookingRow, UpdateRow
 from services.scoring.store.orders import Orders
 from services.scoring.store.unconverted import Missing
-from shared import log
+from shared import canary, log
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, Decoded
 from shared.events.origin import origin_of_event, sender_of
 from shared.events.types import ContactParted, CostRecorded
-from shared.events.updates import Update, Values, decode_update, encode_update, update_key
+from shared.events.updates import UPDATE_TYPE, Update, Values, decode_update, encode_update, update_key
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 from shared.lead_hops import LEAD
@@ -90,10 +90,13 @@ class Scoring:
         """Fold the batch. Six to twelve statements, however many records."""
         dead: list[DeadLetter] = []
         await self._models.first(conn)
-        fresh, erased = await come(conn, records, dead)
+        canaries: list[Come] = []
+        fresh, erased = await come(conn, records, dead, canaries)
         outcome = await self._outcome(conn, fresh)
         outcome.rows += [erased_row(*each) for each in erased]
         await write(conn, outcome)
+        outcome.canaries = [happened(decoded.event) for _, decoded in canaries]
+        outcome.outgoing += [self._flown(*each) for each in canaries]
         return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._count(outcome))
 
     @property
@@ -111,6 +114,7 @@ class Scoring:
         self._metrics.fallen.inc(outcome.fallen)
         self._metrics.merges.inc(len(outcome.batch.merged()))
         self._metrics.hops.passed("scored", outcome.leads, self._clock())
+        self._metrics.canary.passed("scored", outcome.canaries, self._clock())
         for what, count in outcome.not_known.items():
             self._metrics.not_known.labels(kind=what).inc(count)
 
@@ -239,7 +243,13 @@ class Scoring:
             refolded={contact_id: each.orders for contact_id, each in refolding.items()},
         )
 
-    def _update(self, record: Record, decoded: Decoded, folded: Folded) -> bytes:
+    def _flown(self, record: Record, decoded: Decoded) -> Outgoing:
+        """What becomes of a canary: it is folded and valued as the lead of a new contact, and nothing is kept of it."""
+        folded = Batch(self._model, self._clock(), {}, {}, self._new_id).fold(decoded)
+        update = self._update(record, decoded, folded, kind=canary.UPDATE_TYPE)
+        return Outgoing(self._target(record.topic), update_key(folded.state.id), update, KAFKA_HEADERS)
+
+    def _update(self, record: Record, decoded: Decoded, folded: Folded, *, kind: str = UPDATE_TYPE) -> bytes:
         state, (event, data) = folded.state, decoded
         update = Update(
             contact=view(state, self._model),
@@ -252,7 +262,7 @@ class Scoring:
             consents=list(folded.consents),
             parted=[data.other] if isinstance(data, ContactParted) else [],
         )
-        return encode_update(update, event_id=event.id, time=happened(event), traceparent=event.traceparent)
+        return encode_update(update, event_id=event.id, time=happened(event), traceparent=event.traceparent, kind=kind)
 
     def _target(self, topic: str) -> str:
         return self._topics.updates_bulk if topic == self._topics.events_bulk else self._topics.updates

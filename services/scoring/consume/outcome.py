@@ -33,6 +33,7 @@ class Outcome:
     of_no_currency: int = 0
     fallen: int = 0
     leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened
+    canaries: list[datetime] = field(default_factory=list)  # when they were sent
     not_known: Counter[str] = field(default_factory=Counter)
     bought: list[tuple[UUID, str]] = field(default_factory=list)  # contact, item
 

@@ -85,6 +85,7 @@ async def test_what_it_says_of_us_is_no_fault_of_the_mail(server: ScriptedMailSe
     result = await sender.send()
     assert isinstance(result.outcome, NotSent), result
     assert result.status == (int(says[:3]) if says else None)
+    assert result.about_us == bool(says), "a broken connection says nothing of us"
     await until(lambda: server.open == 0)  # the connection is closed, whenever it failed
     server.says = {"EHLO": "250-here\r\n250 AUTH PLAIN"}
     assert isinstance((await sender.send()).outcome, Accepted), "and then it goes"
@@ -98,11 +99,28 @@ async def test_what_it_says_of_the_recipient_or_the_message_is_about_this_mail(
     server.says = {stage: says}
     sender = Sender(server)
     result = await sender.send()
-    assert (type(result.outcome), result.status) == (kind, int(says[:3]))
+    assert (type(result.outcome), result.status, result.about_us) == (kind, int(says[:3]), False)
     assert len(sender.began) == (stage == "message")
     server.says = {}
     assert isinstance((await sender.send()).outcome, Accepted)
     assert server.stages.count("greeting") == 1, "on the same connection"
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "message"])
+@pytest.mark.parametrize(
+    ("says", "about_us"),
+    [
+        ("550 5.7.1 blocked by our list", True), ("550 5.7.23 SPF says no", True), ("451 4.7.1 greylisted", True),
+        ("554 5.7.26 no DMARC", True), ("550 5.7.17 the mailbox has a new owner", False), ("554 5.2.2 full", False),
+        ("550 mailbox 15.7.12 unknown", False),
+    ],
+)  # fmt: skip
+async def test_a_policy_refuses_us_and_not_the_recipient(
+    server: ScriptedMailServer, stage: str, says: str, about_us: bool
+) -> None:
+    """RFC 3463, 3.8, and https://www.iana.org/assignments/smtp-enhanced-status-codes: X.7.y."""
+    server.says = {stage: says}
+    assert (await Sender(server).send()).about_us == about_us
 
 
 @pytest.mark.parametrize("says", [CUT, "what?"])

@@ -6,6 +6,7 @@ asks for the message (354) nothing is handed over; after that, with no answer, i
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -36,6 +37,9 @@ _FOR_GOOD: Final = 500
 # Whenever they come, they are about us: closing down, no such command now, authentication.
 _ABOUT_US: Final = frozenset({421, 454, 502, 503, 530, 534, 535, 538})
 _NOT_ASCII: Final = "5.6.7"  # RFC 6531: the address is not ASCII, and somebody on the way takes no other
+# RFC 3463, 3.8: security or policy; of those in IANA's registry two are about the recipient (RFC 7293).
+_POLICY: Final = re.compile(r"(?<![\d.])[45]\.7\.(\d{1,3})\b")
+_OF_THE_RECIPIENT: Final = frozenset({17, 18})
 _LONGEST: Final = 200  # characters of a server's answer that are kept
 
 Compose = Callable[[StoredDelivery], EmailMessage]
@@ -118,7 +122,8 @@ class Mail:
             return _refused_us(error)
         except _AboutTheMail as refusal:
             kind = Impossible if refusal.code >= _FOR_GOOD else Deferred
-            return Result(kind(f"the mail server answered {refusal.code}"), refusal.code, _readable(refusal.said))
+            reason, about_us = f"the mail server answered {refusal.code}", _of_policy(refusal.said)
+            return Result(kind(reason), refusal.code, _readable(refusal.said), about_us=about_us)
         except (SMTPException, OSError) as error:
             return Result(NotSent(f"no answer from the mail server ({type(error).__name__})"))
         return Result(Accepted(), answer.code, _readable(answer.message))
@@ -227,9 +232,14 @@ def _about(answer: SMTPResponse) -> Exception:
 
 
 def _refused_us(error: SMTPResponseException) -> Result:
-    return Result(
-        NotSent(f"the mail server refuses us: it answered {error.code}"), _status(error), _readable(error.message)
-    )
+    reason = f"the mail server refuses us: it answered {error.code}"
+    return Result(NotSent(reason), _status(error), _readable(error.message), about_us=True)
+
+
+def _of_policy(said: str) -> bool:
+    """Whether it is a refusal of ours by policy: block lists, SPF, DKIM, DMARC, no reverse name, a rate."""
+    found = _POLICY.search(said)
+    return found is not None and int(found[1]) not in _OF_THE_RECIPIENT
 
 
 def _status(error: SMTPResponseException) -> int | None:

@@ -22,6 +22,7 @@ from services.ingest.http.dispatch import HotPaths
 from services.ingest.http.limits import Limits
 from services.ingest.http.openapi import describe
 from services.ingest.http.refusals import Refusals
+from services.ingest.proofs import Proofs
 from services.ingest.routes import challenge, hosted_form, sdk_settings, snippet
 from services.ingest.routes import sources as sources_route
 from services.ingest.routes.cloud_events import CloudEvents
@@ -47,7 +48,7 @@ _BATCH_BYTES = 65_536  # mostly one event at a time: memory for a larger batch w
 
 
 @asynccontextmanager
-async def build(settings: IngestSettings) -> AsyncIterator[Service]:
+async def build(settings: IngestSettings, proofs: Proofs | None = None) -> AsyncIterator[Service]:
     """The service, ready to be served. Raises ConfigurationError with all that is wrong with sources.yaml."""
     registry = CollectorRegistry()
     proxies = Proxies(settings.ingest_trusted_proxies)
@@ -71,6 +72,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
     graph = None
     if any(source.kind == "meta" for source in sources.by_name.values()):
         graph = Graph(settings.ingest_graph_url, registry)
+    proofs = proofs or Proofs()
     recent = Recent(sources.by_name, utc_now())
     try:
         intake = Intake(
@@ -104,6 +106,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             proxies=proxies,
             key_secret=key_secret,
             graph=graph,
+            proofs=proofs,
             refusals=refusals,
             registry=registry,
             recent=recent,
@@ -116,6 +119,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[Service]:
             ],
         )
     finally:
+        await proofs.close()
         if graph is not None:
             await graph.close()
         if spool is not None:
@@ -131,6 +135,7 @@ def _hot_paths(
     proxies: Proxies,
     key_secret: bytes,
     graph: Graph | None,
+    proofs: Proofs,
     refusals: Refusals,
     registry: CollectorRegistry,
     recent: Recent,
@@ -146,6 +151,7 @@ def _hot_paths(
         largest=many,
         public_url=settings.ingest_public_url,
         fetch=None if graph is None else graph.fetch,
+        proofs=proofs,
         registry=registry,
     )
     return HotPaths(

@@ -1,4 +1,4 @@
-"""Fetches a lead from Meta's Graph API. The only module of ingest that speaks HTTP to the outside.
+"""Fetches a lead from Meta's Graph API. Beside `proofs` the only module of ingest that speaks HTTP outwards.
 
 Whatever goes wrong is Transient: Meta sends the webhook again, less and less often, for 36 hours, and only so much time
 is there to put a token right. The token goes into a header and nowhere else.

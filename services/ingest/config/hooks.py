@@ -135,6 +135,7 @@ class RawHook(ConfigModel):
                 options[name] = _resolved(str(value), key, environment, state, wrong)
             else:
                 options[name] = value
+        wrong += [(("options", name), text) for name, text in SENDERS[self.kind].unfit(options)]
         return HookSettings(tuple(found), options), [(key, _of_a_sender(text)) for key, text in wrong]
 
     def _misplaced(self) -> Iterator[Trouble]:

@@ -26,6 +26,7 @@ from services.ingest.http.access import Door
 from services.ingest.http.body import MOST_VALUES_OF_BATCH, decode_json
 from services.ingest.http.exchange import Answer, Request
 from services.ingest.http.refusals import field_shown
+from services.ingest.proofs import Proofs
 from shared import log
 from shared.clock import utc_now
 from shared.errors import Permanent, Transient
@@ -55,6 +56,7 @@ class Hooks:
         registry: CollectorRegistry,
         public_url: str | None = None,
         fetch: Fetch | None = None,
+        proofs: Proofs,
     ) -> None:
         """`largest`: bytes of a body. `public_url`: of ingest, without a path of ours; None: as each request says.
 
@@ -65,6 +67,7 @@ class Hooks:
         self._largest = largest
         self._public_url = public_url.rstrip("/") if public_url is not None else None
         self._fetch = fetch
+        self._proofs = proofs
         self._count = Counter(
             "firsthour_ingest_hooks", "Webhooks of other services.", ["sender", "result"], registry=registry
         )
@@ -89,8 +92,10 @@ class Hooks:
             raise Problem(401, "The webhook's signature does not prove its sender", str(unverified)) from None
         request.admitted(source)
         try:
-            reading = hook.read(incoming, _decoded(request, body), source.hook.options)
-            result = await self._take(source, reading, request)
+            document = _decoded(request, body)
+            proven = await self._proven(hook, source.hook, incoming, document)
+            reading = hook.read(incoming, document, source.hook.options)
+            result = await self._take(source, reading, request, proven=proven)
             if reading.refused:  # the others are taken: to be sent them all again would help nobody
                 result = _refused(source, request, reading.refused)
         except (Refused, Permanent) as error:
@@ -104,6 +109,20 @@ class Hooks:
                 return Answer(200, reading.answer)
         self._count.labels(sender=hook.kind, result=result).inc()
         return Answer(hook.status, hook.body)
+
+    async def _proven(self, hook: Hook, settings: HookSettings, incoming: Incoming, document: Any) -> bool:
+        """Whether a public key proves it; False where none was asked for. Raises Problem 401 and 503."""
+        try:
+            signed = hook.signed(incoming, document, settings.options)
+            if signed is not None:
+                await self._proofs.check(signed)
+        except Unverified as unverified:
+            self._count.labels(sender=hook.kind, result="unverified").inc()
+            raise Problem(401, "The webhook's signature does not prove its sender", str(unverified)) from None
+        except Transient as error:
+            _LOG.warning("hook_not_proven", sender=hook.kind, reason=log.reason(error))
+            raise Problem(503, "The signature cannot be checked now", "Send it again.", headers=_RETRY) from None
+        return signed is not None
 
     def _most_of(self, hook: Hook, settings: HookSettings, request: Request) -> int:
         """How many bytes of the body are read. Raises Unverified when there is no signature to hold against it."""
@@ -119,18 +138,30 @@ class Hooks:
             raise Unverified(f"the header {header} is missing")
         return hook.unsigned
 
-    async def _take(self, source: Source, reading: Reading, request: Request) -> str:
+    async def _take(self, source: Source, reading: Reading, request: Request, *, proven: bool) -> str:
         """What came of it, for the counter. Raises Refused, Permanent, and Problem 503."""
         if reading.ignored:
             names = [_NOT_A_NAME.sub("", each)[:_LONGEST_NAME] for each in reading.ignored[:10]]
             _LOG.info("hook_ignored", source=source.name, types=names)
         if reading.to_confirm is not None:
-            _LOG.warning("hook_to_confirm", source=source.name, open_this_link_once=reading.to_confirm)
+            await self._confirm(source, reading.to_confirm, proven=proven and not reading.ended)
         if reading.facts:
             await self._intake.accept(source, reading.facts, request.traceparent)
         if reading.fetch:
             await self._take_fetched(source, reading.fetch, request)
         return "taken" if reading.facts or reading.fetch else "ignored"
+
+    async def _confirm(self, source: Source, link: str, *, proven: bool) -> None:
+        """Open the link, where a signature shows whose it is; else somebody has to."""
+        if not proven:
+            _LOG.warning("hook_to_confirm", source=source.name, open_this_link_once=link)
+            return
+        try:
+            await self._proofs.confirm(link)
+        except Transient as error:
+            _LOG.warning("hook_not_confirmed", source=source.name, reason=log.reason(error))
+            raise Problem(503, "It could not be confirmed now", "Send it again.", headers=_RETRY) from None
+        _LOG.info("hook_confirmed", source=source.name)
 
     async def _take_fetched(self, source: Source, leads: Sequence[ToFetch], request: Request) -> None:
         """Fetches all at once, since the sender waits; one that cannot be had keeps none of the others away."""

@@ -38,6 +38,19 @@ COMPLAINT = {
     "eventType": "Complaint",
     "complaint": {"complainedRecipients": [{"emailAddress": WHO}], "complaintFeedbackType": "abuse", "timestamp": "2026-03-10T10:00:00Z"},
 }  # fmt: skip
+
+
+def topic(name: str, status: str) -> dict[str, Any]:
+    return {"topicSubscriptionStatus": [{"topicName": name, "subscriptionStatus": status}, {"topicName": "news", "subscriptionStatus": "OptIn"}]}  # fmt: skip
+
+
+def subscription(after: Any, before: Any = None) -> dict[str, Any]:
+    """As https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html has it."""
+    was = {"unsubscribeAll": False, **(before or topic("offers", "OptIn"))}
+    told = {"contactList": "l", "timestamp": "2026-03-10T10:00:00.000Z", "source": "UnsubscribeHeader", "newTopicPreferences": after, "oldTopicPreferences": was}  # fmt: skip
+    return {"eventType": "Subscription", "mail": {"destination": [WHO], "messageId": "0100"}, "subscription": told}
+
+
 MAILGUN = {"id": "ev-1", "timestamp": 1773136521.5, "recipient": WHO}
 POSTMARK = {
     "RecordType": "Bounce",
@@ -61,7 +74,11 @@ TOLD: list[tuple[Hook, Any, bool, str | None, str]] = [
     (ses.HOOK, sns(BOUNCE), False, None, "SES: bounce, General"),
     (ses.HOOK, BOUNCE, False, None, "SES: bounce, General"),  # raw message delivery
     (ses.HOOK, sns(COMPLAINT), False, None, "SES: complaint, abuse"),
-    # https://documentation.mailgun.com/docs/mailgun/user-manual/events/webhooks
+    (ses.HOOK, sns(subscription({"unsubscribeAll": True})), False, "news", "SES: unsubscribed"),
+    (ses.HOOK, sns(subscription({"unsubscribeAll": False, **topic("offers", "OptOut")}, topic("offers", "OptIn"))), False, "ses-offers",
+     "SES: unsubscribed from offers"),
+    (ses.HOOK, sns(subscription(topic("offers", "OptIn"), topic("offers", "OptOut"))), True, "ses-offers", "SES: subscribed to offers"),
+    # https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads, …/events/event-types
     (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "unsubscribed"}}, False, "news", "Mailgun: unsubscribed"),
     (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "complained"}}, False, None, "Mailgun: marked it as spam"),
     (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "failed", "severity": "permanent"}}, False, None, "Mailgun: permanent failure"),
@@ -117,6 +134,8 @@ def test_a_word_on_consent_has_its_purpose_and_proof(
         (ses.HOOK, sns({"notificationType": "Delivery"})),
         (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "failed", "severity": "temporary"}}),
         (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "opened"}}),
+        (mailgun.HOOK, {"event-data": {**MAILGUN, "event": "failed", "severity": "permanent", "reason": "old"}}),
+        (ses.HOOK, sns(subscription(topic("offers", "OptIn")))),
         (postmark.HOOK, {**POSTMARK, "Type": "Transient", "Inactive": False}),
         (postmark.HOOK, {"RecordType": "Open", "Recipient": WHO}),
         (sendgrid.HOOK, [{**SENDGRID, "event": "bounce", "type": "blocked"}, {**SENDGRID, "event": "open"}]),
@@ -150,7 +169,12 @@ def test_of_a_list_of_events_the_good_ones_are_taken_and_the_bad_ones_named() ->
 
 def test_sns_names_the_link_that_somebody_has_to_open() -> None:
     link = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
-    assert read(ses.HOOK, {"Type": "SubscriptionConfirmation", "SubscribeURL": link}).to_confirm == link
+    asked = read(ses.HOOK, {"Type": "SubscriptionConfirmation", "SubscribeURL": link})
+    ended = read(ses.HOOK, {"Type": "UnsubscribeConfirmation", "SubscribeURL": link})
+    assert [(each.to_confirm, each.ended) for each in (asked, ended)] == [(link, False), (link, True)]
+    for other in ("https://evil.example/?Action=ConfirmSubscription", "http://sns.eu-west-1.amazonaws.com/", None):
+        with pytest.raises(Refused):
+            read(ses.HOOK, {"Type": "SubscriptionConfirmation", "SubscribeURL": other})
 
 
 def test_mailgun_signs_in_the_body() -> None:
@@ -236,6 +260,9 @@ def test_hubspot_s_opt_outs_and_bounces_are_consents(name: str, value: str, purp
     assert (fact.type, fact.identity.user_id, said.given, said.purpose) == ("consent.changed", "51", False, purpose)
     (back,) = read_it(HUBSPOT, [{**event, "propertyValue": "false"}]).facts
     assert back.type == "contact.identified"
+    generic = {**event, "subscriptionType": "object.propertyChange", "objectTypeId": "0-1"}
+    assert read_it(HUBSPOT, [generic]).facts[0].data == fact.data
+    assert read_it(HUBSPOT, [{**generic, "objectTypeId": "0-2"}]).ignored
 
 
 def test_a_contact_of_a_hubspot_workflow_that_opted_out_is_no_yes() -> None:

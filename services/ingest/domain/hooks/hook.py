@@ -5,10 +5,10 @@ Each sender is one small file beside this one that ends in a `HOOK`; `senders.py
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
@@ -29,6 +29,16 @@ class Unverified(Exception):  # noqa: N818 - reads as what happened
     """It cannot be shown that the sender sent this: no signature, a wrong one, or one too old. Says which."""
 
 
+class Signed(NamedTuple):
+    """A signature that a public key proves: that of `key` (DER), or of the certificate at an address of Amazon's."""
+
+    text: bytes
+    signature: bytes
+    scheme: Literal["rsa-sha1", "rsa-sha256", "ecdsa-sha256"]
+    key: bytes = b""
+    certificate: str = ""
+
+
 class ToFetch(NamedTuple):
     """A lead that the webhook names by its id only."""
 
@@ -44,7 +54,8 @@ class Reading:
     """What a webhook says. `ignored`: the sender's event types in it that are nothing to us (counted, answered 2xx).
 
     `refused`: what is wrong with those of its events that cannot be taken. `answer`: what the sender wants to hear.
-    `to_confirm`: a link that somebody has to open before the sender sends anything.
+    `to_confirm`: a link that has to be opened before the sender sends anything; where a signature proved it, we do.
+    `ended`: the sender sends nothing more unless somebody opens the link.
     """
 
     facts: Sequence[Fact] = ()
@@ -53,6 +64,7 @@ class Reading:
     refused: Sequence[Wrong] = ()
     answer: bytes | None = None
     to_confirm: str | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,8 @@ class Hook:
 
     `header` proves the sender; None: the body does, or (kind generic) a header of the options. Without it at most
     `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed. `early`: it stands in
-    the URL or a header, and is looked at before the body.
+    the URL or a header, and is looked at before the body. `signed` is a further proof, where the options ask for one;
+    it raises Unverified when there is none. `unfit` names options that cannot be right, and why.
 
     Every fact has the sender's own id as `sender_id`, so that a repeated webhook is the same event.
     """
@@ -76,6 +89,8 @@ class Hook:
     unsigned: int = 0
     told: bool = False
     early: bool = False
+    signed: Callable[[Incoming, Any, Mapping[str, Any]], Signed | None] = lambda _incoming, _body, _options: None
+    unfit: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] = lambda _options: ()
 
 
 def same(given: str, expected: str) -> bool:

@@ -25,6 +25,7 @@ from shared.events.types import Campaign, Consent, ContactIdentified, LeadCaptur
 _ENCODED: Final = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 _MILLISECONDS: Final = 1000
 _MOST_EVENTS: Final = 1000
+_CONTACTS: Final = "0-1"
 _OPTED_OUT: Final = "hs_email_optout"
 _BOUNCED: Final = ("hs_email_hard_bounce_reason", "hs_email_hard_bounce_reason_enum", "hs_email_quarantined")
 _CAMPAIGN: Final = {
@@ -78,7 +79,7 @@ def _event(event: Any) -> Fact | None:
     """What one subscription event tells of a contact: that it is there, or a property of it."""
     kind, event_id = text(part(event, "subscriptionType")) or "", text(part(event, "eventId"), 100)
     contact_id = text(part(event, "objectId"), 100)
-    if kind not in ("contact.creation", "contact.propertyChange") or event_id is None or contact_id is None:
+    if not _of_a_contact(kind, event) or event_id is None or contact_id is None:
         return None
     name, value = text(part(event, "propertyName")), part(event, "propertyValue")
     who = person(
@@ -98,6 +99,16 @@ def _event(event: Any) -> Fact | None:
     traits = {_TRAITS[name]: text(value)} if name in _TRAITS else {}
     data = ContactIdentified(identity=who, traits=told(traits))
     return Fact("contact.identified", who, data, time, sender_id)
+
+
+def _of_a_contact(kind: str, event: Any) -> bool:
+    """Also in the generic form, `object.creation` with the contact's type beside it.
+
+    https://developers.hubspot.com/docs/guides/webhooks/create-generic-webhook-subscriptions
+    """
+    of, _, what = kind.partition(".")
+    known = of == "contact" or (of == "object" and part(event, "objectTypeId") == _CONTACTS)
+    return known and what in ("creation", "propertyChange")
 
 
 def _refused_mail(name: str, value: str | None) -> tuple[str | None, str] | None:

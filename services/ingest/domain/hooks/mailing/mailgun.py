@@ -20,6 +20,10 @@ from services.ingest.domain.hooks.signatures import check_age, check_match
 _DECODER: Final = msgspec.json.Decoder()
 _GONE: Final = {"unsubscribed": "unsubscribed", "complained": "marked it as spam", "failed": "permanent failure"}
 
+# https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-types: permanent are also mails of which the
+# retries ended, which says little of the address, and those to somebody who had unsubscribed (`suppress-unsubscribe`).
+_GIVEN_UP: Final = "old"
+
 
 def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
     try:
@@ -38,7 +42,8 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
     event = the_object(body).get("event-data")
     kind, event_id = text(part(event, "event")) or "none", text(part(event, "id"), 200)
     why = _GONE.get(kind)
-    if why is None or (kind == "failed" and part(event, "severity") != "permanent"):
+    reason = text(part(event, "reason"), 60) or ""
+    if why is None or (kind == "failed" and (part(event, "severity") != "permanent" or reason == _GIVEN_UP)):
         return Reading(ignored=(kind,))
     if event_id is None:
         raise Refused([Wrong("/event-data/id", "is required")])
@@ -48,7 +53,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
         proof=f"Mailgun: {why}",
         sender_id=event_id,
         time=moment_of(part(event, "timestamp")),
-        purpose=purpose_of(options) if kind == "unsubscribed" else None,
+        purpose=purpose_of(options) if "unsubscribe" in (kind + reason) else None,
     )
     if fact is None:
         raise Refused([Wrong("/event-data/recipient", "must be an e-mail address")])

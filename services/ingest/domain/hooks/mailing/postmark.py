@@ -19,6 +19,8 @@ _HARD: Final = frozenset(
     {"HardBounce", "BadEmailAddress", "SpamNotification", "SpamComplaint", "ManuallyDeactivated", "Unsubscribe"}
 )
 
+_BY_A_PERSON: Final = ("ManualSuppression", "Unsubscribe")  # an unsubscribe shows as the first
+
 
 def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     event = the_object(body)
@@ -34,7 +36,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
     elif kind == "SubscriptionChange":
         given = event.get("SuppressSending") is False
         why = "subscribed again" if given else text(event.get("SuppressionReason")) or "unsubscribed"
-        purpose = purpose_of(options) if given or why == "ManualSuppression" else None
+        purpose = purpose_of(options) if given or why in _BY_A_PERSON else None
         own = f"{address}:{text(event.get('MessageStream'))}:{text(event.get('ChangedAt'))}"
     else:
         return Reading(ignored=(kind,))

@@ -13,6 +13,7 @@ import yaml
 from demo.settings import DemoSettings
 from services.ingest.settings import IngestSettings
 from shared.kafka.rights import USERS
+from services.nurture.settings import NurtureSettings
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +132,7 @@ def test_what_stays_up_has_a_health_and_comes_back(compose: dict[str, Any], name
 
 
 def test_every_setting_in_the_file_is_one_that_the_services_know(compose: dict[str, Any]) -> None:
-    of_all = (Settings, IngestSettings, DemoSettings)
+    of_all = (Settings, IngestSettings, NurtureSettings, DemoSettings)
     known = {f"FIRSTHOUR_{name.upper()}" for settings in of_all for name in settings.model_fields}
     for name in OURS:
         assert set(compose["services"][name]["environment"]) <= known

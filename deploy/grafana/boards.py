@@ -289,11 +289,18 @@ def queries() -> dict[str, list[str]]:
     }
 
 
+def _link(title: str, **given: Any) -> dict[str, Any]:
+    """A link with every field that Grafana's schema wants."""
+    empty = {"type": "link", "icon": "external link", "tooltip": "", "tags": [], "url": ""}
+    flags = {"asDropdown": False, "targetBlank": False, "includeVars": False, "keepTime": False}
+    return {"title": title, **empty, **flags, **given}
+
+
 def _drawn(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
     steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
     if panel.line is not None:
         steps.append({"color": "red", "value": panel.line})
-    links = [{"title": "Runbook", "url": _BOOK.format(panel.runbook), "targetBlank": True}] if panel.runbook else []
+    links = [_link("Runbook", url=_BOOK.format(panel.runbook), targetBlank=True)] if panel.runbook else []
     return {
         "id": number,
         "type": "timeseries",
@@ -310,7 +317,10 @@ def _drawn(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
             },
             "overrides": [],
         },
-        "options": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}},
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
         "targets": [
             {"refId": chr(ord("A") + n), "expr": expr, "legendFormat": legend}
             for n, (expr, legend) in enumerate(panel.queries.items())
@@ -342,8 +352,10 @@ def board(name: str) -> dict[str, Any]:
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "links": [
-            {"type": "dashboards", "tags": ["firsthour"], "title": "Boards", "asDropdown": False, "keepTime": True}
+            _link("Boards", type="dashboards", tags=["firsthour"], keepTime=True),
         ],
+        "templating": {"list": []},
+        "annotations": {"list": []},
         "panels": panels,
     }
 

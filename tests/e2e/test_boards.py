@@ -9,6 +9,7 @@ import os
 import re
 import runpy
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,6 +51,60 @@ def test_every_panel_has_a_unit_a_query_and_a_runbook_that_exists() -> None:
             for target in panel["targets"]:
                 named = [word for word in known if word in target["expr"]]
                 assert named or any(word in target["expr"] for word in ("up{", "process_", "pg_")), target["expr"]
+
+
+# By Grafana's published schema (github.com/grafana/grafana-foundation-sdk, jsonschema/dashboard.jsonschema.json and
+# timeseries.jsonschema.json of June 2026): what each part must have. The schema knows no fields beside its own, so
+# those that the boards use are named whole. The boards were held against the schema itself when this was written.
+PARTS: dict[str, tuple[set[str], set[str]]] = {
+    "board": (
+        {"schemaVersion", "templating", "annotations"},
+        {"uid", "title", "tags", "timezone", "version", "editable", "refresh", "time", "links", "panels"},
+    ),
+    "row": ({"type", "collapsed", "id", "panels"}, {"title", "gridPos"}),
+    "panel": ({"type"}, {"id", "title", "datasource", "gridPos", "links", "fieldConfig", "options", "targets"}),
+    "gridPos": ({"h", "w", "x", "y"}, set()),
+    "fieldConfig": ({"defaults", "overrides"}, set()),
+    "thresholds": ({"mode", "steps"}, set()),
+    "step": ({"value", "color"}, set()),
+    "options": ({"legend", "tooltip"}, set()),
+    "legend": ({"displayMode", "placement", "showLegend", "calcs"}, set()),
+    "tooltip": ({"mode", "sort"}, set()),
+    "target": ({"expr"}, {"refId", "legendFormat"}),
+    "link": (
+        {"title", "type", "icon", "tooltip", "tags", "asDropdown", "targetBlank", "includeVars", "keepTime"}, {"url"},
+    ),
+}  # fmt: skip
+
+
+def parts_of(board: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each part of a board with what it is."""
+    yield "board", board
+    yield from (("link", link) for link in board["links"])
+    for panel in board["panels"]:
+        yield "gridPos", panel["gridPos"]
+        if panel["type"] == "row":
+            yield "row", panel
+            continue
+        yield "panel", panel
+        yield "fieldConfig", panel["fieldConfig"]
+        yield "thresholds", (thresholds := panel["fieldConfig"]["defaults"]["thresholds"])
+        yield from (("step", step) for step in thresholds["steps"])
+        yield "options", (options := panel["options"])
+        yield from ((name, options[name]) for name in ("legend", "tooltip"))
+        yield from (("target", target) for target in panel["targets"])
+        yield from (("link", link) for link in panel["links"])
+
+
+@pytest.mark.parametrize("name", SCRIPT["BOARDS"])
+def test_a_board_has_what_grafana_s_schema_asks_for_and_no_more(name: str) -> None:
+    board = json.loads((SCRIPT["FOLDER"] / f"{name.lower()}.json").read_text())
+    for what, part in parts_of(board):
+        required, more = PARTS[what]
+        assert required <= part.keys() <= required | more, (what, part)
+    for panel in (each for each in board["panels"] if each["type"] != "row"):
+        assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["value"] is None, "the first has no bound"
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
 
 
 async def load(firsthour: Firsthour, stopping: asyncio.Event) -> None:

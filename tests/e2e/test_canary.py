@@ -18,8 +18,8 @@ from tests.support.waiting import until
 HOPS = ("received", "acknowledged", "scored", "enrolled", "attempted", "delivered")
 # What the services write about themselves and their work, whoever sends.
 OF_THE_SERVICES = {
-    "scoring.alembic_version", "scoring.offsets", "scoring.models", "scoring.settings_versions",
-    "nurture.alembic_version", "nurture.offsets", "nurture.workflow_versions", "nurture.lane_leases",
+    "nurture.consumer_offsets", "nurture.schema_version", "nurture.workflow_versions", "scoring.consumer_offsets",
+    "scoring.fits", "scoring.models", "scoring.schema_version", "scoring.sweeps",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,13 +40,16 @@ def documented(kind: str, name: str) -> bytes:
     return text.replace("2026-03-10T", f"{utc_now() - timedelta(days=1):%Y-%m-%dT}").encode()
 
 
-def everything(secret: str, url: str) -> list[Sent]:
-    """Every documented body of every sender, signed with this secret. `url`: of ingest, which HubSpot signs too."""
+def everything(secret: str, url: str, change: Callable[[str, bytes], bytes] = lambda _kind, body: body) -> list[Sent]:
+    """Every documented body of every sender, signed with this secret. `url`: of ingest, which HubSpot signs too.
+
+    `change` makes another body of a documented one, before it is signed.
+    """
     found = []
     for path in sorted(_FOLDER.glob("*/*.json")):
         kind, name = path.parent.name, path.stem
         if name != "graph_answer":  # that is what Meta is asked for
-            body = documented(kind, name)
+            body = change(kind, documented(kind, name))
             if kind == "google":
                 body = json.dumps(json.loads(body) | {"google_key": secret}).encode()
             if kind == "mailgun":  # its signature stands in the body

@@ -18,7 +18,7 @@ _BEGIN, _END = "<!-- made by `make metrics-docs` -->\n", "<!-- until here -->\n"
 LABELS = {
     "currency": "codes of ISO 4217; `other` for what is none",
     "endpoint": "names in `endpoints.yaml`, and `email:smtp`",
-    "hop": "`received`, `acknowledged`, `scored`, `enrolled`, `attempted`, `delivered`",
+    "hop": "`received`, `acknowledged`, `scored`, `enrolled`, `attempted`, `delivered`; of canaries `sent`, `returned`",
     "kind": "a handful of words, fixed in the code",
     "lane": "`live`, `bulk`",
     "identity": "`email`, `phone`, `user_id`, `anonymous_id`",

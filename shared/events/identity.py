@@ -36,9 +36,15 @@ _PLUS: Final = re.compile("[+\uff0b]")
 _NO_ID: Final = frozenset(
     {
         *("undefined", "null", "none", "nil", "nan", "n/a", "0", "guest", "anonymous", "[object object]"),
+        *("unknown", "(not set)", "(none)", "<null>", "[null]", "-", "--", "-1", "false", "anon"),
         *(str(UUID(int=0)), UUID(int=0).hex),
     }
 )
+# What a person says where an address or a number is asked for, in the eight languages.
+_NOTHING: Final = _NO_ID | {
+    *("no", "na", ".", "keine", "kein", "aucun", "aucune", "ninguno", "no tengo", "nessuno", "nessuna", "geen"),
+    *("nenhum", "brak", "nie mam"),
+}
 _NO_MAILBOX: Final = frozenset({"noemail", "no-email", "no_email", "no.email"})  # wherever it is
 # An address only when its domain is called the same, as in none@none.com.
 _NO_ADDRESS: Final = frozenset(
@@ -120,6 +126,11 @@ def identify(
         else anonymous_id,
         order=order,
     )
+
+
+def says_nothing(text: str, which: str) -> bool:
+    """Whether what stands where an address or a number is asked for is a word for none (n/a, keine), and so absent."""
+    return text.strip().lower() in _NOTHING and _absent(which)
 
 
 def _absent(which: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from services.ingest.domain.contact_points import number_in
-from shared.events.identity import normalise_email, normalise_opaque, normalise_phone
+from shared.events.identity import normalise_email, normalise_opaque, normalise_phone, says_nothing
 from shared.money import Money, is_amount, is_currency
 
 LONG: Final = 10_000  # characters of a message
@@ -72,9 +72,10 @@ class Fields:
             return None
         return value or None
 
-    def _normalised(self, name: str, rule: Callable[[str], str]) -> str | None:
+    def _normalised(self, name: str, rule: Callable[[str], str], none: str | None = None) -> str | None:
+        """`none`: which identity it is, where a word for nothing is none."""
         value = self.text(name)
-        if value is None:
+        if value is None or (none is not None and says_nothing(value, none)):
             return None
         try:
             return rule(value)
@@ -84,11 +85,11 @@ class Fields:
 
     def email(self, name: str = "email") -> str | None:
         """An e-mail address in its one form."""
-        return self._normalised(name, _email)
+        return self._normalised(name, _email, "email")
 
     def phone(self, name: str = "phone") -> str | None:
         """A phone number in E.164."""
-        return self._normalised(name, self._phone)
+        return self._normalised(name, self._phone, "phone")
 
     def _phone(self, text: str) -> str:
         found = number_in(text, self.country) if self.country is not None else None

@@ -106,6 +106,9 @@ def test_the_form_of_a_builder_is_a_lead(builder: str) -> None:
         ({"imię": "Paweł", "nazwisko": "Wójcik"}, "Paweł Wójcik"),
         ({"voornaam": "Sanne", "naam": "de Vries"}, "Sanne de Vries"),
         ({"name": "Ada Lovelace", "first_name": "Ada"}, "Ada Lovelace"),
+        ({"name-first": "Ada", "name-last": "Lovelace"}, "Ada Lovelace"),
+        ({"Nom et prénom": "Dupont Chloé"}, "Dupont Chloé"),
+        ({"Name, Vorname": "Müller, Anna"}, "Müller, Anna"),
         ({"name": "Lovelace, Ada", "last_name": "Lovelace"}, "Lovelace, Ada"),
         ({"first_name": "Ada"}, "Ada"),
     ],
@@ -198,6 +201,15 @@ def test_any_nesting_is_read_or_refused(form: dict[str, object]) -> None:
         ({"phone": "+44 7700 900123, +44 7700 900124"}, "+447700900123"),
         ({"phone": "07700 900123 or 07700 900124", "country": "GB"}, "+447700900123"),
         ({"phone": "07700 900123"}, None),
+        # In parts: https://www.jotform.com/help/527-how-to-get-the-name-of-a-field/, intl-tel-input and selects beside it
+        ({"q4_phone[area]": "030", "q4_phone[phone]": "901820", "country": "DE"}, "+4930901820"),
+        ({"phone[code]": "+44", "phone[number]": "07700 900123"}, "+447700900123"),
+        ({"phone": {"country": "GB", "number": "07700 900123"}}, "+447700900123"),
+        ({"phone_country_code": "+49", "phone": "30 901820"}, "+4930901820"),
+        ({"area_code": "030", "phone": "901820", "country": "DE"}, "+4930901820"),
+        ({"country_code": "DE", "phone": "030 901820"}, "+4930901820"),
+        ({"phone[area]": "030", "phone[full]": "+4930901820"}, "+4930901820"),
+        ({"code": "SUMMER", "area": "Sales", "phone": "+44 7700 900123"}, "+447700900123"),
         ({"phone": "07700 900123", "country": "Atlantis"}, None),
     ],
 )
@@ -206,3 +218,15 @@ def test_a_number_is_read_as_people_write_it_at_home(form: dict[str, object], ph
     assert read.identity.phone == phone
     if phone is not None:
         assert lead(form).identity.phone == phone
+
+
+@pytest.mark.parametrize(
+    "nothing", ["n/a", "undefined", "Keine", "-", "None", "(not set)", "aucun", "no tengo", "brak"]
+)
+def test_a_word_for_none_is_no_address_and_loses_no_lead(nothing: str) -> None:
+    read = lead({"email": nothing, "phone": "+447700900123"})
+    assert (read.identity.email, read.identity.phone) == (None, "+447700900123")
+    assert lead({"email": "ada@example.com", "phone": nothing}).identity.phone is None
+    with pytest.raises(Refused) as refused:
+        lead({"email": nothing})
+    assert [each.problem for each in refused.value.wrong] == ["is required: where shall we answer?"]

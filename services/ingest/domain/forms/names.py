@@ -28,14 +28,20 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
               "telefoonnummer", "telemovel", "contactphone"),
     "name": ("name", "fullname", "yourname", "nom", "nombre", "nome", "naam", "vollername", "nomcomplet",
              "nombrecompleto", "nomecompleto", "imie", "contactname", "vorundnachname", "firstandlastname",
-             "prenometnom", "nombreyapellidos", "nomeecognome", "voorenachternaam", "imieinazwisko", "volledigenaam"),
+             "prenometnom", "nombreyapellidos", "nomeecognome", "voorenachternaam", "imieinazwisko", "volledigenaam",
+             "nometprenom", "nomprenom", "prenomnom", "namevorname", "vornamename", "vornamenachname",
+             "nachnamevorname",
+             "nombreyapellido", "nombreapellidos", "apellidosynombre", "cognomeenome", "cognomenome", "nomecognome",
+             "nomeesobrenome", "nomesobrenome", "nazwiskoiimie", "imienazwisko", "naamenvoornaam", "voornaamachternaam",
+             "namesurname", "nameandsurname", "firstlastname", "firstandlast"),
     "first": ("firstname", "vorname", "prenom", "givenname", "fname", "voornaam", "primeironome", "forename", "rufname",
-              "firstnames", "givennames", "forenames", "prenoms", "nombredepila", "primernombre", "nomeproprio"),
+              "namefirst", "firstnames", "givennames", "forenames", "prenoms", "nombredepila", "primernombre",
+              "nomeproprio"),
     "middle": ("middlename", "middleinitial", "tussenvoegsel", "segundonombre", "zweitervorname", "deuxiemeprenom",
                "secondonome", "nomedomeio", "drugieimie"),
     "last": ("lastname", "nachname", "nomdefamille", "apellido", "apellidos", "surname", "familyname", "lname",
              "cognome", "achternaam", "sobrenome", "nazwisko", "familienname", "zuname", "familienaam", "apelido",
-             "apelidos", "primerapellido", "apellidopaterno", "nomdusage"),
+             "namelast", "apelidos", "primerapellido", "apellidopaterno", "nomdusage"),
     "last2": ("segundoapellido", "apellidomaterno", "secondlastname"),
     "company": ("company", "companyname", "organization", "organisation", "firma", "unternehmen", "entreprise",
                 "societe", "empresa", "azienda", "bedrijf", "yourcompany", "firmenname", "bedrijfsnaam", "organisatie"),
@@ -81,6 +87,14 @@ _BRACKETS: Final = re.compile(r"[\[\]]+|(?<=\w)/(?=\w)")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _HALVES: Final = {"first": "first", "last": "last"}  # q3_name[first], wpforms[fields][0][last]
+# Parts of a number: phone[number] is the number, and these stand before it.
+_OF_A_NUMBER: Final = frozenset({"number", "full", "local", "national", "e", "international"})
+_AREAS: Final = ("area", "areacode", "vorwahl", "ortsvorwahl", "prefix", "prefijo", "prefisso", "netnummer")
+_ABROAD: Final = (
+    "countrycode", "dialcode", "dialingcode", "callingcode", "landesvorwahl", "laendervorwahl", "indicatif", "country",
+    "code", "ddi", "landnummer",
+)  # fmt: skip
+_BEFORE_IT: Final[Mapping[str, str]] = {**dict.fromkeys(_AREAS, "area"), **dict.fromkeys(_ABROAD, "abroad")}
 _LONGEST: Final = 200  # characters of a name that is looked at
 
 
@@ -99,6 +113,8 @@ def usual_field(sent: str) -> str | None:
         if (ours := _KNOWN.get("".join(bare))) is not None:
             return ours
         bare = [word for word in bare if word not in _BUILDERS]
+        if len(parts) > 1 and _OF_A_NUMBER.issuperset(bare):  # phone[number]; name[full]
+            continue
         ours = _KNOWN.get("".join(bare))
         if ours in _ABOUT_A_PERSON or (ours == "name" and _NAMED_THEMSELVES.isdisjoint(words)):
             return ours
@@ -107,6 +123,21 @@ def usual_field(sent: str) -> str | None:
         if bare:  # it says something, and nothing that is known
             return None
     return None
+
+
+def before_a_number(sent: str, number: str) -> str | None:
+    """What a field is beside that of a number: `area` or `abroad` (the country's code, or the country); None: neither.
+
+    It stands in the same bracket (phone[area] beside phone[number]), or is called after it (phone_area).
+    """
+    above, _, inner = sent[:_LONGEST].rstrip("]").rpartition("[")
+    around, _, _ = number[:_LONGEST].rstrip("]").rpartition("[")
+    words = words_in(inner)
+    if above != around or sent == number:
+        return None
+    if not above:  # a country of its own is the person's
+        words = words[1:] if words[:1] and _KNOWN.get(words[0]) == "phone" else words if len(words) > 1 else []
+    return _BEFORE_IT.get("".join(words))
 
 
 def words_in(text: str) -> list[str]:

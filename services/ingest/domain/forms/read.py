@@ -1,5 +1,6 @@
 """HTML forms: which field is which, whatever it is called, and whether a person filled it in."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -9,7 +10,7 @@ from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wro
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.consent import NO, NOT_TICKED, YES, Box, answer, box, together, worded
-from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, usual_field
+from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, before_a_number, usual_field
 from services.ingest.domain.forms.shape import flat
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email
@@ -20,6 +21,7 @@ _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _MOST_PARAMETERS: Final = 100
 _LONGEST_WORDING: Final = 5000
+_DIAL_CODE: Final = re.compile(r"(?:\+|00)?[1-9]\d{0,3}")
 _PLAIN_BOX: Final = Box(frozenset(), frozenset(), against=False)
 
 
@@ -223,10 +225,29 @@ def _phone(fields: Fields, theirs: Mapping[str, str], country: str | None) -> st
     written, asked = fields.text(theirs["phone"]), fields.text(theirs.get("country", ""))
     if written is None:
         return None
-    found = number_in(written, (None if asked is None else country_code(asked)) or country)
+    whole, there = _whole(fields, theirs["phone"], written)
+    found = number_in(whole, there or (None if asked is None else country_code(asked)) or country)
     if found is None and "email" not in theirs:
         fields.phone(theirs["phone"])
     return found
+
+
+def _whole(fields: Fields, sent: str, written: str) -> tuple[str, str | None]:
+    """The number with what stands before it in fields of its own: `+49`, `030`; and the country that one names."""
+    parts = {
+        which: text for each in fields.data if (which := before_a_number(each, sent)) and (text := fields.text(each))
+    }
+    abroad, area = parts.get("abroad", ""), parts.get("area", "")
+    country = country_code(abroad) if abroad else None
+    if written.lstrip().startswith(("+", "00")):
+        return written, country
+    if area and not area.startswith(("+", "00")):
+        written = f"{area} {written}"
+    elif area:
+        abroad = area
+    if _DIAL_CODE.fullmatch(abroad):
+        return f"+{abroad.lstrip('+0')} {written}", country
+    return written, country
 
 
 def _traits(fields: Fields, theirs: Mapping[str, str], answered: AbstractSet[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.domain.sheets.opt_outs import column_named
 from tests.unit.ingest.test_field_files import imported, sheet
 
 # Product (page) → header, row
@@ -120,10 +121,30 @@ IN = {
     "Dynamics": ("Email,Do not allow Emails,Do not allow Bulk Emails", "ada@example.com,Allow,Allow"),
     "Klaviyo": ("Email,Email Marketing Consent,Email Suppressions", "ada@example.com,SUBSCRIBED,[]"),
     "Kit": ("id,first_name,email_address,state", "1,Ada,ada@example.com,active"),
+    "an address in Mexico": ("Email;Estado;Ciudad", "ada@example.com;Jalisco;Guadalajara"),
+    "in French, and in": ("E-mail;Statut", "ada@example.com;Abonnée"),
+    "Marketo, and in": ("Email Address,Unsubscribed,Marketing Suspended", "ada@example.com,false,0"),
     "an address in New York": ("Email,Name,State,Country", "ada@example.com,Ada,NY,US"),
     "CleverReach": ("E-Mail;Registriert;Aktiviert;Deaktiviert", "ada@example.com;2025-01-31;2025-01-31;0"),
     "Intercom": ("Name,Email,Unsubscribed from Emails,Has hard bounced", "Ada,ada@example.com,false,false"),
     "Ghost": ("id,email,name,subscribed_to_emails", "1,ada@example.com,Ada,true"),
+}  # fmt: skip
+ALSO_OUT = {
+    "Marketo (experienceleague.adobe.com: system managed fields)": (
+        "Email Address,First Name,Unsubscribed,Marketing Suspended,Black Listed", "ada@example.com,Ada,false,true,false",
+    ),
+    "Iterable and others, globally": ("Email,Global Unsubscribe", "ada@example.com,Y"),
+    "a CRM's DNC": ("Email,DNC", "ada@example.com,x"),
+    "a consent tool": ("Email,GDPR Opt Out", "ada@example.com,yes"),
+    "in German": ("E-Mail;Status", "ada@example.com;unzustellbar"),
+    "in French": ("E-mail;Statut de l'abonné", "ada@example.com;Désinscrite"),
+    "in Spanish": ("Correo;Estado de suscripción", "ada@example.com;Dado de baja"),
+    "in Italian": ("Email;Stato iscrizione", "ada@example.com;Disiscritta"),
+    "in Dutch": ("E-mail;Status inschrijving", "ada@example.com;Uitgeschreven"),
+    "in Portuguese": ("E-mail;Situação", "ada@example.com;Descadastrado"),
+    "in Polish": ("E-mail;Status subskrypcji", "ada@example.com;wypisana"),
+    "when, in German": ("E-Mail;Abgemeldet am", "ada@example.com;31.01.2026"),
+    "when, in French": ("E-mail;Date de désinscription", "ada@example.com;31 janvier 2026"),
 }  # fmt: skip
 # Product (page) → header, row, (order, amount, what went back)
 ORDERS = {
@@ -181,6 +202,13 @@ def test_who_is_out_is_out(tmp_path: Path, product: str) -> None:
     assert lead["name"] == "Ada Lovelace"
 
 
+@pytest.mark.parametrize("product", ALSO_OUT)
+def test_so_is_who_is_out_in_other_words_and_languages(tmp_path: Path, product: str) -> None:
+    header, row = ALSO_OUT[product]
+    lead = imported(sheet(tmp_path, f"{header}\n{row}\n")).events[0]["data"]
+    assert (lead["identity"]["email"], lead["consent"]["email"]) == ("ada@example.com", False)
+
+
 @pytest.mark.parametrize("product", IN)
 def test_who_is_in_is_not_out(tmp_path: Path, product: str) -> None:
     header, row = IN[product]
@@ -196,3 +224,24 @@ def test_orders_and_what_went_back(tmp_path: Path, product: str) -> None:
     assert (bought["identity"]["email"], bought["order_id"], bought["amount"]) == ("ada@example.com", order, amount)
     assert [each["amount"] for each in refunds] == ([] if back is None else [back])
     assert {each["time"][:10] for each in found.events} == {"2026-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("27 novembre 2026", "2026-11-27"), ("1er mars 2026", "2026-03-01"), ("27 de noviembre de 2026", "2026-11-27"),
+        ("1º de março de 2026", "2026-03-01"), ("27 listopada 2026 r.", "2026-11-27"), ("3 juil. 2026", "2026-07-03"),
+        ("27 september 2026", "2026-09-27"), ("4 gen 2026", "2026-01-04"), ("27 grudnia 2025", "2025-12-27"),
+        ("3 juin 2026", "2026-06-03"), ("3 jui 2026", None),
+    ],
+)  # fmt: skip
+def test_a_month_is_a_word_of_eight_languages(tmp_path: Path, written: str, day: str | None) -> None:
+    found = imported(sheet(tmp_path, f"Email;Created\nada@example.com;{written}\n"))
+    assert [each["time"][:10] for each in found.events] == ([] if day is None else [day])
+    assert len(found.refused) == (day is None)
+
+
+def test_no_name_of_a_column_takes_long() -> None:
+    for part in ("de", "l", "el", "liste", "email", "is", "as", "all", "unsub"):
+        assert column_named(part * 50 + "x") is None
+        assert column_named((part * 50)[:98] + "xy") is None

@@ -24,16 +24,25 @@ _DATE: Final = re.compile(
 )
 # 31 Jan 2026, 31. Januar 2026, January 31st, 2026 at …
 _NAMED: Final = re.compile(
-    r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[.\s-]+(?P<month>[a-zäÄ]+)|(?P<word>[a-zäÄ]+)\.?\s+(?P<nth>\d{1,2})(?:st|nd|rd|th)?)"
-    r"[.,\s-]+(?P<year>\d{4})(?:,?\s+(?:at|um)(?=\s))?(?P<rest>.*)",
-    re.ASCII | re.IGNORECASE,
+    r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|°)?[.\s-]+(?:de\s+)?(?P<month>[^\W\d_]+)"
+    r"|(?P<word>[^\W\d_]+)\.?\s+(?P<nth>\d{1,2})(?:st|nd|rd|th)?)"
+    r"[.,\s-]+(?:de[l]?\s+)?(?P<year>\d{4})(?:\s*r\.)?(?:,?\s+(?:at|um|à|a las|alle|om|às|o)(?=\s))?(?P<rest>.*)",
+    re.IGNORECASE,
 )
 _MONTHS: Final = {
     name: number
     for names in ("january february march april may june july august september october november december",
-                  "januar februar märz april mai juni juli august september oktober november dezember")
+                  "januar februar märz april mai juni juli august september oktober november dezember",
+                  "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+                  "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+                  "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+                  "januari februari maart april mei juni juli augustus september oktober november december",
+                  "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+                  "styczeń luty marzec kwiecień maj czerwiec lipiec sierpień wrzesień październik listopad grudzień",
+                  "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia")
     for number, month in enumerate(names.split(), 1)
     for name in (month, month[:3], month[:4])
+    if name != "jui"  # juin or juillet
 }  # fmt: skip
 _EPOCH: Final = re.compile(r"\d{10}(\d{3})?", re.ASCII)
 _NOON: Final = 12

@@ -115,8 +115,8 @@ def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
     found = _KNOWN[kind].get(plain)
     if found is not None:
         return found
-    if kind == "leads" and opt_outs.says_out(plain):
-        return opt_outs.OPTED_OUT, 1
+    if kind == "leads" and (which := opt_outs.column_named(plain)) is not None:
+        return which, 1
     usual = usual_field(plain)
     if usual is not None:
         return _FORM_NAMES.get(usual, usual), 50

@@ -40,15 +40,25 @@ NAMES: Final = {
 }  # fmt: skip
 # What may stand around these words in a column's name: "Has hard bounced", "Blocklisted Email", "Marked email as spam".
 _AROUND: Final = (
-    r"(?:is|has|was|been|the|all|any|from|of|to|for|by|as|marketing|bulk|promotional|e?mails?|contact|customer|member"
+    r"(?:is|has|was|been|the|all|any|from|of|to|for|by|as|marketing|bulk|promotional|global|globally|gdpr|rgpd|dsgvo|e?mails?"
+    r"|contact|customer|member|status"
     r"|person|subscriber|address|newsletters?|communications?|messages?|at|on|date|time|timestamp|reason|since|utc)*"
 )
 _SAYS_OUT: Final = re.compile(
     _AROUND
     + r"(?:unsubscribed?|unsub|opte?d?out|hardbounced?|bounced|block?listed|blacklist(?:ed)?|suppress(?:ed|ions?)"
     r"|complained|spamcomplaints?|marked(?:e?mails?)?asspam|reported(?:e?mails?)?asspam|donotdisturb|deaktiviert|deactivated"
-    r"|e?mails?disabled|disablede?mails?)" + _AROUND
+    r"|e?mails?disabled|disablede?mails?|(?:marketing|e?mail|communication)suspended|dnc|donot(?:market|solicit)"
+    r"|abmeldung|abgemeldet(?:am)?|austragung|ausgetragen(?:am)?|werbewiderspruch|(?:datede)?des(?:inscription|abonnement)"
+    r"|desinscrit(?:e?le)?|desabonnee?(?:le)?|(?:fechade)?baja|(?:datadi)?(?:disiscrizione|cancellazione)"
+    r"|afgemeldop|uitgeschrevenop|(?:data)?descadastro|(?:data)?wypisan(?:ia|y)|rezygnacja)" + _AROUND
 )
+# A column of states in one of the eight languages, whatever stands around its word. Possessive: it never looks twice.
+_OF_WHAT: Final = (
+    r"(?:dell[ao]|del|de|d[ao]|des|der|d|van|la|le|l|el|il|kontakt|conta(?:ct|cto|tto|to)|abonne(?:ment)?|newsletter"
+    r"|suscrip(?:cion|tor)|iscri(?:zione|tto)|inschrijving|inscricao|subskrypcji|mailing|e?mail|liste|lista|list)*+"
+)
+_SAYS_HOW: Final = re.compile(_OF_WHAT + r"(?:status|statut|estado|stato|situacao|situacion|zustand|stan)" + _OF_WHAT)
 _LONGEST: Final = 100  # characters of a column's name
 _NOT_SO: Final = frozenset(
     {
@@ -66,6 +76,14 @@ _OUT: Final = frozenset(
         "invalid", "undeliverable", "archivedunsubscribed", "abgemeldet", "gesperrt", "widersprochen", "desinscrit",
         "desabonne", "désinscrit", "désabonné", "baja", "disiscritto", "afgemeld", "uitgeschreven", "descadastrado",
         "wypisany",
+        # Eight languages, both genders; what is dead, and what said no
+        "unzustellbar", "ausgetragen", "abbestellt", "nichtkontaktieren", "gebounced", "desinscrite", "désinscrite",
+        "desabonnee", "désabonnée", "bloque", "bloqué", "rejete", "rejeté", "nonabonne", "dadodebaja", "dadadebaja",
+        "cancelado", "cancelada", "rebotado", "rebotada", "nosuscrito", "nocontactar", "disiscritta", "cancellato",
+        "cancellata", "respinto", "noncontattare", "afgemelde", "geblokkeerd", "nietcontacteren", "descadastrada",
+        "naocontatar", "nãocontatar", "wypisana", "zrezygnował", "zablokowany", "odbity",
+        "globallyunsubscribed", "softunsubscribed", "revoked", "withdrawn", "optedoutofemail", "permanentbounce",
+        "hardbouncing", "mailboxunavailable", "nolongersubscribed",
     }
 )  # fmt: skip
 
@@ -94,9 +112,13 @@ class OptOuts:
         return [index for index in self._flags if _plain(row[index]) not in _NOT_SO]
 
 
-def says_out(name: str) -> bool:
-    """Whether a column of this name, in letters and digits alone, says that somebody is out."""
-    return len(name) <= _LONGEST and _SAYS_OUT.fullmatch(name) is not None
+def column_named(name: str) -> str | None:
+    """What a column of this name, in letters and digits alone, is; None when it says nothing of who is out."""
+    if len(name) > _LONGEST:
+        return None
+    if _SAYS_OUT.fullmatch(name):
+        return OPTED_OUT
+    return STATUS if _SAYS_HOW.fullmatch(name) else None
 
 
 def is_out(cell: object) -> bool:

@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.nurture.certificate import trusted
 from services.nurture.channels.webhook.http_client import Answered, Line, Names, Reply
 from services.nurture.channels.webhook.signature import signature, signed_headers
-from services.nurture.stages import Task
 from shared import canary, clock, log
 from shared.events.updates import UpdateEnvelope
 from shared.http.problems import Problem
 from shared.lead_hops import CanaryHops
 from shared.pause import pause
+from shared.stages import Task
 
 _LOG = log.get(__name__)
 PATH: Final = "/canary"

@@ -172,7 +172,8 @@ def test_no_other_address_is_asked_for_a_certificate(url: Any) -> None:
 def test_another_topic_or_half_a_message_is_not_taken(change: dict[str, Any]) -> None:
     with pytest.raises(Unverified):
         of_sns({**signed_by_sns(NOTIFICATION), **change})
-    for body in ([], None, "x", {"notificationType": "Bounce"}):  # raw delivery has no signature
+    bodies: list[Any] = [[], None, "x", {"notificationType": "Bounce"}]
+    for body in bodies:  # raw delivery has no signature
         with pytest.raises(Unverified):
             of_sns(body)
 

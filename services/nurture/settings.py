@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, field_validator
 
-from services.nurture.domain.duration import parse_duration
 from shared import ports
+from shared.durations import parse_duration
 from shared.settings import Settings
 
 _OFF: Final = "off"

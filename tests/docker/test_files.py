@@ -12,8 +12,8 @@ import yaml
 
 from demo.settings import DemoSettings
 from services.ingest.settings import IngestSettings
-from shared.kafka.rights import USERS
 from services.nurture.settings import NurtureSettings
+from shared.kafka.rights import USERS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]

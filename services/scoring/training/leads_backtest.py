@@ -227,7 +227,7 @@ def _level(odds: Numbers, outcome: Numbers) -> float:
 def _alone(table: Table, name: str, outcome: Numbers) -> float:
     """How well one column ranks by itself, out of sample: each half by the rates of the other's levels."""
     codes, levels = table.coded(name, table.feature(name, np.arange(table.count)))
-    half = np.arange(len(outcome)) % 2
+    half = np.random.default_rng(2).permutation(len(outcome)) % 2  # a file may hold one outcome in every other row
     rates = np.empty(len(outcome))
     g = (outcome.sum() + 0.5) / (len(outcome) + 1)
     for out in (0, 1):

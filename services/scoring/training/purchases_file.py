@@ -114,7 +114,11 @@ def _found(
         fitting = [name for name in names if but is None or not but.search(words_of(name))]
         for way in ways:
             yield from (name for name in fitting if re.search(way, words_of(name), re.IGNORECASE))
-        if role == "time" or all(name.startswith("column ") for name in names):
+        if role == "amount" and all(name.startswith("column ") for name in names):
+            yield from sorted(fitting, key=lambda name: not _has_cents(sheet.columns[name][:_SAMPLE]))
+        elif role == "customer":
+            yield from (name for name in fitting if _names_somebody(sheet.columns[name][:_SAMPLE]))
+        elif role == "time":
             yield from fitting
 
     named = list(dict.fromkeys(candidates()))
@@ -141,6 +145,15 @@ def _is_money(cells: Sequence[str]) -> bool:
     there = [cell for cell in cells if not is_missing(cell)]
     good = sum(value is not None for value in numbers(there))
     return bool(there) and good >= _MOSTLY * len(there) and moments(there) is None
+
+
+def _has_cents(cells: Sequence[str]) -> bool:
+    return any(value is not None and value != int(value) for value in numbers(cells))
+
+
+def _names_somebody(cells: Sequence[str]) -> bool:
+    """Whether a column under any name may hold who bought: words or whole numbers that repeat, and no days."""
+    return _repeats(cells) and not _is_time(cells) and not _has_cents(cells)
 
 
 def _quantity(sheet: Sheet, amount: str) -> str | None:

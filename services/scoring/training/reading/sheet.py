@@ -12,6 +12,7 @@ from typing import Final
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 40  # lines that show the separator
 _LONGEST_CELL: Final = 131_072  # characters: more is a quote that is never closed
+_NO_TEXT: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF", b"PAR1")  # Excel, archives …
 _ENCODINGS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
 
@@ -43,7 +44,10 @@ class Sheet:
 
 def read_sheet(path: Path) -> Sheet:
     """The file. Raises SheetUnusableError, OSError."""
-    text, said = _decoded(path.read_bytes())
+    raw = path.read_bytes()
+    if raw.startswith(_NO_TEXT):
+        raise SheetUnusableError("this is no text; save it as CSV (in Excel: File, Save as, CSV UTF-8)")
+    text, said = _decoded(raw)
     text = text.lstrip("\r\n")
     separator = _separator(text)
     if (told := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)) is not None:  # Excel's own way to say it

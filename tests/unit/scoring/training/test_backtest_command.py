@@ -69,6 +69,8 @@ def test_purchases(tmp_path: Path) -> None:
          "{n};{n}x;{who};1980-01-01;{iso} 10:00:00;{value}"),
         ("Name,Email,Financial Status,Paid at,Total,Shipping,Created at", "#{n},{who}@x.de,paid,{iso},{value},5,{iso}"),
         ("Kunde;Datum;Betrag", "{who};{de};{comma}"),
+        ("who,when,what it came to,total", "{who},{iso},x,{value}"),
+        ("", "{nr}  {compact}  2  {value}.50"),  # no header at all
     ],
 )  # fmt: skip
 def test_the_columns_of_purchases_are_found(tmp_path: Path, head: str, row: str) -> None:
@@ -78,10 +80,10 @@ def test_the_columns_of_purchases_are_found(tmp_path: Path, head: str, row: str)
             day, value = date(2024, 1, 1) + timedelta(days=dice.randrange(700)), dice.randint(2, 90) * 10
             rows.append(
                 row.format(n=len(rows), who=f"c{who}", iso=day, us=f"{day:%m/%d/%Y}", de=f"{day:%d.%m.%Y}",
-                           value=value, half=value / 2, comma=f"{value},50")
+                           nr=f"{who:05}", compact=f"{day:%Y%m%d}", value=value, half=value / 2, comma=f"{value},50")
             )  # fmt: skip
     file = tmp_path / "orders.csv"
-    file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    file.write_text("\n".join([head, *rows] if head else rows) + "\n", encoding="utf-8")
     ran = run(file, "--json")
     assert ran.exit_code == 0, ran.output
     found = json.loads(ran.stdout)

@@ -85,6 +85,11 @@ def test_a_planted_leak_is_named_first_and_the_honest_columns_are_not() -> None:
     assert found.scores.auc > 0.95
 
 
+def test_a_leak_is_named_also_where_every_other_row_converted() -> None:
+    found = backtest_leads({"a": ["x", "y"] * 60, "b": ["c", "d", "e"] * 40}, [1, 0] * 60, None)
+    assert [leak.column for leak in found.leakage] == ["a"]
+
+
 def test_compared_with_simpler_ways() -> None:
     columns, outcome, fit = drifting(1200)
     times = [float(each) for each in range(1200)]

@@ -78,6 +78,11 @@ def test_what_programs_write(tmp_path: Path, text: str, columns: dict[str, list[
     assert read_sheet(written(tmp_path, text)).columns == columns
 
 
+def test_what_is_no_text_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(SheetUnusableError, match="save it as CSV"):
+        read_sheet(written(tmp_path, b"PK\x03\x04" + bytes(range(256))))
+
+
 def test_a_column_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(SheetUnusableError, match="there are: a, b"):
         read_sheet(written(tmp_path, "a,b\n1,2\n")).column("c")

@@ -1,4 +1,4 @@
-"""What an event says about consent, what of it counts, and what all words on it come to."""
+"""Consent: what an event says about it, what of that counts, and the state that follows."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -33,7 +33,7 @@ def _only_visits(state: ContactState) -> bool:
 
 
 def unsaid(known: Mapping[str, Word]) -> dict[str, Word]:
-    """Without any word on consent: it was given for somebody else."""
+    """The event without its consents: they were given for somebody else."""
     return {name: word for name, word in known.items() if not name.startswith(PREFIX)}
 
 
@@ -56,7 +56,7 @@ def _said(data: Any, at: datetime, *, public: bool) -> Iterator[ConsentWord]:
 
 
 def name_of(word: ConsentWord) -> str:
-    """Under which name a contact's state knows it."""
+    """The name of a consent in a contact's state."""
     return f"{PREFIX}{word.channel}" + (f":{word.purpose}" if word.purpose else "")
 
 

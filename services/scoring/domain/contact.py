@@ -1,4 +1,4 @@
-"""All that is known of a contact: facts, apart from what a model makes of them.
+"""Everything known of a contact: facts, independent of any model.
 
 Every fact is a join: any order of events, and any merge, comes to the same.
 """
@@ -21,7 +21,7 @@ FORM: Final = 2  # of the state; an older one is folded anew from the events tha
 
 
 class Word(NamedTuple):
-    """What was said of one thing, when (seconds since 1970), and whether only a stranger said so (`public`)."""
+    """What was said about one thing, when (seconds since 1970), and whether only a public sender said so (`public`)."""
 
     at: float
     value: Any
@@ -54,7 +54,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     half_lives: HalfLives = ()
     engaged: dict[str, Counts] = {}
     captured: float | None = None  # the latest capture
-    first_source: tuple[float, str] | None = None  # the source that brought the contact
+    first_source: tuple[float, str] | None = None  # the contact's first source
     converted: float | None = None  # the latest purchase
     touched: float | None = None  # the latest human touch
     paid_orders: int = 0  # of which something has stayed
@@ -70,13 +70,13 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     curve: str = ""
 
     def get(self, name: str) -> Any:
-        """The latest word on something; None when nothing was said."""
+        """The latest value of something; None if there is none."""
         found = self.known.get(name)
         return found[1] if found is not None else None
 
     @property
     def as_of(self) -> float:
-        """The moment that its values are of, in seconds since 1970: no event takes them back in time."""
+        """The moment of its values, in seconds since 1970: no event moves them back in time."""
         return max(self.clock, self.swept)
 
     @property
@@ -91,19 +91,19 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def stage(self) -> Stage:
-        """What it is to us."""
+        """Its stage: visitor, lead or customer."""
         if self.converted is not None:
             return "customer"
         return "lead" if self.captured is not None else "visitor"
 
     @property
     def source(self) -> str | None:
-        """The source that brought it."""
+        """Its first source."""
         return self.first_source[1] if self.first_source is not None else None
 
 
 def new_contact(contact_id: UUID, created: datetime) -> ContactState:
-    """A contact of which nothing is known yet."""
+    """A contact of which nothing is known."""
     return ContactState(id=contact_id, created=created, form=FORM)
 
 
@@ -117,7 +117,7 @@ def encode_state(state: ContactState) -> bytes:
 
 
 def decode_state(stored: bytes) -> ContactState:
-    """The state again, equal to what was encoded."""
+    """The state that was encoded."""
     return _DECODER.decode(stored)
 
 

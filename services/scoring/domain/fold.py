@@ -1,4 +1,4 @@
-"""What an event makes of a contact's facts, and what two contacts are together. Pure; no order of events matters.
+"""Folds events into a contact's facts, and merges two contacts. Pure; the order of events does not matter.
 
 No model is asked here: what the facts are worth is computed from them (values.py), and booked (bookings.py).
 """
@@ -31,7 +31,7 @@ from shared.events.types import (
 from shared.money import exactly
 
 _replace = msgspec.structs.replace
-_BEFORE_ALL = -1e11  # seconds since 1970: a word of that time yields to any other
+_BEFORE_ALL = -1e11  # seconds since 1970: yields to a value of any other time
 
 
 def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) -> ContactState:
@@ -91,7 +91,7 @@ def _consent(known: dict[str, Word], state: ContactState, event: Event, data: An
 def _lead(
     state: ContactState, event: Event, data: LeadCaptured, _half_lives: HalfLives, at: float, changes: dict[str, Any]
 ) -> None:
-    if robot(data):  # no lead to follow
+    if robot(data):  # no lead to follow up
         _by_a_robot(state, data, changes)
         return
     public = event.trust == "public"
@@ -112,7 +112,7 @@ def _lead(
 
 
 def _by_a_robot(state: ContactState, data: Any, changes: dict[str, Any]) -> None:
-    """Kept and shown by its address; nothing that is known changes."""
+    """The lead is kept and shown by its address; nothing already known changes."""
     if state.version == 0:
         changes["known"] = _identity(state, data, _BEFORE_ALL, public=True)
 

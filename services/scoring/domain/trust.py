@@ -1,4 +1,4 @@
-"""What may be believed of an event, whoever sent it."""
+"""How far an event is believed, by its sender's trust."""
 
 from datetime import datetime
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A contact as the rest of the world sees it."""
+"""The contact as other services see it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a contact is found by: the words of its name, company and addresses. Pure."""
+"""The words by which a contact is found: of its name, company and addresses. Pure."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What was learnt of all customers."""
+"""The customer model, fitted on all customers."""
 
 from dataclasses import dataclass
 

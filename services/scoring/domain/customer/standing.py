@@ -1,4 +1,4 @@
-"""How a customer stands: what the purchase models say of one contact. Pure."""
+"""A customer's standing: what the purchase models say about one contact. Pure."""
 
 import math
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ test-unit: .venv/installed-dev ## The rules alone, without Kafka and Postgres: a
 
 coverage: .venv/installed-dev ## How much of the rules the unit tests reach; fails below the floor in pyproject.toml
 	@exec $(BIN)/pytest $(addprefix tests/unit/,ingest nurture scoring shared) --ignore=tests/unit/scoring/training -n 2 --quiet \
-		--hypothesis-profile=quick --cov --cov-report=term $(ARGS)
+		--timeout=600 --hypothesis-profile=quick --cov --cov-report=term $(ARGS)
 
 first-runs: .venv/installed-dev ## Fresh clones in every surrounding, from `make run` to its end (ARGS="--only NAME" …)
 	@exec $(BIN)/python -m tests.first_run $(ARGS)

@@ -244,6 +244,18 @@ erased = sa.Table(  # who was erased, by marks of their keys: an event that was 
 )
 sa.Index("erased_at", erased.c.at)
 
+response_times = sa.Table(  # answers to leads: sums that each batch adds to
+    "response_times",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("rep", sa.Text, primary_key=True),
+    sa.Column("bucket", sa.SmallInteger, primary_key=True),  # of the delay: domain/responses.py
+    sa.Column("answers", sa.BigInteger, nullable=False),
+    sa.Column("lost", sa.BigInteger, nullable=False),  # minor units of the base currency
+    sa.Column("squares", sa.Float, nullable=False),
+)
+
 changes = sa.Table(  # what a page that watches has to look at again; kept for an hour
     "changes",
     metadata,

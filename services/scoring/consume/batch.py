@@ -17,6 +17,7 @@ from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity import Named, Plan, buyer, hold, named, resolve
 from services.scoring.domain.marks import own
 from services.scoring.domain.model import Model
+from services.scoring.domain.responses import Bucket, Sums, answer
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
@@ -37,6 +38,7 @@ class Folded:
     absorbed: tuple[UUID, ...]
     consents: tuple[ConsentWord, ...] = ()
     fallen: int = 0  # words for which the contact had no room
+    answer: tuple[Bucket, Sums] | None = None  # a lead waited until now
 
 
 @dataclass(slots=True)
@@ -100,7 +102,8 @@ class Batch:
             self.changed_orders.setdefault(before.id, set()).add(key)
         self._point((key for key in plan.keys if key in after.keys or key not in plan.held), before.id)
         heard_of = heard(before, event, data)
-        return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard_of, fallen)
+        answered = answer(before, after, data.who, self.model) if isinstance(data, ContactTouched) else None
+        return Folded(after, Values(before.lead, before.customer), booked, plan.absorbed, heard_of, fallen, answered)
 
     def _plan(self, event: Event, data: Any) -> Plan:
         if data.identity.contact_id is not None and event.trust == "trusted":

@@ -178,6 +178,7 @@ class Scoring:
             update = self._update(record, decoded, folded)
             size += len(update)
             outcome.fallen += folded.fallen
+            outcome.answered(folded.answer)
             if event.type == LEAD and record.topic == self._topics.events:
                 outcome.leads.append(happened(event))
             if traits := getattr(data, "traits", None):

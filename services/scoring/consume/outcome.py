@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch
-from services.scoring.store import at_once, changes, split, unconverted
+from services.scoring.domain.responses import Bucket, Sums
+from services.scoring.store import at_once, changes, responses, split, unconverted
 from services.scoring.store import batch as store
 from services.scoring.store import bought as bought_store
 from services.scoring.store import orders as order_store
@@ -36,6 +37,16 @@ class Outcome:
     canaries: list[datetime] = field(default_factory=list)  # when they were sent
     not_known: Counter[str] = field(default_factory=Counter)
     bought: list[tuple[UUID, str]] = field(default_factory=list)  # contact, item
+    answers: dict[Bucket, Sums] = field(default_factory=dict)
+
+    def answered(self, answer: tuple[Bucket, Sums] | None) -> None:
+        """Count an answer to a lead, if the event was one."""
+        if answer is not None:
+            bucket, more = answer
+            so_far = self.answers.get(bucket, Sums(0, 0, 0.0))
+            self.answers[bucket] = Sums(
+                so_far.answers + more.answers, so_far.lost + more.lost, so_far.squares + more.squares
+            )
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
         """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
@@ -58,6 +69,8 @@ async def write(conn: AsyncConnection, outcome: Outcome) -> None:
             )  # fmt: skip
     else:
         await _write_many(conn, outcome)
+    if outcome.answers:
+        await responses.add(conn, outcome.answers)
     if outcome.unconverted:
         await unconverted.count(conn, outcome.unconverted, batch.now.date())
     if changed := batch.orders_to_write():

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from services.scoring.domain.intervals import wilson
+
 Numbers = NDArray[np.float64]
 
 _CLIP: Final = 1e-6  # in the log loss alone
 _BINS: Final = 10
-_Z: Final = 1.959963984540054  # two-sided 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,6 @@ def calibration(predicted: Numbers, outcome: Numbers, bins: int = _BINS) -> tupl
         found.append(Bin(len(rows), float(predicted[rows].mean()), seen, low, high))
         begin = until
     return tuple(found)
-
-
-def wilson(rate: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson 1927)."""
-    if not count:
-        return 0.0, 1.0
-    whole = 1 + _Z**2 / count
-    centre = (rate + _Z**2 / (2 * count)) / whole
-    half = _Z * math.sqrt(rate * (1 - rate) / count + _Z**2 / (4 * count**2)) / whole
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def gains(predicted: Numbers, outcome: Numbers, steps: int = 10) -> list[tuple[float, float]]:

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.domain.intervals import wilson
 from services.scoring.domain.lead.features import Value
-from services.scoring.training.evaluation import wilson
 from services.scoring.training.reading.columns import words_of
 
 Numbers = NDArray[np.float64]

@@ -228,3 +228,25 @@ async def test_a_customer_who_asks_again_waits_in_the_queue(world: World, api: A
     await world.tell(a_purchase(at=now - minutes(60)), a_lead(at=now))
     await world.settled()
     assert [each["contact"]["email"] for each in (await api.get("/v1/queue"))["items"]] == ["ada@example.com"]
+
+
+async def test_response_times_by_source_and_person(world: World, api: Api) -> None:
+    now = datetime.now(UTC)
+    for n, (source, who, delay) in enumerate([("website", "ana", 3), ("website", "ben", 50), ("shop", "ana", 100)]):
+        email = f"p{n}@example.com"
+        await world.tell(
+            a_lead(email=email, at=now - minutes(200), source=f"/sources/{source}"),
+            a_touch(email=email, who=who, at=now - minutes(200 - delay)),
+            a_touch(email=email, who=who, at=now - minutes(1), event=f"again {n}"),
+        )
+    await world.settled()
+    told = await api.get("/v1/response-times", days=2)
+    everything = told["all"]
+    assert (everything["answers"], everything["within_5_minutes"]["share"]) == (3, round(1 / 3, 4))
+    assert everything["within_60_minutes"]["share"] == round(2 / 3, 4)
+    assert 30 < everything["median_minutes"] <= 60
+    assert {each["name"]: each["answers"] for each in told["sources"]} == {"shop": 1, "website": 2}
+    assert {each["name"]: each["answers"] for each in told["reps"]} == {"ana": 2, "ben": 1}
+    lost = sum(Decimal(each["lost"]["amount"]) for each in told["reps"])
+    assert lost == Decimal(everything["lost"]["amount"]) > 0
+    assert Decimal(everything["lost_per_lead"]["low"]["amount"]) < lost / 3

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.training.evaluation import auc, beats, calibration, evaluate, gains, losses, wilson
+from services.scoring.domain.intervals import wilson
+from services.scoring.training.evaluation import auc, beats, calibration, evaluate, gains, losses
 
 chances = st.floats(0.0, 1.0)
 pairs = st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.5, 0.9]) | chances, st.integers(0, 1)), min_size=2, max_size=60)

@@ -1,0 +1,39 @@
+"""How sure a share or a mean is: 95 % intervals. Pure."""
+
+import math
+from typing import Final, NamedTuple
+
+_Z: Final = 1.959963984540054  # two-sided 95 %
+
+
+class Interval(NamedTuple):
+    """An estimate, and where the true value lies in 95 of 100 cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(rate: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a rate (Wilson 1927); of nothing it is anything."""
+    if not count:
+        return 0.0, 1.0
+    whole = 1 + _Z**2 / count
+    centre = (rate + _Z**2 / (2 * count)) / whole
+    half = _Z * math.sqrt(rate * (1 - rate) / count + _Z**2 / (4 * count**2)) / whole
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share(hits: int, of: int) -> Interval:
+    """A share with its interval."""
+    rate = hits / of if of else 0.0
+    return Interval(rate, *wilson(rate, of))
+
+
+def mean(total: float, squares: float, of: int) -> Interval:
+    """A mean by its standard error, from the sums of the values and of their squares."""
+    if not of:
+        return Interval(0.0, 0.0, 0.0)
+    middle = total / of
+    spread = math.sqrt(max(0.0, squares / of - middle * middle) / of) * _Z
+    return Interval(middle, middle - spread, middle + spread)

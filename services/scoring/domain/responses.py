@@ -1,0 +1,62 @@
+"""How soon a person of ours got in touch with a lead, and what it cost that it was not at once. Pure."""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, NamedTuple
+
+from services.scoring.domain import queue
+from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.model import Model, short_name
+
+EDGES_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # a bucket ends with its edge; one more has no end
+_LONGEST_NAME: Final = 100
+
+
+class Bucket(NamedTuple):
+    """Answers of one day to leads of one source, by one person, that took about as long."""
+
+    day: date
+    source: str
+    rep: str
+    bucket: int
+
+
+class Sums(NamedTuple):
+    """How many they are, and what the delay cost, in base minor units: the sum, and that of its squares."""
+
+    answers: int
+    lost: int
+    squares: float
+
+
+def answer(before: ContactState, after: ContactState, who: str, model: Model) -> tuple[Bucket, Sums] | None:
+    """What an event makes of a lead that waited until then; None when it waits still, or did not before."""
+    if not before.waits or after.waits or after.touched is None or before.captured is None:
+        return None
+    minutes = max(0.0, after.touched - before.captured) / 60
+    at_once = before.lead + model.source(before.source).cost
+    curve = model.curve(model.curve_of(before.source))
+    lost = round(at_once - queue.worth(curve, at_once, minutes))
+    bucket = bisect_left(EDGES_MIN, minutes)
+    named = Bucket(moment(after.touched).date(), short_name(before.source), who[:_LONGEST_NAME], bucket)
+    return named, Sums(1, lost, float(lost) * lost)
+
+
+def within(answers: Mapping[int, int], minutes: int) -> int:
+    """How many of these, by bucket, took no longer; `minutes` is an edge."""
+    last = EDGES_MIN.index(minutes)
+    return sum(count for bucket, count in answers.items() if bucket <= last)
+
+
+def median(answers: Mapping[int, int]) -> float | None:
+    """Minutes until half of them were answered, even within the bucket; None beyond the last edge, or without any."""
+    left = sum(answers.values()) / 2
+    if not left:
+        return None
+    for bucket, (low, high) in enumerate(zip((0, *EDGES_MIN), EDGES_MIN, strict=False)):
+        count = answers.get(bucket, 0)
+        if count >= left:
+            return low + (high - low) * left / count
+        left -= count
+    return None

@@ -1,0 +1,60 @@
+"""How soon leads are answered, and what the delay cost."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scoring.domain import intervals, queue
+from services.scoring.domain.responses import EDGES_MIN, Bucket, answer, median, within
+from tests.unit.scoring.builders import CURVE, MODEL, NOW, a_contact, a_lead, a_touch, after, minutes
+
+
+def test_a_lead_is_answered_by_the_first_human_touch_after_its_capture() -> None:
+    lead = after(a_contact(), a_lead()).state
+    robot = after(lead, a_touch(human=False, at=NOW + minutes(1))).state
+    reached = after(robot, a_touch(at=NOW + minutes(7), event="t")).state
+    again = after(reached, a_touch(at=NOW + minutes(9), event="u")).state
+    assert answer(lead, robot, "ana", MODEL) is None
+    assert answer(reached, again, "ana", MODEL) is None
+    made = answer(robot, reached, "ana", MODEL)
+    assert made is not None
+    bucket, sums = made
+    assert bucket == Bucket(NOW.date(), "website", "ana", EDGES_MIN.index(10))
+    at_once = robot.lead + 200  # what it cost is spent
+    assert sums.lost == pytest.approx(at_once * (1 - queue.survival(CURVE, 7)), abs=1)
+    assert (sums.answers, sums.squares) == (1, float(sums.lost) ** 2)
+
+
+def test_a_touch_before_the_capture_answers_nothing() -> None:
+    lead = after(a_contact(), a_lead()).state
+    assert answer(lead, after(lead, a_touch(at=NOW - minutes(1))).state, "ana", MODEL) is None
+
+
+@given(st.dictionaries(st.integers(0, len(EDGES_MIN)), st.integers(1, 50)))
+def test_half_are_answered_by_the_median(answers: dict[int, int]) -> None:
+    half, total = median(answers), sum(answers.values())
+    if half is None:
+        assert not total or within(answers, EDGES_MIN[-1]) < total / 2
+        return
+    edge = next(each for each in EDGES_MIN if each >= half)
+    assert within(answers, edge) >= total / 2
+    assert all(within(answers, each) <= total / 2 for each in EDGES_MIN if each < half)
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_a_share_lies_in_its_interval(hits: int, more: int) -> None:
+    found = intervals.share(hits, hits + more)
+    assert 0 <= found.low <= found.value + 1e-12
+    assert found.value <= found.high + 1e-12
+    assert found.high <= 1
+
+
+def test_intervals_as_published() -> None:
+    value, low, high = intervals.share(10, 100)  # Wilson, 95 %: 5.52 % to 17.44 %
+    assert (value, round(low, 4), round(high, 4)) == (0.1, 0.0552, 0.1744)
+    value, low, high = intervals.mean(10.0, 30.0, 4)  # 2.5, variance 1.25
+    assert value == 2.5
+    assert high - low == pytest.approx(2 * 1.959964 * math.sqrt(1.25 / 4))
+    assert intervals.mean(0, 0, 0) == (0, 0, 0)

@@ -9,10 +9,13 @@ from shared.db.database_url import dsn
 from shared.db.transient import READ_ONLY
 
 
-def make_engine(database_url: str, *, application: str, schema: str, pool_size: int = 5) -> AsyncEngine:
+def make_engine(
+    database_url: str, *, application: str, schema: str, pool_size: int = 5, patient: bool = False
+) -> AsyncEngine:
     """An engine on asyncpg. Nothing connects before first use; the caller disposes of it.
 
-    No statement waits for ever: 30 s for a statement, 10 s for a lock, 30 s idle inside a transaction.
+    No statement waits for ever: 30 s for a statement, 10 s for a lock, 30 s idle inside a transaction. `patient`: a
+    statement may take as long as it has to; for migrations, which build indexes over whole tables.
     """
     address = dsn(database_url)
 
@@ -20,12 +23,12 @@ def make_engine(database_url: str, *, application: str, schema: str, pool_size: 
         return await asyncpg.connect(
             address,
             timeout=5,
-            command_timeout=40,
+            command_timeout=None if patient else 40,
             server_settings={
                 "application_name": application,
                 "search_path": schema,
                 "timezone": "UTC",
-                "statement_timeout": "30000",
+                "statement_timeout": "0" if patient else "30000",
                 "lock_timeout": "10000",
                 "idle_in_transaction_session_timeout": "30000",
                 # The server releases the locks of a host that lost power (above all the publisher's) after

@@ -16,7 +16,9 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 async def migrate(database_url: str, service: str, revision: str = "head") -> None:
     """Bring the service's schema up (or down) to `revision`. `base` leaves the schema empty."""
-    engine = make_engine(database_url, application=f"firsthour-migrate-{service}", schema=service, pool_size=1)
+    engine = make_engine(
+        database_url, application=f"firsthour-migrate-{service}", schema=service, pool_size=1, patient=True
+    )
     try:
         async with engine.begin() as conn:
             await conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))

@@ -1,4 +1,7 @@
+import sqlalchemy as sa
+
 from services.nurture.tables import SCHEMA, metadata
+from shared.db.engine import make_engine
 from shared.db.migrate import differences, migrate
 
 
@@ -11,3 +14,11 @@ async def test_down_and_up_again(database: str) -> None:
     assert await differences(database, SCHEMA, metadata) != []
     await migrate(database, SCHEMA)
     assert await differences(database, SCHEMA, metadata) == []
+
+
+async def test_a_migration_may_take_as_long_as_its_tables_need(database: str) -> None:
+    for patient, timeout in ((True, "0"), (False, "30s")):
+        engine = make_engine(database, application="test", schema=SCHEMA, patient=patient)
+        async with engine.connect() as conn:
+            assert (await conn.execute(sa.text("SHOW statement_timeout"))).scalar_one() == timeout
+        await engine.dispose()

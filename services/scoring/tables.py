@@ -253,7 +253,7 @@ response_times = sa.Table(  # answers to leads: sums that each batch adds to
     sa.Column("bucket", sa.SmallInteger, primary_key=True),  # of the delay: domain/responses.py
     sa.Column("answers", sa.BigInteger, nullable=False),
     sa.Column("lost", sa.BigInteger, nullable=False),  # minor units of the base currency
-    sa.Column("squares", sa.Float, nullable=False),
+    sa.Column("squares", sa.Double, nullable=False),
 )
 
 changes = sa.Table(  # what a page that watches has to look at again; kept for an hour

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("bucket", sa.SmallInteger, primary_key=True),
         sa.Column("answers", sa.BigInteger, nullable=False),
         sa.Column("lost", sa.BigInteger, nullable=False),
-        sa.Column("squares", sa.Float, nullable=False),
+        sa.Column("squares", sa.Double, nullable=False),
         schema=SCHEMA,
     )
 

@@ -146,22 +146,26 @@ def contact(email: str) -> dict[str, Any]:
     request = urllib.request.Request(address, headers={"authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
-    return {name: found[name] for name in ("id", "email", "lead_value")}
+    (one,) = found["items"]
+    return {name: one[name] for name in ("id", "email", "lead_value")}
 
 
 READS = """
-import asyncio, sys
+import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 from services.ingest.settings import IngestSettings
+
 async def main():
-    settings = IngestSettings()
+    settings, partition = IngestSettings(), TopicPartition("firsthour.updates", 0)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, **settings.kafka_access().arguments()) as consumer:
-        consumer.assign([TopicPartition("firsthour.updates", 0)])
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
         try:
-            print(await consumer.beginning_offsets(consumer.assignment()))
+            await asyncio.wait_for(consumer.getone(partition), 20)
         except TopicAuthorizationFailedError:
             print("refused")
+
 asyncio.run(main())
 """
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -22,7 +24,7 @@ def http() -> Iterator[httpx.Client]:
 
 
 def text_of(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
+    part = message_from_bytes(mail.as_bytes(), policy=default).get_body(("plain",))
     assert part is not None
     text: str = part.get_content()
     return text

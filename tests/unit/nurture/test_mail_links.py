@@ -147,6 +147,8 @@ def test_mails_have_the_links_and_mail_programs_their_button(tmp_path: Path) -> 
     assert message["List-Unsubscribe"] == f"<{unsubscribe}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert unsubscribe.startswith("https://m.example.com/u/")
+    assert f"\r\nList-Unsubscribe: <{unsubscribe}>\r\n".encode() in message.as_bytes(), "as it stands, in one line"
+    assert max(map(len, message.get_payload().splitlines())) <= 78, "only headers have long lines"
     link = read_token(confirm.removeprefix("https://m.example.com/c/"), "confirm", KEY)
     assert link is not None
     assert (link.delivery, link.expires_at) == (a_given().id, NOW + CONFIRM_WITHIN)

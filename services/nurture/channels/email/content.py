@@ -31,6 +31,7 @@ LARGEST: Final = 200_000  # characters of one part of a message
 _LARGEST_FILE: Final = 200_000  # bytes
 _LONGEST_SUBJECT: Final = 200  # characters
 _SUBJECT: Final = "Subject:"
+_LONGEST_HEADER_LINE: Final = 900  # characters; a mail server takes 998
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def render(
         if template.html is not None:
             page = _filled(template, template.html, data)
             message.add_alternative(page, subtype="html", cte="quoted-printable")
+        # Else a link that is longer than a line would be encoded, and no mail program could read it any more.
+        message.policy = message.policy.clone(max_line_length=_LONGEST_HEADER_LINE)
     except (ValueError, IndexError):  # what the standard library raises for an address that it cannot write
         raise Permanent("the address cannot be written into an e-mail") from None
     return message

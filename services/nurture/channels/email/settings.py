@@ -20,6 +20,7 @@ _SCHEMES: Final[dict[str, tuple[Tls, int]]] = {
     "smtps": ("smtps", 465),
 }
 _CAPS: Final = MailCaps()
+_LONGEST_LINKS: Final = 500
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -94,8 +95,12 @@ def _links(text: str) -> str:
         raise ValueError("must be the URL under which nurture is reached from outside: https://mail.example.com")
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise ValueError("must begin with https://: whoever reads a link on its way could answer in the reader's name")
-    if not text.isascii() or any(character.isspace() or character in '<>"' for character in text):
-        raise ValueError("must be plain ASCII")
+    if (
+        len(text) > _LONGEST_LINKS
+        or not text.isascii()
+        or any(character.isspace() or character in '<>"' for character in text)
+    ):
+        raise ValueError(f"must be plain ASCII of at most {_LONGEST_LINKS} characters")
     return text
 
 

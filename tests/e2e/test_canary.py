@@ -91,7 +91,10 @@ async def test_no_list_and_no_export_shows_it(flying: Firsthour) -> None:
         paths: dict[str, Any] = httpx.get(f"{flying.url(service)}/openapi.json", timeout=10).json()["paths"]
         for path, methods in paths.items():
             if "get" in methods and "{" not in path and path.startswith("/v1/"):
-                answer = httpx.get(f"{flying.url(service)}{path}", headers=flying.token(), timeout=10)
+                with httpx.stream("GET", f"{flying.url(service)}{path}", headers=flying.token(), timeout=10) as answer:
+                    if answer.headers["content-type"].startswith("text/event-stream"):  # it never ends
+                        continue
+                    answer.read()
                 assert "canary" not in answer.text, path
                 if answer.status_code == 200 and "items" in (found := answer.json()):
                     asked += 1

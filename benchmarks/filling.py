@@ -41,7 +41,7 @@ _MONTH_S: Final = 30 * 86_400
 
 def contact_id(number: int) -> UUID:
     """The id of the contact with this number: in the order of the numbers, as UUIDv7 are in that of time."""
-    return UUID(int=(number + 1) << 64 | 7 << 76)
+    return UUID(int=(number + 1) << 80 | 7 << 76)
 
 
 def name_of(number: int) -> tuple[str, str]:

@@ -37,25 +37,31 @@ _RANK: Final = f"""n.at_once * (
         - CAST(:less AS float8) * power(1 + ({_AGE} + {HORIZON_MIN}) / n.tau, -n.beta)
     )
 )"""
+_OF_A_STEP: Final = f"""
+    SELECT c.id, c.open_since, {_RANK} AS rank FROM contacts AS c
+    WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth
+        AND c.open_since > CAST(:oldest AS timestamptz)
+        AND (CAST(:source AS text) IS NULL OR c.source = :source)
+        AND (CAST(:country AS text) IS NULL OR c.country = :country)
+        AND ({_RANK}, c.open_since, c.id)
+            < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid))
+        AND c.id NOT IN (
+            SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
+            UNION ALL SELECT contact_id FROM claims WHERE snoozed_until > :now
+        )
+    ORDER BY c.open_since DESC, c.id DESC
+"""  # noqa: S608 - words of ours
+# The best so many are on the so many steps whose first ones are best.
 _TOP = sa.text(f"""
-    WITH top AS (
-        SELECT q.id, q.rank, q.open_since FROM unnest(
+    WITH steps AS MATERIALIZED (
+        SELECT n.* FROM unnest(
             CAST(:curves AS text[]), CAST(:worths AS smallint[]), CAST(:at_once AS float8[]),
             CAST(:phi AS float8[]), CAST(:tau AS float8[]), CAST(:beta AS float8[])
-        ) AS n (curve, worth, at_once, phi, tau, beta) CROSS JOIN LATERAL (
-            SELECT c.id, c.open_since, {_RANK} AS rank FROM contacts AS c
-            WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth
-                AND c.open_since > CAST(:oldest AS timestamptz)
-                AND (CAST(:source AS text) IS NULL OR c.source = :source)
-                AND (CAST(:country AS text) IS NULL OR c.country = :country)
-                AND ({_RANK}, c.open_since, c.id)
-                    < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid))
-                AND c.id NOT IN (
-                    SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
-                    UNION ALL SELECT contact_id FROM claims WHERE snoozed_until > :now
-                )
-            ORDER BY c.open_since DESC, c.id DESC LIMIT :limit
-        ) AS q ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+        ) AS n (curve, worth, at_once, phi, tau, beta) CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT 1) AS q
+        ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+    ), top AS (
+        SELECT q.id, q.rank, q.open_since FROM steps AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT :limit) AS q
+        ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
     )
     SELECT top.rank, c.state, c.updated_at FROM top JOIN contacts AS c USING (id)
     ORDER BY top.rank DESC, top.open_since DESC, top.id DESC

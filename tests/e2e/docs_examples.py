@@ -1,6 +1,7 @@
 """The examples of the pages on how events come in, and an installation that is set up as these pages say."""
 
 import asyncio
+import base64
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics
@@ -109,7 +112,7 @@ def installed_as_documented(firsthour: Firsthour, site_port: int) -> Iterator[In
         re.findall(r"^(\w+)=", text, re.MULTILINE)
     )
     with (firsthour.state / "secrets.env").open("a") as file:
-        file.writelines(f"{name}=as-the-sender-shows-it\n" for name in sorted(shown))
+        file.writelines(f"{name}={_as_shown(name)}\n" for name in sorted(shown))
     firsthour.command("setup")
     checked = firsthour.command("check", check=False)
     assert checked.returncode == 0, checked.stderr
@@ -122,6 +125,14 @@ def installed_as_documented(firsthour: Firsthour, site_port: int) -> Iterator[In
         for process in firsthour.processes.values():
             process.kill()
             process.wait(10)
+
+
+def _as_shown(name: str) -> str:
+    """What a sender shows: a secret, or where it signs with a key of its own the public half."""
+    if not name.endswith("VERIFICATION_KEY"):
+        return "as-the-sender-shows-it"
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def _shown_by_senders(source: dict[str, Any]) -> list[str]:

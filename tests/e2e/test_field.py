@@ -47,9 +47,8 @@ sources:
 class World:
     """An installation with shops, forms and lists, and what comes of what they send."""
 
-    def __init__(self, firsthour: Firsthour, mailbox: Mailbox) -> None:
-        self.firsthour, self.mailbox = firsthour, mailbox
-        self.http = httpx.Client(timeout=20)
+    def __init__(self, firsthour: Firsthour, mailbox: Mailbox, http: httpx.Client) -> None:
+        self.firsthour, self.mailbox, self.http = firsthour, mailbox, http
 
     def send(self, path: str, *, key: str | None = None, code: int = 202, **given: Any) -> None:
         headers = given.pop("headers", {}) | ({} if key is None else self.firsthour.key(key))
@@ -125,8 +124,9 @@ def world(
         fresh_database(stack) as database,
         fresh_prefix(stack) as prefix,
         installed(stack.kafka, database, prefix, folder, receiver_port=receiver.port, smtp_port=mailbox[1]) as running,
+        httpx.Client(timeout=20) as http,
     ):
-        yield World(running, mailbox[0])
+        yield World(running, mailbox[0], http)
 
 
 async def test_letters_and_numbers_of_forms_and_names_of_files(world: World) -> None:

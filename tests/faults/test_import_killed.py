@@ -23,7 +23,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ROWS = 20_000
-KILLS = 12
+KILLS = 7
 BAD = range(7, ROWS, 501)
 _ALONE_S = 60.0  # longer than an import takes that nobody kills
 
@@ -109,11 +109,13 @@ async def killed_until_done(file: Path, kafka: str, prefix: str, longest_s: floa
         began = time.time()
         process = start(file, kafka, prefix, "--workers", str(dice.choice([0, 2])))
         await says(process, b"leads; csv")
+        within_s = longest_s
         if len(outputs) % 2 and longest_s < _ALONE_S:
             await keeps_its_place(process, file.parent / "state", began)
+            within_s = 0.2 * longest_s
         children: list[psutil.Process] = []
         try:
-            said, _ = await asyncio.to_thread(process.communicate, timeout=dice.uniform(0, longest_s))
+            said, _ = await asyncio.to_thread(process.communicate, timeout=dice.uniform(0, within_s))
         except subprocess.TimeoutExpired:
             children = psutil.Process(process.pid).children(recursive=True)
             process.kill()
@@ -145,7 +147,7 @@ async def test_whenever_it_is_killed_every_row_is_taken_or_refused_once(
         assert await ids_on(kafka, Topics(prefix).events_bulk) == EXPECTED
         assert refused_rows(file) == [f"row-{n}" for n in BAD]
         assert [path.suffix for path in (folder / "state" / "imports").iterdir()] == [".lock"]
-    assert resumed >= 3, "kills that leave nothing to go on from show little"
+    assert resumed >= 2, "kills that leave nothing to go on from show little"
 
 
 @pytest.mark.timeout(300)

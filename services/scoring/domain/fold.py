@@ -235,7 +235,8 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         customer=survivor.customer + other.customer,
         clock=max(survivor.clock, other.clock),
         swept=max(survivor.swept, other.swept),
-        tier=survivor.tier or other.tier,
+        # Until the values of both are booked as one's: that of who has the more, whoever survives.
+        tier=max((bool(each.tier), each.customer, each.tier) for each in (survivor, other))[2],
         foreign=tuple(dict.fromkeys((*survivor.foreign, *other.foreign))),
         known=known,
         half_lives=half_lives,

@@ -2,11 +2,13 @@
 
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain.contact import decode_state, encode_state
+from services.scoring.domain.fold import merge
 from services.scoring.domain.lead import value as lead_value
 from shared.events.envelope import Decoded
 from shared.events.types import Consent
@@ -114,6 +116,15 @@ def test_two_contacts_that_are_merged_are_as_one_that_saw_everything(
 def test_it_does_not_matter_who_is_merged_into_whom(mine: list[Decoded], others: list[Decoded]) -> None:
     a, b = after(a_contact("a"), *mine), after(a_contact("b"), *others)
     assert facts(as_one(a, b)) == facts(as_one(b, a))
+
+
+@pytest.mark.parametrize("tiers", [("gold", "silver"), ("gold", ""), ("silver", "gold")])
+def test_of_two_tiers_that_of_the_larger_value_is_kept_whoever_survives(tiers: tuple[str, str]) -> None:
+    rich, poor = (
+        msgspec.structs.replace(a_contact(name), customer=value, tier=tier)
+        for name, value, tier in zip("ab", (95_000, 40_000), tiers, strict=True)
+    )
+    assert merge(rich, poor).tier == merge(poor, rich).tier == tiers[0]
 
 
 @given(_HISTORY)

@@ -16,7 +16,7 @@ from services.nurture import tables
 from services.nurture.channels.channel import Registry, queue_of
 from services.nurture.domain.delivery import NewRow, StoredDelivery
 from services.nurture.domain.workflow import TASK, Target
-from services.nurture.store.arrays import Rows, type_of
+from shared.db.arrays import Rows, type_of
 from shared.db.statement import Statement
 
 

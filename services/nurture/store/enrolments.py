@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture import tables
 from services.nurture.domain.enrolment import Enrolment, decode_enrolment, encode_enrolment
-from services.nurture.store.arrays import Rows
+from shared.db.arrays import Rows
 from shared.db.statement import Statement
 
 

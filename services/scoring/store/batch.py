@@ -1,6 +1,6 @@
 """All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -9,11 +9,13 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring import tables
 from services.scoring.domain.contact import ContactState, decode_state, encode_state, moment
 from services.scoring.domain.model import short_name
 from services.scoring.domain.places import country_said
 from services.scoring.domain.words import said
 from services.scoring.tables import SCHEMA
+from shared.db.arrays import Rows, by_name
 from shared.db.statement import Statement, copy
 from shared.errors import Transient
 
@@ -34,39 +36,53 @@ _SURVIVORS = Statement("""
 _LOCK = Statement("""
     SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """)
-# What is written of a contact, as its table's columns; `said` None: as it was.
-_CONTACT: Final = {
-    "id": "uuid", "version": "bigint", "stage": "text", "lead_value": "bigint", "customer_value": "bigint",
-    "model": "text", "open_since": "timestamptz", "touched_at": "timestamptz", "created_at": "timestamptz",
-    "updated_at": "timestamptz", "said": "text", "source": "text", "country": "text", "worth": "smallint",
-    "curve": "text", "state": "bytea",
-}  # fmt: skip
 
 
-def _unnested(prefix: str, types: Mapping[str, str]) -> str:
-    """Arrays of a statement, named as their columns behind the prefix, as the rows of a table `n`."""
-    arrays = ", ".join(f"CAST(:{prefix}_{name} AS {kind}[])" for name, kind in types.items())
-    return f"unnest({arrays}) AS n ({_listed(types)})"
+class _Written(NamedTuple):
+    """A contact as it is written. `said` None: its words are as they were."""
+
+    state: ContactState
+    now: datetime
+    said: str | None
 
 
-def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
+class _Named(NamedTuple):
+    """A key and whom it names. As its table's columns."""
+
+    key: str
+    contact_id: UUID
 
 
-def inserted(table: str, types: Mapping[str, str], prefix: str) -> str:
-    """SQL that inserts rows from arrays, named as the columns behind the prefix; `types` as Postgres calls them."""
-    return f"INSERT INTO {table} ({_listed(types)}) SELECT {_listed(types)} FROM {_unnested(prefix, types)}"  # noqa: S608 - names of ours
-
-
-INSERTED_CONTACTS: Final = inserted("contacts", _CONTACT, "new")
-_SET: Final = {name: f"n.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(n.said, c.said)"}
+_CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
+    "id": lambda row: row.state.id,
+    "version": lambda row: row.state.version,
+    "stage": lambda row: row.state.stage,
+    "lead_value": lambda row: row.state.lead,
+    "customer_value": lambda row: row.state.customer,
+    "model": lambda row: row.state.model,
+    "open_since": lambda row: (
+        moment(row.state.captured) if row.state.open_lead and row.state.captured is not None else None
+    ),
+    "touched_at": lambda row: None if row.state.touched is None else moment(row.state.touched),
+    "created_at": lambda row: row.state.created,
+    "updated_at": lambda row: row.now,
+    "said": lambda row: row.said,
+    "source": lambda row: short_name(row.state.source) or None,
+    "country": lambda row: country_said(row.state.get("trait:country")),
+    "worth": lambda row: row.state.worth,
+    "curve": lambda row: None if row.state.worth is None else row.state.curve,
+    "state": lambda row: encode_state(row.state),
+}
+_NEW: Final = Rows(tables.contacts, _CONTACT, "new_")
+_OLD: Final = Rows(tables.contacts, _CONTACT, "old_")
+_NAMED: Final[Rows[_Named]] = Rows(tables.identities, by_name(_Named), "named_")
+INSERTED_CONTACTS: Final = _NEW.inserted()
+_SET: Final = {name: f"u.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(u.said, c.said)"}
 UPDATED_CONTACTS: Final = f"""
     UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
-    FROM {_unnested("old", _CONTACT)} WHERE c.id = n.id
+    FROM {_OLD.unnested} WHERE c.id = u.id
 """  # noqa: S608 - names of ours
-INSERTED_IDENTITIES: Final = f"""
-    {inserted("identities", {"key": "text", "contact_id": "uuid"}, "named")} ON CONFLICT (key) DO NOTHING
-"""
+INSERTED_IDENTITIES: Final = f"{_NAMED.inserted()} ON CONFLICT (key) DO NOTHING"
 _INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
 _UPDATE_CONTACTS = Statement(UPDATED_CONTACTS)
 _INSERT_IDENTITIES = Statement(INSERTED_IDENTITIES)
@@ -191,47 +207,33 @@ async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID
     return found
 
 
-def columns(
-    prefix: str, states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None = None
-) -> dict[str, list[Any]]:
-    """The arrays of contacts that are written. `told`: those of whom something new was said; None: any."""
-    arrays: dict[str, list[Any]] = {
-        "id": [s.id for s in states],
-        "version": [s.version for s in states],
-        "stage": [s.stage for s in states],
-        "lead_value": [s.lead for s in states],
-        "customer_value": [s.customer for s in states],
-        "model": [s.model for s in states],
-        "open_since": [moment(s.captured) if s.captured is not None and s.open_lead else None for s in states],
-        "touched_at": [None if s.touched is None else moment(s.touched) for s in states],
-        "created_at": [s.created for s in states],
-        "updated_at": [now] * len(states),
-        "said": [said(s) if told is None or s.id in told else None for s in states],
-        "source": [short_name(s.source) or None for s in states],
-        "country": [country_said(s.get("trait:country")) for s in states],
-        "worth": [s.worth for s in states],
-        "curve": [None if s.worth is None else s.curve for s in states],
-        "state": [encode_state(s) for s in states],
-    }
-    return {f"{prefix}_{name}": values for name, values in arrays.items()}
+def new_contacts(states: Sequence[ContactState], now: datetime) -> dict[str, list[Any]]:
+    """The arrays of INSERTED_CONTACTS."""
+    return _NEW.arrays([_Written(state, now, said(state)) for state in states])
+
+
+def old_contacts(states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None) -> dict[str, list[Any]]:
+    """The arrays of UPDATED_CONTACTS. `told`: those of whom something new was said; None: any."""
+    return _OLD.arrays(
+        [_Written(state, now, said(state) if told is None or state.id in told else None) for state in states]
+    )
 
 
 def names(keys: Mapping[str, UUID]) -> dict[str, list[Any]]:
-    """The arrays of identities that are written, in one order for all processes."""
-    ordered = sorted(keys)
-    return {"named_key": ordered, "named_contact_id": [keys[name] for name in ordered]}
+    """The arrays of INSERTED_IDENTITIES, in one order for all processes."""
+    return _NAMED.arrays([_Named(key, keys[key]) for key in sorted(keys)])
 
 
 async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
     """Write new contacts."""
-    await _INSERT_CONTACTS.run(conn, columns("new", states, now))
+    await _INSERT_CONTACTS.run(conn, new_contacts(states, now))
 
 
 async def update_contacts(
     conn: AsyncConnection, states: Sequence[ContactState], now: datetime, *, told: Collection[UUID] | None = None
 ) -> None:
     """Write changed contacts, once each; they are locked. `told`: those of whom something new was said; None: any."""
-    await _UPDATE_CONTACTS.run(conn, columns("old", states, now, told))
+    await _UPDATE_CONTACTS.run(conn, old_contacts(states, now, told))
 
 
 async def insert_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:

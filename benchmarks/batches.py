@@ -12,7 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from benchmarks.nurture import an_update
-from embedded.brokers.postgres import Postgres
+from benchmarks.stack import bench_postgres
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.facts import FactMaker
 from services.nurture.language.compile import load_workflows
@@ -184,12 +184,11 @@ def line(medians: dict[int, float]) -> tuple[float, float]:
     return round(intercept * 1e3, 3), round(slope * 1e3, 3)
 
 
-async def run(postgres: Postgres, folder: Path, rounds: int) -> dict[str, Any]:
+async def run(database: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Everything, in turns, so that a busy moment of the machine is shared by all."""
-    await postgres.start()
     spent: dict[str, dict[int, list[float]]] = {}
     result: dict[str, Any] = {}
-    async with scoring(postgres.url) as first, nurture(postgres.url, folder) as second, limit(postgres.url) as third:
+    async with scoring(database) as first, nurture(database, folder) as second, limit(database) as third:
         rooms = {"scoring": (first, leads), "nurture": (second, updates), "limit": (third, leads)}
         for room, make in rooms.values():
             await room.begin()
@@ -208,21 +207,21 @@ async def run(postgres: Postgres, folder: Path, rounds: int) -> dict[str, Any]:
                 "record_ms": record,
                 "medians_ms": {size: round(each * 1e3, 2) for size, each in medians.items()},
             }
-    await postgres.stop()
     return result
+
+
+async def _run(rounds: int) -> dict[str, Any]:
+    with TemporaryDirectory(prefix="firsthour-bench-") as folder:
+        async with bench_postgres(fsync=True) as database:
+            return await run(database, Path(folder), rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=150)
     options = parser.parse_args()
-    with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
-        folder.chmod(0o711)  # root's Postgres runs as another user and has to reach its data
-        state = folder / "stack"
-        state.mkdir(mode=0o711)
-        for name, room in uvloop.run(run(Postgres(state), folder, options.rounds)).items():
-            print(name, json.dumps(room))
+    for name, room in uvloop.run(_run(options.rounds)).items():
+        print(name, json.dumps(room))
 
 
 if __name__ == "__main__":

@@ -8,20 +8,17 @@ open or was missed. Aim: < 5 ms for a page of 100 at 5,000,000 rows.
 
 import argparse
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from embedded.brokers.postgres import Postgres
+from benchmarks.stack import bench_postgres
 from services.nurture.store import lists
 from services.nurture.store.lists import Page
 from shared.clock import utc_now
@@ -107,17 +104,10 @@ async def _measure(url: str) -> bool:
 
 
 async def _run(rows: int) -> bool:
-    with TemporaryDirectory(prefix="firsthour-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        postgres = Postgres(folder, fsync=False)
-        await postgres.start()
-        try:
-            await migrate(postgres.url, "nurture")
-            await _fill(postgres.url, rows)
-            return await _measure(postgres.url)
-        finally:
-            await postgres.stop()
+    async with bench_postgres(fsync=False) as database:
+        await migrate(database, "nurture")
+        await _fill(database, rows)
+        return await _measure(database)
 
 
 def main() -> int:

@@ -7,15 +7,13 @@ Aims, on two cores: the top 50 of 1,000,000 in < 20 ms, a search in < 50 ms.
 
 import argparse
 import asyncio
-import os
 import statistics
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.filling import fill_scoring, name_of
-from embedded.brokers.postgres import Postgres
+from benchmarks.stack import bench_postgres
 from services.scoring.api.queue import Asked, the_queue
 from services.scoring.config import load_scoring
 from services.scoring.domain.model import Model
@@ -67,17 +65,10 @@ async def _measure(url: str, model: Model, contacts: int) -> bool:
 
 async def _run(contacts: int, waiting: int) -> bool:
     model = load_scoring(ROOT / "config")
-    with TemporaryDirectory(prefix="firsthour-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        postgres = Postgres(folder, fsync=False)
-        await postgres.start()
-        try:
-            await migrate(postgres.url, "scoring")
-            await fill_scoring(postgres.url, contacts=contacts, waiting=waiting, model=model.version)
-            return await _measure(postgres.url, model, contacts)
-        finally:
-            await postgres.stop()
+    async with bench_postgres(fsync=False) as database:
+        await migrate(database, "scoring")
+        await fill_scoring(database, contacts=contacts, waiting=waiting, model=model.version)
+        return await _measure(database, model, contacts)
 
 
 def main() -> int:

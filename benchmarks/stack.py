@@ -1,13 +1,15 @@
-"""Kafka and Postgres as a user has them (fsync on), for one benchmark."""
+"""Kafka and Postgres as a user has them (fsync on), or Postgres alone, for one benchmark."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from embedded.brokers import stack as embedded
+from embedded.brokers.postgres import Postgres
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,17 @@ def bench_stack(folder: Path) -> Iterator[BenchStack]:
         finally:
             thread.submit(runner.run, parts.aclose()).result()
             thread.submit(runner.close).result()
+
+
+@asynccontextmanager
+async def bench_postgres(*, fsync: bool) -> AsyncIterator[str]:
+    """Run a Postgres until the block ends; the URL of its empty database."""
+    with TemporaryDirectory(prefix="firsthour-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # root's Postgres runs as another user and has to reach its data
+        postgres = Postgres(folder, fsync=fsync)
+        await postgres.start()
+        try:
+            yield postgres.url
+        finally:
+            await postgres.stop()

@@ -140,13 +140,20 @@ class PartitionQueue:
             await self._acknowledged(batch)
 
     async def _acknowledged(self, batch: Any) -> None:
-        await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+        sent = await self._producer.send_batch(batch, self._topic, partition=self._partition)
+        sent.add_done_callback(_retrieved)  # of one that was given up nobody else asks how it failed
+        await asyncio.shield(sent)
 
     @staticmethod
     def _fail(waiting: Sequence[_Waiting], error: Transient) -> None:
         for each in waiting:
             if not each.acknowledged.done():
                 each.acknowledged.set_exception(error)
+
+
+def _retrieved(sent: asyncio.Future[Any]) -> None:
+    if not sent.cancelled():
+        sent.exception()
 
 
 def _append(batch: Any, message: Outgoing) -> bool:

@@ -5,7 +5,6 @@ expire while Kafka is down (its issues 1101 and 1017).
 """
 
 import asyncio
-import contextlib
 import random
 import zlib
 from collections import defaultdict
@@ -21,11 +20,11 @@ from shared.errors import Permanent, Transient
 from shared.kafka.access import OPEN, Access
 from shared.kafka.partition_queue import PartitionQueue
 from shared.kafka.records import Outgoing
+from shared.kafka.stopping import stop_producer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.pause import pause
 
 _LOG = log.get(__name__)
-_STOP_S: Final = 5.0
 _LARGEST: Final = MAX_MESSAGE_BYTES - 4096  # headers and the batch around it need room too
 _BATCH_BYTES: Final = 262_144  # below the topics' max.message.bytes, or the broker would refuse a full batch
 
@@ -87,7 +86,7 @@ class Producer:
                 async with asyncio.timeout(self._deadline_s):
                     await producer.start()
             except (KafkaError, OSError, TimeoutError) as error:
-                await self._discard(producer)
+                await stop_producer(producer)
                 if attempt == 0:
                     _LOG.warning("kafka_unreachable", reason=type(error).__name__)
                 wait = exponential(attempt, jitter=random.random(), longest=2.0)  # noqa: S311 - dice, not a secret
@@ -102,7 +101,7 @@ class Producer:
             queues, self._queues, self._partitions = self._queues, {}, {}
             for queue in queues.values():
                 await queue.close()
-            await self._discard(producer)
+            await stop_producer(producer)
 
     async def _watch(self, stopping: asyncio.Event) -> None:
         """Give up on what Kafka has not acknowledged in time; return when the connection is to be closed."""
@@ -133,14 +132,6 @@ class Producer:
             retry_backoff_ms=50,
             **self._access.arguments(),
         )
-
-    async def _discard(self, producer: AIOKafkaProducer) -> None:
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await producer.stop()
-        except (KafkaError, OSError, TimeoutError):
-            with contextlib.suppress(Exception):
-                await producer.client.close()  # stop() hangs while Kafka is down; the sockets must be closed
 
     async def send(self, outgoing: Outgoing) -> None:
         """Return once the broker has acknowledged (acks=all).

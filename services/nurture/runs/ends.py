@@ -1,7 +1,6 @@
 """Where topics end, for whoever has to know whether everything written has been read."""
 
 import asyncio
-import contextlib
 from collections.abc import Collection
 from typing import Final
 
@@ -9,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.kafka.access import OPEN, Access
+from shared.kafka.stopping import stop_consumer
 
 _TIMEOUT_S: Final = 5.0
 
@@ -48,6 +48,4 @@ class Ends:
         """Close the connection, if there is one."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(_TIMEOUT_S):
-                    await consumer.stop()
+            await stop_consumer(consumer)

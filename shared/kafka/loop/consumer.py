@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,13 +31,13 @@ from shared.kafka.loop.publishing import Publishing
 from shared.kafka.loop.watchdog import watch
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handler, Record
+from shared.kafka.stopping import stop_consumer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
 from shared.pause import pause
 
 _LOG = log.get(__name__)
 _POLL_MS: Final = 200
-_STOP_S: Final = 5.0
 _STALLED_S: Final = 60.0
 _SURE: Final = 3  # how often a log must be seen to end too early before it counts as another log
 _ANEW: Final = "{} is not the log that was read: the topic was recreated, or has lost its end"
@@ -153,9 +153,7 @@ class ConsumerLoop:
             await self._publishing.forget()
             self._batches.next.clear()
             self._unverified.clear()
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    await consumer.stop()
+            await stop_consumer(consumer)
 
     def _positions(self) -> dict[TopicPartition, int]:
         """The next offsets as Kafka counts them."""

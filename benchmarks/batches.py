@@ -37,9 +37,9 @@ from services.scoring.consume.handler import Scoring
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
 from shared.clock import new_id, utc_now
-from shared.db import offsets
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
+from shared.db.tables import offsets
 from shared.events.envelope import encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import LeadCaptured

@@ -26,7 +26,7 @@ from services.ingest.domain.forms.body import parse_form, parse_multipart
 from services.ingest.domain.forms.read import read_form
 from services.ingest.domain.hooks.generic import Rule
 from services.ingest.domain.hooks.hook import Incoming
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.domain.likelihood import Agents, Visitor, human_likelihood
 from services.ingest.domain.plain.leads import read_lead
 from services.ingest.domain.plain.typed_lead import read_typed_lead

@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 
 from services.scoring.domain import queue
-from services.scoring.domain.contact import FORM, ContactState, Word, encode_state
+from services.scoring.domain.contact.contact import FORM, ContactState, Word, encode_state
 from shared.clock import utc_now
 
 _AT_ONCE: Final = 50_000

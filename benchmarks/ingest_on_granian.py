@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.bare_asgi import on_granian
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
-from shared.runtime import _calm_the_collector
-from shared.stages import in_stages
+from shared.runtime.service import _calm_the_collector
+from shared.runtime.stages import in_stages
 
 
 class OnGranian:

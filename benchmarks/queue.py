@@ -16,8 +16,8 @@ from benchmarks.filling import fill_scoring, name_of
 from benchmarks.stack import bench_postgres
 from services.scoring.api.queue import Asked, the_queue
 from services.scoring.config import load_scoring
-from services.scoring.domain.model import Model
-from services.scoring.store import reads
+from services.scoring.domain.model.model import Model
+from services.scoring.store.contacts import reads
 from shared.clock import utc_now
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate

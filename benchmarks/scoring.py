@@ -28,7 +28,7 @@ from benchmarks.backlog import mixed
 from benchmarks.stack import BenchStack, bench_stack
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
-from shared.db.offset_tables import offset_tables
+from shared.db.tables.offset_tables import offset_tables
 from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record, Sender

@@ -25,9 +25,10 @@ from demo import page
 from demo.landed import Landed, LandedMail, LandedWebhook
 from demo.settings import DemoSettings
 from services.nurture.config import load_endpoints
-from shared import log, runtime, secrets
+from shared import log, secrets
 from shared.clock import utc_now
-from shared.runtime import Service
+from shared.runtime import service as runtime
+from shared.runtime.service import Service
 from shared.settings import load
 
 _LOG = log.get(__name__)

@@ -28,9 +28,9 @@ from embedded.supervisor.running import Running
 from embedded.supervisor.service_children import SERVICES, SINKS, environment, service_child, set_up, until_ready
 from embedded.supervisor.start_display import StartDisplay
 from embedded.supervisor.supervision import Part, keep_running
-from shared.deadlines import KILL_S
 from shared.errors import FirsthourError
-from shared.stop_signals import STOPPING, StopSignals
+from shared.runtime.deadlines import KILL_S
+from shared.runtime.stop_signals import STOPPING, StopSignals
 
 _ARCHIVE_AFTER_S: Final = 20.0
 

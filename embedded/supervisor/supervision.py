@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from embedded.brokers.process import Child, ProcessDied
-from shared.restarts import FIRST_PAUSE_S, WELL_AFTER_S, Restarts
+from shared.runtime.restarts import FIRST_PAUSE_S, WELL_AFTER_S, Restarts
 
 _LONGEST_REASON: Final = 300
 

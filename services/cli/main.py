@@ -9,20 +9,20 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from services.cli.backtest import backtest
-from services.cli.contacts import contacts
-from services.cli.dead_letters import dead_letters
+from services.cli.contacts.erase import erase
+from services.cli.contacts.explain import explain
+from services.cli.contacts.export import export
+from services.cli.contacts.queue import queue
+from services.cli.contacts.split import contacts
 from services.cli.doctor.command import doctor
-from services.cli.erase import erase
-from services.cli.explain import explain
-from services.cli.export import export
 from services.cli.importing import import_
-from services.cli.models import fit, models
+from services.cli.models.backtest import backtest
+from services.cli.models.command import fit, models
 from services.cli.options import AsJson, Config, State, place, settings
-from services.cli.queue import queue
-from services.cli.resume import resume
+from services.cli.recovery.dead_letters import dead_letters
+from services.cli.recovery.resume import resume
+from services.cli.recovery.take_up import take_up
 from services.cli.status.command import status
-from services.cli.take_up import take_up
 from services.cli.tokens import tokens
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
@@ -215,7 +215,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
     except ConfigurationError as error:
         problems = error.problems
     else:
-        from services.cli.unconverted import amounts_without_a_rate
+        from services.cli.models.unconverted import amounts_without_a_rate
 
         warnings += asyncio.run(amounts_without_a_rate(given))
     if as_json:

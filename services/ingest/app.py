@@ -32,7 +32,7 @@ from services.ingest.routes.plain import Plain
 from services.ingest.routes.segment import PATHS as segment_paths  # noqa: N811 - a table of this module's alone
 from services.ingest.routes.segment import Segment
 from services.ingest.settings import IngestSettings
-from shared import canary, log, runtime
+from shared import canary, log
 from shared.clock import utc_now
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
@@ -40,7 +40,8 @@ from shared.http.operations import operations
 from shared.http.problems import install_problems
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
-from shared.runtime import Service
+from shared.runtime import service as runtime
+from shared.runtime.service import Service
 from shared.tokens import TokenFile
 
 _LOG = log.get(__name__)

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from services.ingest.config.sources import Source
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.hook import ToFetch
-from services.ingest.domain.hooks.meta import FIELDS, read_meta_lead
+from services.ingest.domain.hooks.senders.meta import FIELDS, read_meta_lead
 from shared import log
 from shared.errors import Transient
 

@@ -21,10 +21,10 @@ from prometheus_client.multiprocess import mark_process_dead
 from services.ingest.config.sources import load_sources
 from services.ingest.settings import IngestSettings
 from shared import log
-from shared.deadlines import KILL_S
 from shared.errors import ConfigurationError
-from shared.pause import pause
-from shared.restarts import Restarts
+from shared.runtime.deadlines import KILL_S
+from shared.runtime.pause import pause
+from shared.runtime.restarts import Restarts
 
 _LOG = log.get(__name__)
 _COMMAND: Final = (sys.executable, "-m", "services.cli.main", "ingest", "--worker")

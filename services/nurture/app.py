@@ -32,8 +32,8 @@ from services.nurture.runs.news import News
 from services.nurture.runs.reassign import reassign
 from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
-from services.nurture.store import overdue as store_overdue
-from shared import log, runtime
+from services.nurture.store.deliveries import overdue as store_overdue
+from shared import log
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
 from shared.db.rollup import Rollup
@@ -46,8 +46,9 @@ from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
-from shared.runtime import Service
-from shared.stages import Task
+from shared.runtime import service as runtime
+from shared.runtime.service import Service
+from shared.runtime.stages import Task
 from shared.tokens import TokenFile
 
 _LOG = log.get(__name__)

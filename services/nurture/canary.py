@@ -22,8 +22,8 @@ from shared import canary, clock, log
 from shared.events.updates import UpdateEnvelope
 from shared.http.problems import Problem
 from shared.lead_hops import CanaryHops
-from shared.pause import pause
-from shared.stages import Task
+from shared.runtime.pause import pause
+from shared.runtime.stages import Task
 
 _LOG = log.get(__name__)
 PATH: Final = "/canary"

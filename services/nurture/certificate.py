@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from services.nurture.channels.webhook.http_client import tls_context
 from shared import clock, log
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 3600.0

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from services.nurture.domain.delivery import NewDelivery, Touch
+from services.nurture.domain.deliveries.delivery import NewDelivery, Touch
 from services.nurture.domain.facts import Lane
 from shared import clock
-from shared.db.facts import Fact
+from shared.db.tables.facts import Fact
 from shared.events.identity import Identity
 from shared.events.types import ConsentChanged, ContactTouched, EngagementRecorded, Followup
 from shared.kafka.outbox import fact_about

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.settings import NurtureSettings
 from services.nurture.store import retention as store
 from services.nurture.store.contacts import REMEMBERED
-from shared.db import dead_letters
 from shared.db.retention import Drop
+from shared.db.tables import dead_letters
 from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
 
 REMEMBER_DAYS: Final = 60  # longer than any topic's retention, so that no copy of an update can arrive later

@@ -10,17 +10,17 @@ from typing import Final, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from services.nurture.domain.delivery import Attempt, State, TaskState, Touch
+from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState, Touch
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.mail.caps import Kind
 from services.nurture.domain.mail.confirmation import Confirmation
-from shared.db.audit import audit_table
-from shared.db.offset_tables import offset_tables
+from shared.db.tables.audit import audit_table
+from shared.db.tables.offset_tables import offset_tables
 
 SCHEMA: Final = "nurture"
-MOST_TRIES: Final = 20  # between two replays; the plan in domain/retry.py has 16
+MOST_TRIES: Final = 20  # between two replays; the plan in domain/deliveries/retry.py has 16
 MOST_ATTEMPTS: Final = 1000
 LONGEST_EXCERPT: Final = 400  # bytes
 

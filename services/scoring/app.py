@@ -23,7 +23,6 @@ from services.scoring.retention import drops
 from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
 from services.scoring.watching import Watching
-from shared import runtime
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from shared.db.retention import keep_to
@@ -36,7 +35,8 @@ from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
-from shared.runtime import Service
+from shared.runtime import service as runtime
+from shared.runtime.service import Service
 from shared.tokens import TokenFile
 
 

@@ -16,9 +16,9 @@ from services.scoring.facts import FactMaker
 from services.scoring.store import changes
 from services.scoring.store import claims as store
 from services.scoring.store.claims import Claim
-from shared.db import audit
-from shared.db import facts as outbox
-from shared.db.facts import Fact
+from shared.db.tables import audit
+from shared.db.tables import facts as outbox
+from shared.db.tables.facts import Fact
 from shared.db.turns import take_turns
 from shared.events.identity import Identity
 from shared.events.types import ContactClaimed, ContactReleased

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.customer.value import monthly
-from services.scoring.domain.model import FitRule, Home, Model, ResponseCurve, SourceModel
-from services.scoring.domain.rates import Rates
+from services.scoring.domain.model.model import FitRule, Home, Model, ResponseCurve, SourceModel
+from services.scoring.domain.model.rates import Rates
 from shared.config import ConfigModel, read, validate
 from shared.durations import parse_duration
 from shared.errors import ConfigurationError

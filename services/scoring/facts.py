@@ -8,8 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from shared.db.facts import Fact
-from shared.db.halts import Lane
+from shared.db.tables.facts import Fact
+from shared.db.tables.halts import Lane
 from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/scoring"

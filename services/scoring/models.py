@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.learnt import ModelUnusableError, read_customer, read_lead
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.learnt import ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model.model import Model
 from services.scoring.store import models as store
 from shared import log
 

@@ -3,10 +3,11 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.settings import LEAST_DAYS, ScoringSettings
-from services.scoring.store import changes, erase
+from services.scoring.store import changes
 from services.scoring.store import retention as store
-from shared.db import dead_letters
+from services.scoring.store.contacts import erase
 from shared.db.retention import Drop
+from shared.db.tables import dead_letters
 from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
 
 

@@ -10,8 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
-from shared.db.audit import audit_table
-from shared.db.offset_tables import offset_tables
+from shared.db.tables.audit import audit_table
+from shared.db.tables.offset_tables import offset_tables
 
 SCHEMA: Final = "scoring"
 

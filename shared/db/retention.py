@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import log
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 # Deletes at most so many rows of one kind; returns how many.
 Drop: TypeAlias = Callable[[AsyncConnection, int], Awaitable[int]]

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from shared import log
 from shared.clock import utc_now
 from shared.db.transient import is_transient
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 Look: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
 """Reads and sets figures, in a transaction that can only read."""

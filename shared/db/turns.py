@@ -8,7 +8,7 @@ from typing import Final
 from shared import log
 from shared.backoff import exponential
 from shared.db.transient import suppress_transient
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _LEAST_S: Final = 0.005

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from shared.db.dead_letters import DeadLetterRow
+from shared.db.tables.dead_letters import DeadLetterRow
 from shared.errors import Permanent
 from shared.kafka.records import DeadLetter, Headers, Outgoing, Record
 

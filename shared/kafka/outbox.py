@@ -15,9 +15,9 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import log
-from shared.db import facts as store
-from shared.db.facts import Fact
-from shared.db.halts import Lane
+from shared.db.tables import facts as store
+from shared.db.tables.facts import Fact
+from shared.db.tables.halts import Lane
 from shared.db.transient import is_transient, suppress_transient
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
@@ -25,7 +25,7 @@ from shared.events.identity import partition_key
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
-from shared.pause import pause, pause_for_either
+from shared.runtime.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000

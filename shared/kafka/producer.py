@@ -22,7 +22,7 @@ from shared.kafka.partition_queue import PartitionQueue
 from shared.kafka.records import Outgoing
 from shared.kafka.stopping import stop_producer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _LARGEST: Final = MAX_MESSAGE_BYTES - 4096  # headers and the batch around it need room too

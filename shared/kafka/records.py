@@ -14,7 +14,7 @@ Kind: TypeAlias = Literal["permanent", "unforeseen"]
 class Record(NamedTuple):
     """One message as read. `timestamp` is Kafka's, in milliseconds since 1970, UTC.
 
-    `offset` is Kafka's, but keeps counting when the topic is recreated (see shared/db/offsets.py).
+    `offset` is Kafka's, but keeps counting when the topic is recreated (see shared/db/tables/offsets.py).
     """
 
     topic: str

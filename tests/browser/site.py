@@ -18,7 +18,7 @@ from services.ingest.settings import IngestSettings
 from shared.events.envelope import Decoded, decode
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 from shared.secrets import ensure_state_secrets
 from tests.support.waiting import until
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.async_api import Browser, Page
 
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 from tests.e2e.docs_examples import Arrivals, Installed, arriving, section
 from tests.sdk.conftest import browser, node
 from tests.support.waiting import until

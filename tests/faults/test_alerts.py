@@ -18,8 +18,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.db import halts
 from shared.db.engine import make_engine
+from shared.db.tables import halts
 from shared.kafka.topics import Topics
 from tests.support.mail_server import ScriptedMailServer, mail_server_apart
 from tests.support.processes import SERVICES, Firsthour, installed

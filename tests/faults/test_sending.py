@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from services.nurture.channels.sending import Begin, Result
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted, Answered
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted, Answered
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.mail_server import ScriptedMailServer, mail_server_apart
 from tests.support.processes import Firsthour, free_ports

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 from tests.sdk.ingest import Ingest, running
 
 PAGE = '<!doctype html><title>Shop</title><link rel="icon" href="data:,"><script src="/index.js"></script>'

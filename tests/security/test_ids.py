@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from services.ingest.domain.hooks import shopify
+from services.ingest.domain.hooks.senders import shopify
 from tests.malformed.target import Record, Target
 from tests.security.conftest import SIGNING_SECRET
 

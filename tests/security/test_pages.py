@@ -18,7 +18,7 @@ from services.ingest.importing.refusals import Refusals
 from services.ingest.importing.work import Refusal
 from shared.http.api_page import install_api_page
 from shared.http.auth import Tokens
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 from tests.malformed.target import Target
 
 TOKEN = "of-the-admin"

@@ -16,18 +16,19 @@ from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
 from services.nurture.facts import FactMaker
 from services.nurture.metrics import make_metrics
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
-from services.nurture.store import claims, deliveries, enrolments
+from services.nurture.store import enrolments
+from services.nurture.store.deliveries import claims, deliveries
 from services.nurture.store.enrolments import Version
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
-from shared.deadlines import LEASE_S
+from shared.runtime.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_contact, a_workflow, an_update, begun
 
 NOBODY = Endpoints()

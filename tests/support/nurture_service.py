@@ -29,7 +29,7 @@ from shared.events.updates import Booking, ContactView, Update, Values, encode_u
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics, create_topics
-from shared.runtime import serving
+from shared.runtime.service import serving
 from shared.secrets import write_private
 from tests.support.waiting import until
 

@@ -14,22 +14,22 @@ from msgspec import Raw
 from services.nurture.channels.email.content import Template, load_templates, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.advance import advance, hear
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
+from services.nurture.domain.deliveries.fallback import fallback_of
+from services.nurture.domain.deliveries.followup import LARGEST
 from services.nurture.domain.enrolment import Arrived, Decision, Enrolment, decode_enrolment, encode_enrolment
 from services.nurture.domain.entry import begin, may_enrol
 from services.nurture.domain.facts import Facts, read_update
-from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.followup import LARGEST
 from services.nurture.domain.mail.consent import last_words, permits, said
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
 from services.nurture.language.conditions import context
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.contact.fold import order_after, order_key
+from services.scoring.domain.contact.view import view
 from services.scoring.domain.customer.orders import Order
-from services.scoring.domain.fold import order_after, order_key
-from services.scoring.domain.identity import named
-from services.scoring.domain.view import view
+from services.scoring.domain.identity.identity import named
 from shared.events.envelope import Decoded, Trust, encode
 from shared.events.types import CostRecorded, PurchaseCompleted
 from shared.events.updates import Update, Values, decode_update, encode_update

@@ -8,8 +8,8 @@ from typing import Final
 
 from services.nurture.channels.channel import Channel, Name, Open, Queues, Surroundings
 from services.nurture.channels.sending import Begin, Result, Send
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted
 from shared.config import ConfigModel
 from shared.errors import ConfigProblem
 

@@ -20,7 +20,7 @@ from shared.db.engine import make_engine
 from shared.events.envelope import Decoded, encode
 from shared.events.updates import UpdateEnvelope, decode_update
 from shared.kafka.topics import Topics
-from shared.runtime import serving
+from shared.runtime.service import serving
 from tests.support.waiting import until
 
 CONFIG = Path(__file__).parents[2] / "config"

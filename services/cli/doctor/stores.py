@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, wrong
 from services.cli.service_database import connected
 from services.cli.setup import Unreachable
-from shared.db import halts
 from shared.db.database_url import NotAPostgresUrl, dsn
 from shared.db.migrate import SERVICES
+from shared.db.tables import halts
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 

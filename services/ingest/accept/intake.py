@@ -25,7 +25,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import LARGEST_EVENT, Topics
 from shared.lead_hops import LEAD, CanaryHops
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

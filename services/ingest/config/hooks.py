@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from services.ingest.domain.hooks import generic
 from services.ingest.domain.hooks.generic import IDENTITIES, PLACEHOLDER, Rule, Signature
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from shared import secrets
 from shared.config import ConfigModel
 from shared.events.types import DATA_TYPES, OURS

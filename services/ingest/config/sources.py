@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from services.ingest.config.forms import Origin, RawConsent, RawForm
 from services.ingest.config.hooks import HOOK_KINDS, HookKind, HookSettings, RawHook
 from services.ingest.domain.forms.hosted import HostedForm
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.domain.rate import Rate, parse_rate
 from shared import canary, secrets
 from shared.config import ConfigModel, read, validate

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 from shared import log
 from shared.clock import utc_now
 from shared.http.problems import Problem
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 60.0

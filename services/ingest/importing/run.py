@@ -19,7 +19,7 @@ from shared.errors import Transient
 from shared.events.envelope import KAFKA_HEADERS
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 from services.ingest.config.sources import Source, Sources
 from services.ingest.domain.hooks.generic import CHALLENGE
 from services.ingest.domain.hooks.hook import Incoming, Unverified, same
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.http.access import Door
 from services.ingest.http.client_address import Proxies
 from shared.clock import utc_now

@@ -21,7 +21,7 @@ from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.forms.body import parse_form, parse_multipart
 from services.ingest.domain.forms.shape import unflat
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, ToFetch, Unverified
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.http.access import Door
 from services.ingest.http.body import MOST_VALUES_OF_BATCH, decode_json
 from services.ingest.http.exchange import Answer, Request

@@ -28,7 +28,7 @@ from services.nurture.api.schemas import (
 )
 from services.nurture.channels.channel import Channel
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import State, TaskState
+from services.nurture.domain.deliveries.delivery import State, TaskState
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
 from services.nurture.facts import FactMaker
@@ -38,7 +38,7 @@ from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store import lists as store_lists
 from services.nurture.store.lists import Page, Row
 from shared import clock
-from shared.db import audit
+from shared.db.tables import audit
 from shared.http.auth import Grant, Tokens
 from shared.http.cursor import Cursor, encode_cursor, moment, read_cursor, row_id
 from shared.http.problems import Problem

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import AfterValidator, StringConstraints
 
 from services.nurture.channels.sending import Send
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
 from shared.config import Document
 from shared.errors import ConfigProblem
 from shared.secrets import is_reference

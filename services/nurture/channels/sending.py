@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Outcome
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Outcome
 
 
 @dataclass(frozen=True, slots=True)

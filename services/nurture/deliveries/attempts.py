@@ -1,4 +1,4 @@
-"""Records the outcomes of attempts, by the rules of domain/retry.py, with their fallbacks and facts."""
+"""Records the outcomes of attempts, by the rules of domain/deliveries/retry.py, with their fallbacks and facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import (
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import (
     STANDARD_PLAN,
     AfterAttempt,
     Delivered,
@@ -25,9 +25,9 @@ from services.nurture.domain.retry import (
 from services.nurture.facts import FactMaker, Kind
 from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
-from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
-from services.nurture.store.claims import AttemptRow
+from services.nurture.store.deliveries import claims as store_claims
+from services.nurture.store.deliveries.claims import AttemptRow
 from services.nurture.tables import LONGEST_EXCERPT
 from shared import log
 

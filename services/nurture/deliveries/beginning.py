@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.channels.sending import NotBegun, Refused
 from services.nurture.deliveries.permission import refusals
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps
-from services.nurture.store import leases as store_leases
+from services.nurture.store.deliveries import leases as store_leases
 from shared import log
 from shared.db.transient import is_transient
 

@@ -19,17 +19,17 @@ from services.nurture.deliveries.beginning import Beginnings
 from services.nurture.deliveries.leases import Leases
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.deliveries.recorder import Recorder
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.domain.mail.caps import MailCaps
-from services.nurture.domain.retry import PATIENCE_S, Impossible, MaybeSent
 from services.nurture.facts import FactMaker
 from services.nurture.metrics import Metrics
-from services.nurture.store import claims as store_claims
 from services.nurture.store import endpoints as store_endpoints
+from services.nurture.store.deliveries import claims as store_claims
 from shared import clock, log
 from shared.db.transient import suppress_transient
-from shared.deadlines import ATTEMPT_S, LEASE_S
-from shared.pause import Rounds
+from shared.runtime.deadlines import ATTEMPT_S, LEASE_S
+from shared.runtime.pause import Rounds
 
 _LOG = log.get(__name__)
 _STRANGERS_EVERY_S: Final = 10.0

@@ -15,14 +15,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.deliveries.attempts import Attempted
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import MaybeSent
-from services.nurture.store import leases as store_leases
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import MaybeSent
+from services.nurture.store.deliveries import leases as store_leases
 from shared import clock, log
 from shared.db.transient import suppress_transient
 from shared.db.turns import until_done
-from shared.deadlines import LEASE_S
-from shared.pause import pause
+from shared.runtime.deadlines import LEASE_S
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _LOOK_EVERY_S: Final = 1.0

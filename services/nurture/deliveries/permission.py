@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.followup import read_followup
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, by_strangers, permits
 from services.nurture.domain.mail.links import CONFIRM_WITHIN

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.nurture.channels.sending import Begin, Result, Send
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Answered, Impossible, Outcome, answers
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Answered, Impossible, Outcome, answers
 from shared.backoff import exponential
 
 _BREAK_AFTER: Final = 5  # connections in a row that failed; then one probe at a time

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.attempts import Attempted, Recorded, record, verdict_of
-from services.nurture.domain.retry import Delivered
+from services.nurture.domain.deliveries.retry import Delivered
 from services.nurture.facts import FactMaker
 from services.nurture.metrics import Metrics
-from services.nurture.store import claims as store_claims
+from services.nurture.store.deliveries import claims as store_claims
 from shared import log
 from shared.backoff import exponential
 from shared.db.transient import is_transient

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.facts import ContactUpdate, Happening, Lane
 from shared.events.updates import Booking, ContactView, Values
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.enrolment import Enrolment, Seen, Waiting
 from services.nurture.domain.facts import Facts, Happening
 from services.nurture.domain.workflow import Workflow

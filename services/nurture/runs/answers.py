@@ -12,13 +12,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import NewDelivery, StoredDelivery, delivery_id
+from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDelivery, delivery_id
+from services.nurture.domain.deliveries.followup import Waits, confirmed, read_followup
+from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.followup import Waits, confirmed, read_followup
 from services.nurture.domain.mail.confirmation import granted
 from services.nurture.domain.mail.consent import Matter, Word, about, last_words, permits
 from services.nurture.domain.mail.links import Link
-from services.nurture.domain.trimming import written
 from services.nurture.domain.workflow import EMAIL, FOLLOW_UP
 from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes
@@ -26,7 +26,7 @@ from services.nurture.runs.writing import write
 from services.nurture.store import confirmations as store
 from services.nurture.store import consents as store_consents
 from services.nurture.store import enrolments as store_enrolments
-from shared.db import facts as store_facts
+from shared.db.tables import facts as store_facts
 
 _SUFFIX: Final = "/confirmed"
 _GOES_ON: Final = ("active", "completed")

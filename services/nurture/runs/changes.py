@@ -7,12 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from services.nurture.channels.channel import Registry, queue_of
-from services.nurture.domain.delivery import NewDelivery, NewRow, StoredDelivery, delivery_id
+from services.nurture.domain.deliveries.delivery import NewDelivery, NewRow, StoredDelivery, delivery_id
+from services.nurture.domain.deliveries.fallback import fallback_of
 from services.nurture.domain.enrolment import Decision, Enrolment
-from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.workflow import EMAIL, FOLLOW_UP, TASK
 from services.nurture.facts import FactMaker, Kind
-from shared.db.facts import Fact
+from shared.db.tables.facts import Fact
 
 _NOTICE_SUFFIX: Final = "/notice"
 

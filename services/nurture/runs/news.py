@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.metrics import Metrics
 from services.nurture.runs.ends import Ends
-from services.nurture.store import overdue as store
+from services.nurture.store.deliveries import overdue as store
 from shared import log
 from shared.db.transient import suppress_transient
 from shared.kafka.transient import passes
-from shared.pause import pause, pause_for_either
+from shared.runtime.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _POLL_S: Final = 0.1

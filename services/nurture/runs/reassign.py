@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import assignee
+from services.nurture.domain.deliveries.delivery import assignee
 from services.nurture.domain.workflow import TASK
 from services.nurture.language.versions import Versions
-from services.nurture.store import deliveries as store
-from services.nurture.store.deliveries import RepsTask
+from services.nurture.store.deliveries import deliveries as store
+from services.nurture.store.deliveries.deliveries import RepsTask
 from shared import log
 
 _LOG = log.get(__name__)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.domain.deliveries.repeated import MOST_A_DAY, repeated
 from services.nurture.domain.entry import enrolment_id
-from services.nurture.domain.repeated import MOST_A_DAY, repeated
 from services.nurture.runs.batch import Batch, Refused
 from services.nurture.store import enrolments as store
 from services.nurture.store import refusals as store_refusals

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import at_expiry
 from services.nurture.domain.enrolment import Due, decode_enrolment
-from services.nurture.domain.retry import at_expiry
 from services.nurture.facts import FactMaker
 from services.nurture.language.versions import UNUSABLE, Versions
 from services.nurture.metrics import Metrics
@@ -28,12 +28,12 @@ from services.nurture.runs.isolation import Done, Row, work_off
 from services.nurture.runs.news import News
 from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
-from services.nurture.store import overdue as store_overdue
+from services.nurture.store.deliveries import overdue as store_overdue
+from services.nurture.store.deliveries.overdue import Kind, Late
 from services.nurture.store.enrolments import DueRun
-from services.nurture.store.overdue import Kind, Late
 from shared import log
 from shared.db.transient import is_transient, suppress_transient
-from shared.pause import Rounds
+from shared.runtime.pause import Rounds
 
 _Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
 """Does one kind of overdue work in a transaction: how many rows there were, and what came of it."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
-from services.nurture.domain.delivery import Touch
+from services.nurture.domain.deliveries.delivery import Touch
 from services.nurture.domain.enrolment import Arrived
 from services.nurture.domain.facts import ContactUpdate, read_event
 from services.nurture.facts import FactMaker

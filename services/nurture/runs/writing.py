@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.delivery import NewRow, assignee
+from services.nurture.domain.deliveries.delivery import NewRow, assignee
 from services.nurture.domain.workflow import TASK
 from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
-from services.nurture.store import deliveries as store_deliveries
 from services.nurture.store import enrolments as store
-from shared.db import facts as store_facts
+from services.nurture.store.deliveries import deliveries as store_deliveries
+from shared.db.tables import facts as store_facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final
 from pydantic import Field, create_model, model_validator
 
 from services.nurture.channels.channel import Channel, Name, Registry
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
+from services.nurture.domain.deliveries.new_delivery import new_delivery
 from services.nurture.domain.moving import Go, Move, Moving
-from services.nurture.domain.new_delivery import new_delivery
 from services.nurture.domain.workflow import FOLLOW_UP, Outlet, Step, Target
 from services.nurture.steps.kind import Building, Kind, Place, Vocabulary
 from services.nurture.steps.values import Length

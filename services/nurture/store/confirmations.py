@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.store.deliveries import COLUMNS, delivery_of
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
 
 _SENT: Final = sa.text(f"""
     SELECT {COLUMNS} FROM deliveries AS d JOIN enrolments AS e ON e.id = d.enrolment_id

@@ -7,9 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.store.deliveries import COLUMNS, delivery_of
-from shared.deadlines import LEASE_S
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
+from shared.runtime.deadlines import LEASE_S
 
 _DISABLE: Final = sa.text("""
     INSERT INTO endpoint_state (name, disabled_at, disabled_because)
@@ -35,7 +35,7 @@ _WELL: Final = sa.text("""
     WHERE name = :name AND failing_since IS NOT NULL
 """)
 _FAILING_NOW: Final = sa.text("SELECT name FROM endpoint_state WHERE failing_since IS NOT NULL")
-# A delivery with a deadline waits for that (store/overdue.py); one without waits for a person, but not for ever.
+# A delivery with a deadline waits for that (deliveries/overdue.py); one without waits for a person, but not for ever.
 _STRANDED: Final = sa.text(f"""
     WITH stranded AS (
         SELECT d.id, d.enrolment_id FROM deliveries AS d JOIN endpoint_state AS s ON s.name = d.endpoint

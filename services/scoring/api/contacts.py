@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api.shapes import Contact, amount, shown_to
-from services.scoring.domain.identity import named
+from services.scoring.domain.identity.identity import named
 from services.scoring.models import InForce
-from services.scoring.store import reads
-from services.scoring.store.reads import StoredContact, StoredEvent
+from services.scoring.store.contacts import reads
+from services.scoring.store.contacts.reads import StoredContact, StoredEvent
 from shared.events.identity import Identity, normalise_email, normalise_phone
 from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens, needs_pii

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api.shapes import Contact, amount, shown_to
+from services.scoring.domain.contact.words import meets, words
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
-from services.scoring.domain.words import meets, words
 from services.scoring.models import InForce
-from services.scoring.store import reads
+from services.scoring.store.contacts import reads
 from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens
 from shared.http.masking import masked_identity

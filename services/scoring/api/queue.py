@@ -12,15 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.api.shapes import Contact, amount, masked, shown
 from services.scoring.domain import queue
+from services.scoring.domain.contact.places import country_said
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model import Model, ResponseCurve, short_name
-from services.scoring.domain.places import country_said
+from services.scoring.domain.model.model import Model, ResponseCurve, short_name
 from services.scoring.load import Load
 from services.scoring.models import InForce
-from services.scoring.store import changes, reads
+from services.scoring.store import changes
 from services.scoring.store import queue as store
+from services.scoring.store.contacts import reads
+from services.scoring.store.contacts.reads import StoredContact
 from services.scoring.store.queue import Place, Waiting
-from services.scoring.store.reads import StoredContact
 from shared.clock import utc_now
 from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens

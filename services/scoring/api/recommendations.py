@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.domain.contact import moment
+from services.scoring.domain.contact.contact import moment
 from services.scoring.domain.interests import interests
 from services.scoring.domain.recommend import recommend
-from services.scoring.store import bought, reads
+from services.scoring.store import bought
 from services.scoring.store.bought import EVERYBODY
-from services.scoring.store.reads import StoredEvent
+from services.scoring.store.contacts import reads
+from services.scoring.store.contacts.reads import StoredEvent
 from shared.clock import utc_now
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, decode

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.api.shapes import amount
 from services.scoring.domain import intervals
 from services.scoring.domain.intervals import Interval
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.responses import median, within
 from services.scoring.models import InForce
 from services.scoring.store import responses as store

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.contact.contact import ContactState, moment
+from services.scoring.domain.contact.view import view
 from services.scoring.domain.customer.standing import standing
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.values import unconverted
-from services.scoring.domain.view import view
-from services.scoring.store.reads import StoredContact
+from services.scoring.store.contacts.reads import StoredContact
 from shared.clock import utc_now
 from shared.http.amount import Amount, amount_of
 from shared.http.auth import Grant

@@ -8,15 +8,16 @@ from uuid import UUID
 
 import msgspec
 
-from services.scoring.domain import bookings, fold
-from services.scoring.domain.bounds import bounded
-from services.scoring.domain.consent import heard, unsaid
-from services.scoring.domain.contact import ContactState, new_contact
+from services.scoring.domain import bookings
+from services.scoring.domain.contact import fold
+from services.scoring.domain.contact.bounds import bounded
+from services.scoring.domain.contact.consent import heard, unsaid
+from services.scoring.domain.contact.contact import ContactState, new_contact
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
-from services.scoring.domain.identity import Named, Plan, buyer, hold, named, resolve
-from services.scoring.domain.marks import own
-from services.scoring.domain.model import Model
+from services.scoring.domain.identity.identity import Named, Plan, buyer, hold, named, resolve
+from services.scoring.domain.identity.marks import own
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.responses import Bucket, Sums, answer
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent

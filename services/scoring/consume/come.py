@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.identity import named
-from services.scoring.domain.marks import mark, mark_of_contact
+from services.scoring.domain.identity.identity import named
+from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.domain.trust import happened
-from services.scoring.store import batch as store
-from services.scoring.store import erase
-from services.scoring.store.batch import EventRow
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts import erase
+from services.scoring.store.contacts.batch import EventRow
 from shared import canary
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, Event, decode

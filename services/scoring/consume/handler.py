@@ -14,21 +14,21 @@ from services.scoring.consume.batch import Batch, Folded
 from services.scoring.consume.come import Come, come, erased_row, event_row
 from services.scoring.consume.outcome import Outcome, write
 from services.scoring.consume.refold import refold
-from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.contact.contact import FORM, ContactState
+from services.scoring.domain.contact.fold import order_key
+from services.scoring.domain.contact.places import not_known
+from services.scoring.domain.contact.view import view
 from services.scoring.domain.customer.orders import Order, OrderKey
-from services.scoring.domain.fold import order_key
-from services.scoring.domain.identity import named
+from services.scoring.domain.identity.identity import named
 from services.scoring.domain.interests import bought_in
-from services.scoring.domain.model import Model
-from services.scoring.domain.places import not_known
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.trust import happened
 from services.scoring.domain.values import missing_rate
-from services.scoring.domain.view import view
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
-from services.scoring.store import batch as store
 from services.scoring.store import orders as order_store
-from services.scoring.store.batch import BookingRow, UpdateRow
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts.batch import BookingRow, UpdateRow
 from services.scoring.store.orders import Orders
 from services.scoring.store.unconverted import Missing
 from shared import canary, log

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch
 from services.scoring.domain.responses import Bucket, Sums
-from services.scoring.store import at_once, changes, responses, split, unconverted
-from services.scoring.store import batch as store
 from services.scoring.store import bought as bought_store
+from services.scoring.store import changes, responses, unconverted
 from services.scoring.store import orders as order_store
-from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
+from services.scoring.store.contacts import at_once, split
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
 from services.scoring.store.unconverted import Amounts, Missing
 from shared.kafka.records import DeadLetter, Outgoing
 from shared.money import is_currency

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact import ContactState
-from services.scoring.domain.model import Model
-from services.scoring.domain.refold import Refolding
-from services.scoring.store import history
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.contact.refold import Refolding
+from services.scoring.domain.model.model import Model
+from services.scoring.store.contacts import history
 from shared.errors import Permanent
 from shared.events.envelope import decode
 

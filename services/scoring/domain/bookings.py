@@ -9,11 +9,11 @@ from collections.abc import Callable
 import msgspec
 
 from services.scoring.domain import queue
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.customer import value as customer_value
 from services.scoring.domain.customer.tiers import NONE, tier
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.values import current, value
 from shared.events.updates import Booking
 

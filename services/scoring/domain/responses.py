@@ -6,8 +6,8 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from services.scoring.domain import queue
-from services.scoring.domain.contact import ContactState, moment
-from services.scoring.domain.model import Model, short_name
+from services.scoring.domain.contact.contact import ContactState, moment
+from services.scoring.domain.model.model import Model, short_name
 
 EDGES_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # a bucket ends with its edge; one more has no end
 _LONGEST_NAME: Final = 100

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import value as customer_value
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.trust import believed, happened
 from shared.events.envelope import Event
 from shared.events.types import LeadCaptured, PurchaseCompleted, PurchaseRefunded

@@ -14,7 +14,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.domain.learnt import KINDS
+from services.scoring.domain.model.learnt import KINDS
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import models as store
 from services.scoring.store.models import StoredModel

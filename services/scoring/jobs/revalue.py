@@ -16,16 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.consume.refold import refold
 from services.scoring.domain import bookings
-from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.values import counted
 from services.scoring.models import InForce
-from services.scoring.store import batch as store
 from services.scoring.store import changes as watched
-from services.scoring.store import due
 from services.scoring.store import orders as order_store
-from services.scoring.store.batch import BookingRow
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts import due
+from services.scoring.store.contacts.batch import BookingRow
 from shared import log
 from shared.db.transient import is_transient
 from shared.db.turns import take_turns

@@ -9,16 +9,17 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain import bookings
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.identity.parting import Person, part
 from services.scoring.domain.interests import bought_in
-from services.scoring.domain.model import Model
-from services.scoring.domain.parting import Person, part
+from services.scoring.domain.model.model import Model
 from services.scoring.facts import FactMaker
-from services.scoring.store import batch, bought, changes, history, split
+from services.scoring.store import bought, changes
 from services.scoring.store import orders as order_store
-from services.scoring.store.batch import BookingRow
-from shared.db import audit
-from shared.db import facts as outbox
+from services.scoring.store.contacts import batch, history, split
+from services.scoring.store.contacts.batch import BookingRow
+from shared.db.tables import audit
+from shared.db.tables import facts as outbox
 from shared.errors import FirsthourError, Permanent
 from shared.events.envelope import Decoded, decode
 from shared.events.identity import Identity

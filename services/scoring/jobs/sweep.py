@@ -13,15 +13,16 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain import bookings
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.facts import FactMaker
 from services.scoring.models import InForce
-from services.scoring.store import batch as store
-from services.scoring.store import changes, sweep
-from services.scoring.store.batch import BookingRow
-from services.scoring.store.sweep import LINES, Place
+from services.scoring.store import changes
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts import sweep
+from services.scoring.store.contacts.batch import BookingRow
+from services.scoring.store.contacts.sweep import LINES, Place
 from shared import log
-from shared.db import facts as outbox
+from shared.db.tables import facts as outbox
 from shared.db.turns import take_turns
 from shared.events.identity import Identity
 from shared.events.types import ContactAged

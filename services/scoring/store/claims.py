@@ -41,7 +41,7 @@ _RUN_OUT = sa.text(f"""
         SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
     ) RETURNING {_COLUMNS}
 """)  # noqa: S608
-# A merge ends them in the batch's transaction (store/batch.py), and leaves it to somebody else to tell.
+# A merge ends them in the batch's transaction (store/contacts/batch.py), and leaves it to somebody else to tell.
 _UNTOLD = sa.text(f"""
     UPDATE claims SET told = true WHERE id IN (
         SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.learnt import Kind
+from services.scoring.domain.model.learnt import Kind
 
 _COLUMNS = "version, kind, state, parameters, metrics, rows, trained_until, made_at, chosen_at, said"
 _IN_FORCE = sa.text("SELECT version FROM models WHERE state = 'champion' ORDER BY kind")

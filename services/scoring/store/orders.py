@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact import moment
+from services.scoring.domain.contact.contact import moment
 from services.scoring.domain.customer.orders import Order, OrderKey
 
 Orders = dict[UUID, dict[OrderKey, Order]]

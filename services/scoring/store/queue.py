@@ -11,10 +11,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact import decode_state, moment
-from services.scoring.domain.model import Model
+from services.scoring.domain.contact.contact import decode_state, moment
+from services.scoring.domain.model.model import Model
 from services.scoring.domain.queue import HORIZON_MIN, STEP
-from services.scoring.store.reads import StoredContact
+from services.scoring.store.contacts.reads import StoredContact
 
 _LONGEST: Final = timedelta(days=30)  # that somebody waits in the queue
 # Each step is one descent into the index, from the last one that was found.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.scoring.domain.learnt import Kind, version_of
+from services.scoring.domain.model.learnt import Kind, version_of
 
 
 class TooFewError(ValueError):

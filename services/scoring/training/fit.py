@@ -16,17 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.config import load_scoring
 from services.scoring.domain.customer.days import day_of
-from services.scoring.domain.learnt import KINDS, Kind, ModelUnusableError, read_customer, read_lead
-from services.scoring.domain.model import Model
-from services.scoring.store import history
+from services.scoring.domain.model.learnt import KINDS, Kind, ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model.model import Model
 from services.scoring.store import models as store
+from services.scoring.store.contacts import history
 from services.scoring.store.models import StoredModel
 from services.scoring.tables import SCHEMA
 from services.scoring.training.candidate import Candidate, TooFewError
-from services.scoring.training.customer_fit import FitFailedError
-from services.scoring.training.customer_model import Customer, fit_customer_model
-from services.scoring.training.lead_dataset import read_leads
-from services.scoring.training.lead_model import fit_lead_model
+from services.scoring.training.customers.fit import FitFailedError
+from services.scoring.training.customers.model import Customer, fit_customer_model
+from services.scoring.training.leads.dataset import read_leads
+from services.scoring.training.leads.model import fit_lead_model
 from shared.clock import utc_now
 from shared.db.engine import make_engine
 from shared.settings import Settings, load

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.scoring.training.leads_backtest import LeadsBacktest
-from services.scoring.training.purchases_backtest import PurchasesBacktest
+from services.scoring.training.customers.backtest import PurchasesBacktest
+from services.scoring.training.leads.backtest import LeadsBacktest
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined

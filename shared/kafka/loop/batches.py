@@ -12,10 +12,10 @@ from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import clock, log
-from shared.db import dead_letters, offsets
-from shared.db.dead_letters import DeadLetterRow
-from shared.db.halts import Cause, Lane
-from shared.db.offsets import Advance
+from shared.db.tables import dead_letters, offsets
+from shared.db.tables.dead_letters import DeadLetterRow
+from shared.db.tables.halts import Cause, Lane
+from shared.db.tables.offsets import Advance
 from shared.errors import Permanent, Transient
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
 from shared.kafka.loop.lanes import Lanes

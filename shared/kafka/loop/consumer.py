@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import log
 from shared.backoff import exponential
-from shared.db import dead_letters, offsets
+from shared.db.tables import dead_letters, offsets
 from shared.errors import Transient
 from shared.kafka.access import OPEN, Access
 from shared.kafka.dead_letters import as_message
@@ -34,7 +34,7 @@ from shared.kafka.records import Handler, Record
 from shared.kafka.stopping import stop_consumer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
-from shared.pause import pause
+from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _POLL_MS: Final = 200

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from shared.db.offsets import TopicPartition
+from shared.db.tables.offsets import TopicPartition
 from shared.kafka.records import Record
 
 _MOST_LOOKS: Final = 256  # per partition; beyond it every second one is dropped

@@ -12,8 +12,8 @@ from typing import Final, get_args
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import log
-from shared.db import halts
-from shared.db.halts import Cause, Halt, Lane
+from shared.db.tables import halts
+from shared.db.tables.halts import Cause, Halt, Lane
 from shared.db.transient import is_transient
 from shared.kafka.loop.halting import WINDOW, bad_deploy
 from shared.kafka.loop.metrics import LoopMetrics

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Literal, TypeAlias
 
-from shared.db.offsets import Progress
+from shared.db.tables.offsets import Progress
 from shared.kafka.records import Record
 
 Found: TypeAlias = Literal["goes on", "to compare", "lost records", "another log"]

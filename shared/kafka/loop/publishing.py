@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import offsets
-from shared.db.offsets import TopicPartition
+from shared.db.tables import offsets
+from shared.db.tables.offsets import TopicPartition
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 

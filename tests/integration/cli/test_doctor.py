@@ -19,7 +19,7 @@ from services.cli.service_database import connected
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.webhook.settings import Webhook
 from shared.clock import utc_now
-from shared.db import halts
+from shared.db.tables import halts
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import SECRETS_FILE
 from shared.settings import Settings, load

@@ -17,7 +17,7 @@ from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
-from shared.runtime import serving
+from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
 from tests.support.waiting import until
 

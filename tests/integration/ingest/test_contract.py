@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.domain.segment.messages import TYPES as CALLS
 from services.ingest.domain.segment.names import NAMES
 from shared.events.types import DATA_TYPES, OURS

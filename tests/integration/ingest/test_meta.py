@@ -19,7 +19,7 @@ from services.ingest.settings import IngestSettings
 from shared.errors import ConfigurationError
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
-from shared.runtime import serving
+from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
 from tests.support.waiting import until
 from tests.support.webhook_receiver import RESET, Behave, Received, Receiver, receiving, status

@@ -27,7 +27,7 @@ from services.ingest.proofs import Proofs
 from services.ingest.settings import IngestSettings
 from shared.errors import Transient
 from shared.kafka.topics import Topics, create_topics
-from shared.runtime import serving
+from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
 from tests.support.servers import listening
 from tests.support.waiting import until

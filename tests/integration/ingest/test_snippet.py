@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.ingest.routes import snippet
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 
 PACKED = {"Accept-Encoding": "br, gzip;q=0.5"}
 PLAIN = {"Accept-Encoding": "identity"}

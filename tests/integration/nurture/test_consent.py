@@ -10,9 +10,9 @@ import pytest
 from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.deliveries.permission import UNWANTED
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted, Outcome
 from services.nurture.domain.mail.consent import Matter, Word, about
-from services.nurture.domain.retry import Accepted, Outcome
 from services.nurture.store import consents
 from shared.clock import new_id, utc_now
 from tests.support.deliveries import Rows, delivering, rows_of

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.deliveries.permission import UNWANTED
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import Workflows
 from services.nurture.language.versions import with_live

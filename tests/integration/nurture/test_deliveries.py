@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer
 from standardwebhooks import Webhook
 
 from shared.clock import utc_now
-from shared.deadlines import LEASE_S
 from shared.events.envelope import Decoded, decode
+from shared.runtime.deadlines import LEASE_S
 from tests.support.nurture_service import ONE_WEBHOOK, SECRET, Nurture, a_contact, a_nurture, an_update, endpoints
 from tests.support.waiting import until
 from tests.support.webhook_receiver import HALF, RESET, Behave, Receiver, status

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from services.nurture.channels.sending import Begin, Result
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Answered
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Answered
 from tests.support.deliveries import Rows, delivering, rows_of
 from tests.support.waiting import until
 

@@ -10,11 +10,11 @@ import pytest
 from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Begin, NotBegun, Result, Send
 from services.nurture.deliveries.attempts import Attempted, record
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted, Answered, NotSent, Outcome
-from services.nurture.store import leases
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted, Answered, NotSent, Outcome
+from services.nurture.store.deliveries import leases
 from shared.clock import new_id, utc_now
-from shared.deadlines import LEASE_S
+from shared.runtime.deadlines import LEASE_S
 from tests.support.deliveries import FACTS, NOBODY, Rows, delivering, rows_of
 from tests.support.waiting import until
 

@@ -11,8 +11,8 @@ import pytest
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Mail
 from services.nurture.channels.sending import NotBegun, Result
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from tests.support.mail_server import CUT, ScriptedMailServer, scripted_mail_server
 from tests.support.waiting import until
 from tests.unit.nurture.builders import a_given

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.nurture.deliveries.attempts import Attempted, record
-from services.nurture.domain.retry import Accepted, Answered, Outcome
+from services.nurture.domain.deliveries.retry import Accepted, Answered, Outcome
 from services.nurture.retention import REMEMBER_DAYS, drops, kept_days
 from services.nurture.settings import NurtureSettings
 from services.nurture.store import lists

@@ -8,12 +8,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.nurture.channels.sending import Begin, Result, Send
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import PATIENCE_S, Accepted, Answered, Deferred, Impossible, NotSent, Outcome
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import (
+    PATIENCE_S,
+    Accepted,
+    Answered,
+    Deferred,
+    Impossible,
+    NotSent,
+    Outcome,
+)
 from services.nurture.metrics import make_metrics
 from shared.clock import new_id
-from shared.db import facts as outbox
-from shared.db.facts import Fact
+from shared.db.tables import facts as outbox
+from shared.db.tables.facts import Fact
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import MAX_MESSAGE_BYTES, Topics

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from services.scoring.claiming import LEASE, Claiming, Held
 from services.scoring.facts import FactMaker
-from services.scoring.store import batch
 from services.scoring.store.claims import Claim
+from services.scoring.store.contacts import batch
 from shared.clock import new_id, utc_now
 from shared.kafka.topics import create_topics
 from tests.support.command import Command

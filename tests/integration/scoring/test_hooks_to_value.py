@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.ingest.accept.outgoing import as_outgoing
-from services.ingest.domain.hooks import shopify, stripe
 from services.ingest.domain.hooks.hook import Hook
+from services.ingest.domain.hooks.senders import shopify, stripe
 from shared.events.identity import derived_event_id
 from shared.kafka.producer import partition_of
 from shared.kafka.topics import create_topics

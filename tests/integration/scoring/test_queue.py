@@ -15,10 +15,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain import bookings, queue
-from services.scoring.domain.contact import ContactState
-from services.scoring.domain.model import ResponseCurve
-from services.scoring.store import batch, changes, claims
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.model.model import ResponseCurve
+from services.scoring.store import changes, claims
 from services.scoring.store import queue as store
+from services.scoring.store.contacts import batch
 from services.scoring.store.queue import Waiting
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.retention import drops
 from services.scoring.settings import LEAST_DAYS, ScoringSettings
-from services.scoring.store import batch, retention
-from services.scoring.store.batch import BookingRow, EventRow, UpdateRow
+from services.scoring.store import retention
+from services.scoring.store.contacts import batch
+from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
 from shared.clock import utc_now
-from shared.db import dead_letters
-from shared.db.dead_letters import DeadLetterRow
 from shared.db.engine import make_engine
 from shared.db.retention import drop_old, keep_to
+from shared.db.tables import dead_letters
+from shared.db.tables.dead_letters import DeadLetterRow
 from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS, Topics
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_contact

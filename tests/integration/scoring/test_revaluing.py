@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.cli.unconverted import amounts_without_a_rate
+from services.cli.models.unconverted import amounts_without_a_rate
 from services.scoring.config import load_scoring
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.models import InForce

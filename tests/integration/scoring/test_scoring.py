@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from services.scoring.consume.handler import Scoring, TooMuch
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
-from services.scoring.store import batch as store
-from services.scoring.store.batch import UpdateRow
+from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts.batch import UpdateRow
 from services.scoring.tables import metadata
 from shared.db.migrate import differences, migrate
 from shared.events.envelope import encode

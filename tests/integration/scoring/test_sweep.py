@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.config import load_scoring
-from services.scoring.domain.learnt import customer_parameters, version_of
+from services.scoring.domain.model.learnt import customer_parameters, version_of
 from services.scoring.facts import FactMaker
 from services.scoring.jobs.sweep import Sweeping
 from services.scoring.models import InForce

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db.engine import make_engine
-from shared.db.halts import Lane, end
-from shared.db.offset_tables import offset_tables
+from shared.db.tables.halts import Lane, end
+from shared.db.tables.offset_tables import offset_tables
 from shared.errors import Permanent, Transient
 from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.loop.watchdog import Stalled

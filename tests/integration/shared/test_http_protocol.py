@@ -12,7 +12,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from shared.http.protocol import OneWrite
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 from tests.support.waiting import until
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.runtime import Service, serving
+from shared.runtime.service import Service, serving
 
 PATIENCE_S = 1.0
 

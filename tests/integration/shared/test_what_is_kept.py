@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.retention import REMEMBER_DAYS
 from services.nurture.store import enrolments, retention
-from services.scoring.store import batch
-from services.scoring.store.batch import UpdateRow
+from services.scoring.store.contacts import batch
+from services.scoring.store.contacts.batch import UpdateRow
 from shared.clock import utc_now
-from shared.db import dead_letters
-from shared.db import facts as outbox
-from shared.db.dead_letters import DeadLetterRow
 from shared.db.engine import make_engine
-from shared.db.facts import Fact
+from shared.db.tables import dead_letters
+from shared.db.tables import facts as outbox
+from shared.db.tables.dead_letters import DeadLetterRow
+from shared.db.tables.facts import Fact
 from shared.kafka.topics import EVENT_RETENTION_DAYS
 
 BACKWARDS = range(9, -1, -1)

@@ -6,9 +6,9 @@ from typing import Final
 
 import yaml
 
-from services.nurture.domain.retry import STANDARD_PLAN
+from services.nurture.domain.deliveries.retry import STANDARD_PLAN
 from shared import ports
-from shared.deadlines import ATTEMPT_S, LEASE_S
+from shared.runtime.deadlines import ATTEMPT_S, LEASE_S
 
 ROOT: Final = Path(__file__).parents[3]
 SERVICES: Final = {"ingest": ports.INGEST, "scoring": ports.SCORING, "nurture": ports.NURTURE}

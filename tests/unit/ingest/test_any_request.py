@@ -16,7 +16,7 @@ from services.ingest.accept.intake import _given, _trace_of
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.generic import Signature
 from services.ingest.domain.hooks.hook import Incoming, Unverified
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from services.ingest.domain.plain.leads import read_lead
 from services.ingest.http.access import write_key
 from services.ingest.http.body import Receive, decode_json, decode_object, inflate

@@ -8,8 +8,8 @@ import pytest
 from services.ingest.domain.cloud_events import read_cloud_event
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.read import read_form
-from services.ingest.domain.hooks.shopify import HOOK as SHOPIFY
-from services.ingest.domain.hooks.stripe import HOOK as STRIPE
+from services.ingest.domain.hooks.senders.shopify import HOOK as SHOPIFY
+from services.ingest.domain.hooks.senders.stripe import HOOK as STRIPE
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.typed_lead import read_typed_lead
 from shared.events.types import LeadCaptured

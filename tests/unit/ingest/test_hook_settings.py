@@ -5,7 +5,7 @@ import pytest
 
 from services.ingest.config.hooks import HOOK_KINDS, HookSettings
 from services.ingest.config.sources import load_sources, secret_names
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 from shared.errors import ConfigurationError
 
 ENVIRONMENT = {"OLD": "old-secret", "NEW": "new-secret", "KEY": "fh_key", "TOKEN": "graph-token"}

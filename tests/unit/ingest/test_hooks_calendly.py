@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.hooks.calendly import HOOK
 from services.ingest.domain.hooks.hook import Unverified
+from services.ingest.domain.hooks.senders.calendly import HOOK
 from shared.events.types import Campaign
 from tests.unit.ingest.hook_cases import ANY_JSON, NOW, body, incoming, mangled, read, wrong_in
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.fact import Refused
-from services.ingest.domain.hooks.google import HOOK
 from services.ingest.domain.hooks.hook import Unverified
+from services.ingest.domain.hooks.senders.google import HOOK
 from shared.events.types import Campaign
 from tests.unit.ingest.hook_cases import ANY_JSON, body, incoming, mangled, read, wrong_in
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Incoming, Unverified
-from services.ingest.domain.hooks.hubspot import HOOK
+from services.ingest.domain.hooks.senders.hubspot import HOOK
 from shared.events.types import Campaign
 from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, NOW, body, mangled
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, Unverified, sha256
-from services.ingest.domain.hooks.hubspot import HOOK as HUBSPOT
 from services.ingest.domain.hooks.mailing import mailchimp, mailgun, postmark, sendgrid, ses
-from services.ingest.domain.hooks.shopify import HOOK as SHOPIFY
-from services.ingest.domain.hooks.stripe import HOOK as STRIPE
+from services.ingest.domain.hooks.senders.hubspot import HOOK as HUBSPOT
+from services.ingest.domain.hooks.senders.shopify import HOOK as SHOPIFY
+from services.ingest.domain.hooks.senders.stripe import HOOK as STRIPE
 from services.ingest.domain.hooks.told import check_told
 from shared.events.types import ConsentChanged
 from tests.unit.ingest.hook_cases import ANY_JSON, NOW, incoming, mangled

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.hooks.hook import Incoming, Unverified
-from services.ingest.domain.hooks.stripe import HOOK
+from services.ingest.domain.hooks.senders.stripe import HOOK
 from shared.clock import utc_now
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted, PurchaseRefunded

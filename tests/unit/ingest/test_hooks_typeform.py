@@ -13,7 +13,7 @@ from hypothesis import given
 
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Unverified
-from services.ingest.domain.hooks.typeform import HOOK
+from services.ingest.domain.hooks.senders.typeform import HOOK
 from shared.events.types import Campaign, Consent
 from tests.unit.ingest.hook_cases import ANY_JSON, body, incoming, mangled, read, wrong_in
 

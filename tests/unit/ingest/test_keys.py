@@ -9,7 +9,7 @@ import pytest
 from services.ingest.config import hooks as hook_settings
 from services.ingest.config.sources import load_sources
 from services.ingest.domain.hooks import hook
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
 
 SECRET_NAMES = ("secret", "secrets", "expected", "key", "keys", "token", "given")
 SOURCES = """

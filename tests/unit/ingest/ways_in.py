@@ -19,8 +19,8 @@ from services.ingest.domain.forms.names import STAMP
 from services.ingest.domain.forms.read import caught, read_form
 from services.ingest.domain.hooks.generic import Rule
 from services.ingest.domain.hooks.hook import Incoming, ToFetch
-from services.ingest.domain.hooks.meta import read_meta_lead
-from services.ingest.domain.hooks.senders import SENDERS
+from services.ingest.domain.hooks.registry import SENDERS
+from services.ingest.domain.hooks.senders.meta import read_meta_lead
 from services.ingest.domain.likelihood import Visitor, judged
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.segment.messages import TYPES, read_segment

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from services.nurture.domain.delivery import StoredDelivery
+from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.facts import ContactUpdate, Happening

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.deliveries.fallback import fallback_of
 from services.nurture.domain.enrolment import Arrived, Due, Waiting, decode_enrolment, encode_enrolment
 from services.nurture.domain.entry import begin
-from services.nurture.domain.fallback import fallback_of
 from services.nurture.domain.workflow import Target
 from tests.unit.nurture.builders import (
     CONTACT,

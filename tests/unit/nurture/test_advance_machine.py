@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.nurture.domain.advance import advance
-from services.nurture.domain.delivery import NewDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.enrolment import (
     Arrived,
     Decision,

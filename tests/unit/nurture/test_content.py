@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.nurture.channels.email.content import LARGEST, load_templates, render, template_names
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.followup import read_followup
+from services.nurture.domain.deliveries.followup import read_followup
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from services.nurture.channels.email import smtp
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
-from services.nurture.domain.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
-from shared import deadlines
-from shared.deadlines import LEASE_S
+from services.nurture.domain.deliveries.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
+from shared.runtime import deadlines
+from shared.runtime.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_given, an_id
 
 COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from services.nurture.channels.email.content import load_templates
 from services.nurture.channels.email.messages import composer
 from services.nurture.channels.email.settings import EmailModel, MailServer
-from services.nurture.domain.delivery import NewDelivery
-from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.followup import Waits, read_followup
+from services.nurture.domain.deliveries.delivery import NewDelivery
+from services.nurture.domain.deliveries.fallback import fallback_of
+from services.nurture.domain.deliveries.followup import Waits, read_followup
 from services.nurture.domain.mail.confirmation import Granted, asks_first, granted
 from services.nurture.domain.mail.links import CONFIRM_WITHIN, Kind, Link, expired, link_key, read_token, token_of
 from services.nurture.domain.mail.recipient import Recipient

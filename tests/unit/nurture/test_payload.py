@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.followup import LARGEST, Person, instead, read_followup
-from services.nurture.domain.trimming import written
+from services.nurture.domain.deliveries.fallback import fallback_of
+from services.nurture.domain.deliveries.followup import LARGEST, Person, instead, read_followup
+from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.workflow import Target
 from shared.events.updates import ContactView
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update, begun, minutes

@@ -1,6 +1,6 @@
 import json
 
-from services.nurture.domain.repeated import outlets, repeated
+from services.nurture.domain.deliveries.repeated import outlets, repeated
 from services.nurture.domain.workflow import Target
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update, begun, minutes
 

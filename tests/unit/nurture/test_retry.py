@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.delivery import StoredDelivery, assignee, delivery_id, expiry
-from services.nurture.domain.retry import (
+from services.nurture.domain.deliveries.delivery import StoredDelivery, assignee, delivery_id, expiry
+from services.nurture.domain.deliveries.retry import (
     STANDARD_PLAN,
     Accepted,
     Answered,

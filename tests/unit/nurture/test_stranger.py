@@ -13,9 +13,9 @@ from msgspec import structs
 
 from services.nurture.channels.email.content import Template, load_templates, render
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.delivery import NewDelivery
-from services.nurture.domain.fallback import fallback_of
-from services.nurture.domain.followup import Addressee, read_followup
+from services.nurture.domain.deliveries.delivery import NewDelivery
+from services.nurture.domain.deliveries.fallback import fallback_of
+from services.nurture.domain.deliveries.followup import Addressee, read_followup
 from services.nurture.domain.mail.recipient import Recipient, recipient_of
 from services.nurture.domain.mail.stranger import as_said, may_be_told, name_like
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_event, an_id, an_update, begun

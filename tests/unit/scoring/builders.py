@@ -9,12 +9,12 @@ from uuid import UUID, uuid5
 import msgspec
 
 from services.scoring.domain import bookings
-from services.scoring.domain.contact import FORM, ContactState
+from services.scoring.domain.contact.contact import FORM, ContactState
+from services.scoring.domain.contact.fold import fold, merge, order_after, order_key
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
-from services.scoring.domain.fold import fold, merge, order_after, order_key
-from services.scoring.domain.model import FitRule, Model, ResponseCurve, SourceModel
-from services.scoring.domain.rates import Rates
+from services.scoring.domain.model.model import FitRule, Model, ResponseCurve, SourceModel
+from services.scoring.domain.model.rates import Rates
 from shared.events.envelope import Decoded, Trust, make_event
 from shared.events.identity import Identity
 from shared.events.types import (

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.consume.batch import Batch
-from services.scoring.domain.identity import named, vouched
+from services.scoring.domain.identity.identity import named, vouched
 from services.scoring.domain.trust import robot
 from shared.errors import Permanent
 from shared.events.envelope import Decoded

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from services.scoring.consume.batch import Batch
-from services.scoring.domain.bounds import CONSENTS, LONGEST_TEXT, TRAITS, bounded
-from services.scoring.domain.contact import ContactState, Word, encode_state
-from services.scoring.domain.view import view
+from services.scoring.domain.contact.bounds import CONSENTS, LONGEST_TEXT, TRAITS, bounded
+from services.scoring.domain.contact.contact import ContactState, Word, encode_state
+from services.scoring.domain.contact.view import view
 from shared.events.envelope import Decoded, encode
 from shared.events.identity import Identity
 from shared.events.types import ConsentChanged

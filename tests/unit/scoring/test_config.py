@@ -9,7 +9,7 @@ import pytest
 
 from services.scoring.config import load_scoring
 from services.scoring.domain.lead.odds import sigmoid
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from shared.errors import ConfigurationError, Permanent
 from shared.money import MAX_MINOR
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain.consent import consent_of, heard
-from services.scoring.domain.fold import merge
+from services.scoring.domain.contact.consent import consent_of, heard
+from services.scoring.domain.contact.fold import merge
 from shared.events.consent import ConsentWord, channel_of, purpose_of
 from shared.events.envelope import Decoded, decode, encode, make_event
 from shared.events.identity import Identity

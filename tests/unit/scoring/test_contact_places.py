@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.scoring.config import load_scoring
-from services.scoring.domain.model import Home
-from services.scoring.domain.places import Place, not_known, place_of
+from services.scoring.domain.contact.places import Place, not_known, place_of
+from services.scoring.domain.model.model import Home
 
 BUSINESS = Home("US", "America/Chicago")
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.scoring.domain.contact.words import said, words
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
 from services.scoring.domain.lead.features import Bins, Levels
 from services.scoring.domain.lead.learnt import LeadModel, Weighed
-from services.scoring.domain.words import said, words
 from tests.unit.scoring.builders import MODEL, NOW, a_contact, a_lead, a_model, after, an_engagement, minutes
 
 LEAD = LeadModel(

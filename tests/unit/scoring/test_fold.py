@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain.contact import decode_state, encode_state
-from services.scoring.domain.fold import merge
+from services.scoring.domain.contact.contact import decode_state, encode_state
+from services.scoring.domain.contact.fold import merge
 from services.scoring.domain.lead import value as lead_value
 from shared.events.envelope import Decoded
 from shared.events.types import Consent

@@ -5,7 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from services.scoring.domain.identity import MOST_CLAIMED, MOST_KEYS, Named, Plan, hold, named, resolve, vouched
+from services.scoring.domain.identity.identity import (
+    MOST_CLAIMED,
+    MOST_KEYS,
+    Named,
+    Plan,
+    hold,
+    named,
+    resolve,
+    vouched,
+)
 from shared.events.envelope import Trust
 from shared.events.identity import Identity
 from tests.unit.scoring.builders import NOW, a_contact, an_id, minutes

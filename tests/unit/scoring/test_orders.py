@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, as_one, bought, returned, worth
-from services.scoring.domain.rates import Rates
+from services.scoring.domain.model.rates import Rates
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted, PurchaseRefunded
 from shared.money import MAX_MINOR

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.consume.batch import Batch
-from services.scoring.domain.contact import ContactState
-from services.scoring.domain.identity import named
-from services.scoring.domain.parting import Parted, folded, part
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.identity.identity import named
+from services.scoring.domain.identity.parting import Parted, folded, part
 from shared.events.envelope import Decoded
 from tests.unit.scoring.builders import (
     MODEL,

@@ -8,12 +8,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import bookings, engagement, values
-from services.scoring.domain.contact import FORM, ContactState, decode_state
+from services.scoring.domain import bookings, values
+from services.scoring.domain.contact import engagement
+from services.scoring.domain.contact.contact import FORM, ContactState, decode_state
+from services.scoring.domain.contact.refold import Refolding
 from services.scoring.domain.customer import pricing
-from services.scoring.domain.model import Model
-from services.scoring.domain.rates import Rates
-from services.scoring.domain.refold import Refolding
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.rates import Rates
 from shared.events.envelope import Decoded
 from shared.events.updates import Booking
 from tests.unit.scoring.builders import (

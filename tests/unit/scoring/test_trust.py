@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.domain.contact import ContactState
-from services.scoring.domain.identity import vouched
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.contact.view import view
+from services.scoring.domain.identity.identity import vouched
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model import SourceModel
-from services.scoring.domain.view import view
+from services.scoring.domain.model.model import SourceModel
 from shared.events.envelope import Decoded, Trust
 from shared.events.identity import Identity
 from shared.events.types import Consent, ConsentChanged, Followup

@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.db.offsets import Progress
+from shared.db.tables.offsets import Progress
 from shared.kafka.loop.position import fingerprint, judge, taken_up
 from shared.kafka.records import Record
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.restarts import FIRST_PAUSE_S, LONGEST_PAUSE_S, WELL_AFTER_S, Restarts
+from shared.runtime.restarts import FIRST_PAUSE_S, LONGEST_PAUSE_S, WELL_AFTER_S, Restarts
 
 
 @given(st.lists(st.tuples(st.floats(0, 2 * WELL_AFTER_S), st.floats(0, 1, exclude_max=True)), min_size=1, max_size=40))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.pause import Rounds, pause_for_either
+from shared.runtime.pause import Rounds, pause_for_either
 
 
 async def waited(rounds: Rounds, next_in_s: float | None, stopping: asyncio.Event | None = None) -> float:

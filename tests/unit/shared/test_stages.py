@@ -1,6 +1,6 @@
 import asyncio
 
-from shared.stages import Task, in_stages
+from shared.runtime.stages import Task, in_stages
 
 
 def task(name: str, ended: list[str], *, slow: asyncio.Event | None = None) -> Task:

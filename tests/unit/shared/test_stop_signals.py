@@ -3,7 +3,7 @@ import signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.stop_signals import STOPPING, StopSignals
+from shared.runtime.stop_signals import STOPPING, StopSignals
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 

@@ -1,6 +1,6 @@
 """What one sender's webhook is: how it is verified, what it says, and how it is answered.
 
-Each sender is one small file beside this one that ends in a `HOOK`; `senders.py` lists them.
+Each sender is one small file in `senders/` (or `mailing/`) that ends in a `HOOK`; `registry.py` lists them.
 """
 
 import hashlib

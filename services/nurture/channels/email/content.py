@@ -21,7 +21,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.followup import read_followup
+from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.mail.links import MailLinks
 from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent

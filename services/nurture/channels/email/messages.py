@@ -11,8 +11,8 @@ from services.nurture.channels.channel import Rep
 from services.nurture.channels.email.content import Template, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.followup import read_followup
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.mail.links import links_of
 from shared.errors import Permanent
 from shared.money import Money

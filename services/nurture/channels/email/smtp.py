@@ -24,8 +24,8 @@ from aiosmtplib import (
 
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.sending import Begin, Result
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from shared.errors import Permanent
 
 DEADLINE_S: Final = 30.0  # for everything until the server asks for the message

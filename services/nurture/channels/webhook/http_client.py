@@ -17,7 +17,7 @@ from typing import Final
 import httpx
 
 from services.nurture.channels.webhook import address_guard
-from shared.deadlines import ATTEMPT_S
+from shared.runtime.deadlines import ATTEMPT_S
 
 LONGEST_ANSWER: Final = 20_000  # bytes of a response that are read and kept
 _TARGETS: Final = 32

@@ -8,8 +8,8 @@ from services.nurture.channels.sending import Begin, Result, Send
 from services.nurture.channels.webhook import http_client
 from services.nurture.channels.webhook.http_client import Line
 from services.nurture.channels.webhook.signature import signed_headers
-from services.nurture.domain.delivery import StoredDelivery
-from services.nurture.domain.retry import Answered, Impossible, MaybeSent, NotSent
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.retry import Answered, Impossible, MaybeSent, NotSent
 from shared import clock
 
 _FIXED = (("content-type", "application/json"), ("user-agent", "Firsthour"), ("accept", "*/*"))

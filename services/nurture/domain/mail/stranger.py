@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.nurture.domain.followup import Content
+from services.nurture.domain.deliveries.followup import Content
 
 _LONGEST_NAME: Final = 60  # characters
 _MOST_TEXTS: Final = 50

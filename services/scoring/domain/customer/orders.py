@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from services.scoring.domain.contact import moment
-from services.scoring.domain.model import Model
+from services.scoring.domain.contact.contact import moment
+from services.scoring.domain.model.model import Model
 from shared.events.types import PurchaseCompleted, PurchaseRefunded
 from shared.money import MAX_MINOR, decimals, exactly, round_minor
 

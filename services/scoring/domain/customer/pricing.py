@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.customer.days import Days, Earlier, add, day_of, summed_up
 from services.scoring.domain.customer.orders import Order, OrderKey, as_one, worth
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 
 _MIXED: Final = "mixed"  # no version: the sums of contacts that were priced by different ones
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.customer.days import bought, day_of
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 
 _WEEKS_A_YEAR: Final = 52.0
 _DAYS_A_WEEK: Final = 7

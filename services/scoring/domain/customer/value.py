@@ -4,10 +4,10 @@ import math
 from functools import lru_cache
 from typing import Final
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.customer.days import Bought, bought, day_of
 from services.scoring.domain.customer.purchases import History, PurchaseModel
-from services.scoring.domain.model import Model
+from services.scoring.domain.model.model import Model
 from shared.money import MAX_MINOR
 
 _MONTHS_A_YEAR: Final = 12

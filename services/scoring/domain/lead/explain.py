@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.features import column_of
 from services.scoring.domain.lead.learnt import Weighed
-from services.scoring.domain.model import FitRule, Model
+from services.scoring.domain.model.model import FitRule, Model
 
 
 @dataclass(frozen=True, slots=True)

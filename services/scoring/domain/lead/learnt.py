@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from services.scoring.domain.contact import ContactState
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead.features import Feature, Value, column_of
 
 Factor: TypeAlias = Literal["source", "traits", "engagement", "time"]

@@ -3,10 +3,10 @@
 import math
 from typing import Any, NamedTuple
 
-from services.scoring.domain.contact import ContactState, moment
+from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead.odds import sigmoid
-from services.scoring.domain.model import FitRule, Model
+from services.scoring.domain.model.model import FitRule, Model
 from shared.money import MAX_MINOR
 from shared.places.countries import country_code
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.scoring.training.purchases_file import given_back
+from services.scoring.training.customers.file import given_back
 
 EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.scoring.domain.customer.purchases import NEW, History, PurchaseModel
 from services.scoring.domain.customer.spend import SpendModel
-from services.scoring.training.customer_fit import FitFailedError, fit_purchases, fit_spend
+from services.scoring.training.customers.fit import FitFailedError, fit_purchases, fit_spend
 
 # Published (Fader, Hardie, Lee 2005; Batislam et al. 2007; Fader, Hardie 2013), with their log-likelihoods.
 PUBLISHED = {"bg": ((0.2426, 4.4135, 0.7929, 2.4258), -9582.43), "mbg": ((0.525, 6.183, 0.891, 1.614), -9582.13)}

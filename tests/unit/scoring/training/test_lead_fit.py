@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit
 
 from services.scoring.domain.lead.features import Bins, Levels
-from services.scoring.training.design import Table, describe, make_design
 from services.scoring.training.evaluation import evaluate
-from services.scoring.training.lead_fit import fit_leads, fit_weights
+from services.scoring.training.leads.design import Table, describe, make_design
+from services.scoring.training.leads.fit import fit_leads, fit_weights
 
 
 def leads(count: int, seed: int = 1) -> tuple[dict[str, list[Any]], Any, Any]:

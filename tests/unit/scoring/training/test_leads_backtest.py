@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from services.scoring.training.evaluation import auc
-from services.scoring.training.leads_backtest import backtest_leads
+from services.scoring.training.leads.backtest import backtest_leads
 
 
 def drifting(count: int, seed: int = 3) -> tuple[dict[str, list[Any]], list[int], Any]:

@@ -10,11 +10,11 @@ import pytest
 from services.scoring.domain.customer.days import bought
 from services.scoring.domain.customer.purchases import PurchaseModel
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.learnt import ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model.learnt import ModelUnusableError, read_customer, read_lead
 from services.scoring.training.candidate import TooFewError
-from services.scoring.training.customer_model import Customer, fit_customer_model
-from services.scoring.training.lead_dataset import Leads, Look
-from services.scoring.training.lead_model import fit_lead_model
+from services.scoring.training.customers.model import Customer, fit_customer_model
+from services.scoring.training.leads.dataset import Leads, Look
+from services.scoring.training.leads.model import fit_lead_model
 from shared.events.envelope import Decoded
 from tests.unit.scoring.builders import (
     MODEL,

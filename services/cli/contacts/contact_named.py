@@ -1,0 +1,37 @@
+"""Whom a person means: a contact by its id, its e-mail address or its phone number."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from shared.errors import FirsthourError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.scoring.store.contacts.reads import StoredContact
+
+
+class NoSuchContact(FirsthourError):  # noqa: N818 - reads as what happened
+    """Nobody is known by this."""
+
+
+async def contact_named(conn: "AsyncConnection", named: str) -> "StoredContact":
+    """The contact. Raises NoSuchContact; the message does not repeat what was asked for."""
+    from services.scoring.store.contacts import reads
+    from shared.events.identity import normalise_email, normalise_phone
+
+    found = None
+    try:
+        found = await reads.by_id(conn, UUID(named))
+    except ValueError:
+        keys = []
+        for kind, normalise in (("email", normalise_email), ("phone", normalise_phone)):
+            try:
+                keys.append(f"{kind}:{normalise(named)}")
+            except ValueError:
+                continue
+        if keys:
+            found = await reads.by_keys(conn, keys)
+    if found is None:
+        raise NoSuchContact("no contact is known by this id, address or number")
+    return found

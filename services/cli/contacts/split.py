@@ -1,0 +1,75 @@
+"""`firsthour contacts`: what a person has to say about who is who."""
+
+import asyncio
+import getpass
+import json
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from services.cli.options import AsJson, Config, State, place, settings
+from shared.errors import FirsthourError
+
+if TYPE_CHECKING:
+    from services.scoring.jobs.split import Split
+
+contacts = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Contacts: split two that were merged.")
+
+
+class NothingToSplit(FirsthourError):  # noqa: N818 - reads as what happened
+    """Nobody was merged into this contact, or several were."""
+
+
+@contacts.callback()
+def _group() -> None:
+    """Contacts: split two that were merged."""
+
+
+@contacts.command()
+def split(
+    contact: Annotated[str, typer.Argument(help="Id, e-mail address or phone number of the contact.")],
+    part: Annotated[UUID | None, typer.Option(help="The id of whom to part from it, if several were merged.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Who does it, for the audit. [the user of this machine]")] = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Undo a merge: two people again, each with their own events, values and orders. They never join again.
+
+    Example: firsthour contacts split ada@example.com
+    """
+    place(config, state)
+    done = asyncio.run(_split(contact, part, actor or getpass.getuser()))
+    if as_json:
+        typer.echo(json.dumps({"contact": str(done.survivor), "parted": str(done.loser), "events": done.events}))
+    else:
+        typer.echo(f"{done.survivor} and {done.loser} are two people again; {done.events} events went back.")
+
+
+async def _split(named: str, part: UUID | None, actor: str) -> "Split":
+    from services.cli.contacts.contact_named import contact_named
+    from services.cli.service_database import connected
+    from services.scoring.config import load_scoring
+    from services.scoring.facts import FactMaker
+    from services.scoring.jobs.split import Splitting
+    from services.scoring.models import InForce
+    from services.scoring.store.contacts import split as store
+    from shared.clock import new_id, utc_now
+    from shared.db.tables import audit
+    from shared.tokens import Actor
+
+    given = settings()
+    models = InForce(load_scoring(given.config))
+    async with connected(given.database_url(), "scoring") as conn:
+        await models.refresh(conn)
+        found = (await contact_named(conn, named)).state.id
+        parts = await store.merged_into(conn, found)
+        if not parts:
+            raise NothingToSplit("nobody was merged into this contact")
+        if part is None and len(parts) > 1:
+            known = ", ".join(f"{each.id} ({each.at:%Y-%m-%d %H:%M})" if each.at else str(each.id) for each in parts)
+            raise NothingToSplit(f"several were merged into this contact; say --part, one of: {known}")
+        splitting = Splitting(models.model, FactMaker(given.partition_key_secret(), new_id), new_id)
+        by = Actor(actor, audit.COMMAND)
+        return await splitting.split(conn, found, part or parts[0].id, utc_now(), by)

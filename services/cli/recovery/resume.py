@@ -1,0 +1,64 @@
+"""`firsthour resume`: lets a halted lane go on."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+
+import typer
+
+from services.cli.options import AsJson, Config, State, place, settings
+
+if TYPE_CHECKING:
+    from shared.db.tables.halts import Lane
+
+Service: TypeAlias = Literal["scoring", "nurture"]
+OneService = Annotated[Service | None, typer.Option(help="scoring or nurture; default: both.")]
+OneLane = Annotated[Literal["live", "bulk"] | None, typer.Option(help="live or bulk; default: both.")]
+
+
+def resume(
+    service: OneService = None,
+    lane: OneLane = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a halted lane go on, once what was wrong has been put right. The service notices within a second.
+
+    A lane halts when records of several senders fail in a way that nobody foresaw; nothing behind them is skipped.
+
+    Example: firsthour resume --service scoring --lane live
+    """
+    place(config, state)
+    from services.cli.service_database import connected
+    from shared.db.tables import halts
+
+    url = settings().database_url()
+    lanes: list[Lane] = [lane] if lane else ["live", "bulk"]
+    ended: list[dict[str, Any]] = []
+    still: list[str] = []
+
+    async def end(name: Service) -> None:
+        async with connected(url, name) as conn:
+            ended.extend(
+                {"service": name, "lane": halt.lane, "reason": halt.reason}
+                for halt in await halts.end(conn, lanes, "failures")
+            )
+            still.extend(
+                f"{name}: the {halt.lane} lane stays halted: {halt.reason}; see `firsthour topics take-up --dry-run`"
+                for halt in await halts.read(conn)
+                if halt.lane in lanes
+            )
+
+    for name in [service] if service else get_args(Service):
+        asyncio.run(end(name))
+    if as_json:
+        typer.echo(json.dumps({"resumed": ended, "halted": still}))
+    else:
+        for each in ended:
+            typer.echo(f"{each['service']}: the {each['lane']} lane goes on; it was halted because {each['reason']}")
+        for line in still:
+            typer.echo(line, err=True)
+        if not ended and not still:
+            typer.echo("nothing is halted")
+    raise typer.Exit(1 if still else 0)

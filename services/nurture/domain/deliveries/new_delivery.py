@@ -1,0 +1,68 @@
+"""Makes a delivery of a run: its id, where it goes, what it says, and when its fallback has to go."""
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from services.nurture.domain.deliveries.delivery import NewDelivery, delivery_id, expiry
+from services.nurture.domain.deliveries.followup import REQUESTED, Waits, requested
+from services.nurture.domain.deliveries.trimming import written
+from services.nurture.domain.enrolment import Enrolment
+from services.nurture.domain.facts import Lane
+from services.nurture.domain.mail.confirmation import TEMPLATE, Confirmation, asks_first
+from services.nurture.domain.mail.recipient import recipient_of
+from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst, Target
+
+
+def new_delivery(
+    run: Enrolment,
+    step: str,
+    target: Target,
+    *,
+    now: datetime,
+    lane: Lane,
+    assign: tuple[str, ...] = (),
+    purpose: str = FOLLOW_UP,
+    deadline: datetime | None = None,
+    fallback: Target | None = None,
+    kind: str = REQUESTED,
+    confirm_first: ConfirmFirst = "nothing",
+    to_contact: bool = False,
+) -> NewDelivery:
+    """What a step of this run sends to `target`. `assign`: the reps who take such a task in turn.
+
+    `confirm_first`: for which e-mails the address has to be confirmed. One of those that goes `to_contact` waits, and
+    the question goes in its place.
+    """
+    identifier = delivery_id(run.id, step, target.channel)
+    recipient = recipient_of(run.trigger, run.contact)
+    confirmation: Confirmation | None = None
+    waits: Waits | UnsetType = UNSET
+    if asks_first(confirm_first, purpose, recipient):
+        confirmation = "needs"
+        if to_contact:
+            confirmation, waits, target = "asks", Waits(target.name, purpose), Target(target.channel, TEMPLATE)
+    followup = requested(
+        identifier, run, step, target, recipient, purpose=purpose, now=now, deadline=deadline, kind=kind, waits=waits
+    )
+    return NewDelivery(
+        id=identifier,
+        enrolment_id=run.id,
+        contact_id=run.contact_id,
+        workflow=run.workflow,
+        version=run.version,
+        step=step,
+        channel=target.channel,
+        target=target.name,
+        assign=assign,
+        created_at=now,
+        deadline=deadline,
+        expires_at=expiry(now, deadline, target.channel, fallback),
+        fallback=fallback,
+        payload=written(followup),
+        recipient=recipient.address,
+        purpose=purpose,
+        public_source=followup.data.public_source,
+        confirmation=confirmation,
+        lane=lane,
+    )

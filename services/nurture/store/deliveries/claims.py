@@ -1,0 +1,175 @@
+"""SQL on the work of the deliverer: finding what is due, claiming it under a lease, recording what came of it.
+
+Times that decide (due, lease) are the database's, so that the clocks of processes need not agree.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
+from shared.runtime.deadlines import LEASE_S
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """What came of one attempt. `state` pending: again after `wait_s` seconds."""
+
+    given: StoredDelivery
+    started_at: datetime
+    finished_at: datetime
+    state: str
+    outcome: str
+    wait_s: float
+    status: int | None
+    reason: str | None
+    excerpt: str | None
+
+
+_WAITING: Final = sa.text("""
+    SELECT q.name, extract(epoch FROM min(first.due_at) - statement_timestamp()) AS seconds
+    FROM unnest(CAST(:endpoints AS text[])) AS q (name)
+    CROSS JOIN unnest(ARRAY['live', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
+        SELECT due_at FROM deliveries AS d WHERE d.endpoint = q.name AND d.state = 'pending' AND d.lane = l.lane
+        ORDER BY due_at, id LIMIT 1
+    ) AS first
+    GROUP BY q.name
+""")
+_STRANGE: Final = sa.text("""
+    SELECT DISTINCT endpoint FROM deliveries
+    WHERE state = 'pending' AND due_at <= statement_timestamp() AND endpoint <> ALL(CAST(:endpoints AS text[]))
+""")
+# What is live goes first; places that are reserved for imports go to them as long as any of theirs is due.
+_DUE: Final = """
+    SELECT id, enrolment_id, due_at FROM deliveries
+    WHERE endpoint = :endpoint AND lane = '{lane}' AND state = 'pending' AND due_at <= statement_timestamp()
+        AND NOT EXISTS (
+            SELECT FROM endpoint_state AS s
+            WHERE s.name = :endpoint AND (s.disabled_at IS NOT NULL OR s.slowed_until > statement_timestamp())
+        )
+    ORDER BY due_at, id LIMIT {most} FOR NO KEY UPDATE SKIP LOCKED
+"""
+_LIVE: Final = _DUE.format(lane="live", most="CAST(:most AS int)")
+_BULK: Final = _DUE.format(
+    lane="bulk", most="greatest(CAST(:reserved AS int), CAST(:most AS int) - (SELECT count(*) FROM live))"
+)
+_CLAIM: Final = sa.text(f"""
+    WITH live AS ({_LIVE}), bulk AS ({_BULK}),
+    due AS (
+        SELECT id, enrolment_id FROM bulk
+        UNION ALL
+        (SELECT id, enrolment_id FROM live ORDER BY due_at, id LIMIT CAST(:most AS int) - (SELECT count(*) FROM bulk))
+    )
+    UPDATE deliveries AS d
+    SET state = 'claimed', claimed_at = statement_timestamp(), lease_token = :token, leased_by = :instance,
+        lease_until = statement_timestamp() + make_interval(secs => CAST(:lease_s AS float8))
+    FROM due JOIN enrolments AS e ON e.id = due.enrolment_id
+    WHERE d.id = due.id
+    RETURNING {COLUMNS}
+""")  # noqa: S608 - column names of this module, no input
+# The token fences: whoever let its lease expire changes nothing any more. An attempt counts when it is recorded, and
+# what was withdrawn while under way is not tried again.
+_RECORD: Final = sa.text("""
+    WITH ours AS (
+        SELECT d.id, d.withdrawn FROM deliveries AS d
+        JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token) ON d.id = u.id
+        WHERE d.state = 'claimed' AND d.lease_token = u.token
+        ORDER BY d.id FOR NO KEY UPDATE OF d
+    ), recorded AS (
+        UPDATE deliveries AS d
+        SET state = v.state, reason = v.reason, lease_until = NULL, lease_token = NULL, leased_by = NULL,
+            began_at = NULL, attempts = d.attempts + 1, tries = d.tries + 1,
+            due_at = CASE WHEN v.state = 'pending' THEN statement_timestamp() + make_interval(secs => v.wait_s)
+                          ELSE d.due_at END,
+            finished_at = CASE WHEN v.state = 'pending' THEN NULL ELSE statement_timestamp() END
+        FROM (
+            SELECT u.id, u.wait_s, u.reason,
+                CASE WHEN ours.withdrawn AND u.state <> 'delivered' THEN 'cancelled' ELSE u.state END AS state
+            FROM unnest(
+                CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:waits AS float8[]), CAST(:reasons AS text[])
+            ) AS u (id, state, wait_s, reason) JOIN ours USING (id)
+        ) AS v
+        WHERE d.id = v.id
+        RETURNING d.id, d.state, d.attempts
+    ), kept AS (
+        INSERT INTO attempts (delivery_id, number, started_at, finished_at, status, outcome, reason, excerpt)
+        SELECT u.id, r.attempts, u.started_at, u.finished_at, u.status, u.outcome, u.reason, u.excerpt
+        FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:starts AS timestamptz[]), CAST(:finishes AS timestamptz[]),
+            CAST(:statuses AS int[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:excerpts AS text[])
+        ) AS u (id, started_at, finished_at, status, outcome, reason, excerpt)
+        JOIN recorded AS r ON r.id = u.id
+    )
+    SELECT id, state FROM recorded
+""")
+_GIVE_UP: Final = sa.text("""
+    UPDATE deliveries
+    SET state = :state, reason = :reason, finished_at = statement_timestamp(), attempts = attempts + 1,
+        tries = tries + 1, lease_until = NULL, lease_token = NULL, leased_by = NULL, began_at = NULL
+    WHERE id = :id AND state = 'claimed' AND lease_token = :token
+""")
+
+
+async def waiting(conn: AsyncConnection, endpoints: Collection[str]) -> dict[str, float]:
+    """Of these queues, those in which something waits: seconds until its first is due, 0 and less when it is."""
+    rows = await conn.execute(_WAITING, {"endpoints": list(endpoints)})
+    return {row.name: float(row.seconds) for row in rows}
+
+
+async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:
+    """Queues with something due that are not among these: the configuration no longer names them."""
+    return list((await conn.execute(_STRANGE, {"endpoints": list(endpoints)})).scalars())
+
+
+async def claim(
+    conn: AsyncConnection,
+    endpoint: str,
+    *,
+    most: int,
+    token: UUID,
+    instance: str,
+    reserved: int = 0,
+    lease_s: float = LEASE_S,
+) -> list[StoredDelivery]:
+    """Claim the deliveries of this queue that have been due longest, live ones first.
+
+    None while it is disabled or slowed. `reserved`: of the `most` places, how many go to imports even so. `token` is
+    new for each claim, so that what was put back and claimed again is no longer what it was.
+    """
+    places = {"most": most, "reserved": reserved}
+    lease = {"token": token, "instance": instance, "lease_s": lease_s}
+    rows = await conn.execute(_CLAIM, {"endpoint": endpoint, **places, **lease})
+    return sorted((delivery_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
+
+
+async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool, reason: str) -> None:
+    """End a delivery of which nothing more can be written than that, if it is still ours."""
+    state = "delivered" if arrived else "failed"
+    arguments = {"id": given.id, "token": given.lease_token, "state": state, "reason": reason}
+    await conn.execute(_GIVE_UP, arguments)
+
+
+async def record(conn: AsyncConnection, records: Sequence[AttemptRow]) -> dict[UUID, str]:
+    """Write what came of attempts; return the deliveries that were still ours to write, with the state of each now."""
+    rows = await conn.execute(
+        _RECORD,
+        {
+            "ids": [each.given.id for each in records],
+            "tokens": [each.given.lease_token for each in records],
+            "states": [each.state for each in records],
+            "waits": [each.wait_s for each in records],
+            "reasons": [each.reason for each in records],
+            "starts": [each.started_at for each in records],
+            "finishes": [max(each.finished_at, each.started_at) for each in records],
+            "statuses": [each.status for each in records],
+            "outcomes": [each.outcome for each in records],
+            "excerpts": [each.excerpt for each in records],
+        },
+    )
+    return {row.id: row.state for row in rows}

@@ -1,0 +1,217 @@
+"""SQL on deliveries and tasks: how a row reads, inserting by arrays, cancelling, closing.
+
+What is new is due by the database's clock, so that the clocks of processes need not agree.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.nurture import tables
+from services.nurture.channels.channel import Registry, queue_of
+from services.nurture.domain.deliveries.delivery import NewRow, StoredDelivery
+from services.nurture.domain.workflow import TASK, Target
+from shared.db.arrays import Rows, type_of
+from shared.db.statement import Statement
+
+
+class Placed(NamedTuple):
+    """A delivery to insert, with what its channel says of it."""
+
+    row: NewRow
+    endpoint: str
+    recipient: str | None
+
+
+class RepsTask(NamedTuple):
+    """An open task of somebody."""
+
+    id: UUID
+    workflow: str
+    version: str
+    step: str
+
+
+def _fallback(row: NewRow) -> tuple[str | None, str | None]:
+    target = row.new.fallback
+    return (target.channel, target.name) if target is not None else (None, None)
+
+
+_TURNS: Final = Statement("""
+    INSERT INTO turns AS t (workflow, step, taken)
+    SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:steps AS text[]), CAST(:counts AS bigint[]))
+    ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
+    RETURNING workflow, step, taken
+""")
+_AS_MADE: Final = {  # the columns that deliveries and tasks share, by attribute
+    "id": "new.id",
+    "enrolment_id": "new.enrolment_id",
+    "step": "new.step",
+    "rep": "rep",
+    "created_at": "new.created_at",
+    "deadline_at": "new.deadline",
+    "expires_at": "new.expires_at",
+    "payload": "new.payload",
+}
+_DELIVERIES: Final[Rows[Placed]] = Rows(
+    tables.deliveries,
+    {name: attrgetter(f"row.{attribute}") for name, attribute in _AS_MADE.items()}
+    | {
+        "fallback_channel": lambda placed: _fallback(placed.row)[0],
+        "fallback_target": lambda placed: _fallback(placed.row)[1],
+        "channel": attrgetter("row.new.channel"),
+        "target": attrgetter("row.new.target"),
+        "endpoint": attrgetter("endpoint"),
+        "lane": attrgetter("row.new.lane"),
+        "is_first": attrgetter("row.is_first"),
+        "state": lambda placed: "pending" if placed.row.state == "waiting" else "cancelled",
+        "recipient": attrgetter("recipient"),
+        "purpose": lambda placed: placed.row.new.purpose if placed.recipient else None,
+        "public_source": lambda placed: placed.row.new.public_source if placed.recipient else None,
+        "confirmation": lambda placed: placed.row.new.confirmation if placed.recipient else None,
+    },
+)
+_TASKS: Final[Rows[NewRow]] = Rows(
+    tables.tasks,
+    {name: attrgetter(attribute) for name, attribute in _AS_MADE.items()}
+    | {
+        "fallback_channel": lambda row: _fallback(row)[0],
+        "fallback_target": lambda row: _fallback(row)[1],
+        "name": attrgetter("new.target"),
+        "state": lambda row: "open" if row.state == "waiting" else row.state,
+        "done_by": attrgetter("done_by"),
+    },
+)
+_INSERT: Final = _DELIVERIES.insert(
+    returning="id",
+    due_at="statement_timestamp()",
+    finished_at="CASE WHEN state = 'pending' THEN NULL ELSE created_at END",
+)
+_INSERT_TASKS: Final = _TASKS.insert(
+    returning="id", finished_at="CASE WHEN state = 'open' THEN NULL ELSE created_at END"
+)
+# A claimed delivery is only marked: it will not begin, and its holder ends it.
+_WITHDRAW: Final = """
+    UPDATE deliveries
+    SET withdrawn = (state = 'claimed'),
+        finished_at = CASE WHEN state <> 'claimed' THEN statement_timestamp() END,
+        state = CASE WHEN state <> 'claimed' THEN 'cancelled' ELSE state END
+    WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state IN ('pending', 'claimed', 'parked')
+"""
+_CANCEL: Final = Statement(_WITHDRAW)
+_CANCEL_TASKS: Final = Statement("""
+    UPDATE tasks SET state = 'cancelled', finished_at = statement_timestamp()
+    WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state = 'open'
+""")
+_CLOSE_TASKS: Final = Statement("""
+    UPDATE tasks AS t SET state = 'done', finished_at = statement_timestamp(), done_by = u.who
+    FROM unnest(CAST(:enrolments AS uuid[]), CAST(:whos AS text[])) AS u (enrolment_id, who)
+    WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
+""")
+_CANCEL_NOTICES: Final = Statement(f"{_WITHDRAW} AND rep IS NOT NULL")
+_TASKS_OF_OTHERS: Final = sa.text("""
+    SELECT t.id, e.workflow, e.version, t.step FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
+    WHERE t.state = 'open' AND t.rep <> ALL(CAST(:reps AS text[]))
+    ORDER BY t.created_at, t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+""")
+_GIVE_TASKS: Final = sa.text("""
+    UPDATE tasks AS t SET rep = u.rep
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reps AS text[])) AS u (id, rep) WHERE t.id = u.id
+""")
+_OF_RUN: Final = ("contact_id", "workflow", "version", "triggered_at")
+_UNSTORED: Final = ("assign", "fallback")
+_BY_NAME: Final = tuple(each.name for each in fields(StoredDelivery) if each.name not in _UNSTORED)
+_COLUMN_OF: Final = {"deadline": "deadline_at"}
+_FALLBACK: Final = ("fallback_channel", "fallback_target")
+
+
+def _selected(read: Callable[[str], str]) -> str:
+    """Every field of a stored delivery under its own name; `read` says how one that is not the run's is found."""
+    own = [f"{read(name)} AS {name}" for name in (*_BY_NAME, *_FALLBACK) if name not in _OF_RUN]
+    return ", ".join([*own, *(f"e.{name}" for name in _OF_RUN)])
+
+
+def _of_task(name: str) -> str:
+    """A task's expression for a delivery's field."""
+    column = _COLUMN_OF.get(name, name)
+    if name in _LIKE_A_DELIVERY:
+        return _LIKE_A_DELIVERY[name]
+    return f"t.{column}" if column in tables.tasks.c else f"CAST(NULL AS {type_of(tables.deliveries, column)})"
+
+
+_LIKE_A_DELIVERY: Final = {
+    "channel": f"'{TASK}'", "target": "t.name", "endpoint": "''", "lane": "'live'", "is_first": "false",
+    "attempts": "0", "tries": "0",
+}  # fmt: skip
+COLUMNS: Final = _selected(lambda name: f"d.{_COLUMN_OF.get(name, name)}")
+TASK_COLUMNS: Final = _selected(_of_task)
+
+
+async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Add to the task counts of each (workflow, step); return the counts before."""
+    keys = sorted(counts)  # one lock order for all processes
+    rows = await _TURNS.rows(
+        conn,
+        {
+            "workflows": [workflow for workflow, _ in keys],
+            "steps": [step for _, step in keys],
+            "counts": [counts[key] for key in keys],
+        },
+    )
+    return {(workflow, step): taken - counts[workflow, step] for workflow, step, taken in rows}
+
+
+async def tasks_of_others(conn: AsyncConnection, reps: Collection[str]) -> list[RepsTask]:
+    """Lock the open tasks of reps other than these, the oldest first."""
+    return [RepsTask(*row) for row in await conn.execute(_TASKS_OF_OTHERS, {"reps": list(reps)})]
+
+
+async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) -> None:
+    """Assign these tasks to these reps; None: to anybody."""
+    await conn.execute(_GIVE_TASKS, {"ids": list(given), "reps": list(given.values())})
+
+
+async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], channels: Registry) -> set[UUID]:
+    """Insert deliveries, due at once; return the new ones."""
+    if not rows:
+        return set()
+    placed = [Placed(row, queue_of(channels, row.new), _recipient(row, channels)) for row in rows]
+    return {identifier for (identifier,) in await _INSERT.rows(conn, _DELIVERIES.arrays(placed))}
+
+
+async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
+    """Insert tasks; return the new ones."""
+    if not rows:
+        return set()
+    return {identifier for (identifier,) in await _INSERT_TASKS.rows(conn, _TASKS.arrays(rows))}
+
+
+def _recipient(row: NewRow, channels: Registry) -> str | None:
+    """The contact's address that it goes to; None for what goes elsewhere, or to a rep."""
+    return row.new.recipient if channels[row.new.channel].to_contact and row.rep is None else None
+
+
+async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
+    """Cancel what these enrolments have not sent or done yet; attempts in flight are not repeated."""
+    if enrolments:
+        await _CANCEL.run(conn, {"enrolments": list(enrolments)})
+        await _CANCEL_TASKS.run(conn, {"enrolments": list(enrolments)})
+
+
+async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> None:
+    """Close the open tasks of these enrolments, done by whom the mapping names, and cancel their notices."""
+    if touched:
+        await _CLOSE_TASKS.run(conn, {"enrolments": list(touched), "whos": list(touched.values())})
+        await _CANCEL_NOTICES.run(conn, {"enrolments": list(touched)})
+
+
+def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
+    """The delivery in a row of COLUMNS or TASK_COLUMNS."""
+    read = row._mapping  # noqa: SLF001 - public, whatever it looks like
+    fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
+    return StoredDelivery(**{name: read[name] for name in _BY_NAME}, fallback=fallback)

@@ -1,0 +1,293 @@
+"""All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring import tables
+from services.scoring.domain.contact.contact import ContactState, decode_state, encode_state, moment
+from services.scoring.domain.contact.places import country_said
+from services.scoring.domain.contact.words import said
+from services.scoring.domain.model.model import short_name
+from services.scoring.tables import SCHEMA
+from shared.db.arrays import Rows, by_name
+from shared.db.statement import Statement, copy
+from shared.errors import Transient
+
+_KNOWN = Statement("""
+    SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT CAST(NULL AS uuid) WHERE EXISTS (SELECT FROM erased)
+""")
+_IDENTITIES = Statement("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
+_SURVIVORS = Statement("""
+    WITH RECURSIVE trail AS (
+        SELECT id AS asked, id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))
+        UNION ALL
+        SELECT trail.asked, c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
+    )
+    SELECT asked, id FROM trail WHERE merged_into IS NULL
+""")
+# In one order for all processes, so that two of them never wait for each other in a circle.
+_LOCK = Statement("""
+    SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+""")
+
+
+class _Written(NamedTuple):
+    """A contact as it is written. `said` None: its words are as they were."""
+
+    state: ContactState
+    now: datetime
+    said: str | None
+
+
+class _Named(NamedTuple):
+    """A key and whom it names. As its table's columns."""
+
+    key: str
+    contact_id: UUID
+
+
+_CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
+    "id": lambda row: row.state.id,
+    "version": lambda row: row.state.version,
+    "stage": lambda row: row.state.stage,
+    "lead_value": lambda row: row.state.lead,
+    "customer_value": lambda row: row.state.customer,
+    "model": lambda row: row.state.model,
+    "open_since": lambda row: (
+        moment(row.state.captured) if row.state.open_lead and row.state.captured is not None else None
+    ),
+    "touched_at": lambda row: None if row.state.touched is None else moment(row.state.touched),
+    "created_at": lambda row: row.state.created,
+    "updated_at": lambda row: row.now,
+    "said": lambda row: row.said,
+    "source": lambda row: short_name(row.state.source) or None,
+    "country": lambda row: country_said(row.state.get("trait:country")),
+    "worth": lambda row: row.state.worth,
+    "curve": lambda row: None if row.state.worth is None else row.state.curve,
+    "state": lambda row: encode_state(row.state),
+}
+_NEW: Final = Rows(tables.contacts, _CONTACT, "new_")
+_OLD: Final = Rows(tables.contacts, _CONTACT, "old_")
+_NAMED: Final[Rows[_Named]] = Rows(tables.identities, by_name(_Named), "named_")
+INSERTED_CONTACTS: Final = _NEW.inserted()
+_SET: Final = {name: f"u.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(u.said, c.said)"}
+UPDATED_CONTACTS: Final = f"""
+    UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
+    FROM {_OLD.unnested} WHERE c.id = u.id
+"""  # noqa: S608 - names of ours
+INSERTED_IDENTITIES: Final = f"{_NAMED.inserted()} ON CONFLICT (key) DO NOTHING"
+_INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
+_UPDATE_CONTACTS = Statement(UPDATED_CONTACTS)
+_INSERT_IDENTITIES = Statement(INSERTED_IDENTITIES)
+_POINT_IDENTITIES = Statement("""
+    UPDATE identities AS i SET contact_id = n.contact_id
+    FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
+    WHERE i.key = n.key
+""")
+_MERGE = (
+    sa.text("""
+        UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, worth = NULL,
+            curve = NULL, version = c.version + 1
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor) WHERE c.id = n.loser
+    """),
+    sa.text("""
+        UPDATE identities AS i SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE i.contact_id = n.loser
+    """),
+    sa.text("""
+        UPDATE bookings AS b SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE b.contact_id = n.loser
+    """),
+    # Of all open claims on what is one contact now the oldest stays; nobody is left with two holders, nor with none.
+    sa.text("""
+        WITH mine AS (
+            SELECT k.id, row_number() OVER (
+                PARTITION BY coalesce(n.survivor, k.contact_id) ORDER BY k.since, k.id
+            ) AS place
+            FROM claims k LEFT JOIN unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+                ON k.contact_id = n.loser
+            WHERE k.ended_at IS NULL
+                AND (n.loser IS NOT NULL OR k.contact_id = ANY(CAST(:survivors AS uuid[])))
+        )
+        UPDATE claims k SET ended_at = statement_timestamp(), ended = 'merged', told = false
+        FROM mine WHERE k.id = mine.id AND mine.place > 1
+    """),
+    sa.text("""
+        UPDATE claims AS k SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE k.contact_id = n.loser
+    """),
+    sa.text("""
+        UPDATE events AS e SET contact_id = n.survivor
+        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+        WHERE e.contact_id = n.loser
+    """),
+)
+_UNPUBLISHED = sa.text("""
+    SELECT body FROM updates
+    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end ORDER BY "offset"
+""")
+# The mark is as the transaction of an earlier batch left it: only what Kafka has acknowledged lies before it.
+FORGOTTEN_UPDATES: Final = """
+    DELETE FROM updates u
+    USING unnest(CAST(:{prefix}_topic AS text[]), CAST(:{prefix}_partition AS int[])) AS n (topic, partition)
+        JOIN consumer_offsets o USING (topic, partition)
+    WHERE u.topic = n.topic AND u.partition = n.partition AND u."offset" < o.published
+"""
+_FORGET_PUBLISHED = Statement(FORGOTTEN_UPDATES.format(prefix="of"))
+
+
+class EventRow(NamedTuple):
+    """One event; `contact_id` None when it is about no contact. As its table's columns."""
+
+    id: UUID
+    contact_id: UUID | None
+    type: str
+    time: datetime
+    topic: str
+    partition: int
+    offset: int
+    body: bytes
+
+
+class UpdateRow(NamedTuple):
+    """The update that came of the event at this place. As its table's columns."""
+
+    topic: str
+    partition: int
+    offset: int
+    body: bytes
+
+
+class BookingRow(NamedTuple):
+    """One booking, with what it belongs to. As its table's columns."""
+
+    contact_id: UUID
+    event_id: UUID
+    line: int
+    account: str
+    factor: str
+    amount: int
+    model: str
+    time: datetime
+
+
+async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> tuple[set[UUID], bool]:
+    """Which of these events have been folded already, and whether anybody was erased lately."""
+    found = {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
+    return found - {None}, None in found
+
+
+async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
+    """Whom the keys name, of those that are known."""
+    return dict(await _IDENTITIES.rows(conn, {"keys": keys}))
+
+
+async def survivors(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The contact that each of these has become; a contact nobody knows is left out."""
+    return dict(await _SURVIVORS.rows(conn, {"ids": ids}))
+
+
+async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ContactState]:
+    """The states of these contacts, locked. Raises Transient when one was merged since its identities were read."""
+    found: dict[UUID, ContactState] = {}
+    for contact_id, merged_into, state in await _LOCK.rows(conn, {"ids": ids}):
+        if merged_into is not None:
+            raise Transient("a contact was merged by another process meanwhile")
+        found[contact_id] = decode_state(state)
+    return found
+
+
+def new_contacts(states: Sequence[ContactState], now: datetime) -> dict[str, list[Any]]:
+    """The arrays of INSERTED_CONTACTS."""
+    return _NEW.arrays([_Written(state, now, said(state)) for state in states])
+
+
+def old_contacts(states: Sequence[ContactState], now: datetime, told: Collection[UUID] | None) -> dict[str, list[Any]]:
+    """The arrays of UPDATED_CONTACTS. `told`: those of whom something new was said; None: any."""
+    return _OLD.arrays(
+        [_Written(state, now, said(state) if told is None or state.id in told else None) for state in states]
+    )
+
+
+def names(keys: Mapping[str, UUID]) -> dict[str, list[Any]]:
+    """The arrays of INSERTED_IDENTITIES, in one order for all processes."""
+    return _NAMED.arrays([_Named(key, keys[key]) for key in sorted(keys)])
+
+
+async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
+    """Write new contacts."""
+    await _INSERT_CONTACTS.run(conn, new_contacts(states, now))
+
+
+async def update_contacts(
+    conn: AsyncConnection, states: Sequence[ContactState], now: datetime, *, told: Collection[UUID] | None = None
+) -> None:
+    """Write changed contacts, once each; they are locked. `told`: those of whom something new was said; None: any."""
+    await _UPDATE_CONTACTS.run(conn, old_contacts(states, now, told))
+
+
+async def insert_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
+    """Claim keys that nobody had. Raises Transient when another process was faster with one: repeat the batch."""
+    all_ours(await _INSERT_IDENTITIES.run(conn, names(keys)), keys)
+
+
+def all_ours(written: int, keys: Mapping[str, UUID]) -> None:
+    """Raises Transient unless as many keys were written as there are."""
+    if written != len(keys):
+        raise Transient("another process gave one of these identities to a contact meanwhile")
+
+
+async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
+    """Let known keys point to another contact."""
+    names = sorted(keys)
+    await _POINT_IDENTITIES.run(conn, {"keys": names, "contacts": [keys[name] for name in names]})
+
+
+async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
+    """Write events with what came of each. Raises Transient when another process writes one of them too."""
+    try:
+        await copy(conn, "events", EventRow._fields, rows, schema=SCHEMA)
+    except asyncpg.UniqueViolationError as error:
+        raise folded_elsewhere() from error
+
+
+def folded_elsewhere() -> Transient:
+    """Another process folded a copy of one of them at this moment: repeated, the batch finds it known."""
+    return Transient("another process was folding one of these events")
+
+
+async def insert_updates(conn: AsyncConnection, rows: Sequence[UpdateRow]) -> None:
+    """Write the updates to be published once this is committed; forget those of their partitions that have been."""
+    places = sorted({(row.topic, row.partition) for row in rows})
+    topics, partitions = [topic for topic, _ in places], [partition for _, partition in places]
+    await _FORGET_PUBLISHED.run(conn, {"of_topic": topics, "of_partition": partitions})
+    await copy(conn, "updates", UpdateRow._fields, rows, schema=SCHEMA)
+
+
+async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
+    """Write bookings."""
+    await copy(conn, "bookings", BookingRow._fields, rows, schema=SCHEMA)
+
+
+async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
+    """Let everything of each loser follow its survivor. Both are locked; survivors are no losers themselves."""
+    losers = sorted(merges)
+    given = {"losers": losers, "survivors": [merges[loser] for loser in losers]}
+    for statement in _MERGE:
+        await conn.execute(statement, given)
+
+
+async def unpublished(conn: AsyncConnection, topic: str, partition: int, first: int, end: int) -> list[bytes]:
+    """The updates of these offsets as they were stored, in order."""
+    rows = await conn.execute(_UNPUBLISHED, {"topic": topic, "partition": partition, "first": first, "end": end})
+    return [bytes(row.body) for row in rows]

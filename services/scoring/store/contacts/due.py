@@ -1,0 +1,40 @@
+"""Contacts whose values stand at another model than the one in force."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact.contact import ContactState, decode_state
+
+# Two ranges of one index; as `<>` it would read every contact. Nobody waits for a row that a batch is at work on.
+_DUE = sa.text("""
+    SELECT state FROM (
+        (SELECT id FROM contacts WHERE merged_into IS NULL AND model < :model AND id <> ALL(CAST(:but AS uuid[]))
+         ORDER BY model, id LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM contacts WHERE merged_into IS NULL AND model > :model AND id <> ALL(CAST(:but AS uuid[]))
+         ORDER BY model, id LIMIT :limit)
+    ) AS due JOIN contacts USING (id)
+    WHERE contacts.merged_into IS NULL AND contacts.model <> :model
+    ORDER BY id LIMIT :limit FOR UPDATE OF contacts SKIP LOCKED
+""")
+_ANY_DUE = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM contacts WHERE merged_into IS NULL AND model < :model AND id <> ALL(CAST(:but AS uuid[]))
+    ) OR EXISTS (
+        SELECT FROM contacts WHERE merged_into IS NULL AND model > :model AND id <> ALL(CAST(:but AS uuid[]))
+    )
+""")
+
+
+async def lock_due(conn: AsyncConnection, model: str, limit: int, *, but: Collection[UUID]) -> list[ContactState]:
+    """At most so many contacts that this model has not valued, locked; without those that a batch is at work on."""
+    rows = await conn.execute(_DUE, {"model": model, "limit": limit, "but": list(but)})
+    return [decode_state(row.state) for row in rows]
+
+
+async def any_due(conn: AsyncConnection, model: str, *, but: Collection[UUID]) -> bool:
+    """Whether there is a contact that this model has not valued."""
+    return bool((await conn.execute(_ANY_DUE, {"model": model, "but": list(but)})).scalar_one())

@@ -1,0 +1,94 @@
+"""SQL that takes a person out of scoring: everything that is about them, and what would bring them back.
+
+Of each event its id stays, without contact or body: the same event told again (a topic read anew, a file imported
+again) is then known, and brings nobody back. Marks of the keys stay for as long as a copy of an event can come late:
+what was received before the erasure and names one of them is taken as erased, too. Who comes anew is welcome.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.identity.marks import mark, mark_of_contact
+
+_ALL_OF: Final = sa.text("""
+    WITH RECURSIVE up AS (
+        SELECT id, merged_into FROM contacts WHERE id = :id
+        UNION ALL
+        SELECT c.id, c.merged_into FROM up JOIN contacts c ON c.id = up.merged_into
+    ), down AS (
+        SELECT id FROM up WHERE merged_into IS NULL
+        UNION ALL
+        SELECT c.id FROM down JOIN contacts c ON c.merged_into = down.id
+    )
+    SELECT id FROM down
+""")
+_LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
+_KEYS: Final = sa.text("SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
+_EVENTS: Final = sa.text("""
+    UPDATE events SET contact_id = NULL, type = 'erased', body = '' WHERE contact_id = ANY(CAST(:ids AS uuid[]))
+""")
+_DEAD: Final = sa.text("""
+    DELETE FROM dead_letters WHERE EXISTS (
+        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN value) > 0
+    )
+""")
+_DELETE: Final = tuple(
+    sa.text(f"DELETE FROM {table} WHERE {column} = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - names of ours
+    for table, column in (
+        ("identities", "contact_id"), ("bookings", "contact_id"), ("orders", "contact_id"), ("claims", "contact_id"),
+        ("bought", "contact_id"), ("merges", "loser"),
+        ("contacts", "id"),
+    )
+)  # fmt: skip
+_SUPPRESS: Final = sa.text("""
+    INSERT INTO erased (mark, at) SELECT mark, statement_timestamp() FROM unnest(CAST(:marks AS text[])) AS m (mark)
+    ON CONFLICT (mark) DO UPDATE SET at = excluded.at
+""")
+_SUPPRESSED: Final = sa.text("SELECT mark, at FROM erased WHERE mark = ANY(CAST(:marks AS text[]))")
+_FORGET: Final = sa.text("""
+    DELETE FROM erased WHERE mark IN (
+        SELECT mark FROM erased WHERE at < statement_timestamp() - make_interval(days => :days) LIMIT :most
+    )
+""")
+_SHORTEST: Final = 6  # characters of an identity that is looked for in dead letters: less would meet anybody's
+
+
+async def all_of(conn: AsyncConnection, contact_id: UUID) -> list[UUID]:
+    """The contact with all that was merged into what it is now, locked; empty when there is none."""
+    ids = list((await conn.execute(_ALL_OF, {"id": contact_id})).scalars())
+    if ids:
+        await conn.execute(_LOCK, {"ids": ids})
+    return ids
+
+
+async def identities(conn: AsyncConnection, ids: Sequence[UUID]) -> list[str]:
+    """What these contacts are known by, without the kinds in front: addresses, numbers, ids."""
+    return [key.partition(":")[2] for key in (await conn.execute(_KEYS, {"ids": ids})).scalars()]
+
+
+async def suppressed(conn: AsyncConnection, marks: Sequence[str]) -> dict[str, datetime]:
+    """When those of these were erased that were."""
+    return {row.mark: row.at for row in await conn.execute(_SUPPRESSED, {"marks": marks})}
+
+
+async def forget_suppressed(conn: AsyncConnection, *, older_than_days: int, most: int) -> int:
+    """Drop marks that no copy of an event can need any more."""
+    return (await conn.execute(_FORGET, {"days": older_than_days, "most": most})).rowcount
+
+
+async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> int:
+    """Take all of it out; how many events there were. `words`: what dead letters must not hold."""
+    keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
+    await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
+    events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
+    for statement in _DELETE:
+        await conn.execute(statement, {"ids": ids})
+    long = [word.encode() for word in words if len(word) >= _SHORTEST]
+    if long:
+        await conn.execute(_DEAD, {"words": long})
+    return events

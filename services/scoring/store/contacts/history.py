@@ -1,0 +1,37 @@
+"""The stored events of contacts, read again."""
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact.contact import ContactState, decode_state
+
+_ALL_OF = sa.text("""
+    SELECT contact_id, body FROM events WHERE contact_id = ANY(CAST(:ids AS uuid[])) ORDER BY contact_id, time, id
+""")
+_WHO_ASKED = sa.text("""
+    SELECT id FROM contacts WHERE merged_into IS NULL AND stage <> 'visitor' ORDER BY id DESC LIMIT :most
+""")  # ids grow with the time they were made in
+_CUSTOMERS = sa.text("SELECT state FROM contacts WHERE merged_into IS NULL AND stage = 'customer'")
+_AT_ONCE = 500  # rows in memory
+
+
+async def who_asked(conn: AsyncConnection, most: int) -> list[UUID]:
+    """Contacts who are or were leads, or customers: the newest ones."""
+    return list((await conn.execute(_WHO_ASKED, {"most": most})).scalars())
+
+
+async def customers(conn: AsyncConnection) -> AsyncIterator[ContactState]:
+    """The state of every customer."""
+    result = await conn.stream(_CUSTOMERS, execution_options={"yield_per": _AT_ONCE})
+    async for row in result:
+        yield decode_state(row.state)
+
+
+async def of_contacts(conn: AsyncConnection, contacts: Sequence[UUID]) -> AsyncIterator[tuple[UUID, bytes]]:
+    """Every stored event of these contacts with whose it is; each contact's in the order of their times."""
+    result = await conn.stream(_ALL_OF, {"ids": contacts}, execution_options={"yield_per": _AT_ONCE})
+    async for row in result:
+        yield row.contact_id, bytes(row.body)

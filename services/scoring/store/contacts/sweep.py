@@ -1,0 +1,94 @@
+"""SQL of the daily sweep: where it stands, whom it comes to next, and what it books."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.store.contacts.batch import BookingRow
+
+_BEGIN = sa.text("""
+    INSERT INTO sweeps (day, after) VALUES (:day, '00000000-0000-0000-0000-000000000000') ON CONFLICT (day) DO NOTHING
+""")
+_FORGET = sa.text("DELETE FROM sweeps WHERE day < :day")
+# Of several processes one is at it; the others find the row locked and look again later.
+_PLACE = sa.text("SELECT after, done FROM sweeps WHERE day = :day FOR UPDATE SKIP LOCKED")
+_MOVE = sa.text("UPDATE sweeps SET after = :after, done = :done WHERE day = :day")
+_NEXT = sa.text("""
+    SELECT id FROM contacts WHERE id > :after AND merged_into IS NULL
+        AND (open_since IS NOT NULL OR (CAST(:customers AS boolean) AND stage = 'customer'))
+    ORDER BY id LIMIT :limit
+""")
+# In the order of the batches' locks. Nobody waits for a contact that a batch is at work on: its event values it.
+_LOCK = sa.text("""
+    SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
+    ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+# All that sweeps ever made of a contact is one booking for each account, or a year would be 365 of them.
+_UPDATE = sa.text("""
+    WITH new AS (
+        SELECT * FROM unnest(
+            CAST(:contacts AS uuid[]), CAST(:lines AS smallint[]), CAST(:accounts AS text[]),
+            CAST(:amounts AS bigint[]), CAST(:models AS text[]), CAST(:times AS timestamptz[])
+        ) AS n (contact_id, line, account, amount, model, time)
+    ), gone AS (
+        DELETE FROM bookings b USING new n
+        WHERE b.contact_id = n.contact_id AND b.event_id = n.contact_id AND b.line = n.line AND b.amount + n.amount = 0
+        RETURNING b.contact_id, b.line
+    )
+    INSERT INTO bookings AS b (contact_id, event_id, line, account, factor, amount, model, time)
+    SELECT n.contact_id, n.contact_id, n.line, n.account, 'time', n.amount, n.model, n.time
+    FROM new n LEFT JOIN gone g USING (contact_id, line) WHERE g.contact_id IS NULL
+    ON CONFLICT (contact_id, event_id, line) DO UPDATE
+        SET amount = b.amount + excluded.amount, model = excluded.model, time = excluded.time
+""")
+LINES = {"lead": 0, "customer": 1}
+
+
+class Place(NamedTuple):
+    """Where the sweep of a day stands."""
+
+    after: UUID
+    done: bool
+
+
+async def place(conn: AsyncConnection, day: date) -> Place | None:
+    """Where the sweep of this day stands, locked; None while another process is at it."""
+    await conn.execute(_BEGIN, {"day": day})
+    row = (await conn.execute(_PLACE, {"day": day})).one_or_none()
+    return Place(row.after, row.done) if row is not None else None
+
+
+async def move(conn: AsyncConnection, day: date, to: Place) -> None:
+    """The sweep has come so far; those of earlier days are over."""
+    await conn.execute(_MOVE, {"day": day, "after": to.after, "done": to.done})
+    if to.done:
+        await conn.execute(_FORGET, {"day": day})
+
+
+async def following(conn: AsyncConnection, after: UUID, limit: int, *, customers: bool) -> list[UUID]:
+    """The next contacts whose value time changes, in the order of their ids."""
+    given = {"after": after, "limit": limit, "customers": customers}
+    return list((await conn.execute(_NEXT, given)).scalars())
+
+
+async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> list[ContactState]:
+    """Their states, locked; without those that a batch is at work on."""
+    return [decode_state(row.state) for row in await conn.execute(_LOCK, {"ids": ids})]
+
+
+async def book(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
+    """Add to what sweeps have booked of these contacts, which are locked."""
+    given = {
+        "contacts": [row.contact_id for row in rows],
+        "lines": [row.line for row in rows],
+        "accounts": [row.account for row in rows],
+        "amounts": [row.amount for row in rows],
+        "models": [row.model for row in rows],
+        "times": [row.time for row in rows],
+    }
+    await conn.execute(_UPDATE, given)

@@ -1,0 +1,117 @@
+"""Past leads as the model saw them: folded anew from their events, and looked at in a few moments of their open time.
+
+What is known of a lead in such a moment comes of the events until then and of nothing else, by the code that values a
+live lead: what people fill in once the outcome is known cannot enter (models.md, 2.1).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.contact import fold
+from services.scoring.domain.contact.contact import ContactState, new_contact
+from services.scoring.domain.lead import learnt
+from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.features import Value
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.trust import happened
+from services.scoring.store.contacts import history
+from shared.errors import Permanent
+from shared.events.envelope import Decoded, decode
+
+_DAY_S: Final = 86_400.0
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LOOKS: Final = (0.0, 1.0, 7.0, 30.0)  # days since the lead came
+HORIZON_DAYS: Final = 90.0
+RIPE_DAYS: Final = 30.0  # from then on a lead that has not bought counts as one that does not, until it does
+_AT_ONCE: Final = 1000  # contacts
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A lead in one moment: what was known, the log-odds of the scorecard, and whether it bought within the horizon.
+
+    `lead` numbers the lead that it belongs to, `opened` is when that came, in seconds since 1970.
+    """
+
+    lead: int
+    opened: float
+    known: dict[str, Value]
+    scorecard: float
+    bought: bool
+
+
+class Leads:
+    """The looks at all leads of contacts that are added one by one."""
+
+    def __init__(self, model: Model, now: float) -> None:
+        """`model`: the settings alone. `now`: until when it is known who bought."""
+        self._model = model
+        self._now = now
+        self.looks: list[Look] = []
+        self.count = 0
+
+    def add(self, contact_id: UUID, events: Iterable[Decoded]) -> None:
+        """All events of a contact."""
+        state = new_contact(contact_id, _BEGINNING)
+        opened: float | None = None
+        due: list[float] = []
+        looks: list[tuple[dict[str, Value], float]] = []
+        for event, data in sorted(events, key=lambda each: (happened(each.event), each.event.id)):
+            at = happened(event).timestamp()
+            while opened is not None and due and due[0] < at:
+                looks.append(self._look(state, due.pop(0)))
+            try:
+                state = fold.fold(state, event, data, self._model.half_lives)
+            except Permanent:  # it was folded once, by rules that have become stricter
+                continue
+            if opened is None and state.open_lead:
+                opened, due = at, [at + days * _DAY_S for days in LOOKS[1:]]
+                looks = [self._look(state, at)]
+            elif opened is not None and not state.open_lead:
+                self._closed(opened, looks, bought_at=at)
+                opened, due, looks = None, [], []
+        if opened is not None:
+            while due and due[0] <= self._now:
+                looks.append(self._look(state, due.pop(0)))
+            self._closed(opened, looks, bought_at=None)
+
+    def _closed(self, opened: float, looks: Sequence[tuple[dict[str, Value], float]], bought_at: float | None) -> None:
+        if bought_at is None and self._now - opened < RIPE_DAYS * _DAY_S:
+            return
+        bought = bought_at is not None and bought_at - opened <= HORIZON_DAYS * _DAY_S
+        self.looks += [Look(self.count, opened, known, scorecard, bought) for known, scorecard in looks]
+        self.count += 1
+
+    def _look(self, state: ContactState, at: float) -> tuple[dict[str, Value], float]:
+        parts = lead_value.parts(state, self._model, at)
+        known: dict[str, Value] = {name: learnt.said(name, state) for name in ("source", "interest", "phone")}
+        known |= {name: learnt.said(name, state) for name in state.known if name.startswith(learnt.TRAIT)}
+        known |= {learnt.DID + kind: learnt.did(learnt.DID + kind, state, 0.0, at) for kind in state.engaged if kind}
+        known |= {"engagement": parts.engagement, "age": learnt.age(state, at)}
+        return known, parts.prior + parts.fit + parts.engagement + parts.recency
+
+
+async def read_leads(conn: AsyncConnection, model: Model, now: datetime, most: int) -> Leads:
+    """The newest leads, at most of so many contacts, from their stored events."""
+    leads = Leads(model, now.timestamp())
+    contacts = await history.who_asked(conn, most)
+    for begin in range(0, len(contacts), _AT_ONCE):
+        of: UUID | None = None
+        events: list[Decoded] = []
+        async for contact_id, body in history.of_contacts(conn, contacts[begin : begin + _AT_ONCE]):
+            if contact_id != of:
+                if of is not None:
+                    leads.add(of, events)
+                of, events = contact_id, []
+            try:
+                events.append(decode(body))
+            except Permanent:
+                continue
+        if of is not None:
+            leads.add(of, events)
+    return leads

@@ -1,0 +1,131 @@
+"""The lead model from past leads: fitted beside the scorecard, judged on leads that came later (models.md, 2.2)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from scipy.special import expit
+
+from services.scoring.domain.lead import learnt
+from services.scoring.domain.lead.features import Value, column_of
+from services.scoring.domain.lead.learnt import LeadModel, Weighed
+from services.scoring.domain.model.learnt import lead_parameters
+from services.scoring.domain.model.model import Model
+from services.scoring.training.candidate import Candidate, TooFewError
+from services.scoring.training.evaluation import better, evaluate, losses
+from services.scoring.training.leads.dataset import Look
+from services.scoring.training.leads.design import Numbers, Places, Table, make_design
+from services.scoring.training.leads.fit import LeadFit, fit_variances
+
+_FEWEST: Final = 30  # outcomes of each kind: below it the scorecard is as good
+_FEWEST_NEW: Final = 50  # leads to compare on
+_HELD_OUT: Final = 0.25  # of the leads, the newest
+_MOST_TRAITS: Final = 12
+_MOST_KINDS: Final = 6
+_SEEN: Final = 0.02  # a column said of fewer of the looks is left out
+_IDENTIFIES: Final = 0.5  # so many different words a lead: it names leads, and says nothing of the next
+_FEW_WORDS: Final = 20
+_HALF_LIFE_S: Final = 180 * 86_400.0  # of what a lead says of those to come
+
+
+def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | None, since: float | None) -> Candidate:
+    """The candidate. `in_force` was fitted on leads that came until `since`. Raises TooFewError."""
+    outcome = np.array([float(look.bought) for look in looks])
+    of_lead = {look.lead: look.bought for look in looks}
+    won = sum(of_lead.values())
+    if min(won, len(of_lead) - won) < _FEWEST:
+        raise TooFewError(
+            f"{len(of_lead)} leads with an outcome, {won} bought: too few, {_FEWEST} of either are needed"
+        )
+    opened, leads = np.array([look.opened for look in looks]), np.array([look.lead for look in looks])
+    cut = _cut(np.array(sorted({look.lead: look.opened for look in looks}.values())), since)
+    older, newer = np.flatnonzero(opened < cut), np.flatnonzero(opened >= cut)
+    if len(np.unique(leads[newer])) < _FEWEST_NEW or not len(older):
+        raise TooFewError(f"fewer than {_FEWEST_NEW} leads to compare on came since the last fit")
+    table, odds = Table(_columns(looks, len(of_lead))), np.array([look.scorecard for look in looks])
+    # The looks at a lead come to one, and old leads count less: sources change.
+    counted = np.asarray(0.5 ** ((opened.max() - opened) / _HALF_LIFE_S) / np.bincount(leads)[leads])
+    judged = _fit(table, outcome, odds, counted, older)
+    predicted = expit(odds[newer] + judged.log_odds(table.rows(judged.design, newer)))
+    current = expit(odds[newer] + np.array([_says(in_force, looks[row].known) for row in newer.tolist()]))
+    target = outcome[newer]
+    scores, now_scores = evaluate(predicted, target), evaluate(current, target)
+    final = _fit(table, outcome, odds, counted, np.arange(len(looks)))
+    compared = {"auc": now_scores.auc, "log_loss": now_scores.log_loss, "ece": now_scores.ece}
+    against = "the model in force" if in_force is not None else "the scorecard"
+    return Candidate(
+        kind="lead",
+        parameters=lead_parameters(model.odds, final.intercept, _weighed(final)),
+        metrics=asdict(scores) | {"leads": len(of_lead), "bought": won, "compared": compared},
+        rows=len(of_lead),
+        trained_until=datetime.fromtimestamp(float(opened.max()), UTC),
+        better=better(
+            _by_lead(losses(predicted, target), leads[newer]), _by_lead(losses(current, target), leads[newer])
+        ),
+        said=f"log loss {scores.log_loss:.4f} on later leads, {against} {now_scores.log_loss:.4f}",
+    )
+
+
+def _cut(opened: Numbers, since: float | None) -> float:
+    """From when on leads are held out: the newest, and none that the model in force was fitted on."""
+    cut = float(np.quantile(opened, 1 - _HELD_OUT, method="higher"))
+    if since is None:
+        return cut
+    new = opened[opened > since]
+    return max(cut, float(np.quantile(new, 0.5, method="higher"))) if len(new) else float("inf")
+
+
+def _columns(looks: Sequence[Look], leads: int) -> dict[str, list[Value]]:
+    """The columns that are said of enough leads, and do not name them."""
+    seen: dict[str, int] = {}
+    for look in looks:
+        for name, value in look.known.items():
+            if value is not None:
+                seen[name] = seen.get(name, 0) + 1
+    common = sorted((name for name in seen if seen[name] >= _SEEN * len(looks)), key=lambda name: (-seen[name], name))
+    columns: dict[str, list[Value]] = {name: _column(looks, name) for name in learnt.FIXED if name in seen}
+    for prefix, most in ((learnt.TRAIT, _MOST_TRAITS), (learnt.DID, _MOST_KINDS)):
+        left = most
+        for name in (each for each in common if each.startswith(prefix)):
+            values = _column(looks, name)
+            words = {value for value in values if isinstance(value, str)}
+            if left and len(words) <= max(_FEW_WORDS, _IDENTIFIES * leads):
+                columns[name] = values
+                left -= 1
+    return columns
+
+
+def _column(looks: Sequence[Look], name: str) -> list[Value]:
+    nothing = 0.0 if name.startswith(learnt.DID) else None
+    return [look.known.get(name, nothing) for look in looks]
+
+
+def _fit(table: Table, outcome: Numbers, odds: Numbers, counted: Numbers, which: Places) -> LeadFit:
+    design = make_design(table, table.described(which), (), which)
+    rows = table.rows(design, which)
+    return fit_variances(rows, outcome[which], design, counted=counted[which], beside=odds[which])
+
+
+def _weighed(fitted: LeadFit) -> list[Weighed]:
+    return [
+        Weighed(name, feature, {level: float(fitted.weights[place]) for level, place in places.items()})
+        for (name, feature), places in zip(fitted.design.features.items(), fitted.design.places, strict=True)
+    ]
+
+
+def _says(model: LeadModel | None, known: dict[str, Value]) -> float:
+    """What a model adds to the scorecard for these values."""
+    if model is None:
+        return 0.0
+    total = model.intercept
+    for each in (*model.source, *model.traits, *model.engagement, *model.time):
+        total += each.log_odds(known.get(column_of(each.name), 0.0 if each.name.startswith(learnt.DID) else None))
+    return total
+
+
+def _by_lead(of: Numbers, leads: Any) -> Numbers:
+    """The mean loss of each lead over its looks: those of one lead are no independent witnesses."""
+    _, place, counts = np.unique(leads, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(place, of) / counts)

@@ -1,0 +1,116 @@
+"""Dead letters as rows, stored in the transaction that moves the offset past them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db.retention import Drop
+from shared.db.tables.offsets import TopicPartition
+
+
+class DeadLetterRow(NamedTuple):
+    """A dead letter as stored: the original bytes and everything known about the failure."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    kind: str
+    error_class: str
+    reason: str
+    source: str
+    attempt: int
+    failed_at: datetime
+    first_failed_at: datetime
+
+
+_INSERT = sa.text("""
+    INSERT INTO dead_letters (topic, partition, "offset", key, value, kind, error_class, reason, source, attempt,
+        failed_at, first_failed_at)
+    SELECT * FROM unnest(
+        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]), CAST(:keys AS bytea[]),
+        CAST(:values AS bytea[]), CAST(:kinds AS text[]), CAST(:classes AS text[]), CAST(:reasons AS text[]),
+        CAST(:sources AS text[]), CAST(:attempts AS int[]), CAST(:failed AS timestamptz[]),
+        CAST(:first_failed AS timestamptz[])
+    )
+    ON CONFLICT DO NOTHING
+""")
+_READ = sa.text("""
+    SELECT topic, partition, "offset", key, value, kind, error_class, reason, source, attempt, failed_at,
+        first_failed_at
+    FROM dead_letters
+    WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end
+    ORDER BY "offset"
+""")
+_REDRIVEN = sa.text('SELECT topic, partition, "offset", redriven_at FROM dead_letters WHERE redriven_at IS NOT NULL')
+_LOCK = sa.text("""
+    SELECT redriven_at FROM dead_letters WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+    FOR UPDATE
+""")
+_MARK_REDRIVEN = sa.text("""
+    UPDATE dead_letters SET redriven_at = now()
+    WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+""")
+_DROP_OLD = sa.text("""
+    DELETE FROM dead_letters WHERE (topic, partition, "offset") IN (
+        SELECT topic, partition, "offset" FROM dead_letters
+        WHERE failed_at < statement_timestamp() - make_interval(days => :days) LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+""")
+
+
+async def insert(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:
+    """Store dead letters in the transaction that moves the offset past them."""
+    await conn.execute(
+        _INSERT,
+        {
+            "topics": [row.topic for row in rows],
+            "partitions": [row.partition for row in rows],
+            "offsets": [row.offset for row in rows],
+            "keys": [row.key for row in rows],
+            "values": [row.value for row in rows],
+            "kinds": [row.kind for row in rows],
+            "classes": [row.error_class for row in rows],
+            "reasons": [row.reason for row in rows],
+            "sources": [row.source for row in rows],
+            "attempts": [row.attempt for row in rows],
+            "failed": [row.failed_at for row in rows],
+            "first_failed": [row.first_failed_at for row in rows],
+        },
+    )
+
+
+async def between(conn: AsyncConnection, partition: TopicPartition, first: int, end: int) -> list[DeadLetterRow]:
+    """The dead letters of offsets `first <= offset < end`, in order."""
+    rows = await conn.execute(_READ, {"topic": partition[0], "partition": partition[1], "first": first, "end": end})
+    return [DeadLetterRow(*row) for row in rows]
+
+
+async def redriven(conn: AsyncConnection) -> dict[tuple[str, int, int], datetime]:
+    """When dead letters were redriven, by topic, partition and offset."""
+    rows = await conn.execute(_REDRIVEN)
+    return {(row.topic, row.partition, row.offset): row.redriven_at for row in rows}
+
+
+async def may_redrive(conn: AsyncConnection, topic: str, partition: int, offset: int) -> bool:
+    """Whether it has not been redriven yet; nobody else can redrive it until the transaction ends."""
+    found = (await conn.execute(_LOCK, {"topic": topic, "partition": partition, "offset": offset})).one_or_none()
+    return found is None or found.redriven_at is None
+
+
+async def mark_redriven(conn: AsyncConnection, topic: str, partition: int, offset: int) -> None:
+    """Mark it as redriven, unless retention has dropped its row."""
+    await conn.execute(_MARK_REDRIVEN, {"topic": topic, "partition": partition, "offset": offset})
+
+
+def older_than(days: int) -> Drop:
+    """Drops dead letters older than this: their personal data is kept no longer than in their topic."""
+
+    async def drop(conn: AsyncConnection, most: int) -> int:
+        return (await conn.execute(_DROP_OLD, {"days": days, "most": most})).rowcount
+
+    return drop

@@ -14,7 +14,7 @@ from shared.events.identity import derived_event_id
 from shared.kafka.producer import partition_of
 from shared.kafka.topics import create_topics
 from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
-from tests.unit.ingest.hook_cases import NOW, body, incoming
+from tests.unit.ingest.hooks.cases import NOW, body, incoming
 
 
 @pytest.fixture

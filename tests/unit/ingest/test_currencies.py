@@ -13,9 +13,9 @@ from services.ingest.domain.hooks.senders.stripe import HOOK as STRIPE
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.typed_lead import read_typed_lead
 from shared.events.types import LeadCaptured
-from tests.unit.ingest.hook_cases import body, incoming
-from tests.unit.ingest.test_segment import ORDER
-from tests.unit.ingest.test_segment import refused as refused_by_segment
+from tests.unit.ingest.hooks.cases import body, incoming
+from tests.unit.ingest.segment.test_segment import ORDER
+from tests.unit.ingest.segment.test_segment import refused as refused_by_segment
 
 WRONG = ["ZZZ", "XXX", "XTS", "AAA", "euro", "E1R"]
 

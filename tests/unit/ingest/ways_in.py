@@ -30,7 +30,7 @@ from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.http.body import decode_json
 from shared.events.types import DATA_TYPES, OURS
 from tests.unit.ingest.any_json import ANY, NOW, TEXTS, TIMES, URLS, WORDS
-from tests.unit.ingest.hook_cases import FOLDER
+from tests.unit.ingest.hooks.cases import FOLDER
 from tests.unit.ingest.nearly_right import FIELDS, LEADS, MESSAGES, PURCHASES, TYPED
 
 Read: TypeAlias = Callable[[], Sequence[Fact]]

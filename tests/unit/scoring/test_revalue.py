@@ -32,7 +32,7 @@ from tests.unit.scoring.builders import (
     minutes,
     total,
 )
-from tests.unit.scoring.test_fold import histories
+from tests.unit.scoring.contact.test_fold import histories
 
 _RATES = Rates(
     "EUR",

@@ -12,7 +12,7 @@ from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import ToFetch, Unverified
 from services.ingest.domain.hooks.senders.meta import HOOK, read_meta_lead
 from shared.events.types import Campaign
-from tests.unit.ingest.hook_cases import ANY_JSON, body, incoming, mangled, read, wrong_in
+from tests.unit.ingest.hooks.cases import ANY_JSON, body, incoming, mangled, read, wrong_in
 
 BODY = body("meta", "leadgen")
 DOCUMENT: dict[str, Any] = json.loads(BODY)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Reading, Unverified
 from services.ingest.domain.hooks.senders.shopify import HOOK
-from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, body, incoming, mangled
+from tests.unit.ingest.hooks.cases import ANY_JSON, FOLDER, body, incoming, mangled
 
 ORDER: dict[str, Any] = json.loads(body("shopify", "order"))
 DOCUMENTS = [json.loads(path.read_bytes()) for path in sorted((FOLDER / "shopify").glob("*.json"))]

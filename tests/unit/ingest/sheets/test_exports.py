@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.domain.sheets.opt_outs import column_named
-from tests.unit.ingest.test_field_files import imported, sheet
+from tests.unit.ingest.sheets.test_field_files import imported, sheet
 
 # Product (page) → header, row
 OUT = {

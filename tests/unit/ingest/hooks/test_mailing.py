@@ -16,8 +16,8 @@ from services.ingest.domain.hooks.senders.shopify import HOOK as SHOPIFY
 from services.ingest.domain.hooks.senders.stripe import HOOK as STRIPE
 from services.ingest.domain.hooks.told import check_told
 from shared.events.types import ConsentChanged
-from tests.unit.ingest.hook_cases import ANY_JSON, NOW, incoming, mangled
-from tests.unit.ingest.hook_cases import read as read_it
+from tests.unit.ingest.hooks.cases import ANY_JSON, NOW, incoming, mangled
+from tests.unit.ingest.hooks.cases import read as read_it
 
 WHO = "ada@example.com"
 

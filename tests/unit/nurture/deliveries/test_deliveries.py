@@ -11,7 +11,7 @@ from shared.runtime import deadlines
 from shared.runtime.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_given, an_id
 
-COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
+COMPOSE = Path(__file__).parents[4] / "docker-compose.yml"
 
 
 def test_at_the_start_it_is_calm() -> None:

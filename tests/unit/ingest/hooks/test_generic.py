@@ -20,7 +20,7 @@ from services.ingest.domain.hooks.hook import Incoming, Reading, Unverified
 from shared.clock import utc_now
 from shared.errors import ConfigurationError
 from shared.events.types import Campaign
-from tests.unit.ingest.hook_cases import ANY_JSON, NOW, mangled
+from tests.unit.ingest.hooks.cases import ANY_JSON, NOW, mangled
 
 SECRETS = {"OLD": "old-secret", "NEW": "new-secret", "STANDARD": "whsec_" + base64.b64encode(b"k" * 24).decode()}
 EVENTS = """

@@ -56,7 +56,7 @@ CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKa
 
 
 def test_every_client_says_who_it_is() -> None:
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     seen = 0
     for path in [path for folder in ("services", "shared") for path in (root / folder).rglob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text())):

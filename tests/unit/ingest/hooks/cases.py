@@ -11,7 +11,7 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Hook, Incoming, Reading
 
-FOLDER = Path(__file__).parent / "hooks"
+FOLDER = Path(__file__).parent
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 _PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

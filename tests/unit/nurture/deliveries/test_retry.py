@@ -176,7 +176,7 @@ def test_a_try_exactly_at_the_deadline_is_too_late() -> None:
 
 
 def test_the_docs_say_when_tries_follow() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "deliveries.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "deliveries.md").read_text(encoding="utf-8")
     said = re.search(
         r"Tries follow each other after ([\d s,]+), ([\d, and]+) minutes[^,]*, then ([\d,\sand]+) hours", text
     )

@@ -11,7 +11,7 @@ from services.ingest.importing.reading import pieces
 from services.ingest.importing.understanding import Question, Wishes, understand
 from services.ingest.importing.work import Plan, Worker
 
-FIELD = Path(__file__).parents[2] / "field"
+FIELD = Path(__file__).parents[3] / "field"
 
 
 @dataclass

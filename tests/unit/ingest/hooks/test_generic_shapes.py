@@ -15,9 +15,9 @@ from services.ingest.domain.forms.shape import unflat
 from services.ingest.domain.hooks.generic import HOOK, at_pointer
 from services.ingest.domain.hooks.hook import Incoming, Reading, Unverified
 from shared.errors import ConfigurationError
-from tests.unit.ingest.hook_cases import ANY_JSON, NOW
+from tests.unit.ingest.hooks.cases import ANY_JSON, NOW
 
-FIELD = Path(__file__).parents[2] / "field"
+FIELD = Path(__file__).parents[3] / "field"
 LIST = """
     signature: {scheme: token, path: true}
     events:

@@ -14,7 +14,7 @@ from services.nurture.domain.deliveries.followup import read_followup
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 
-SHIPPED = Path(__file__).parents[3] / "config"
+SHIPPED = Path(__file__).parents[4] / "config"
 SERVER = MailServer("localhost", 25, "none", None, None, "hello@example.com", "Ada, of Firsthour", 4)
 WORKFLOW = a_workflow({"send": {"email": "thanks"}})
 

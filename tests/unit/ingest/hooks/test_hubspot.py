@@ -15,7 +15,7 @@ from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Incoming, Unverified
 from services.ingest.domain.hooks.senders.hubspot import HOOK
 from shared.events.types import Campaign
-from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, NOW, body, mangled
+from tests.unit.ingest.hooks.cases import ANY_JSON, FOLDER, NOW, body, mangled
 
 CONTENT = body("hubspot", "events")
 CONTACT = body("hubspot", "contact")

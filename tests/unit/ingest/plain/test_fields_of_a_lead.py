@@ -11,7 +11,7 @@ from services.ingest.domain.plain.typed_lead import _Consent, _Lead
 from services.ingest.http.openapi_schemas import LEAD
 from shared.events.types import Campaign, Consent, LeadCaptured
 
-DOCS = Path(__file__).parents[3] / "docs" / "sending-events.md"
+DOCS = Path(__file__).parents[4] / "docs" / "sending-events.md"
 # What the event names another way than who sends it.
 OF_THE_EVENT = {"identity", "human_likelihood", "likelihood_reasons"}
 OF_THE_SENDER = {"email", "phone", "user_id", "anonymous_id", "occurred_at", "message_id", *OWN_TRAITS}

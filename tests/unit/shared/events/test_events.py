@@ -21,7 +21,7 @@ from shared.money import Money
 
 NOW = datetime(2026, 1, 1, 10, tzinfo=UTC)
 ID = UUID("01890000-0000-7000-8000-000000000001")
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
+SCHEMAS = Path(__file__).parents[4] / "docs" / "schemas"
 
 
 def a_lead(**changes: Any) -> bytes:

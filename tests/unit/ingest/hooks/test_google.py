@@ -10,7 +10,7 @@ from services.ingest.domain.fact import Refused
 from services.ingest.domain.hooks.hook import Unverified
 from services.ingest.domain.hooks.senders.google import HOOK
 from shared.events.types import Campaign
-from tests.unit.ingest.hook_cases import ANY_JSON, body, incoming, mangled, read, wrong_in
+from tests.unit.ingest.hooks.cases import ANY_JSON, body, incoming, mangled, read, wrong_in
 
 BODY = body("google", "lead")
 DOCUMENT: dict[str, Any] = json.loads(BODY)

@@ -12,7 +12,7 @@ from services.ingest.domain.hooks.senders.stripe import HOOK
 from shared.clock import utc_now
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted, PurchaseRefunded
-from tests.unit.ingest.hook_cases import ANY_JSON, FOLDER, body, mangled, read, wrong_in
+from tests.unit.ingest.hooks.cases import ANY_JSON, FOLDER, body, mangled, read, wrong_in
 
 SESSION = body("stripe", "checkout_session")
 SECRETS = ["whsec_old", "whsec_new"]

@@ -1,6 +1,6 @@
 # One image for every service: `docker build -t firsthour:local .` Needs BuildKit (Docker 23 has it by default).
 # Behind a mirror or a proxy with its own certificate: see "Building behind a mirror" in docs/docker.md.
-ARG PYTHON=python:3.11-slim-bookworm
+ARG PYTHON=python:3.11.15-slim-bookworm@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3
 
 # --- the locked dependencies; rebuilt only when the lock changes
 FROM ${PYTHON} AS dependencies
@@ -14,8 +14,9 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # --- what of them is needed to run, compiled once, without a look at the sources' times
 FROM dependencies AS runtime
 RUN rm -rf /venv/bin/uv-build /venv/lib/python3.11/site-packages/uv_build* \
-    # 45 MB of place and carrier names that only the geocoder reads; numbers are parsed without them
-    && cd /venv/lib/python3.11/site-packages/phonenumbers && rm -rf geodata carrierdata tzdata && cd / \
+    # 45 MB of place and carrier names that only the geocoder reads; of them we read the names of countries alone
+    && cd /venv/lib/python3.11/site-packages/phonenumbers && rm -rf carrierdata tzdata \
+    && find geodata -type f ! -name locale.py -delete && cd / \
     && /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
 
 # --- our own code, built as the wheel that it is everywhere else

@@ -55,15 +55,18 @@ def _names_of_cldr() -> Mapping[str, Mapping[str, str]]:
     Its one module alone: to import the package around it reads where every telephone number of the world is, which
     costs 100 MB and a second of every process.
     """
-    spec = spec_from_file_location(
-        "phonenumbers.geodata.locale", Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
-    )
+    spec = spec_from_file_location("phonenumbers.geodata.locale", names_file(Path(phonenumbers.__file__).parent))
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     names: Mapping[str, Mapping[str, str]] = module.LOCALE_DATA
     return names
+
+
+def names_file(package: Path) -> Path:
+    """Where `phonenumbers` has the names of countries; the image keeps this file of its folder."""
+    return package / "geodata" / "locale.py"
 
 
 def _letters(text: str) -> str:

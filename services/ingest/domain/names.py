@@ -1,18 +1,31 @@
 """Joins a person's name from the parts that a form, a sheet or a shop sends. Every way in uses this."""
 
+import re
+from typing import Final
 
-def person_name(full: str | None, first: str | None, last: str | None) -> str | None:
+# Chinese characters, kana and hangul: names in them are said with the family first, whatever asked for the halves.
+_EAST: Final = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\s]+")
+
+
+def person_name(full: str | None, first: str | None, last: str | None, *, family_first: bool = False) -> str | None:
     """`Ada Lovelace`, or what there is of it, in the order in which its halves are said.
 
     The word for a whole name is that for one of its halves in most languages (Vorname and Name, nombre and apellidos):
-    beside one half, what is called the name is the other one, unless it holds that half already.
+    beside one half, what is called the name is the other one, unless it holds that half already. `family_first`: in the
+    language of who asked (Hungarian) the family's name goes first.
     """
     if full and not (first and last):
         if first and not _holds(full, first):
-            return f"{first} {full}"
+            return _joined(first, full, family_first=family_first)
         if last and not _holds(full, last):
-            return f"{full} {last}"
-    return full or " ".join(part for part in (first, last) if part) or None
+            return _joined(full, last, family_first=family_first)
+    if full or not (first and last):
+        return full or first or last or None
+    return _joined(first, last, family_first=family_first)
+
+
+def _joined(first: str, last: str, *, family_first: bool) -> str:
+    return f"{last} {first}" if family_first or _EAST.fullmatch(first + last) else f"{first} {last}"
 
 
 def _holds(full: str, half: str) -> bool:

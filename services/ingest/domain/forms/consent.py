@@ -13,7 +13,8 @@ Channel: TypeAlias = Literal["email", "phone", "sms"]
 _NEWSLETTER: Final = frozenset(
     {
         "newsletter", "newsletters", "rundbrief", "infobrief", "infolettre", "boletin", "boletines", "bollettino",
-        "boletim", "nieuwsbrief", "nieuwsbrieven", "biuletyn", "biuletynu", "mailinglist", "mailingliste",
+        "boletim", "nieuwsbrief", "nieuwsbrieven", "biuletyn", "biuletynu", "biuletynow", "mailinglist", "mailingliste",
+        "newslettera", "newsletteru", "newsletterow", "updates", "lettre", "lettres",
     }
 )  # fmt: skip
 _MARKETING: Final = frozenset(
@@ -21,17 +22,21 @@ _MARKETING: Final = frozenset(
         "marketing", "werbung", "werbemails", "werbeeinwilligung", "promotions", "promotional", "promo", "publicite",
         "publicitaires", "publicidad", "pubblicita", "publicidade", "reclame", "reklama", "reklamy", "marketingowe",
         "marketingowa", "marketingowych", "angebote", "offers", "offres", "ofertas", "offerte", "aanbiedingen",
-        "oferty", "commercial", "commerciali", "commerciales", "comerciales",
+        "oferty", "commercial", "commerciali", "commerciales", "comerciales", "prospection", "marketingu", "reklam",
+        "handlowych", "handlowe", "comerciais", "commerciele", "reclames", "promocoes", "promociones", "promozioni",
     }
 )  # fmt: skip
 _AGREE: Final = frozenset(
     {
-        "consent", "optin", "agree", "agreement", "acceptance", "subscribe", "subscription", "gdpr", "rgpd", "dsgvo",
+        "consent", "optin", "mailoptin", "emailoptin", "agree", "agreement", "acceptance", "subscribe", "subscription",
+        "gdpr", "rgpd", "dsgvo",
         "avg", "rodo", "einwilligung", "einwilligen", "zustimmung", "zustimmen", "einverstanden", "einverstaendnis",
         "einverstandnis", "consentement", "accord", "accepte", "consens", "consentimiento", "acepto", "aceptacion",
         "consenso", "accetto", "acconsento", "accettazione", "toestemming", "akkoord", "consentimento", "aceito",
         "concordo", "aceitacao", "zgoda", "zgode", "zgody", "zgadzam", "akceptuje", "stimme", "permission",
-        "erlaubnis", "autorizo", "autorisation", "autorizacion",
+        "erlaubnis", "autorizo", "autorisation", "autorizacion", "autorizzo", "accepts", "accept", "willige",
+        "zustimme", "optedin",
+        "suscripcion", "suscribirme", "suscribirse", "iscrivermi", "abonnieren",
     }
 )  # fmt: skip
 _AGAINST: Final = frozenset(
@@ -42,15 +47,25 @@ _AGAINST: Final = frozenset(
         "desinscrire", "desabonner", "desabonnement", "baja", "disiscrivi", "disiscrizione", "afmelden",
         "uitschrijven", "descadastrar", "wypisz", "rezygnuje", "refuse", "decline", "reject", "objection",
         "widerspruch", "widerspreche", "ablehnen", "stop", "remove", "revoke", "withdraw", "widerruf", "widerrufen",
+        "optedout", "doesnt", "wont", "niente", "nessun", "nessuna", "nessuno", "ningun", "ninguna", "nenhum",
+        "nenhuma",
+        "zadnych", "zaden", "rifiuto", "rechazo", "recuso", "odmawiam", "oppose", "opongo", "oppongo", "oponho",
+        "weiger",
+        "disagree",
     }
 )  # fmt: skip
 _NO_WORDS: Final = frozenset(
     {
         "no", "not", "dont", "without", "never", "kein", "keine", "keinen", "nicht", "ohne", "pas", "aucun", "aucune",
         "sans", "sin", "senza", "geen", "niet", "zonder", "nao", "sem", "nie", "bez", "non", "nein", "stop", "refuse",
-        "decline", "reject", "objection", "remove",
+        "decline", "reject", "objection", "remove", "doesnt", "wont", "niente", "nessun", "nessuna", "nessuno",
+        "ningun",
+        "ninguna", "nenhum", "nenhuma", "zadnych", "zaden", "rifiuto", "rechazo", "recuso", "odmawiam", "oppose",
+        "opongo", "oppongo", "oponho", "weiger",
     }
 )  # fmt: skip
+# These stand behind what they deny: ich stimme nicht zu, j'accepte pas.
+_BEHIND: Final = frozenset({"nicht", "niet", "pas"})
 _OUT: Final = _AGAINST - _NO_WORDS
 _CHANNELS: Final[Mapping[str, Channel]] = {
     **dict.fromkeys(
@@ -66,7 +81,13 @@ _CHANNELS: Final[Mapping[str, Channel]] = {
         "phone",
     ),
 }  # fmt: skip
-_CONTACT: Final = frozenset({"contact", "contacter", "contactar", "contattare", "kontaktieren", "contacteren"})
+_CONTACT: Final = frozenset(
+    {
+        "contact", "contacted", "contacter", "contactez", "contactar", "contacten", "contacte", "contattare",
+        "contattatemi", "contattarmi", "kontaktieren", "kontaktiert", "kontakt", "contacteren", "contato", "contate",
+        "contatar", "kontaktowac", "kontaktu",
+    }
+)  # fmt: skip
 
 YES: Final = frozenset(
     {
@@ -74,14 +95,17 @@ YES: Final = frozenset(
         "ticked", "agree", "agreed", "accept", "accepted", "subscribe", "subscribed", "ok", "okay", "einverstanden",
         "zugestimmt", "akzeptiert", "daccord", "accepte", "acepto", "aceptado", "accetto", "accettato", "akkoord",
         "aceito", "concordo", "zgadzam", "zgoda", "zgode", "stimme", "given", "granted", "optin", "optedin", "gern",
-        "gerne", "graag",
+        "gerne", "graag", "☑", "abonnieren", "sabonner", "abonner", "suscribirme", "suscribir", "iscrivimi",
+        "iscriviti",
+        "aanmelden", "inscrever", "zapisz", "akzeptiere", "willige",
     }
 )  # fmt: skip
 NO: Final = frozenset(
     {
         "no", "nein", "non", "nee", "nao", "nie", "n", "never", "decline", "declined", "refused", "rejected",
         "denied", "unsubscribe", "unsubscribed", "optout", "optedout", "withdrawn", "abgelehnt", "refuse", "rechazo",
-        "rifiuto",
+        "rifiuto", "disagree", "nope", "nah", "stop", "niechce", "recuso", "odmawiam", "weiger",
+        "abgemeldet", "desinscrit", "desabonne", "disiscritto", "afgemeld", "uitgeschreven", "wypisany",
     }
 )  # fmt: skip
 NOT_TICKED: Final = frozenset(
@@ -102,6 +126,7 @@ _UNLESS: Final = frozenset(
 # Accepting these allows nobody to write.
 _TERMS: Final = frozenset(
     {
+        "age", "parental", "guardian", "number", "pricing", "budget", "medical", "treatment", "photo", "photos",
         "terms", "conditions", "tos", "privacy", "policy", "agb", "datenschutz", "datenschutzerklaerung",
         "datenschutzerklarung", "nutzungsbedingungen", "cgu", "cgv", "confidentialite", "condiciones", "terminos",
         "privacidad", "termini", "condizioni", "voorwaarden", "privacybeleid", "regulamin", "prywatnosci", "termos",
@@ -109,6 +134,30 @@ _TERMS: Final = frozenset(
     }
 )  # fmt: skip
 _REACHED: Final = frozenset({*_CHANNELS, *_CONTACT})
+# Whoever wants to receive something by e-mail, or news, agrees; not who wants a copy of what was just written.
+_WISH: Final = frozenset(
+    {
+        "receive", "erhalten", "bekommen", "recevoir", "recibir", "ricevere", "ontvangen", "receber", "otrzymywac",
+        "keepme", "sendme", "letme", "informiertmich", "schickt", "tenezmoi", "mantenermeinformado",
+    }
+)  # fmt: skip
+_NEWS: Final = frozenset(
+    {"news", "updated", "informed", "neuigkeiten", "actualites", "novedades", "novidades", "novita", "nieuws",
+     "aktualnosci", "neues", "informiertmich"}
+)  # fmt: skip
+_COPY: Final = frozenset({"copy", "kopie", "copie", "copia", "kopii", "kopia"})
+# "Do you have a newsletter?" asks of their business.
+_OF_THEM: Final = re.compile(
+    r"^[^\w]*(?:(?:do|does|did|have|are|is) (?:you|your)\b"
+    r"(?!.*\b(?:want|like|wish|agree to|consent|receive|subscribe|allow|accept)\b)"
+    r"|(?:haben|nutzen|verwenden|betreiben|habt|nutzt) (?:sie|ihr)\b|hast du\b|(?:avez|utilisez)[- ]vous\b|as[- ]tu\b"
+    r"|¿? ?(?:tiene|tienes|tienen|usa|utiliza)\b|(?:avete|hai|utilizzate|usate)\b|(?:heeft|gebruikt) u\b|heb je\b"
+    r"|(?:voc[eê]s? )?(?:tem|têm|usa|utiliza)\b|czy (?:masz|macie|posiadasz|używasz)\b)",
+    re.IGNORECASE,
+)
+_FIRST_A_WORD: Final = re.compile(r"\s*\w+\s*[,.!;]")  # No, don't sign me up
+_APOSTROPHES: Final = re.compile(r"(?<=n)['\u2019](?=t\b)", re.IGNORECASE)  # don't is one word
+_OUT_OF: Final = re.compile(r"\bopt(?:ed)?[\s_-]+(?:me|us)[\s_-]+out\b", re.IGNORECASE)
 _MATTERS: Final = frozenset({*_REACHED, *_AGREE, *_NEWSLETTER, *_MARKETING})
 _SENTENCES: Final = re.compile(r"[.!?;\n]+")
 _NEAR: Final = 6  # words
@@ -136,15 +185,19 @@ class Said(NamedTuple):
 @lru_cache(maxsize=4096)
 def box(sent: str) -> Box | None:
     """What a field of this name, or with these words beside it, asks; None when it asks for no consent."""
-    sent = sent[:_LONGEST]
+    sent = _plain(sent[:_LONGEST])
     words = words_in(sent)
     all_of = _with_pairs(words)
     purposes, against = _purposes(words), _against(sent)
-    if not (purposes or all_of & (_AGREE | _OUT) or (against and all_of & _REACHED)):
+    wished = bool(all_of & _WISH) and not all_of & _COPY
+    if wished and not purposes and all_of & _NEWS:
+        purposes = frozenset({"newsletter"})
+    wished = wished and bool(purposes or all_of & _CHANNELS.keys())
+    if not (purposes or all_of & (_AGREE | _OUT) or (against and all_of & _REACHED) or wished):
         return None
-    if not purposes and all_of & _TERMS:
+    if (not purposes and all_of & _TERMS) or _OF_THEM.match(sent):
         return None
-    if purposes and not (all_of & (_NEWSLETTER | _AGREE | _AGAINST)) and len(words) > 2:  # noqa: PLR2004
+    if purposes and not (wished or all_of & (_NEWSLETTER | _AGREE | _AGAINST)) and (len(words) > 2 or all_of & _TERMS):  # noqa: PLR2004
         return None  # "Which of our offers …": what is sold is no question of consent
     if against and not purposes and not all_of & _REACHED:
         purposes = frozenset({"newsletter", "marketing"})  # who leaves a list still wants to be answered
@@ -161,13 +214,15 @@ def worded(asked: Box, shown: str | None) -> Box:
 
 def answer(text: str) -> tuple[bool | None, frozenset[str]]:
     """Yes or no, and for which purposes it says so itself; None for what is neither ("Yes, but only by phone")."""
-    text = text[:_LONGEST]
+    text = _plain(text[:_LONGEST])
     plain = text.strip().casefold()
     if plain in YES | NO | NOT_TICKED:
         return None if plain in NOT_TICKED else plain in YES, _NOTHING
     words = words_in(text)
     if not words or _UNLESS & set(words):
         return None, _NOTHING
+    if (joined := "".join(words)) in YES | NO:  # opted in, nie chcę
+        return joined in YES, _NOTHING
     given = _given(text, words)
     return given, _purposes(words) if given is not None else _NOTHING
 
@@ -179,6 +234,8 @@ def _given(text: str, words: Sequence[str]) -> bool | None:
         return None if words[0] in YES else False
     if not bare or all(word in YES for word in bare):
         return True if set(words) & YES else None
+    if words[0] in NO | YES and _FIRST_A_WORD.match(text):
+        return words[0] in YES
     if words[0] in _AGAINST:
         return None
     agrees = _purposes(words) or _with_pairs(words) & _AGREE or (bare[0] in YES and set(bare[1:]) & set(_CHANNELS))
@@ -193,12 +250,20 @@ def _against(text: str) -> bool:
     for place, sentence in enumerate(_SENTENCES.split(text)):
         words = words_in(sentence)
         pairs = ["".join(pair) for pair in pairwise(words)]
-        if not place and _OUT & {*words[:2], *pairs[:2]}:
+        first = len(words) if " " not in text.strip() else 2  # hs_email_optout, hasOptedOut
+        if not place and _OUT & {*words[:first], *pairs[:first]}:
             return True
         for index, word in enumerate(words):
             if word in _NO_WORDS and _MATTERS & _with_pairs(words[index + 1 : index + _NEAR]):
                 return True
+            if word in _BEHIND and index and words[index - 1] in _AGREE | _CONTACT:
+                return True
     return False
+
+
+def _plain(text: str) -> str:
+    """With don't and opt me out as the words that they are."""
+    return _OUT_OF.sub("optout", _APOSTROPHES.sub("", text.replace("\ufe0f", "")))
 
 
 def _with_pairs(words: Sequence[str]) -> set[str]:
@@ -206,8 +271,8 @@ def _with_pairs(words: Sequence[str]) -> set[str]:
     return {*words, *("".join(pair) for pair in pairwise(words))}
 
 
-def _purposes(words: Iterable[str]) -> frozenset[str]:
-    found = set(words)
+def _purposes(words: Sequence[str]) -> frozenset[str]:
+    found = _with_pairs(words)
     return frozenset(name for name, known in (("newsletter", _NEWSLETTER), ("marketing", _MARKETING)) if found & known)
 
 
@@ -220,6 +285,10 @@ def together(asked: Iterable[tuple[Box, str]]) -> Said:
     purposes: dict[str, bool] = {}
     for each, text in asked:
         given, named = answer(text)
+        if given is None and not each.against and (said := words_in(text)) and _CHANNELS.keys() >= set(said):
+            for word in said:  # "$consent: email, sms"
+                channels.setdefault(_CHANNELS[word], True)
+            continue
         if given is None or (each.against and not given):
             continue  # "no newsletter: no" may mean either
         given = given and not each.against

@@ -10,8 +10,15 @@ from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wro
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.consent import NO, NOT_TICKED, YES, Box, answer, box, together, worded
-from services.ingest.domain.forms.names import CAMPAIGN, HONEYPOTS, MOST_FIELDS, before_a_number, usual_field
-from services.ingest.domain.forms.shape import flat
+from services.ingest.domain.forms.names import (
+    CAMPAIGN,
+    HONEYPOTS,
+    MOST_FIELDS,
+    before_a_number,
+    family_first,
+    usual_field,
+)
+from services.ingest.domain.forms.shape import flat, opened
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email
 from shared.events.types import Campaign, Consent, LeadCaptured
@@ -19,8 +26,11 @@ from shared.places.countries import country_code
 
 _LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
+_WHO: Final = frozenset({"email", "phone", "user_id", "anonymous_id"})
 _MOST_PARAMETERS: Final = 100
 _LONGEST_WORDING: Final = 5000
+_REACHED: Final = frozenset({"email", "phone"})
+_ANSWERS: Final = YES | NO | NOT_TICKED
 _DIAL_CODE: Final = re.compile(r"(?:\+|00)?[1-9]\d{0,3}")
 _PLAIN_BOX: Final = Box(frozenset(), frozenset(), against=False)
 
@@ -45,10 +55,11 @@ def read_form(
     the consent box, when the form does not tell it. `country`: that of its numbers, when it asks for none.
     Fields that are nobody's are kept as traits. Wrong fields are named as the form names them. Raises Refused.
     """
-    form = flat(form)
-    if len(form) > MOST_FIELDS:
-        raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
+    form = _counted(flat(form))
     theirs = _recognise(form, mapping)
+    if theirs.keys().isdisjoint(_WHO):
+        form = _counted(opened(form))
+        theirs = _recognise(form, mapping)
     boxes = _boxes(form, theirs)
     fields = _plain(form, theirs, boxes)
     email = fields.email(theirs["email"]) if "email" in theirs else None
@@ -63,7 +74,12 @@ def read_form(
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
     page = text("page", _LONGEST_URL) or (came_from or "").replace("\0", "")[:_LONGEST_URL] or None
-    full = person_name(text("name"), _both(text("first"), text("middle")), _both(text("last"), text("last2")))
+    full = person_name(
+        text("name"),
+        _both(text("first"), text("middle")),
+        _both(text("last"), text("last2")),
+        family_first=family_first(theirs.get("last", "")),
+    )
     answers = {sent: said for sent in boxes if (said := fields.text(sent, _LONGEST_WORDING)) is not None}
     consent = _consent(fields, [(boxes[sent], said) for sent, said in answers.items()], wording, page)
     theirs.pop("consent", None)
@@ -83,6 +99,12 @@ def read_form(
     if fields.wrong:
         raise Refused(fields.wrong)
     return Fact("lead.captured", identity, lead, None, sender_id)
+
+
+def _counted(form: Mapping[str, object]) -> Mapping[str, object]:
+    if len(form) > MOST_FIELDS:
+        raise Refused([Wrong("/", f"must have at most {MOST_FIELDS} fields")])
+    return form
 
 
 def campaign_in(url: str | None) -> dict[str, str]:
@@ -166,10 +188,12 @@ def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[s
     theirs = {ours: sent for ours, sent in mapping.items() if sent in form}
     for sent in sorted(form, key=_is_of_the_form):
         ours = usual_field(sent)
-        if ours is not None and form[sent] not in ("", None, []):
+        ticked = (
+            ours in _REACHED and str(form[sent]).strip().lower() in _ANSWERS
+        )  # "E-mail me offers: yes" is no address
+        if ours is not None and form[sent] not in ("", None, []) and not ticked:
             theirs.setdefault(ours, sent)
-    ticked = str(form.get(theirs.get("email", ""), "")).strip().lower()
-    if "email" not in theirs or ticked in YES | NO | NOT_TICKED:  # "E-mail me offers: yes" is no address
+    if "email" not in theirs:
         _find_by_value(form, theirs, "email", _is_address)
     if "email" not in theirs and "phone" not in theirs:
         _find_by_value(form, theirs, "phone", _is_number)

@@ -1,6 +1,6 @@
 """Forms as builders nest them in JSON, laid flat: `{"fields": {"email": {"value": "…"}}}` is `fields[email][value]`.
 
-A list of answers, each with its label and its value, is a field for each label.
+A list of answers, each with its label and its value, is a field for each label; so are answers that are numbered.
 """
 
 import re
@@ -12,22 +12,49 @@ import msgspec
 from services.ingest.domain.forms.names import MOST_FIELDS
 
 _DEEPEST: Final = 6
-_LABELS: Final = ("name", "label", "title", "question", "key", "field", "id")
-_VALUES: Final = ("value", "answer", "text")
+_LABELS: Final = ("name", "label", "title", "question", "key", "field", "slug", "id")
+_VALUES: Final = ("value", "answer", "text", "values", "answers")
+_NUMBERED: Final = re.compile(r"\[(\d{1,6})\]\[(?:value|answer|text)\]$", re.ASCII)
 _STEPS: Final = re.compile(r"[\[\]]+")
 _JSON: Final = msgspec.json.Decoder()
 
 
 def flat(form: Mapping[str, object]) -> Mapping[str, object]:
     """The fields without nesting, one more than are taken where there are too many. What is empty stays as it is."""
-    if not any(_is_nested(value) for value in form.values()):
+    if any(_is_nested(value) for value in form.values()):
+        found: dict[str, object] = {}
+        for name, value in _walk(form, "", 0):
+            found.setdefault(name, value)
+            if len(found) > MOST_FIELDS:
+                break
+        form = found
+    return _labelled(form) if any(_NUMBERED.search(name) for name in form) else form
+
+
+def opened(form: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields with those in a field that is JSON: `data.json={"email": …}`, `rawRequest={…}`; flat."""
+    inner = {name: _meant(value) for name, value in form.items()}
+    whole = [value for name, value in inner.items() if isinstance(value, dict) and not isinstance(form[name], dict)]
+    if not whole:
         return form
+    rest = {name: form[name] for name, value in inner.items() if not isinstance(value, dict)}
+    return flat({name: value for each in (*whole, rest) for name, value in each.items()})
+
+
+def _labelled(form: Mapping[str, object]) -> Mapping[str, object]:
+    """With `fields[2][value]` under what `fields[2][key]` says, where the number alone says nothing."""
     found: dict[str, object] = {}
-    for name, value in _walk(form, "", 0):
-        found.setdefault(name, value)
-        if len(found) > MOST_FIELDS:
-            break
-    return found
+    labels = set[str]()
+    for name, value in form.items():
+        numbered = _NUMBERED.search(name)
+        label = None
+        if numbered is not None:
+            above = name[: numbered.start()] + f"[{numbered[1]}]"
+            beside = next((at for each in _LABELS if isinstance(form.get(at := f"{above}[{each}]"), str)), None)
+            label = None if beside is None else str(form[beside])
+            labels |= {beside} if beside else set()
+        found.setdefault(label or name, value)
+    return {name: value for name, value in found.items() if name not in labels}
 
 
 def _is_nested(value: object) -> bool:

@@ -38,6 +38,7 @@ _OF_WHAT: Final = ("person", "contact")
 
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]{2,}")
 _PHONE: Final = re.compile(r"\+\d[\d\s()/.-]{6,24}", re.ASCII)
+_BY_A_CLERK: Final = frozenset({"description", "details", "beschreibung"})  # a message in a form; a note in an export
 _HALF: Final = 0.5  # of the values that are there
 _MAP: Final = re.compile(
     r'\s*(?:(?P<ours>[a-z_]+(?:\.[^=,"]+)?)\s*=)?\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^,"]*))\s*(?:,|$)'
@@ -117,7 +118,7 @@ def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
         return found
     if kind == "leads" and (which := opt_outs.column_named(plain)) is not None:
         return which, 1
-    usual = usual_field(plain)
+    usual = None if plain in _BY_A_CLERK else usual_field(plain)
     if usual is not None:
         return _FORM_NAMES.get(usual, usual), 50
     of_what, _, rest = name.partition(" - ")  # Pipedrive: `Person - Email - Work`

@@ -1,0 +1,210 @@
+"""Forms by the field names that their builders document; each case names the page."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from services.ingest.domain.fact import Refused
+from services.ingest.domain.forms.body import parse_form
+from services.ingest.domain.forms.names import MOST_FIELDS
+from services.ingest.domain.forms.read import read_form
+from shared.events.types import LeadCaptured
+
+ADA = "ada@example.com"
+Form = dict[str, object]
+
+# Builder (page) → form. Each is Ada Lovelace's, with her message where the builder has a field for one.
+BUILDERS: dict[str, Form] = {
+    "Gravity Forms (docs.gravityforms.com/webhooks-add-on)": {
+        "Name (First)": "Ada", "Name (Last)": "Lovelace", "Email": ADA, "Message": "Hello",
+    },
+    "Formidable (formidableforms.com/knowledgebase/frm_after_create_entry)": {
+        "item_meta[6][first]": "Ada", "item_meta[6][last]": "Lovelace", "item_meta[8]": ADA, "item_meta[message]": "Hello",
+    },
+    "Everest Forms (docs.everestforms.net)": {
+        "everest_forms[form_fields][fullname_1]": "Ada Lovelace", "everest_forms[form_fields][email_2]": ADA,
+        "everest_forms[form_fields][message_3]": "Hello",
+    },
+    "Ninja Forms, as a form (developer.ninjaforms.com/codex/form-submission-data)": {
+        "fields[1][value]": "Ada Lovelace", "fields[1][key]": "name", "fields[2][value]": ADA, "fields[2][key]": "email",
+        "fields[3][value]": "Hello", "fields[3][key]": "message",
+    },
+    "MetForm (wpmet.com/doc/metform)": {
+        "mf-listing-fname": "Ada", "mf-listing-lname": "Lovelace", "mf-email": ADA, "mf-textarea": "Hello",
+    },
+    "Jetpack (jetpack.com/support/jetpack-blocks/contact-form)": {
+        "g12-name": "Ada Lovelace", "g12-email": ADA, "g12-message": "Hello", "contact-form-id": "12",
+    },
+    "Wix (dev.wix.com: form submissions)": {
+        "data": {"field:first_name_8f3b": "Ada", "field:last_name_abcd": "Lovelace", "field:email_5139": ADA,
+                 "field:message_77aa": "Hello", "formName": "Contact"},
+    },
+    "Wix, automations (support.wix.com: send a webhook)": {
+        "submissions": [{"label": "First name", "value": "Ada"}, {"label": "Last name", "value": "Lovelace"},
+                        {"label": "Email", "value": ADA}, {"label": "Your message", "value": "Hello"}],
+    },
+    "Unbounce (documentation.unbounce.com: webhooks)": {
+        "page_name": "Offer", "variant": "a",
+        "data.json": f'{{"email": ["{ADA}"], "first_name": ["Ada"], "last_name": ["Lovelace"], "message": ["Hello"]}}',
+    },
+    "JotForm's webhook (jotform.com/help/245-how-to-setup-a-webhook-with-jotform)": {
+        "formID": "1", "pretty": "Name:Ada Lovelace, E-mail:" + ADA,
+        "rawRequest": f'{{"q3_name": {{"first": "Ada", "last": "Lovelace"}}, "q4_email": "{ADA}", "q5_message": "Hello"}}',
+    },
+    "Heyflow (help.heyflow.com: webhook)": {
+        "fields": [{"label": "First name", "values": [{"answer": "Ada"}]}, {"label": "Last name", "values": [{"answer": "Lovelace"}]},
+                   {"label": "Email", "values": [{"answer": ADA}]}, {"label": "Message", "values": [{"answer": "Hello"}]}],
+    },
+    "Perspective (help.perspective.co: webhooks)": {
+        "profile": {"firstName": {"title": "First name", "value": "Ada"}, "lastName": {"title": "Last name", "value": "Lovelace"},
+                    "email": {"title": "E-mail", "value": ADA}, "message": {"title": "Message", "value": "Hello"}},
+    },
+    "Google Forms (developers.google.com/apps-script/guides/triggers/events)": {
+        "namedValues": {"Email Address": [ADA], "Full Name": ["Ada Lovelace"], "Message": ["Hello"], "Timestamp": ["1/2/2026"]},
+    },
+    "Salesforce Web-to-Lead (help.salesforce.com: generate web-to-lead form)": {
+        "oid": "00D", "retURL": "https://example.com", "first_name": "Ada", "last_name": "Lovelace", "email": ADA,
+        "company": "Engines", "description": "Hello",
+    },
+    "Zoho CRM (help.zoho.com/portal/en/kb/crm: web forms)": {
+        "xnQsjsdp": "1", "First Name": "Ada", "Last Name": "Lovelace", "Email": ADA, "Description": "Hello",
+    },
+    "Zoho Forms (help.zoho.com: webhooks in Zoho Forms)": {
+        "Name_First": "Ada", "Name_Last": "Lovelace", "Email": ADA, "MultiLine": "Hello",
+    },
+    "Marketo (experienceleague.adobe.com: forms 2.0)": {
+        "FirstName": "Ada", "LastName": "Lovelace", "Email": ADA, "message": "Hello", "munchkinId": "1", "formid": "2",
+    },
+    "Klaviyo (developers.klaviyo.com: legacy signup forms)": {
+        "$email": ADA, "$first_name": "Ada", "$last_name": "Lovelace", "$consent": "email", "message": "Hello",
+    },
+    "Brevo (help.brevo.com: embedded sign-up form)": {
+        "EMAIL": ADA, "FIRSTNAME": "Ada", "LASTNAME": "Lovelace", "SMS": "7700900123", "SMS__COUNTRY_CODE": "+44",
+        "email_address_check": "", "locale": "en", "MESSAGE": "Hello",
+    },
+    "ActiveCampaign (help.activecampaign.com: embed a form)": {
+        "u": "1", "f": "1", "act": "sub", "fullname": "Ada Lovelace", "email": ADA, "field[message]": "Hello",
+    },
+    "MailerLite (developers.mailerlite.com: embedded forms)": {
+        "fields[email]": ADA, "fields[name]": "Ada", "fields[last_name]": "Lovelace", "ml-submit": "1", "fields[message]": "Hello",
+    },
+    "Kit (help.kit.com: raw HTML form)": {
+        "email_address": ADA, "fields[first_name]": "Ada", "fields[last_name]": "Lovelace", "fields[message]": "Hello",
+    },
+    "systeme.io (developer.systeme.io: webhooks)": {
+        "contact": {"email": ADA, "fields": [{"slug": "first_name", "value": "Ada"}, {"slug": "surname", "value": "Lovelace"},
+                                             {"slug": "message", "value": "Hello"}]},
+    },
+    "HighLevel (marketplace.gohighlevel.com: workflow webhook)": {
+        "full_name": "Ada Lovelace", "email": ADA, "message": "Hello", "contact_id": "x",
+        "location": {"name": "Acme", "address": "1 Road"},
+    },
+    "Pipedrive (support.pipedrive.com: web forms)": {
+        "person.name": "Ada Lovelace", "person.email": ADA, "message": "Hello",
+    },
+    "Formstack (help.formstack.com: field names)": {
+        "field12345-first": "Ada", "field12345-last": "Lovelace", "field12346": ADA, "message": "Hello",
+    },
+    "Cognito Forms (cognitoforms.com/support: JSON webhooks)": {
+        "Name": {"First": "Ada", "Last": "Lovelace", "FirstAndLast": "Ada Lovelace"}, "Email": ADA, "Message": "Hello",
+    },
+    "Fillout (fillout.com/help/webhook)": {
+        "questions": [{"id": "a", "name": "What is your name?", "type": "ShortAnswer", "value": "Ada Lovelace"},
+                      {"id": "b", "name": "Email", "type": "EmailInput", "value": ADA},
+                      {"id": "c", "name": "How can we help?", "type": "LongAnswer", "value": "Hello"}],
+    },
+    "involve.me (help.involve.me: webhooks)": {
+        "responses": [{"question": "What's your name?", "answer": "Ada Lovelace"}, {"question": "Your e-mail", "answer": ADA},
+                      {"question": "Your message to us", "answer": "Hello"}],
+    },
+    "Netlify's outgoing notification (docs.netlify.com/forms/notifications)": {
+        "payload": {"form_name": "contact", "data": {"name": "Ada Lovelace", "email": ADA, "message": "Hello", "ip": "192.0.2.1"}},
+    },
+    "Formspree (help.formspree.io: field names)": {
+        "name": "Ada Lovelace", "_replyto": ADA, "email": ADA, "message": "Hello", "_subject": "Hi",
+    },
+    "Framer (framer.com/help: forms webhook)": {"Name": "Ada Lovelace", "Email": ADA, "Message": "Hello"},
+    "Drupal Webform (drupal.org/docs: webform)": {
+        "submitted[your_name]": "Ada Lovelace", "submitted[email]": ADA, "submitted[message]": "Hello", "form_id": "webform_1",
+    },
+    "Joomla (docs.joomla.org: com_contact)": {
+        "jform[contact_name]": "Ada Lovelace", "jform[contact_email]": ADA, "jform[contact_message]": "Hello", "option": "com_contact",
+    },
+    "TYPO3 powermail (docs.typo3.org/p/in2code/powermail)": {
+        "tx_powermail_pi1[field][name]": "Ada Lovelace", "tx_powermail_pi1[field][email]": ADA,
+        "tx_powermail_pi1[field][nachricht]": "Hello", "tx_powermail_pi1[mail][form]": "1",
+    },
+    "ASP.NET Web Forms (learn.microsoft.com: control naming)": {
+        "__VIEWSTATE": "x", "ctl00$MainContent$txtName": "Ada Lovelace", "ctl00$MainContent$txtEmail": ADA,
+        "ctl00$MainContent$txtMessage": "Hello",
+    },
+    "Rails (guides.rubyonrails.org/form_helpers)": {
+        "utf8": "✓", "authenticity_token": "x", "contact[first_name]": "Ada", "contact[last_name]": "Lovelace", "contact[email]": ADA,
+        "contact[message]": "Hello", "commit": "Send",
+    },
+}  # fmt: skip
+# Beyond the eight languages, by their commonest words; and questions in them.
+LANGUAGES: dict[str, Form] = {
+    "sv": {"Förnamn": "Ada", "Efternamn": "Lovelace", "E-post": ADA, "Meddelande": "Hello"},
+    "da": {"Fornavn": "Ada", "Efternavn": "Lovelace", "E-mail": ADA, "Besked": "Hello"},
+    "no": {"Navn": "Ada Lovelace", "E-post": ADA, "Melding": "Hello"},
+    "fi": {"Etunimi": "Ada", "Sukunimi": "Lovelace", "Sähköposti": ADA, "Viesti": "Hello"},
+    "cs": {"Jméno": "Ada", "Příjmení": "Lovelace", "E-mail": ADA, "Zpráva": "Hello"},
+    "ro": {"Prenume": "Ada", "Nume": "Lovelace", "Email": ADA, "Mesaj": "Hello"},
+    "el": {"Όνομα": "Ada", "Επώνυμο": "Lovelace", "Email": ADA, "Μήνυμα": "Hello"},
+    "ru": {"Имя": "Ada", "Фамилия": "Lovelace", "Почта": ADA, "Сообщение": "Hello"},
+    "ja": {"氏名": "Ada Lovelace", "メールアドレス": ADA, "お問い合わせ内容": "Hello"},
+    "en, asked": {"What is your name?": "Ada Lovelace", "What's your e-mail?": ADA, "How can we help you?": "Hello"},
+    "de, asked": {"Wie heißt du?": "Ada Lovelace", "Deine beste E-Mail-Adresse": ADA, "Deine Nachricht an uns": "Hello"},
+    "fr, asked": {"Comment vous appelez-vous ?": "Ada Lovelace", "Votre e-mail": ADA, "Votre message (facultatif)": "Hello"},
+    "es, asked": {"¿Cómo te llamas?": "Ada Lovelace", "¿Cuál es tu correo?": ADA, "Tu mensaje": "Hello"},
+    "it, asked": {"Come ti chiami?": "Ada Lovelace", "Qual è la tua email?": ADA, "Il tuo messaggio": "Hello"},
+    "nl, asked": {"Hoe heet je?": "Ada Lovelace", "Wat is je e-mailadres?": ADA, "Uw bericht": "Hello"},
+    "pt, asked": {"Qual é o seu nome?": "Ada Lovelace", "Seu e-mail": ADA, "Sua mensagem": "Hello"},
+    "pl, asked": {"Jak się nazywasz?": "Ada Lovelace", "Twój e-mail": ADA, "Treść wiadomości": "Hello"},
+}  # fmt: skip
+
+
+def lead(form: Form) -> LeadCaptured:
+    read = read_form(form, {}, name="f").data
+    assert isinstance(read, LeadCaptured)
+    return read
+
+
+@pytest.mark.parametrize("form", [*BUILDERS.values(), *LANGUAGES.values()], ids=[*BUILDERS, *LANGUAGES])
+def test_a_form_is_a_lead_with_a_name_and_a_message(form: Form) -> None:
+    read = lead(form)
+    assert (read.identity.email, read.name, read.message) == (ADA, "Ada Lovelace", "Hello")
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ({"Vezetéknév": "Szabó", "Keresztnév": "Anna"}, "Szabó Anna"), ({"姓": "山田", "名": "太郎"}, "山田 太郎"),
+        ({"last_name": "김", "first_name": "민수"}, "김 민수"), ({"lastName": "Yamada", "firstName": "Tarō"}, "Tarō Yamada"),
+        ({"company[name]": "Engines", "name": "Ada"}, "Ada"), ({"owner.name": "Bob", "full_name": "Ada"}, "Ada"),
+    ],
+)  # fmt: skip
+def test_a_name_is_said_in_the_order_of_its_language_and_is_the_person_s(form: Form, name: str) -> None:
+    assert lead({"email": ADA, **form}).name == name
+
+
+def test_a_number_beside_its_country_s_code_and_a_box_of_that_name() -> None:
+    assert lead({"EMAIL": ADA, "SMS": "7700900123", "SMS__COUNTRY_CODE": "+44"}).identity.phone == "+447700900123"
+    asked = lead({"EMAIL": ADA, "SMS consent": "yes", "sms": "yes"})
+    assert asked.identity.phone is None
+    assert asked.consent is not None
+    assert asked.consent.sms is True
+
+
+def test_a_field_that_is_json_is_opened_only_where_nothing_else_says_who_it_is() -> None:
+    inner = f'{{"email": "{ADA}"}}'
+    sent: Any = parse_form(f"payload={quote(inner)}".encode())
+    assert lead(sent).identity.email == ADA
+    kept = lead({"email": "bob@example.com", "payload": inner})
+    assert (kept.identity.email, kept.traits["payload"]) == ("bob@example.com", inner)
+    with pytest.raises(Refused):
+        lead({"payload": "{" + ",".join(f'"f{n}": "x"' for n in range(MOST_FIELDS)) + f', "email": "{ADA}"}}'})
+    with pytest.raises(Refused):
+        lead({"payload": "[" * 2000, "other": "{not json"})

@@ -14,13 +14,13 @@ from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
-from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts
+from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts
 from shared.events.identity import LONGEST_ID, Identity, identify, normalise_email, normalise_phone
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
 _OTHERS: Final = ("email", "phone", "user_id", "first_name", "last_name", "occurred_at", "consent", "consent.wording",
-                  "currency", "message_id", "row_id", OPTED_OUT, STATUS)  # fmt: skip
+                  "currency", "message_id", "row_id", *SEVERAL)  # fmt: skip
 _NOT_HERE: Final = ("estimated_value", "anonymous_id")  # a row in which one is given is looked at twice
 _CAMPAIGN: Final = "campaign."
 _KNOWN: Final = {
@@ -52,7 +52,7 @@ class PlainRows:
         self._consent, self._wording = at.get("consent"), at.get("consent.wording")
         self._texts = [(name, at[name]) for name in _TEXTS if name in at]
         self._own_traits = [(name, at[name]) for name in at if name in OWN_TRAITS]
-        states = [(column.name, index) for index, column in enumerate(columns) if column.taken_as == STATUS]
+        states = [(column.name, index) for index, column in enumerate(columns) if column.taken_as in KEPT]
         self._traits = _below(TRAIT, columns) + states
         self._campaign = _below(_CAMPAIGN, columns)
         self._not_here = [at[name] for name in _NOT_HERE if name in at]
@@ -63,8 +63,8 @@ class PlainRows:
         """Whether all columns are such as can be read here."""
         taken = [column.taken_as for column in columns]
         traits = [name.removeprefix(TRAIT) for name in taken if name.startswith(TRAIT)]
-        traits += [column.name for column in columns if column.taken_as == STATUS]
-        several = (LEFT_OUT, OPTED_OUT, STATUS)
+        traits += [column.name for column in columns if column.taken_as in KEPT]
+        several = (LEFT_OUT, *SEVERAL)
         ours = [name for name in taken if name not in several and not name.startswith(TRAIT)]
         return (
             set(ours) <= _KNOWN
@@ -78,7 +78,7 @@ class PlainRows:
         joined = "".join(row)
         if "\0" in joined or (len(joined) > SHORT and max(map(len, row)) > SHORT):
             return None
-        if self._opt_outs.any and self._opt_outs.column(row) is not None:
+        if self._opt_outs.any and self._opt_outs.said(row):
             return None
         identity = self._identity(row)
         if identity is None or (self._not_here and any(row[index] for index in self._not_here)):

@@ -63,13 +63,17 @@ class Beside:
 
         A column that says only yes says it as of now.
         """
-        out = self._opt_outs.column(row)
-        if out is None:
-            return []
-        said = ConsentChanged(identity=fact.identity, channel="email", given=False, proof=proof_of(self._columns[out]))
         moments = [moment for index in self._opt_outs.named(row) if (moment := self._moment(row[index])) is not None]
-        time = max(moments, default=None)
-        return [Fact("consent.changed", fact.identity, said, time, f"{fact.sender_id}\nopted out")]
+        found = []
+        for channel, (given, index) in self._opt_outs.said(row).items():
+            if given:
+                continue
+            proof = proof_of(self._columns[index])
+            said = ConsentChanged(identity=fact.identity, channel=channel, given=False, proof=proof)
+            time = max(moments, default=None) if channel == "email" else None
+            name = f"{fact.sender_id}\nopted out" + ("" if channel == "email" else f" of {channel}")
+            found.append(Fact("consent.changed", fact.identity, said, time, name))
+        return found
 
     def _moment(self, cell: Any) -> datetime | None:
         text = str(cell).strip()

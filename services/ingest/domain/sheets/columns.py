@@ -21,7 +21,7 @@ _CAMPAIGN: Final = tuple(f"campaign.{ours}" for ours in CAMPAIGN.values())
 _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
     "leads": frozenset(
         {*WHO, *_PERSON, *_CAMPAIGN, "form", "page", "interest", "message", "estimated_value", "currency", "consent",
-         "consent.wording", opt_outs.OPTED_OUT, opt_outs.STATUS, "occurred_at", "message_id", "row_id"}
+         "consent.wording", *opt_outs.SEVERAL, "occurred_at", "message_id", "row_id"}
     ),
     "purchases": frozenset(
         {*WHO, "order_id", "order_name", "amount", "currency", "margin", "coupon", "occurred_at", "message_id",
@@ -88,21 +88,28 @@ def guess_columns(
     ranks = {index: _by_name(kind, names[index]) for index in free}
     if kind == "purchases":
         _name_orders(names, ranks)
-    several = {index: told[name] for index, name in enumerate(names) if told.get(name) in opt_outs.NAMES}
+    several = {index: told[name] for index, name in enumerate(names) if told.get(name) in opt_outs.SEVERAL}
     for index in sorted(free, key=lambda index: (ranks[index] or ("", 0))[1]):
         rank = ranks[index]
-        if rank is not None and kind == "leads" and rank[0] in opt_outs.NAMES:
-            several[index] = rank[0]
-        elif rank is not None and rank[0] in _TARGETS[kind] and not _denied(rank[0], rows, index):
-            taken.setdefault(rank[0], index)
-    for target, pattern in (("email", _ADDRESS), ("phone", _PHONE)):
-        if target not in taken:
-            unnamed = [index for index in free if index not in taken.values() and index not in several]
-            best = max(unnamed, key=lambda index: _share(pattern, rows, index), default=None)
-            if best is not None and _share(pattern, rows, best) > _HALF:
-                taken[target] = best
+        target = None if rank is None or rank[0] not in _TARGETS[kind] else rank[0]
+        if target == "consent" and "consent" in taken:
+            target = "agreed_email"
+        if target in opt_outs.SEVERAL and (target in opt_outs.NAMES or _answered(rows, index)):
+            several[index] = target
+        elif target is not None and target not in opt_outs.SEVERAL and not _denied(target, rows, index):
+            taken.setdefault(target, index)
+    _by_what_is_in_them(taken, [index for index in free if index not in several], rows)
     of = {index: target for target, index in taken.items()} | several
     return [Column(name, of.get(index) or _nobodys(kind, name, told)) for index, name in enumerate(names)]
+
+
+def _by_what_is_in_them(taken: dict[str, int], free: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
+    """Take a column full of addresses, or of numbers, where no name says which it is."""
+    for target, pattern in (("email", _ADDRESS), ("phone", _PHONE)):
+        unnamed = [index for index in free if index not in taken.values()] if target not in taken else []
+        best = max(unnamed, key=lambda index: _share(pattern, rows, index), default=None)
+        if best is not None and _share(pattern, rows, best) > _HALF:
+            taken[target] = best
 
 
 def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
@@ -116,11 +123,13 @@ def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
     found = _KNOWN[kind].get(plain)
     if found is not None:
         return found
-    if kind == "leads" and (which := opt_outs.column_named(plain)) is not None:
-        return which, 1
+    said = opt_outs.column_named(plain) if kind == "leads" else None
+    if said is not None:
+        return said, 1
     usual = None if plain in _BY_A_CLERK else usual_field(plain)
-    if usual is not None:
-        return _FORM_NAMES.get(usual, usual), 50
+    asked = opt_outs.asked_for(name) if kind == "leads" and usual is None else usual
+    if asked is not None:
+        return _FORM_NAMES.get(asked, asked), 50
     of_what, _, rest = name.partition(" - ")  # Pipedrive: `Person - Email - Work`
     return _by_name(kind, rest) if plain_name(of_what) in _OF_WHAT else None
 
@@ -140,6 +149,11 @@ def _name_orders(names: Sequence[str], ranks: dict[int, tuple[str, int] | None])
         ranks[found[0]] = ("order_name", 0)
     elif found:
         ranks[found[0]], ranks[found[-1]] = ("order_name", 0), ("order_id", 0)
+
+
+def _answered(rows: Sequence[Sequence[str]], index: int) -> bool:
+    """Whether all that is in the column are answers: counts of mails, names and days are none."""
+    return all(opt_outs.yes_or_no(value) is not None for value in _values(rows, index))
 
 
 def _denied(target: str, rows: Sequence[Sequence[str]], index: int) -> bool:

@@ -4,11 +4,21 @@ Several may stand in one file, each filled for other people: whoever is named by
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from services.ingest.domain.forms.consent import Channel, answer, box
+from services.ingest.domain.forms.names import words_in
+from services.ingest.domain.sheets import cells
 
 OPTED_OUT: Final = "opted_out"  # yes, or when, or why
 STATUS: Final = "subscription"  # a word of several; kept as a trait too, because most of them say something else
+
+# By channel, of columns that ask as the boxes of forms do: "Accepts marketing: no", "Do not call: yes".
+AGREED: Final[Mapping[str, Channel]] = {"agreed_email": "email", "agreed_phone": "phone", "agreed_sms": "sms"}
+REFUSED: Final[Mapping[str, Channel]] = {"refused_email": "email", "refused_phone": "phone", "refused_sms": "sms"}
+SEVERAL: Final = (OPTED_OUT, STATUS, *AGREED, *REFUSED)  # what any number of columns may be
+KEPT: Final = frozenset(SEVERAL) - {OPTED_OUT}  # as traits too
 
 # The words of the exporters: HubSpot, Salesforce, Pipedrive, Zoho, Mailchimp, Klaviyo, Brevo, ActiveCampaign and
 # others. Letters and digits only.
@@ -36,13 +46,15 @@ NAMES: Final = {
         "memberstatus", "contactstatus", "mailingstatus", "newsletterstatus", "emailmarketing", "liststatus",
         "consentstatus", "emailconsentstatus", "optinstatus", "optoutstatus", "status", "anmeldestatus", "state",
         "emailsubscriberstatus", "permissionstatus", "emailpermissionstatus", "deliverability", "emaildeliverability",
+        "emailverificationstatus", "verificationstatus", "emailvalidationstatus", "emailvalidity", "lawfulbasis",
     ),
 }  # fmt: skip
 # What may stand around these words in a column's name: "Has hard bounced", "Blocklisted Email", "Marked email as spam".
 _AROUND: Final = (
     r"(?:is|has|was|been|the|all|any|from|of|to|for|by|as|marketing|bulk|promotional|global|globally|gdpr|rgpd|dsgvo|e?mails?"
     r"|contact|customer|member|status"
-    r"|person|subscriber|address|newsletters?|communications?|messages?|at|on|date|time|timestamp|reason|since|utc)*"
+    r"|person|subscriber|address|newsletters?|communications?|messages?|at|on|date|time|timestamp|reason|since|utc"
+    r"|groups?|channel|ids|lists?|types?|topics)*"
 )
 _SAYS_OUT: Final = re.compile(
     _AROUND
@@ -50,9 +62,25 @@ _SAYS_OUT: Final = re.compile(
     r"|complained|spamcomplaints?|marked(?:e?mails?)?asspam|reported(?:e?mails?)?asspam|donotdisturb|deaktiviert|deactivated"
     r"|e?mails?disabled|disablede?mails?|(?:marketing|e?mail|communication)suspended|dnc|donot(?:market|solicit)"
     r"|abmeldung|abgemeldet(?:am)?|austragung|ausgetragen(?:am)?|werbewiderspruch|(?:datede)?des(?:inscription|abonnement)"
+    r"|bounceback|invalide?mails?|e?mails?invalid|excludedfromcampaigns|spamreport(?:ed)?|suppressionlist|removal|npai"
+    r"|(?:werbe|mailing|mail|newsletter|kontakt)sperre|sperrliste|robinsonliste?|optedoutofemail\w*"
     r"|desinscrit(?:e?le)?|desabonnee?(?:le)?|(?:fechade)?baja|(?:datadi)?(?:disiscrizione|cancellazione)"
     r"|afgemeldop|uitgeschrevenop|(?:data)?descadastro|(?:data)?wypisan(?:ia|y)|rezygnacja)" + _AROUND
 )
+_SAYS_IN: Final = re.compile(
+    _AROUND
+    + r"(?:subscribed|optedin|opt?in|canbee?mailed|cane?mail|mailable|emailable|permission|allowed|wanted)"
+    + _AROUND
+)
+# What stands in the name of a count or of something else about mails: Marketing emails opened.
+_COUNTED: Final = frozenset(
+    """
+    opened open opens clicked clicks click delivered sent sends received count number rate total last first source owner
+    name campaign replied replies id ids link url score frequency interest interests type category template budget
+    contact contacts team list date day
+    """.split()  # noqa: SIM905 - a list of quoted texts reads worse
+)
+_BOUNCE: Final = re.compile(r"55\d.*|5\.\d{1,3}\.\d{1,3}.*")  # replies of mail servers, for good
 # A column of states in one of the eight languages, whatever stands around its word. Possessive: it never looks twice.
 _OF_WHAT: Final = (
     r"(?:dell[ao]|del|de|d[ao]|des|der|d|van|la|le|l|el|il|kontakt|conta(?:ct|cto|tto|to)|abonne(?:ment)?|newsletter"
@@ -83,7 +111,9 @@ _OUT: Final = frozenset(
         "cancellata", "respinto", "noncontattare", "afgemelde", "geblokkeerd", "nietcontacteren", "descadastrada",
         "naocontatar", "nãocontatar", "wypisana", "zrezygnował", "zablokowany", "odbity",
         "globallyunsubscribed", "softunsubscribed", "revoked", "withdrawn", "optedoutofemail", "permanentbounce",
-        "hardbouncing", "mailboxunavailable", "nolongersubscribed",
+        "hardbouncing", "mailboxunavailable", "nolongersubscribed", "nonsubscribed", "notsubscribed",
+        "nonmarketingcontact",
+        "removed", "deleted", "denied", "optedoutofall", "invalidemail", "inactiveunsubscribed",
     }
 )  # fmt: skip
 
@@ -95,21 +125,60 @@ class OptOuts:
         """`taken`: what each column is taken as."""
         self._flags = [index for index, name in enumerate(taken) if name == OPTED_OUT]
         self._states = [index for index, name in enumerate(taken) if name == STATUS]
-        self.any = bool(self._flags or self._states)
+        asked = [(index, AGREED[name], True) for index, name in enumerate(taken) if name in AGREED]
+        self._asked = asked + [(index, REFUSED[name], False) for index, name in enumerate(taken) if name in REFUSED]
+        self.any = bool(self._flags or self._states or self._asked)
 
     def column(self, row: Sequence[Any]) -> int | None:
-        """The first column by which this person is out; None when no column says so."""
+        """The first column by which this person wants no e-mail; None when no column says so."""
         for index in self._flags:
             if (cell := row[index]) != "" and _plain(cell) not in _NOT_SO:
                 return index
         for index in self._states:
             if (cell := row[index]) != "" and is_out(cell):
                 return index
-        return None
+        return self._said(row, given=False).get("email") if self._asked else None
+
+    def said(self, row: Sequence[Any]) -> dict[Channel, tuple[bool, int]]:
+        """What the columns say by channel, and which one; a no goes before a yes."""
+        said: dict[Channel, tuple[bool, int]] = {}
+        if self._asked:
+            said = {channel: (True, index) for channel, index in self._said(row, given=True).items()}
+            said |= {channel: (False, index) for channel, index in self._said(row, given=False).items()}
+        out = self.column(row)
+        return said if out is None else {**said, "email": (False, out)}
+
+    def _said(self, row: Sequence[Any], *, given: bool) -> dict[Channel, int]:
+        found: dict[Channel, int] = {}
+        for index, channel, agreed in self._asked:
+            told = None if (cell := row[index]) == "" else yes_or_no(cell)
+            if told is not None and (told if agreed else not told) is given and (agreed or told):
+                found.setdefault(channel, index)
+        return found
 
     def named(self, row: Sequence[Any]) -> list[int]:
         """The columns that may say since when."""
         return [index for index in self._flags if _plain(row[index]) not in _NOT_SO]
+
+
+def asked_for(name: str) -> str | None:
+    """What a column of this name asks, as the box of a form would; None when it asks for no consent."""
+    if not _COUNTED.isdisjoint(words_in(name)):
+        return None
+    plain = "".join(words_in(name))
+    found = box(name)
+    if found is None:
+        return "agreed_email" if len(plain) <= _LONGEST and _SAYS_IN.fullmatch(plain) else None
+    channel = "email" if "email" in found.channels or not found.channels else min(found.channels)
+    return f"refused_{channel}" if found.against else f"agreed_{channel}"
+
+
+def yes_or_no(cell: object) -> bool | None:
+    """What a cell of such a column says; None when it is no answer."""
+    text = str(cell).strip().casefold()
+    if text in cells.YES or text in cells.NO:
+        return text in cells.YES
+    return False if is_out(cell) else answer(text)[0]
 
 
 def column_named(name: str) -> str | None:
@@ -123,7 +192,8 @@ def column_named(name: str) -> str | None:
 
 def is_out(cell: object) -> bool:
     """Whether this word of a status means that nothing is to be sent."""
-    return _plain(cell) in _OUT
+    plain = _plain(cell)
+    return plain in _OUT or (plain[:1] == "5" and _BOUNCE.fullmatch(plain) is not None)
 
 
 def _plain(cell: object) -> str:

@@ -23,7 +23,7 @@ from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.column_names import Kind
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column
 from services.ingest.domain.sheets.contacting import otherwise
-from services.ingest.domain.sheets.opt_outs import OPTED_OUT, STATUS, OptOuts, is_out
+from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts, is_out
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted
 
@@ -41,7 +41,7 @@ _BACK: Final = frozenset(
 )
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
-     "margin", "status", "row_id", "order_name", REFUNDED, REFUNDED_AT, OPTED_OUT, STATUS}
+     "margin", "status", "row_id", "order_name", REFUNDED, REFUNDED_AT, *SEVERAL}
 )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ class SheetReader:
         self._items: list[tuple[int, str]] = []
         for index, column in enumerate(sheet.columns):
             outer, _, inner = column.taken_as.partition(".")
-            if outer == STATUS:
+            if outer in KEPT:
                 self._inner.append((index, "traits", column.name))
             if column.taken_as in _COMPUTED or column.taken_as == LEFT_OUT:
                 continue
@@ -174,12 +174,18 @@ class SheetReader:
             self._time(cell["occurred_at"], data, wrong)
         if "consent" in cell:
             self._consent(cell, data)
-        if self._opt_outs.any and (out := self._opt_outs.column(row)) is not None:
-            data["consent"] = {"email": False, "proof": proof_of(self._sheet.columns[out])}
+        self._opted(row, data)
         for name in ("amount", "margin", "estimated_value"):
             if name in cell:
                 self._amount(name, cell[name], cell.get("currency"), data, wrong)
         return cell.get("row_id")
+
+    def _opted(self, row: Sequence[Any], data: dict[str, Any]) -> None:
+        """What the columns beside that of the consent say: a no always, a yes where nothing else is said."""
+        for channel, (given, index) in self._opt_outs.said(row).items() if self._opt_outs.any else ():
+            before = data.get("consent") if isinstance(data.get("consent"), dict) else None
+            if not given or not before or before.get(channel) is None:
+                data["consent"] = {**(before or {}), channel: given, "proof": proof_of(self._sheet.columns[index])}
 
     @staticmethod
     def _went_back(status: str, cell: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import typer
 from services.cli.contacts.erase import erase
 from services.cli.contacts.explain import explain
 from services.cli.contacts.export import export
+from services.cli.contacts.funnel import funnel
 from services.cli.contacts.queue import queue
 from services.cli.contacts.split import contacts
 from services.cli.doctor.command import doctor
@@ -237,6 +238,7 @@ def check(config: Config = None, state: State = None, as_json: AsJson = False) -
 app.command()(backtest)
 app.command()(doctor)
 app.command("import")(import_)
+app.command("funnel")(funnel)
 app.command("queue")(queue)
 app.command("resume")(resume)
 app.command("status")(status)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import changes, claims, contacts, explanation, queue, recommendations, responses
+from services.scoring.api import changes, claims, contacts, explanation, funnel, queue, recommendations, responses
 from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
@@ -86,6 +86,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             learnt.routes(engine, models, tokens),
             changes.routes(watching, tokens),
             responses.routes(engine, models, tokens),
+            funnel.routes(engine, models, tokens),
         ):
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)

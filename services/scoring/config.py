@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.customer.value import monthly
+from services.scoring.domain.funnel.bottleneck import TARGETS, Target
 from services.scoring.domain.model.model import FitRule, Home, Model, ResponseCurve, SourceModel
 from services.scoring.domain.model.rates import Rates
 from shared.config import ConfigModel, read, validate
@@ -151,6 +152,11 @@ class _Response(_Curve):
     sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
 
 
+class _Funnel(ConfigModel):
+    qualified: Positive = 3.0
+    targets: dict[Target, Share] = Field(default_factory=dict)
+
+
 class _File(ConfigModel):
     currency: Currency = "EUR"
     rates: dict[Currency, RateTable] = Field(default_factory=dict)
@@ -167,6 +173,7 @@ class _File(ConfigModel):
     tiers: Annotated[dict[Annotated[str, Field(min_length=1, max_length=40)], Amount], Field(max_length=20)] = Field(
         default_factory=dict
     )
+    funnel: _Funnel = _Funnel()
     country: Annotated[str, AfterValidator(_country)] | None = None
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
 
@@ -182,8 +189,10 @@ def load_scoring(config: Path) -> Model:
 
 def compile_model(raw: _File) -> Model:
     """The model, with a version that is a hash of all that it says."""
-    said = raw.model_dump(mode="json", exclude={"country", "time_zone"})  # no value depends on them
+    # No value depends on what is left out, nor how far anybody has come.
+    said = raw.model_dump(mode="json", exclude={"country": True, "time_zone": True, "funnel": {"targets"}})
     currency = raw.currency
+    revenue = to_minor(raw.revenue.default, currency)
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
     return Model(
         version="scorecard-" + _hash(said),
@@ -203,7 +212,7 @@ def compile_model(raw: _File) -> Model:
         default_points=points.get("default", 1.0),
         recency_per_second=raw.recency.per_day / 86400.0,
         recency_floor=raw.recency.at_most,
-        revenue=to_minor(raw.revenue.default, currency),
+        revenue=revenue,
         lead_margin=raw.lead_margin,
         margin_rate=raw.margin_rate,
         response=_curve(raw.response),
@@ -212,6 +221,8 @@ def compile_model(raw: _File) -> Model:
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
         tiers=_tiers(raw.tiers, currency),
+        qualified_at=round(raw.funnel.qualified * raw.sources["default"].conversion * revenue),
+        targets={stage: raw.funnel.targets.get(stage, share) for stage, share in TARGETS.items()},
         home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
     )
 

@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
+from services.scoring.domain.funnel.places import Sums
 from shared.db.tables.audit import audit_table
 from shared.db.tables.offset_tables import offset_tables
 
@@ -254,6 +255,30 @@ response_times = sa.Table(  # answers to leads: sums that each batch adds to
     sa.Column("answers", sa.BigInteger, nullable=False),
     sa.Column("lost", sa.BigInteger, nullable=False),  # minor units of the base currency
     sa.Column("squares", sa.Double, nullable=False),
+)
+
+funnel = sa.Table(  # how far contacts have come (domain/funnel/places.py): sums that each transaction adds to
+    "funnel",
+    metadata,
+    sa.Column("dimension", sa.Text, primary_key=True),  # 'source' or 'campaign'
+    sa.Column("week", sa.Date, primary_key=True),  # the Monday of that in which they were first seen
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),  # the furthest that they reached
+    sa.Column("advocate", sa.Boolean, primary_key=True),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in Sums._fields),
+    # Every batch changes a few of these rows: with room on the page and no other index each change costs little.
+    postgresql_with={"fillfactor": "50"},
+)
+
+funnel_steps = sa.Table(
+    "funnel_steps",
+    metadata,
+    sa.Column("week", sa.Date, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),  # that they came to
+    sa.Column("bucket", sa.SmallInteger, primary_key=True),  # of the time from the stage before
+    sa.Column("contacts", sa.BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "50"},
 )
 
 changes = sa.Table(  # what a page that watches has to look at again; kept for an hour

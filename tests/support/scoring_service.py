@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.domain.facts import type_of
 from services.scoring.app import build
+from services.scoring.domain.contact.contact import decode_state
+from services.scoring.domain.funnel.places import Moves, Place, Step, Sums, moved
 from services.scoring.settings import ScoringSettings
 from shared.db.engine import make_engine
 from shared.events.envelope import Decoded, encode
@@ -108,7 +110,11 @@ class World:
         return sorted(found, key=lambda each: each.data.contact.version)
 
     async def books_balance(self) -> None:
-        """Every contact's values are the sums of its bookings; nothing points to one that was merged away."""
+        """Every contact's values are the sums of its bookings; nothing points to one that was merged away.
+
+        And the sums of the funnel are a recount of everybody.
+        """
+        await self._funnel_adds_up()
         wrong = await self.rows("""
             SELECT c.id, c.lead_value, c.customer_value,
                    sum(b.amount) FILTER (WHERE b.account = 'lead') AS lead,
@@ -124,6 +130,19 @@ class World:
                 OR EXISTS (SELECT 1 FROM events e WHERE e.contact_id = c.id)
                 OR EXISTS (SELECT 1 FROM identities i WHERE i.contact_id = c.id))
         """)
+
+    async def _funnel_adds_up(self) -> None:
+        async with self.engine.connect() as conn:
+            await conn.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            states = (await conn.execute(sa.text("SELECT state FROM contacts WHERE merged_into IS NULL"))).scalars()
+            counted = moved((), [decode_state(each) for each in states])
+            names = [*Place._fields, *Sums._fields]
+            rows = (await conn.execute(sa.text(f"SELECT {', '.join(names)} FROM funnel"))).all()
+            sums = {Place(*row[:5]): Sums(*row[5:]) for row in rows if any(row[5:])}
+            of = ", ".join(Step._fields)
+            rows = (await conn.execute(sa.text(f"SELECT {of}, contacts FROM funnel_steps"))).all()
+            steps = {Step(*row[:4]): row[4] for row in rows if row[4]}
+        assert Moves(sums, steps) == counted
 
 
 class Api:

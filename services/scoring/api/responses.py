@@ -107,13 +107,14 @@ def _answers(rows: Iterable[Row], model: Model) -> Answers:
     each = [amount(round(part), model) for part in intervals.mean(lost, squares, answers)]
     return Answers(
         answers=answers,
-        within_5_minutes=_share(intervals.share(within(buckets, 5), answers)),
-        within_60_minutes=_share(intervals.share(within(buckets, 60), answers)),
+        within_5_minutes=share(intervals.share(within(buckets, 5), answers)),
+        within_60_minutes=share(intervals.share(within(buckets, 60), answers)),
         median_minutes=None if half is None else round(half, 1),
         lost=amount(lost, model),
         lost_per_lead=Cost(mean=each[0], low=each[1], high=each[2]),
     )
 
 
-def _share(of: Interval) -> Share:
+def share(of: Interval) -> Share:
+    """The share as it is shown."""
     return Share(share=round(of.value, 4), low=round(of.low, 4), high=round(of.high, 4))

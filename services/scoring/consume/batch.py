@@ -15,6 +15,7 @@ from services.scoring.domain.contact.consent import heard, unsaid
 from services.scoring.domain.contact.contact import ContactState, new_contact
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
+from services.scoring.domain.funnel.places import Moves, moved
 from services.scoring.domain.identity.identity import Named, Plan, buyer, hold, named, resolve
 from services.scoring.domain.identity.marks import own
 from services.scoring.domain.model.model import Model
@@ -186,6 +187,11 @@ class Batch:
     def changed(self) -> set[UUID]:
         """Every contact that is not as it is stored, and those that are part of another now."""
         return {i for i, state in self.states.items() if state is not self.stored.get(i)} | self.merged().keys()
+
+    def moves(self) -> Moves:
+        """What changes in the sums of the funnel."""
+        changed = self.changed()
+        return moved(*([of[i] for i in changed if i in of] for of in (self.stored, self.states)))
 
     def moves_the_queue(self) -> bool:
         """Whether anybody who changed waits in the queue, or did."""

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from msgspec import Raw
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
@@ -234,7 +235,8 @@ class Scoring:
         of_whom |= {(became[asked], order) for order, _, asked in orders if asked in became}
         old = {contact_id: state for contact_id, state in states.items() if state.form < FORM}
         refolding = await refold(conn, old, self._model) if old else {}
-        states |= {contact_id: each.whole for contact_id, each in refolding.items()}
+        # As it is stored it is in no sum of the funnel yet: who values it anew counts it there.
+        states |= {contact_id: replace(each.whole, journey=None) for contact_id, each in refolding.items()}
         return _Ground(
             now=self._clock(),
             states=states,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.consume.batch import Batch
 from services.scoring.domain.responses import Bucket, Sums
 from services.scoring.store import bought as bought_store
-from services.scoring.store import changes, responses, unconverted
+from services.scoring.store import changes, funnel, responses, unconverted
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import at_once, split
 from services.scoring.store.contacts import batch as store
@@ -66,7 +66,7 @@ async def write(conn: AsyncConnection, outcome: Outcome) -> None:
             await at_once.write(
                 conn, batch.now, inserts=batch.to_insert(), changes=batch.to_update(), told=batch.told(),
                 keys={key: batch.keys[key] for key in batch.new_keys}, events=rows, updates=outcome.updates,
-                bookings=booked, moves_the_queue=batch.moves_the_queue(),
+                bookings=booked, moves=batch.moves(), moves_the_queue=batch.moves_the_queue(),
             )  # fmt: skip
     else:
         await _write_many(conn, outcome)
@@ -101,6 +101,7 @@ async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:
         await split.remember(conn, _parts(outcome, merges), batch.now)
         await store.merge(conn, merges)
         await order_store.move(conn, merges, batch.changed_orders)
+    await funnel.add(conn, batch.moves())
 
 
 def _parts(outcome: Outcome, merges: Mapping[UUID, UUID]) -> list[split.Part]:

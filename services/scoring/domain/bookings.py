@@ -58,12 +58,15 @@ def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, l
 
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.tiers) if state.paid_orders else NONE
-    worth, curve = None, ""
-    if state.waits:  # what was spent to get the lead is sunk and does not rank it
-        worth = queue.step(lead + model.source(state.source).cost)
-        curve = model.curve_of(state.source)
+    worth, curve, qualified = None, "", state.qualified
+    if state.open_lead:  # what was spent to get the lead is sunk: it neither ranks nor judges it
+        at_once = lead + model.source(state.source).cost
+        if state.waits:
+            worth, curve = queue.step(at_once), model.curve_of(state.source)
+        if qualified is None and at_once >= model.qualified_at:
+            qualified = state.as_of
     return msgspec.structs.replace(
-        state, lead=lead, customer=customer, model=version, tier=has, worth=worth, curve=curve
+        state, lead=lead, customer=customer, model=version, tier=has, worth=worth, curve=curve, qualified=qualified
     )
 
 

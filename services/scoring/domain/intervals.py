@@ -1,6 +1,7 @@
 """How sure a share or a mean is: 95 % intervals. Pure."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 _Z: Final = 1.959963984540054  # two-sided 95 %
@@ -28,6 +29,22 @@ def share(hits: int, of: int) -> Interval:
     """A share with its interval."""
     rate = hits / of if of else 0.0
     return Interval(rate, *wilson(rate, of))
+
+
+def median(counts: Mapping[int, int], edges: Sequence[int]) -> float | None:
+    """The median of values of which the bucket is known: it ends with its edge, the last has no end.
+
+    Even within the bucket; None beyond the last edge, or of nothing.
+    """
+    left = sum(counts.values()) / 2
+    if not left:
+        return None
+    for bucket, (low, high) in enumerate(zip((0, *edges), edges, strict=False)):
+        count = counts.get(bucket, 0)
+        if count >= left:
+            return low + (high - low) * left / count
+        left -= count
+    return None
 
 
 def mean(total: float, squares: float, of: int) -> Interval:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
-from services.scoring.domain import queue
+from services.scoring.domain import intervals, queue
 from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.model.model import Model, short_name
 
@@ -51,12 +51,4 @@ def within(answers: Mapping[int, int], minutes: int) -> int:
 
 def median(answers: Mapping[int, int]) -> float | None:
     """Minutes until half of them were answered, even within the bucket; None beyond the last edge, or without any."""
-    left = sum(answers.values()) / 2
-    if not left:
-        return None
-    for bucket, (low, high) in enumerate(zip((0, *EDGES_MIN), EDGES_MIN, strict=False)):
-        count = answers.get(bucket, 0)
-        if count >= left:
-            return low + (high - low) * left / count
-        left -= count
-    return None
+    return intervals.median(answers, EDGES_MIN)

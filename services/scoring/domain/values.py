@@ -39,5 +39,5 @@ def current(state: ContactState, model: Model) -> bool:
 
 
 def counted(state: ContactState, model: Model) -> bool:
-    """Whether its engagement is counted with the half-lives that the model asks for."""
-    return not state.engaged or state.half_lives == model.half_lives
+    """Whether how far it came is known, and its engagement is counted with the half-lives that the model asks for."""
+    return state.journey is not None and (not state.engaged or state.half_lives == model.half_lives)

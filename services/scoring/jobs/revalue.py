@@ -18,10 +18,12 @@ from services.scoring.consume.refold import refold
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
+from services.scoring.domain.funnel import places
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.values import counted
 from services.scoring.models import InForce
 from services.scoring.store import changes as watched
+from services.scoring.store import funnel
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts import due
@@ -128,6 +130,7 @@ class Revaluing:
                 for line, b in enumerate(changes)
             ]
         await store.update_contacts(conn, valued, now)
+        await funnel.add(conn, places.moved(states, valued))
         if booked:
             await store.insert_bookings(conn, booked)
         await watched.note(conn, [state.id for state in valued], queue=any(each.worth is not None for each in valued))

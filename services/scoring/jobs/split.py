@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.funnel import places
 from services.scoring.domain.identity.parting import Person, part
 from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model.model import Model
 from services.scoring.facts import FactMaker
-from services.scoring.store import bought, changes
+from services.scoring.store import bought, changes, funnel
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import batch, history, split
 from services.scoring.store.contacts.batch import BookingRow
@@ -71,8 +72,8 @@ class Splitting:
             for event, data in events
             for item in bought_in(event, data)
         }
-        await bought.again(conn, [survivor_id], things)
-        await self._write(conn, [parted.loser, parted.survivor], now)
+        await self._write(conn, survivor, [parted.loser, parted.survivor], now)
+        await bought.again(conn, [survivor_id], things)  # after the funnel, as a batch locks them
         told = [
             self.facts.about(one, "contact.parted", ContactParted(identity=Identity(contact_id=one), other=other), now)
             for one, other in ((loser_id, survivor_id), (survivor_id, loser_id))
@@ -82,7 +83,8 @@ class Splitting:
         await audit.note(conn, self.new_id(), now, by, "split", contact=survivor_id, subject=str(loser_id))
         return Split(survivor_id, loser_id, len(parted.theirs))
 
-    async def _write(self, conn: AsyncConnection, people: list[Person], now: datetime) -> None:
+    async def _write(self, conn: AsyncConnection, one: ContactState, people: list[Person], now: datetime) -> None:
+        """`one`: both as one contact."""
         sums = await split.sums(conn, [each.state.id for each in people])
         states, booked = [], []
         for person in people:
@@ -96,6 +98,7 @@ class Splitting:
             booking_id = self.new_id()
             booked += [_row(valued, booking_id, line, each, now) for line, each in enumerate(made)]
         await batch.update_contacts(conn, states, now)
+        await funnel.add(conn, places.moved([one], states))
         if orders := {each.state.id: each.orders for each in people if each.orders}:
             await order_store.write(conn, orders)
         if booked:

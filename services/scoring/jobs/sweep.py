@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.funnel import places
 from services.scoring.facts import FactMaker
 from services.scoring.models import InForce
-from services.scoring.store import changes
+from services.scoring.store import changes, funnel
 from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts import sweep
 from services.scoring.store.contacts.batch import BookingRow
@@ -108,6 +109,8 @@ class Sweeping:
                 ]
         if moved:
             await store.update_contacts(conn, moved, now, told=())
+            ids = {state.id for state in moved}
+            await funnel.add(conn, places.moved((state for state in states if state.id in ids), moved))
             await sweep.book(conn, booked)
             await changes.note(conn, [state.id for state in moved], queue=True)
         await outbox.insert(conn, facts)

@@ -1,9 +1,10 @@
 """The read API of scoring over HTTP: who may ask, complete pages, and the queue."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,21 @@ from uuid import uuid4
 
 import pytest
 
+from shared.events.types import Campaign
 from shared.kafka.topics import create_topics
 from shared.money import Money
+from tests.support.command import Command
 from tests.support.scoring_service import Api, World, a_world, scoring
-from tests.unit.scoring.builders import NOW, a_lead, a_purchase, a_refund, a_touch, an_engagement, minutes
+from tests.unit.scoring.builders import (
+    NOW,
+    a_lead,
+    a_purchase,
+    a_referral,
+    a_refund,
+    a_touch,
+    an_engagement,
+    minutes,
+)
 
 
 @pytest.fixture
@@ -250,3 +262,58 @@ async def test_response_times_by_source_and_person(world: World, api: Api) -> No
     lost = sum(Decimal(each["lost"]["amount"]) for each in told["reps"])
     assert lost == Decimal(everything["lost"]["amount"]) > 0
     assert Decimal(everything["lost_per_lead"]["low"]["amount"]) < lost / 3
+
+
+async def test_the_funnel_by_source_campaign_and_week(world: World, api: Api) -> None:
+    now = datetime.now(UTC)
+    monday = (now - timedelta(days=now.weekday())).date()
+    for n in range(8):
+        who: dict[str, Any] = {"email": f"p{n}@example.com", "source": f"/sources/{'shop' if n % 2 else 'website'}"}
+        seen = now - minutes(60 * 24 * 35)
+        await world.tell(an_engagement(**who, event=f"visit {n}", at=seen, campaign=Campaign(name="Spring")))
+        if n >= 2:
+            await world.tell(a_lead(**who, event=f"lead {n}", at=seen + minutes(10)))
+        if n >= 4:
+            await world.tell(an_engagement(**who, event=f"click {n}", kind="email_clicked", at=seen + minutes(100)))
+        if n >= 6:
+            await world.tell(a_purchase(**who, event=f"buy {n}", order_id=f"A-{n}", at=seen + minutes(5000)))
+    await world.tell(
+        a_purchase(email="p7@example.com", event="again", order_id="B", amount="150.00", at=now - minutes(9)),
+        a_referral(email="p7@example.com", event="friend", at=now - minutes(8)),
+        an_engagement(anonymous_id="elsewhere", at=now),
+    )
+    await world.settled()
+    await world.books_balance()
+    told = await api.get("/v1/funnel", weeks=8)
+    assert [(each["stage"], each["contacts"], each["of"]) for each in told["stages"]] == [
+        ("visitor", 9, None), ("lead", 6, "visitor"), ("engaged", 4, "lead"), ("qualified", 3, "engaged"),
+        ("customer", 2, "qualified"), ("repeat", 1, "customer"), ("advocate", 1, "customer"),
+    ]  # fmt: skip
+    _, lead, engaged, _, customer, *_ = told["stages"]
+    assert lead["rate"] == {"share": 0.6667, "low": 0.3542, "high": 0.8794}
+    assert 0 < lead["median_hours"] <= 0.5
+    assert 1 < engaged["median_hours"] <= 6
+    assert lead["cost_each"]["amount"] == "1.00", "three of the website, at 2.00, of six"
+    assert customer["cost_each"]["amount"] == "3.00"
+    assert customer["value_each"]["amount"] == "61.25"
+    by_source = {each["name"]: [stage["contacts"] for stage in each["stages"]] for each in told["sources"]}
+    assert by_source == {"shop": [4, 3, 2, 1, 1, 1, 1], "website": [5, 3, 2, 2, 1, 0, 0]}
+    (spring,) = told["campaigns"]
+    assert (spring["name"], spring["stages"][0]["contacts"], spring["stages"][4]["contacts"]) == ("spring", 8, 2)
+    assert {each["name"] for each in told["weeks"]} == {str(monday), str(monday - timedelta(weeks=5))}
+    assert told["bottleneck"]["where"] is None
+    assert told["bottleneck"]["says"] == "Too few to say: 9 visitors."
+    assert (told["leads"]["count"], told["leads"]["open"]) == (6, 4)
+    assert told["leads"]["conversion_rate"]["share"] == 0.3333
+    customers = told["customers"]
+    assert (customers["count"], customers["direct"], customers["retention"]["share"]) == (2, 0, 0.5)
+    assert (customers["average_order_value"]["amount"], customers["frequency"]) == ("116.67", 1.5)
+    assert customers["upsell"] == 0.5
+    assert customers["lifetime_value"]["amount"] == "61.25"
+    assert (await api.get("/v1/funnel", weeks=1))["stages"][0]["contacts"] == 1
+    command = Command(database=world.database)
+    shown = await asyncio.to_thread(command, "funnel", "--weeks", "8")
+    assert "customer           2         122.50    66.7% of qualified" in shown.out, shown
+    assert "Too few to say: 9 visitors." in shown.out
+    as_json = await asyncio.to_thread(command, "funnel", "--weeks", "8", "--json")
+    assert json.loads(as_json.out) | {"as_of": ""} == told | {"as_of": ""}

@@ -13,6 +13,8 @@ from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.contact.fold import fold, merge, order_after, order_key
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
+from services.scoring.domain.funnel.bottleneck import TARGETS
+from services.scoring.domain.funnel.journey import SET_OUT
 from services.scoring.domain.model.model import FitRule, Model, ResponseCurve, SourceModel
 from services.scoring.domain.model.rates import Rates
 from shared.events.envelope import Decoded, Trust, make_event
@@ -64,6 +66,8 @@ def a_model(**changes: Any) -> Model:
         "handling_minutes": 12.0,
         "horizon_months": 36,
         "monthly_discount": 0.008,
+        "qualified_at": 20_000,
+        "targets": TARGETS,
         "tiers": (("gold", 200_000), ("silver", 50_000)),
     }
     return Model(**fields | changes)
@@ -73,7 +77,7 @@ MODEL = a_model()
 
 
 def a_contact(name: object = "ada", **changes: Any) -> ContactState:
-    fields: dict[str, Any] = {"id": an_id(name), "created": NOW, "form": FORM}
+    fields: dict[str, Any] = {"id": an_id(name), "created": NOW, "form": FORM, "journey": SET_OUT}
     return ContactState(**fields | changes)
 
 
@@ -188,7 +192,7 @@ def total(booked: list[Booking], account: str) -> int:
     return sum(each.amount for each in booked if each.account == account)
 
 
-_NOT_FACTS = {"id", "created", "version", "lead", "customer", "worth", "curve", "engaged", "keys"}
+_NOT_FACTS = {"id", "created", "version", "lead", "customer", "worth", "curve", "engaged", "keys", "qualified"}
 
 
 def facts(told: Told) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _WHO = st.fixed_dictionaries(
 
 
 @st.composite
-def _histories(draw: st.DrawFn, *, user_ids: bool = True) -> list[Decoded]:
+def histories(draw: st.DrawFn, *, user_ids: bool = True) -> list[Decoded]:
     made = []
     for n in range(draw(st.integers(1, 15))):
         kind = draw(st.sampled_from([a_lead, a_purchase, a_refund, an_engagement, an_identification]))
@@ -57,7 +57,7 @@ def _histories(draw: st.DrawFn, *, user_ids: bool = True) -> list[Decoded]:
     return made
 
 
-@given(_histories(), st.integers(1, 15))
+@given(histories(), st.integers(1, 15))
 def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: list[Decoded], batches: int) -> None:
     """Also when the history comes in several batches, each of which begins with what the last one stored."""
     booked: dict[UUID, dict[str, int]] = defaultdict(lambda: {"lead": 0, "customer": 0})
@@ -85,7 +85,7 @@ def test_the_books_of_everybody_balance_whoever_turns_out_to_be_whom(history: li
         assert key.startswith("anonymous:") or "#public" in key or key in batch.states[contact_id].keys
 
 
-@given(_histories())
+@given(histories())
 def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for event, data in history:
@@ -97,7 +97,7 @@ def test_a_strong_identity_names_one_contact_ever_after(history: list[Decoded]) 
     assert len(strong) == len(set(strong)), "two contacts never hold the same strong key"
 
 
-@given(_histories(user_ids=False))
+@given(histories(user_ids=False))
 def test_no_number_and_no_device_ever_makes_two_addresses_one_person(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
@@ -120,7 +120,7 @@ def test_who_is_one_person_by_strong_identities_does_not_depend_on_the_order(
     assert partition(people) == partition(dice.sample(people, len(people)))
 
 
-@given(_histories())
+@given(histories())
 def test_a_stranger_joins_nobody_moves_nothing_and_overwrites_no_trusted_word(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
@@ -140,7 +140,7 @@ def test_a_stranger_joins_nobody_moves_nothing_and_overwrites_no_trusted_word(hi
                 assert key in state.keys or contact_id in folded.absorbed or not vouched(now, key)
 
 
-@given(_histories())
+@given(histories())
 def test_a_robot_joins_nobody_and_changes_nothing_that_is_known(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {}, uuid4)
     for decoded in history:
@@ -173,7 +173,7 @@ def test_an_event_that_cannot_be_folded_changes_nothing() -> None:
         assert (batch.states, batch.keys, batch.merges, batch.new_keys) == before
 
 
-@given(_histories())
+@given(histories())
 def test_every_contact_that_was_published_is_written_or_was(history: list[Decoded]) -> None:
     batch = Batch(MODEL, NOW, {}, {}, uuid4)
     published = {batch.fold(decoded).state.id for decoded in history}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.scoring.config import load_scoring
+from services.scoring.domain.funnel.bottleneck import TARGETS
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model.model import Model
 from shared.errors import ConfigurationError, Permanent
@@ -127,3 +128,13 @@ handling_minute: 12
 )
 def test_one_wrong_thing_is_named(tmp_path: Path, text: str, expected: list[tuple[int | None, str]]) -> None:
     assert set(expected) <= set(problems(tmp_path, text))
+
+
+def test_the_funnel_is_set_in_times_of_a_usual_lead_and_its_targets_change_no_value(tmp_path: Path) -> None:
+    model = loaded(tmp_path, LEAST)
+    assert model.qualified_at == 3 * 5_000
+    assert model.targets == TARGETS
+    other = loaded(tmp_path, LEAST + "funnel: {targets: {customer: 0.1}}\n")
+    assert (other.targets, other.version) == ({**TARGETS, "customer": 0.1}, model.version)
+    assert loaded(tmp_path, LEAST + "funnel: {qualified: 2}\n").version != model.version, "everybody is judged anew"
+    assert problems(tmp_path, LEAST + "funnel: {targets: {custom: 0.1}}\n")[0][0] == 2

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from services.scoring.domain.customer.days import Days, Earlier
+from services.scoring.domain.funnel.journey import SET_OUT, Journey
 
 Stage: TypeAlias = Literal["visitor", "lead", "customer"]
 
@@ -37,7 +38,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
     themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: the moment
     to which time alone has brought the values, `tier`: the one that it has (tiers.py). `worth` and `curve`: where in
-    the queue it waits (queue.py); None: nowhere.
+    the queue it waits (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: that
+    was not kept yet, and is still to be read from its events. `qualified`: when its lead was first seen to be worth it.
     """
 
     id: UUID
@@ -68,6 +70,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     foreign: tuple[str, ...] = ()  # marks of keys of whom it was parted from (parting.py)
     worth: int | None = None
     curve: str = ""
+    journey: Journey | None = None
+    qualified: float | None = None
 
     def get(self, name: str) -> Any:
         """The latest value of something; None if there is none."""
@@ -104,7 +108,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def new_contact(contact_id: UUID, created: datetime) -> ContactState:
     """A contact of which nothing is known."""
-    return ContactState(id=contact_id, created=created, form=FORM)
+    return ContactState(id=contact_id, created=created, form=FORM, journey=SET_OUT)
 
 
 _ENCODER: Final = msgspec.json.Encoder()

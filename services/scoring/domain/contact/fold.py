@@ -14,6 +14,8 @@ from services.scoring.domain.contact.consent import heard, name_of
 from services.scoring.domain.contact.contact import ContactState, HalfLives, Word, later, tell
 from services.scoring.domain.customer import orders, pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
+from services.scoring.domain.funnel import journey as way
+from services.scoring.domain.model.model import short_name
 from services.scoring.domain.trust import believed, happened, proves_address, robot
 from shared.events.envelope import Event
 from shared.events.types import (
@@ -47,6 +49,8 @@ def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) ->
     rule = _RULES.get(type(data))
     if rule is not None and believed(event, data):
         rule(state, event, data, half_lives, at, changes)
+        if state.journey is not None:
+            changes["journey"] = way.told(state.journey, data, at, short_name(event.source))
     if state.claimed and proves_address(event, data):
         proven = f"email:{data.identity.email or state.get('email')}"
         changes["claimed"] = tuple(key for key in state.claimed if key != proven)
@@ -245,5 +249,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         first_source=min(filter(None, (survivor.first_source, other.first_source)), default=None),
         converted=later(survivor.converted, other.converted),
         touched=later(survivor.touched, other.touched),
+        journey=way.together(survivor.journey, other.journey),
+        qualified=min((each.qualified for each in (survivor, other) if each.qualified is not None), default=None),
         **pricing.together(survivor, other),
     )

@@ -8,7 +8,8 @@ from services.scoring.domain.contact import fold
 from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey  # noqa: TC001 - a type, but not for the checker alone
-from services.scoring.domain.model.model import Model
+from services.scoring.domain.funnel.journey import SET_OUT, First, Journey, joined
+from services.scoring.domain.model.model import Model, short_name
 from shared.events.envelope import Decoded
 
 _replace = msgspec.structs.replace
@@ -38,6 +39,7 @@ class Refolding:
             unconverted={},
             days={},
             earlier=None,
+            journey=SET_OUT,
         )
         self.orders: dict[OrderKey, Order] = {}
 
@@ -61,7 +63,7 @@ class Refolding:
         """
         estimate = self._state.known.get("estimate")
         known = self._known if estimate is None else {**self._known, "estimate": estimate}
-        return _replace(self._state, version=self._stored.version, known=known)
+        return _replace(self._state, version=self._stored.version, known=known, journey=self._journey)
 
     @property
     def counted(self) -> ContactState:
@@ -69,4 +71,20 @@ class Refolding:
 
         Events that are no longer stored are missing in the counts: they are older than the retention.
         """
-        return _replace(self._stored, half_lives=self._state.half_lives, engaged=self._state.engaged)
+        return _replace(
+            self._stored, half_lives=self._state.half_lives, engaged=self._state.engaged, journey=self._journey
+        )
+
+    @property
+    def _journey(self) -> Journey:
+        """What the stored events say, and the contact itself of those that are no longer stored."""
+        journey, stored = self._state.journey or SET_OUT, self._stored
+        if stored.journey is not None:
+            journey = joined(journey, stored.journey)
+        if stored.first_source is not None:
+            at, source = stored.first_source
+            journey = joined(journey, Journey(First(at, short_name(source)), asked=at))
+        if stored.converted is not None and not journey.bought:
+            at = stored.converted
+            journey = joined(journey, Journey(First(at, ""), bought=(at,)))
+        return journey

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from services.scoring.domain.contact.contact import HalfLives
 from services.scoring.domain.customer.population import CustomerModel
 from services.scoring.domain.customer.tiers import Tiers
+from services.scoring.domain.funnel.bottleneck import Target
 from services.scoring.domain.lead.learnt import LeadModel
 from services.scoring.domain.model.rates import Rates
 from shared.money import MAX_MINOR
@@ -91,6 +92,10 @@ class Model:
     customer: CustomerModel | None = None
     home: Home = NOWHERE
     curves: Mapping[str, ResponseCurve] = field(default_factory=dict)  # of sources that have their own
+    qualified_at: int = MAX_MINOR  # P(conversion) x expected revenue from which on a lead counts as qualified
+    targets: Mapping[Target, float] = field(
+        default_factory=dict
+    )  # of the funnel: stage to the share that should reach it
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""

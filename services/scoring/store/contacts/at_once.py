@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring import tables
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.funnel.places import Moves
 from services.scoring.store import changes as watched
+from services.scoring.store import funnel
 from services.scoring.store.contacts import batch
 from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
 from shared.db.arrays import Rows, by_name
@@ -31,7 +33,9 @@ _WRITE: Final = Statement(f"""
         published AS ({batch.FORGOTTEN_UPDATES.format(prefix="update")}),
         unpublished AS ({_UPDATES.inserted()}),
         booked AS ({_BOOKINGS.inserted()}),
-        watched AS ({watched.NOTED})
+        watched AS ({watched.NOTED}),
+        funnel_added AS ({funnel.ADDED}),
+        funnel_stepped AS ({funnel.STEPPED})
     SELECT count(*) FROM claimed
 """)  # noqa: S608 - names of ours
 
@@ -47,6 +51,7 @@ async def write(
     events: Sequence[EventRow],
     updates: Sequence[UpdateRow],
     bookings: Sequence[BookingRow],
+    moves: Moves,
     moves_the_queue: bool,
 ) -> None:
     """Write all of it. Raises Transient when another process folds one of the events, or had one of the keys before."""
@@ -58,6 +63,7 @@ async def write(
         **_UPDATES.arrays(updates),
         **_BOOKINGS.arrays(bookings),
         **watched.noted([state.id for state in (*inserts, *changes)], queue=moves_the_queue),
+        **funnel.arrays(moves),
     }
     try:
         ((claimed,),) = await _WRITE.rows(conn, arrays)

@@ -13,7 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring.domain.contact.contact import decode_state
+from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
+from services.scoring.store import funnel
 
 _ALL_OF: Final = sa.text("""
     WITH RECURSIVE up AS (
@@ -45,6 +48,7 @@ _DELETE: Final = tuple(
         ("contacts", "id"),
     )
 )  # fmt: skip
+_STATES: Final = sa.text("SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL")
 _SUPPRESS: Final = sa.text("""
     INSERT INTO erased (mark, at) SELECT mark, statement_timestamp() FROM unnest(CAST(:marks AS text[])) AS m (mark)
     ON CONFLICT (mark) DO UPDATE SET at = excluded.at
@@ -86,6 +90,8 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
+    gone = [decode_state(state) for state in (await conn.execute(_STATES, {"ids": ids})).scalars()]
+    await funnel.add(conn, moved(gone, ()))
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})
     long = [word.encode() for word in words if len(word) >= _SHORTEST]

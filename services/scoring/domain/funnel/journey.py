@@ -1,0 +1,137 @@
+"""How far somebody has come, and when: facts, each the earliest time of something, so that no order of events matters.
+
+What a robot did is left out. A stranger's purchase or touch is not believed (trust.py) and never gets here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+
+from services.scoring.domain.trust import robot
+from shared.events.types import (
+    Campaign,
+    ContactIdentified,
+    ContactTouched,
+    EngagementRecorded,
+    FeedbackGiven,
+    LeadCaptured,
+    PurchaseCompleted,
+    ReferralMade,
+)
+from shared.money import exactly
+
+_DAY_S: Final = 86_400
+_PROMOTER: Final = 9  # of an NPS answer, 0 to 10
+_LONGEST_NAME: Final = 100
+_LOOKING: Final = ("_viewed", "email_opened")  # how kinds of engagement end that are no answer
+
+
+class First(NamedTuple):
+    """When (seconds since 1970), and what was named then."""
+
+    at: float
+    name: str
+
+
+class Journey(Struct, frozen=True, array_like=True):
+    """The first time, in seconds since 1970, of each; None or empty: never.
+
+    `seen`: anything a person did, with the source that told of it. `campaign`: the first that was named. `asked`: a
+    lead. `did`: more than looking at a page or a mail. `bought`: the first purchase, and the first of a later day.
+    `advocated`: named somebody else, or was a promoter.
+    """
+
+    seen: First | None = None
+    campaign: First | None = None
+    asked: float | None = None
+    did: float | None = None
+    bought: tuple[float, ...] = ()
+    advocated: float | None = None
+
+
+SET_OUT: Final = Journey()
+
+
+def told(journey: Journey, data: Any, at: float, source: str) -> Journey:
+    """The journey after an event, the same object where it adds nothing. `source`: its short name."""
+    rule = _RULES.get(type(data))
+    if rule is None or robot(data):
+        return journey
+    return joined(journey, rule(data, at, First(at, source)))
+
+
+def joined(a: Journey, b: Journey) -> Journey:
+    """Both as one person's; `a` itself where `b` adds nothing."""
+    both = Journey(
+        _earlier(a.seen, b.seen),
+        _earlier(a.campaign, b.campaign),
+        _earlier(a.asked, b.asked),
+        _earlier(a.did, b.did),
+        _first_two((*a.bought, *b.bought)) if b.bought else a.bought,
+        _earlier(a.advocated, b.advocated),
+    )
+    return a if both == a else both
+
+
+def together(a: Journey | None, b: Journey | None) -> Journey | None:
+    """Both as one person's; None while that of one is not known."""
+    return None if a is None or b is None else joined(a, b)
+
+
+def _touched(data: ContactTouched, at: float, _seen: First) -> Journey:
+    return Journey(did=at) if data.human and data.outcome == "reached" else SET_OUT
+
+
+def _identified(_data: ContactIdentified, _at: float, seen: First) -> Journey:
+    return Journey(seen)
+
+
+def _engaged(data: EngagementRecorded, at: float, seen: First) -> Journey:
+    return Journey(seen, _campaign(data.campaign, at), did=None if data.kind.endswith(_LOOKING) else at)
+
+
+def _asked(data: LeadCaptured, at: float, seen: First) -> Journey:
+    return Journey(seen, _campaign(data.campaign, at), asked=at)
+
+
+def _bought(data: PurchaseCompleted, at: float, seen: First) -> Journey:
+    return Journey(seen, bought=(at,) if exactly(data.amount) > 0 else ())
+
+
+def _referred(_data: ReferralMade, at: float, seen: First) -> Journey:
+    return Journey(seen, did=at, advocated=at)
+
+
+def _said(data: FeedbackGiven, at: float, seen: First) -> Journey:
+    return Journey(seen, did=at, advocated=at if data.kind == "nps" and data.score >= _PROMOTER else None)
+
+
+_RULES: Final[Mapping[type, Callable[[Any, float, First], Journey]]] = {
+    ContactTouched: _touched,
+    ContactIdentified: _identified,
+    EngagementRecorded: _engaged,
+    LeadCaptured: _asked,
+    PurchaseCompleted: _bought,
+    ReferralMade: _referred,
+    FeedbackGiven: _said,
+}
+
+
+def _campaign(said: Campaign | None, at: float) -> First | None:
+    """Its name, else its source; people write both in any case."""
+    name = "" if said is None else (said.name or said.source or "").strip().lower()[:_LONGEST_NAME]
+    return First(at, name) if name else None
+
+
+def _earlier(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)
+
+
+def _first_two(times: tuple[float, ...]) -> tuple[float, ...]:
+    """The earliest, and the earliest of a later day (UTC)."""
+    first = min(times)
+    later = [each for each in times if each // _DAY_S > first // _DAY_S]
+    return (first, min(later)) if later else (first,)

@@ -1,0 +1,97 @@
+"""SQL of the funnel: sums that each transaction which changes contacts adds to, so that nobody ever counts them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring import tables
+from services.scoring.domain.funnel.places import Moves, Place, Step, Sums
+from shared.db.arrays import Rows
+from shared.db.statement import Statement
+
+_Sum: TypeAlias = tuple[Place, Sums]
+_Count: TypeAlias = tuple[Step, int]
+
+
+def _part(place: int, name: str) -> Callable[[tuple[Any, ...]], Any]:
+    return lambda row: getattr(row[place], name)
+
+
+_SUMS: Final[Rows[_Sum]] = Rows(
+    tables.funnel,
+    {name: _part(0, name) for name in Place._fields} | {name: _part(1, name) for name in Sums._fields},
+    "funnel_",
+)
+_STEPS: Final[Rows[_Count]] = Rows(
+    tables.funnel_steps, {name: _part(0, name) for name in Step._fields} | {"contacts": itemgetter(1)}, "step_"
+)
+
+
+def _added(rows: Rows[Any], key: Sequence[str]) -> str:
+    name = rows.table.name
+    more = ", ".join(f"{each} = {name}.{each} + excluded.{each}" for each in rows.read if each not in key)
+    return f"{rows.inserted()} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {more}"
+
+
+ADDED: Final = _added(_SUMS, Place._fields)
+STEPPED: Final = _added(_STEPS, Step._fields)
+_ADD: Final = Statement(f"WITH funnel_added AS ({ADDED}), funnel_stepped AS ({STEPPED}) SELECT 1")
+_SUMMED: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in Sums._fields)
+_SINCE: Final = sa.text(f"""
+    SELECT week, name, stage, advocate, {_SUMMED} FROM funnel
+    WHERE dimension = 'source' AND week >= :since GROUP BY week, name, stage, advocate
+""")  # noqa: S608 - names of ours
+# Anybody can send ever new names: of more rows than these the latest are read.
+_CAMPAIGNS: Final = sa.text(f"""
+    WITH read AS (
+        SELECT * FROM funnel WHERE dimension = 'campaign' AND week >= :since ORDER BY week DESC LIMIT 20000
+    ), top AS (SELECT name FROM read GROUP BY name ORDER BY sum(asked) DESC, sum(contacts) DESC, name LIMIT :most)
+    SELECT CAST(:since AS date) AS week, name, stage, advocate, {_SUMMED} FROM read JOIN top USING (name)
+    GROUP BY name, stage, advocate
+""")  # noqa: S608 - names of ours
+_STEPS_SINCE: Final = sa.text("""
+    SELECT source, stage, bucket, sum(contacts)::bigint AS contacts FROM funnel_steps
+    WHERE week >= :since GROUP BY source, stage, bucket
+""")
+
+
+class Row(NamedTuple):
+    """The sums of a place."""
+
+    place: Place
+    sums: Sums
+
+
+def arrays(moves: Moves) -> dict[str, list[Any]]:
+    """The arguments of ADDED and STEPPED, in one order for all processes."""
+    return _SUMS.arrays(sorted(moves.sums.items())) | _STEPS.arrays(sorted(moves.steps.items()))
+
+
+async def add(conn: AsyncConnection, moves: Moves) -> None:
+    """Add what has moved; the contacts are locked."""
+    if moves.sums or moves.steps:
+        await _ADD.rows(conn, arrays(moves))
+
+
+async def since(conn: AsyncConnection, week: date) -> list[Row]:
+    """By source, of this week and later."""
+    rows = await conn.execute(_SINCE, {"since": week})
+    return [Row(Place("source", *row[:4]), Sums(*row[4:])) for row in rows]
+
+
+async def campaigns(conn: AsyncConnection, week: date, most: int) -> list[Row]:
+    """By campaign, of those with most leads; all weeks as the first."""
+    rows = await conn.execute(_CAMPAIGNS, {"since": week, "most": most})
+    return [Row(Place("campaign", *row[:4]), Sums(*row[4:])) for row in rows]
+
+
+async def steps(conn: AsyncConnection, week: date) -> Mapping[tuple[str, str], Mapping[int, int]]:
+    """Of each source and stage: how many came to it, by how long it took them from the stage before."""
+    found: dict[tuple[str, str], dict[int, int]] = {}
+    for row in await conn.execute(_STEPS_SINCE, {"since": week}):
+        found.setdefault((row.source, row.stage), {})[row.bucket] = row.contacts
+    return found

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
-from services.ingest.domain.checks import Wrong
+from services.ingest.domain.checks import Fields, Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.columns import Column, plain_name
 from services.ingest.domain.sheets.opt_outs import OptOuts
+from shared.events.identity import Identity
 from shared.events.types import ConsentChanged, LeadCaptured, PurchaseCompleted, PurchaseRefunded
 
 REFUNDED: Final = "refunded"
@@ -78,6 +79,25 @@ class Beside:
     def _moment(self, cell: Any) -> datetime | None:
         text = str(cell).strip()
         return cells.moment(text, self._dates, self._zone) if len(text) > len("1") else None
+
+
+def refund_of(data: dict[str, Any]) -> Fact | None:
+    """What a row says that is money going back, and the order that it was of; None for any other."""
+    of, amount = str(data.pop("refund_of", "")).strip(), data.get("amount")
+    if not of or not isinstance(amount, str) or not amount.startswith("-"):
+        return None
+    fields = Fields({**data, "refund_of": of, "amount": amount.removeprefix("-")})
+    order, back, currency = (
+        fields.text("refund_of"),
+        fields.amount("amount"),
+        fields.required(fields.currency, "currency"),
+    )
+    time, own = fields.time("occurred_at"), fields.text("order_id")
+    if fields.wrong or order is None or back is None or currency is None:
+        raise Refused(fields.wrong)
+    who = Identity(order=order)
+    refund = PurchaseRefunded(identity=who, order_id=order, amount=back, currency=currency)
+    return Fact("purchase.refunded", who, refund, time, f"refund:{own or f'{order} {time} {back}'}")
 
 
 def proof_of(column: Column) -> str:

@@ -25,8 +25,9 @@ _DATE: Final = re.compile(
 # 31 Jan 2026, 31. Januar 2026, January 31st, 2026 at …
 _NAMED: Final = re.compile(
     r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|°)?[.\s-]+(?:de\s+)?(?P<month>[^\W\d_]+)"
-    r"|(?P<word>[^\W\d_]+)\.?\s+(?P<nth>\d{1,2})(?:st|nd|rd|th)?)"
-    r"[.,\s-]+(?:de[l]?\s+)?(?P<year>\d{4})(?:\s*r\.)?(?:,?\s+(?:at|um|à|a las|alle|om|às|o)(?=\s))?(?P<rest>.*)",
+    r"|(?P<word>[^\W\d_]+)\.?[\s-]+(?P<nth>\d{1,2})(?:st|nd|rd|th)?)"
+    r"[.,\s-]+(?:de[l]?\s+)?(?P<year>\d{4}|\d\d(?=$|[\s,]))(?:\s*r\.)?"
+    r"(?:,?\s+(?:at|um|à|a las|alle|om|às|o)(?=\s))?(?P<rest>.*)",
     re.IGNORECASE,
 )
 _MONTHS: Final = {
@@ -145,7 +146,12 @@ def _numbered(text: str) -> str:
     month = _MONTHS.get((match["month"] or match["word"]).lower()) if match is not None else None
     if match is None or month is None:
         return text
-    return f"{match['year']}-{month}-{match['day'] or match['nth']}{match['rest']}"
+    year = match["year"] if len(match["year"]) == _LONG_YEAR else str(_whole_year(int(match["year"])))
+    return f"{year}-{month}-{match['day'] or match['nth']}{match['rest']}"
+
+
+def _whole_year(short: int) -> int:
+    return short + (2000 if short <= _LAST_SHORT_YEAR else 1900)
 
 
 def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int] | None:
@@ -155,7 +161,7 @@ def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int]
         return a, b, c
     if len(match["c"]) not in (2, 4):
         return None
-    year = c if len(match["c"]) == _LONG_YEAR else c + (2000 if c <= _LAST_SHORT_YEAR else 1900)
+    year = c if len(match["c"]) == _LONG_YEAR else _whole_year(c)
     which = order_of(match)
     if which is None:
         which = order if order is not None or a != b else "dmy"

@@ -25,7 +25,7 @@ _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
     ),
     "purchases": frozenset(
         {*WHO, "order_id", "order_name", "amount", "currency", "margin", "coupon", "occurred_at", "message_id",
-         "status", "refunded", "refunded_at", "item.sku", "item.name", "item.quantity", "item.price"}
+         "status", "refunded", "refunded_at", "refund_of", "item.sku", "item.name", "item.quantity", "item.price"}
     ),
 }  # fmt: skip
 
@@ -34,6 +34,7 @@ _FORM_NAMES: Final = {"first": "first_name", "last": "last_name"}
 # `id` is `ch_…`). What else names it holds its rows together, and stands in where there is no id.
 _ORDER_ELSE: Final = ("name", "id")
 _SHOPIFY: Final = "lineitemname"
+_OF_ORDERS: Final = frozenset({_SHOPIFY, "createdutc", "createddateutc", "grandtotalpurchased"})  # Stripe, Magento
 _OF_WHAT: Final = ("person", "contact")
 
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]{2,}")
@@ -68,7 +69,7 @@ def guess_kind(names: Sequence[str]) -> Kind:
     """Purchases have an order and an amount; everything else is leads."""
     plain = {plain_name(name) for name in names}
     known = NAMES["purchases"]
-    named = not plain.isdisjoint(known["order_id"]) or bool(plain & {_SHOPIFY, "createdutc", "createddateutc"})
+    named = not plain.isdisjoint(known["order_id"]) or bool(plain & _OF_ORDERS)
     return "purchases" if named and not plain.isdisjoint(known["amount"]) else "leads"
 
 

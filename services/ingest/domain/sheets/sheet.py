@@ -18,7 +18,7 @@ from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
-from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of
+from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of, refund_of
 from services.ingest.domain.sheets.cells import DateOrder, Decimals
 from services.ingest.domain.sheets.column_names import Kind
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column
@@ -33,11 +33,25 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _PAID: Final = frozenset(
     {
         "paid", "succeeded", "complete", "completed", "processing", "wccompleted", "wcprocessing", "partiallyrefunded",
-        "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald",
+        "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald", "settled", "paymentaccepted",
+        "fulfilled", "shipped", "delivered", "payée", "pagada", "pago", "paga", "opłacone", "oplacone", "zapłacone",
+        "completado", "completada", "completato", "terminé", "terminée", "voltooid", "afgerond", "concluído",
+        "concluido", "zrealizowane", "versendet", "erledigt",
     }
 )  # fmt: skip
 _BACK: Final = frozenset(
-    {"refunded", "wcrefunded", "erstattet", "remboursé", "reembolsado", "rimborsato", "terugbetaald"}
+    {
+        "refunded",
+        "wcrefunded",
+        "erstattet",
+        "remboursé",
+        "remboursée",
+        "reembolsado",
+        "rimborsato",
+        "terugbetaald",
+        "zwrócone",
+        "zwrot",
+    }
 )
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
@@ -134,6 +148,8 @@ class SheetReader:
             return None
         if self._items:
             data["items"] = [item for row in rows if (item := self._item(row))]
+        if not wrong and (refund := refund_of(data)) is not None:
+            return refund
         fact = self._identified(self._checked(data, wrong), row_id)
         return _of_its_order(fact) if isinstance(fact.data, PurchaseCompleted) else fact
 

@@ -1,0 +1,202 @@
+"""Exports of orders by the headers that their vendors document: what was bought, when, and what went back."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ingest.sheets.test_field_files import imported, sheet
+
+# Product (page) → header, row, (order, amount, what went back)
+ORDERS = {
+    "Etsy (help.etsy.com: download your order data)": (
+        "Sale Date,Order ID,Buyer User ID,Full Name,First Name,Last Name,Number of Items,Payment Method,Date Shipped,Street 1,Ship City,Ship Country,Currency,Order Value,Coupon Code,Discount Amount,Shipping,Sales Tax,Order Total,Status,Card Processing Fees,Order Net,Buyer Email",
+        "01/31/26,123,u1,Ada Lovelace,Ada,Lovelace,1,Credit,,1 Road,London,GB,EUR,90.00,,0,10,0,100.00,,3,97.00,ada@example.com",
+        ("123", "100.00", None),
+    ),
+    "Magento (experienceleague.adobe.com: orders grid)": (
+        "ID,Purchase Point,Purchase Date,Bill-to Name,Ship-to Name,Grand Total (Base),Grand Total (Purchased),Status,Customer Email,Total Refunded",
+        "000000012,Main,2026-01-31 10:00:00,Ada,Ada,100.00,100.00,Complete,ada@example.com,40.00",
+        ("000000012", "100.00", "40.00"),
+    ),
+    "Magento, its table (developer.adobe.com: sales_order)": (
+        "increment_id,created_at,status,customer_email,grand_total,total_refunded,order_currency_code",
+        "12,2026-01-31 10:00:00,complete,ada@example.com,100.00,40.00,EUR",
+        ("12", "100.00", "40.00"),
+    ),
+    "Wix Stores (support.wix.com: export orders)": (
+        "Order number,Date created,Time,Contact email,Billing name,Payment status,Fulfillment status,Total,Refunded amount,Currency",
+        "10001,2026-01-31,10:00,ada@example.com,Ada,Paid,Fulfilled,100.00,40.00,EUR",
+        ("10001", "100.00", "40.00"),
+    ),
+    "Ecwid (support.ecwid.com: export orders)": (
+        "order_number,email,date,total,payment_status,refunded_amount",
+        "A1,ada@example.com,2026-01-31,100.00,Paid,40.00",
+        ("A1", "100.00", "40.00"),
+    ),
+    "PrestaShop (devdocs.prestashop-project.org: orders)": (
+        "id_order;reference;email;total_paid;payment;order_state;date_add",
+        "7;ABCDEF;ada@example.com;100.00;Bank;Payment accepted;2026-01-31 10:00:00",
+        ("7", "100.00", None),
+    ),
+    "Shopware (docs.shopware.com: order export)": (
+        "ordernumber;email;invoice_amount;currency;ordertime;cleared",
+        "20001;ada@example.com;100,00;EUR;2026-01-31 10:00:00;12",
+        ("20001", "100.00", None),
+    ),
+    "Lemon Squeezy (docs.lemonsqueezy.com: export orders)": (
+        "order_number,user_email,user_name,currency,total,status,refunded,refunded_at,created_at",
+        "1,ada@example.com,Ada,EUR,100.00,paid,0,,2026-01-31 10:00:00",
+        ("1", "100.00", None),
+    ),
+    "Lemon Squeezy, all went back": (
+        "order_number,user_email,user_name,currency,total,status,refunded,refunded_at,created_at",
+        "1,ada@example.com,Ada,EUR,100.00,refunded,1,2026-01-31 11:00:00,2026-01-31 10:00:00",
+        ("1", "100.00", "100.00"),
+    ),
+    "Paddle (developer.paddle.com: transactions report)": (
+        "transaction_id,customer_email,status,currency_code,total,created_at",
+        "txn_1,ada@example.com,completed,EUR,100.00,2026-01-31T10:00:00Z",
+        ("txn_1", "100.00", None),
+    ),
+    "QuickBooks (quickbooks.intuit.com: export invoices)": (
+        "Transaction Date,Invoice No,Customer Email,Amount,Status",
+        "31/01/2026,INV-1,ada@example.com,100.00,Paid",
+        ("INV-1", "100.00", None),
+    ),
+    "Xero (central.xero.com: invoice export)": (
+        "ContactName,EmailAddress,InvoiceNumber,InvoiceDate,Total,Currency,Status",
+        "Ada,ada@example.com,INV-1,31/01/2026,100.00,EUR,Paid",
+        ("INV-1", "100.00", None),
+    ),
+    "eBay (ebay.com/help: download order report)": (
+        "Order Number,Buyer Username,Buyer Name,Buyer Email,Sale Date,Paid On Date,Total Price,Refunds",
+        "1-1,ada,Ada,ada@example.com,Jan-31-26,Jan-31-26,€100.00,",
+        ("1-1", "100.00", None),
+    ),
+    "Eventbrite (eventbrite.com/help: orders report)": (
+        "Order #,Order Date,First Name,Last Name,Email,Quantity,Ticket Type,Total Paid,Currency,Order Status",
+        "1,2026-01-31 10:00,Ada,L,ada@example.com,1,Std,100.00,EUR,Completed",
+        ("1", "100.00", None),
+    ),
+    "Eventbrite, all went back": (
+        "Order #,Order Date,Email,Gross sales,Currency,Refunded amount,Order Status",
+        "1,2026-01-31 10:00,ada@example.com,100.00,EUR,100.00,Refunded",
+        ("1", "100.00", "100.00"),
+    ),
+    "Chargebee (chargebee.com/docs: export invoices)": (
+        "Invoice Number,Customer Email,Invoice Date,Amount,Status,Currency,Amount Refunded",
+        "7,ada@example.com,2026-01-31,100.00,Paid,EUR,40",
+        ("7", "100.00", "40"),
+    ),
+    "Adyen (docs.adyen.com: received payments report)": (
+        "Psp Reference,Creation Date,Currency,Amount,Shopper Email,Status",
+        "P1,2026-01-31 10:00,EUR,100.00,ada@example.com,Settled",
+        ("P1", "100.00", None),
+    ),
+    "Shopify, all went back (help.shopify.com: export orders)": (
+        "Name,Email,Financial Status,Paid at,Currency,Total,Refunded Amount,Id,Created at,Lineitem name,Lineitem quantity",
+        "#1001,ada@example.com,refunded,2026-01-31 10:00:00 +0000,EUR,100.00,100.00,5001,2026-01-31 10:00:00 +0000,Lamp,1",
+        ("5001", "100.00", "100.00"),
+    ),
+    "WooCommerce, its own export, all went back": (
+        "Order ID,Order Number,Order Date,Status,Customer Email,Order Total,Refund Total,Currency",
+        "7,1007,2026-01-31,refunded,ada@example.com,100.00,100.00,EUR",
+        ("7", "100.00", "100.00"),
+    ),
+    "Squarespace, all went back": (
+        "Order ID,Email,Financial Status,Paid at,Currency,Amount Refunded,Total,Created at",
+        "00001,ada@example.com,REFUNDED,2026-01-31 10:00:00 +0000,EUR,100.00,100.00,2026-01-31 09:00:00 +0000",
+        ("00001", "100.00", "100.00"),
+    ),
+    "Stripe, all went back": (
+        "id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status,PaymentIntent ID",
+        "ch_1,2026-01-31 10:00:00,100.00,100.00,eur,ada@example.com,Refunded,pi_1",
+        ("pi_1", "100.00", "100.00"),
+    ),
+    "Stripe, converted (docs.stripe.com: unified payments export)": (
+        "id,Created (UTC),Amount,Currency,Status,Customer Email,Customer Description,PaymentIntent ID,Captured,Converted Amount,Converted Amount Refunded",
+        "ch_1,2026-01-31 10:00:00,100.00,eur,Paid,ada@example.com,,pi_1,TRUE,100.00,40.00",
+        ("pi_1", "100.00", "40.00"),
+    ),
+    "BigCommerce, all went back": (
+        "Order ID,Customer ID,Customer Name,Customer Email,Order Date,Order Status,Subtotal (ex tax),Order Total (inc tax),Order Currency Code,Refund Amount",
+        "100,7,Ada,ada@example.com,31/01/2026,Refunded,90,100.00,EUR,100.00",
+        ("100", "100.00", "100.00"),
+    ),
+    "in French": (
+        "Numéro de commande;Date de commande;E-mail;Montant TTC;Devise;Montant remboursé;Statut",
+        "7;31/01/2026;ada@example.com;100,00;EUR;40,00;Payé",
+        ("7", "100.00", "40.00"),
+    ),
+    "in Spanish": (
+        "Número de pedido;Fecha del pedido;Correo electrónico;Importe total;Moneda;Importe reembolsado;Estado",
+        "7;31/01/2026;ada@example.com;100,00;EUR;40,00;Pagado",
+        ("7", "100.00", "40.00"),
+    ),
+    "in Italian": (
+        "Numero ordine;Data ordine;Email;Totale;Valuta;Importo rimborsato;Stato",
+        "7;31/01/2026;ada@example.com;100,00;EUR;40,00;Pagato",
+        ("7", "100.00", "40.00"),
+    ),
+    "in Dutch": (
+        "Bestelnummer;Besteldatum;E-mail;Totaal;Valuta;Terugbetaald;Status",
+        "7;31-01-2026;ada@example.com;100,00;EUR;40,00;Betaald",
+        ("7", "100.00", "40.00"),
+    ),
+    "in Portuguese": (
+        "Número do pedido;Data do pedido;E-mail;Valor total;Moeda;Valor reembolsado;Situação",
+        "7;31/01/2026;ada@example.com;100,00;EUR;40,00;Pago",
+        ("7", "100.00", "40.00"),
+    ),
+    "in Polish": (
+        "Numer zamówienia;Data zamówienia;E-mail;Kwota;Waluta;Kwota zwrotu;Status",
+        "7;31.01.2026;ada@example.com;100,00;EUR;40,00;Opłacone",
+        ("7", "100.00", "40.00"),
+    ),
+    "in German": (
+        "Bestellnummer;Bestelldatum;E-Mail;Gesamtbetrag;Währung;Erstattungsbetrag;Zahlungsstatus",
+        "7;31.01.2026;ada@example.com;100,00;EUR;40,00;Bezahlt",
+        ("7", "100.00", "40.00"),
+    ),
+}  # fmt: skip
+UNPAID = {
+    "Shopify, voided": ("Name,Email,Financial Status,Paid at,Currency,Total,Refunded Amount,Id,Created at,Lineitem name", "#1001,ada@example.com,voided,,EUR,100.00,0,5001,2026-01-31 10:00:00 +0000,Lamp"),
+    "WooCommerce, failed": ("Order Number,Order Status,Order Date,Email (Billing),Order Total Amount", "7,Failed,2026-01-31 10:00,ada@example.com,100.00"),
+    "WooCommerce, on hold": ("Order Number,Order Status,Order Date,Email (Billing),Order Total Amount", "7,On hold,2026-01-31 10:00,ada@example.com,100.00"),
+    "Stripe, failed": ("id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status,PaymentIntent ID", "ch_1,2026-01-31 10:00:00,100.00,0.00,eur,ada@example.com,Failed,pi_1"),
+    "PayPal, pending": ("Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID", "31/01/2026,10:00:00,CET,Ada,Payment,Pending,EUR,100.00,-3,97.00,ada@example.com,me@example.com,T1"),
+}  # fmt: skip
+_ACTIVITY = "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID,Reference Txn ID"
+
+
+@pytest.mark.parametrize("product", ORDERS)
+def test_what_was_bought_and_what_went_back(tmp_path: Path, product: str) -> None:
+    header, row, (order, amount, back) = ORDERS[product]
+    found = imported(sheet(tmp_path, f"{header}\n{row}\n"), currency="EUR", dates="mdy" if "01/31" in row else "dmy")
+    bought, *refunds = [each["data"] for each in found.events]
+    assert (bought["identity"]["email"], bought["order_id"], bought["amount"]) == ("ada@example.com", order, amount)
+    assert [each["amount"] for each in refunds] == ([] if back is None else [back])
+    assert {each["time"][:10] for each in found.events} == {"2026-01-31"}
+
+
+@pytest.mark.parametrize("product", UNPAID)
+def test_what_was_not_paid_is_no_purchase(tmp_path: Path, product: str) -> None:
+    header, row = UNPAID[product]
+    assert imported(sheet(tmp_path, f"{header}\n{row}\n"), currency="EUR", dates="dmy").events == []
+
+
+def test_a_row_of_money_that_goes_back_is_a_refund_of_its_order(tmp_path: Path) -> None:
+    """https://www.paypal.com/us/cshelp/article/help145: refunds are rows, with the payment's id as reference."""
+    bought = "31/01/2026,10:00:00,CET,Ada,Payment,Completed,EUR,100.00,-3.00,97.00,ada@example.com,me@example.com,T1,"
+    back = "01/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-40.00,1.00,-39.00,me@example.com,ada@example.com,T2,T1"
+    unsaid = "02/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-5.00,0,-5.00,me@example.com,ada@example.com,T3,"
+    found = imported(sheet(tmp_path, f"{_ACTIVITY}\n{bought}\n{back}\n{unsaid}"), dates="dmy")
+    purchase, refund = found.events
+    assert (purchase["type"], purchase["data"]["order_id"]) == ("purchase.completed", "T1")
+    assert (refund["type"], refund["data"]["order_id"], refund["data"]["amount"]) == (
+        "purchase.refunded",
+        "T1",
+        "40.00",
+    )
+    assert refund["data"]["identity"] == {"order": "T1"}
+    assert len(found.refused) == 1, "which order it was of is not said"

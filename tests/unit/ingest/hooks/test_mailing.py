@@ -221,6 +221,7 @@ def test_a_secret_is_told_in_the_url_or_by_basic(url: str, headers: dict[str, st
         ("customers_email_marketing_consent/update", {**SHOP, "email_marketing_consent": {"state": "subscribed"}}, "email", True),
         ("customers_email_marketing_consent/update", {**SHOP, "email_marketing_consent": {"state": "invalid"}}, "email", False),
         ("customers_sms_marketing_consent/update", {"customer_id": 4242, "phone": "+447700900123", "sms_marketing_consent": {"state": "unsubscribed"}}, "sms", False),
+        ("customers_marketing_consent/update", {"customer_id": 4242, "phone": "+447700900123", "sms_marketing_consent": {"state": "unsubscribed"}}, "sms", False),
         ("customers/update", {"id": 4242, "email": WHO, "sms_marketing_consent": {"state": "subscribed"}}, "sms", True),
     ],
 )  # fmt: skip
@@ -271,6 +272,13 @@ def test_a_contact_of_a_hubspot_workflow_that_opted_out_is_no_yes() -> None:
     ).facts
     lead: Any = fact.data
     assert lead.consent.email is False
+    properties = {"email": WHO, "hs_email_optout": False, "hs_email_optout_12345": True, "hs_email_optout_9": "false"}
+    (fact,) = read_it(HUBSPOT, {"vid": 7, **properties}).facts
+    kinds: Any = fact.data
+    assert (kinds.consent.email, kinds.consent.purposes) == (None, {"hubspot-12345": False})
+    (fact,) = read_it(HUBSPOT, {"vid": 7, "email": WHO, "hs_email_hard_bounce_reason_enum": "UNKNOWN_USER"}).facts
+    dead: Any = fact.data
+    assert dead.consent.email is False
 
 
 @pytest.mark.parametrize(("said", "given_"), [("opt_in", True), ("opt_out", False)])

@@ -59,6 +59,8 @@ def _unfit(options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
     if not isinstance(body, list) or len(body) > _MOST_EVENTS:
         raise Refused([Wrong("/", "must be a list of events")])
+    if not body:
+        return Reading(ignored=("an empty list",))
     facts, ignored, wrong = list[Fact](), list[str](), list[Wrong]()
     for place, event in enumerate(body):
         kind = text(part(event, "event")) or "none"

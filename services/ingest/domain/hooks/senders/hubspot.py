@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ _ENCODED: Final = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNO
 _MILLISECONDS: Final = 1000
 _MOST_EVENTS: Final = 1000
 _CONTACTS: Final = "0-1"
+_MOST_PROPERTIES: Final = 1000
 _OPTED_OUT: Final = "hs_email_optout"
 _BOUNCED: Final = ("hs_email_hard_bounce_reason", "hs_email_hard_bounce_reason_enum", "hs_email_quarantined")
 _CAMPAIGN: Final = {
@@ -65,6 +67,8 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
         return _contact(incoming, body)
     if not isinstance(body, list) or len(body) > _MOST_EVENTS:
         raise Refused([Wrong("/", "must be a contact, or a list of events")])
+    if not body:
+        return Reading(ignored=("an empty list",))
     facts, ignored = [], []
     for event in body:
         fact = _event(event)
@@ -91,7 +95,7 @@ def _event(event: Any) -> Fact | None:
     time = moment(part(event, "occurredAt"), _MILLISECONDS)
     # An event's id is unique within its subscription only.
     sender_id = f"{text(part(event, 'subscriptionId'), 100) or 'app'}:{event_id}"
-    if (refused := _refused_mail(name or "", text(value))) is not None:
+    if (refused := _refused_mail(name or "", _said(value))) is not None:
         purpose, why = refused
         return consent(
             None, user_id=contact_id, given=False, proof=why, sender_id=sender_id, time=time, purpose=purpose
@@ -134,7 +138,7 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
 
     def get(name: str, longest: int = SHORT) -> str | None:
         found = part(properties, name)
-        return text(part(found, "value") if isinstance(found, dict) else found, longest)
+        return _said(part(found, "value") if isinstance(found, dict) else found, longest)
 
     who = person(
         email=get("email"),
@@ -153,9 +157,23 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
         campaign=Campaign(**campaign) if any(campaign.values()) else None,
         message=get("message", LONG),
         traits=told({ours: get(theirs) for theirs, ours in _TRAITS.items()}),
-        consent=Consent(email=False, proof="HubSpot: opted out") if get(_OPTED_OUT) == "true" else None,
+        consent=_consent({name: get(name) for name in islice(properties, _MOST_PROPERTIES)}),
     )
     return Reading([Fact("lead.captured", who, lead, None, hashlib.sha256(incoming.body).hexdigest())])
+
+
+def _said(value: Any, longest: int = SHORT) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else text(value, longest)
+
+
+def _consent(properties: Mapping[str, str | None]) -> Consent | None:
+    """What the contact's properties say no to."""
+    refused = [found for name, said in properties.items() if (found := _refused_mail(name, said)) is not None]
+    if not refused:
+        return None
+    every = any(purpose is None for purpose, _ in refused)
+    purposes = {purpose: False for purpose, _ in refused if purpose is not None}
+    return Consent(email=False if every else None, purposes=purposes, proof=refused[0][1])
 
 
 HOOK: Final = Hook("hubspot", _verify, _read, header="x-hubspot-signature-v3")

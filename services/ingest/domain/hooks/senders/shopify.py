@@ -204,6 +204,7 @@ _READERS: Final[Mapping[str, Callable[[_Resource], list[Fact]]]] = {
     "customers/update": _customer,
     "customers_email_marketing_consent/update": _consent_update,
     "customers_sms_marketing_consent/update": _consent_update,
+    "customers_marketing_consent/update": _consent_update,  # of text messages, by the topic's older name
     "customers/email_marketing_consent_update": _consent_update,
     "checkouts/create": _checkout,
     "checkouts/update": _checkout,

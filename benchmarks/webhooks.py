@@ -1,7 +1,7 @@
 """How many signed webhooks a second one process can post to a fast receiver on this machine, by concurrency.
 
-`line` is what nurture sends with; `client` is the plain way with the same library, one client for all. The database
-is not in it: `benchmarks.nurture` measures webhooks with their rows, attempts and facts.
+`line` is what nurture sends with; `httpx` and `aiohttp` are bare clients that sign and post, one for all requests. The
+database is not in it: `benchmarks.nurture` measures webhooks with their rows, attempts and facts.
 
     python -m benchmarks.webhooks --count 5000
 """
@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 import httpx
 import uvloop
 
@@ -56,12 +57,23 @@ async def by_line(url: str, count: int, at_once: int) -> int:
         names.close()
 
 
-async def by_client(url: str, count: int, at_once: int) -> int:
+async def by_httpx(url: str, count: int, at_once: int) -> int:
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
     async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
 
         async def post() -> None:
             (await client.post(url, content=BODY, headers=headers())).raise_for_status()
+
+        return await rate(post, count, at_once)
+
+
+async def by_aiohttp(url: str, count: int, at_once: int) -> int:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as client:
+
+        async def post() -> None:
+            async with client.post(url, data=BODY, headers=headers()) as response:
+                response.raise_for_status()
+                await response.read()
 
         return await rate(post, count, at_once)
 
@@ -74,7 +86,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}/"
         result = {
             f"{name}_{at_once}": uvloop.run(way(url, options.count, at_once))
-            for name, way in (("client", by_client), ("line", by_line))
+            for name, way in (("httpx", by_httpx), ("aiohttp", by_aiohttp), ("line", by_line))
             for at_once in (1, 8, 16, 64)
         }
     print(json.dumps(result))

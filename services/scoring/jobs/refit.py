@@ -50,12 +50,17 @@ class Refitting:
         self._age = Gauge(
             "firsthour_model_age_seconds", "Since the fit of the model in force, by kind.", ["kind"], registry=registry
         )
+        self._tried = Gauge(
+            "firsthour_model_last_fit_timestamp_seconds",
+            "When a fit last came to an end, whatever became of it (Unix time), by kind of model.",
+            ["kind"],
+            registry=registry,
+        )
         self._ece = Gauge(
             "firsthour_model_calibration_error",
             "Of the lead model in force, on leads that its fit had not seen: mean distance of predicted and observed.",
             registry=registry,
         )
-
         self._drift = Gauge(
             "firsthour_model_drift",
             "Log loss of the lead model in force on the newest leads, less what it was when it was put to use.",
@@ -85,6 +90,8 @@ class Refitting:
             last = await store.last_fits(conn)
             if not last:
                 await store.note_fits(conn, KINDS, now, "waits for the first night")
+            for kind, at in last.items():
+                self._tried.labels(kind).set(at.timestamp())
             for kind, model in (await store.champions(conn)).items():
                 self._age.labels(kind).set((now - model.made_at).total_seconds())
                 if kind == "lead":
@@ -92,7 +99,8 @@ class Refitting:
                     self._drift.set(_drift(model, await store.newest(conn, 1, kind)))
         if self._outcomes() - self._at_last_fit >= _OUTCOMES:
             return True
-        return bool(last) and now - max(last.values()) >= _EVERY
+        # A clock that was wrong for a while may have left a moment to come.
+        return bool(last) and abs(now - max(last.values())) >= _EVERY
 
     async def _fit(self, stopping: asyncio.Event) -> None:
         self._at_last_fit = self._outcomes()

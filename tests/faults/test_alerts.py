@@ -75,11 +75,11 @@ class World:
         """Wait until none of them fires any more."""
         await until(lambda: not set(names) & self.prometheus.alerts(), 60, every_s=0.5)
 
-    async def execute(self, statement: str) -> int:
-        """Run it in the installation's database; how many rows came of it."""
+    async def execute(self, statement: str) -> bool:
+        """Run it in the installation's database; whether it found any row."""
         conn = await asyncpg.connect(self.firsthour.database)
         try:
-            return int((await conn.execute(statement)).split()[-1])
+            return not (await conn.execute(statement)).endswith(" 0")
         finally:
             await conn.close()
 

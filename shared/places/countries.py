@@ -11,19 +11,26 @@ from typing import Final
 import phonenumbers
 from phonenumbers import SUPPORTED_REGIONS
 
-from shared.places.country_names import ALSO, MORE, THREE
+from shared.places.country_names import ALSO, AT_HOME, MORE, THREE
 
 _LANGUAGES: Final = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 _LONGEST: Final = 120  # characters
-_BESIDE: Final = re.compile(r"\(([^()]*)\)|\s[-\u2013/]\s|,\s")  # Germany (DE), Deutschland / Germany
+_BESIDE: Final = re.compile(r"\(([^()]*)\)|\s[-\u2013]\s|\s?/\s?|,\s")  # Germany (DE), Deutschland / Germany
+_FLAG: Final = re.compile("[\U0001f1e6-\U0001f1ff]{2}")  # two letters of a country's code
+_FLAG_A: Final = 0x1F1E6
 _APART: Final = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "\u0131": "i"})
 
 
 @lru_cache(maxsize=4096)
 def country_code(text: str) -> str | None:
     """`DE` for de, DEU, Deutschland, Germany (DE), Niemcy; None for what is no country."""
-    plain = text[:_LONGEST].strip()
+    plain = _FLAG.sub(_letters_of, text[:_LONGEST]).strip()
     return _code(plain) or next((code for part in _BESIDE.split(plain) if part and (code := _code(part))), None)
+
+
+def _letters_of(flag: re.Match[str]) -> str:
+    code = "".join(chr(ord("A") + ord(each) - _FLAG_A) for each in flag[0])
+    return f"{code}, " if flag.end() < len(flag.string) else code
 
 
 def _code(text: str) -> str | None:
@@ -42,7 +49,7 @@ def _known() -> tuple[dict[str, str], dict[str, str]]:
         for language in _LANGUAGES if code in codes else ():
             name = of_it.get(language, "")
             names.setdefault(_letters(of_it[name[1:]] if name.startswith("*") else name), code)
-    for code, more in MORE.items():
+    for code, more in (*MORE.items(), *AT_HOME.items()):
         for name in more.split("; "):
             names.setdefault(_letters(name), code)
     names.pop("", None)

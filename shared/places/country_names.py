@@ -126,6 +126,19 @@ MORE: Final = {
     "XK": "Kosovo; Kosowo",
     "YT": "Majotta",
 }
+# What the people of a country call it, where that is none of the eight languages.
+AT_HOME: Final = {
+    "AL": "Shqipëria; Shqipëri", "AM": "Հայաստան", "AZ": "Azərbaycan", "BA": "Bosna i Hercegovina", "BG": "България",
+    "BY": "Беларусь", "CH": "Svizra", "CN": "中国; 中國", "CY": "Κύπρος",
+    "CZ": "Česko; Česká republika", "DK": "Danmark",
+    "EE": "Eesti", "EG": "مصر", "FI": "Suomi", "GE": "საქართველო", "GR": "Ελλάδα; Hellas",
+    "HK": "香港", "HR": "Hrvatska",
+    "HU": "Magyarország", "IE": "Éire", "IL": "ישראל", "IN": "भारत; Bharat", "IS": "Ísland", "JP": "日本; Nippon",
+    "KR": "대한민국; 한국", "KZ": "Казахстан; Қазақстан", "LT": "Lietuva", "LV": "Latvija", "ME": "Crna Gora",
+    "MK": "Северна Македонија", "NO": "Norge; Noreg", "RO": "România", "RS": "Srbija; Србија", "RU": "Россия",
+    "SA": "السعودية", "SE": "Sverige", "SI": "Slovenija", "SK": "Slovensko; Slovenská republika", "TH": "ประเทศไทย",
+    "TW": "台灣; 台湾; 臺灣", "UA": "Україна; Ukrajina", "VN": "Việt Nam",
+}  # fmt: skip
 # ISO 3166: the three letters of a country, and its two.
 THREE: Final = (
     "ABWAW AFGAF AGOAO AIAAI ALAAX ALBAL ANDAD AREAE ARGAR ARMAM ASMAS ATAAQ ATFTF ATGAG AUSAU AUTAT AZEAZ BDIBI "
@@ -164,5 +177,8 @@ ALSO: Final = {
     "boliviaplurinationalstateof": "BO", "venezuelabolivarianrepublicof": "VE", "bruneidarussalam": "BN",
     "laopeoplesdemocraticrepublic": "LA", "turkey": "TR", "turkiye": "TR", "hongkong": "HK", "macau": "MO",
     "macao": "MO", "palestine": "PS", "palestinestateof": "PS", "congothedemocraticrepublicofthe": "CD",
+    "ger": "DE", "oesterreich": "AT", "vae": "AE", "fyrom": "MK", "rsa": "ZA", "drcongo": "CD", "drc": "CD",
+    "bosnia": "BA", "bosnien": "BA", "slovakrepublic": "SK", "libyanarabjamahiriya": "LY", "virginislandsus": "VI",
+    "virginislandsbritish": "VG", "micronesiafederatedstatesof": "FM", "czechrepublik": "CZ", "britain": "GB",
     "vaticancity": "VA", "holysee": "VA", "prc": "CN", "peoplesrepublicofchina": "CN",
 }  # fmt: skip

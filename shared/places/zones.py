@@ -18,8 +18,10 @@ from shared.places.zone_names import ABBREVIATIONS, HALVES, MAIN, NAMED, WINDOWS
 
 _LONGEST: Final = 120  # characters
 _OFFSET: Final = re.compile(
-    r"(?:utc|gmt)?\s*(?P<sign>[+\u2212-])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?", re.ASCII
+    r"(?:utc|gmt)?\s*(?P<sign>[+\u2212-])\s*(?:(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?|(?P<four>\d{4}))", re.ASCII
 )
+_BEFORE_WORDS: Final = re.compile(r"(?:UTC|GMT)\s*[+\u2212-]\s*\d{1,2}(?::?\d\d)?(?=[\s,(-])", re.ASCII | re.IGNORECASE)
+_DOTTED: Final = re.compile(r"\b([A-Za-z])\.(?=[A-Za-z]{2})")  # W.Europe
 _IN_TEXT: Final = re.compile(r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+")
 _IN_BRACKETS: Final = re.compile(r"\(([^()]*)\)")
 _STANDARD: Final = re.compile(r" (?:standard|daylight|summer) time$")
@@ -33,7 +35,8 @@ _SHORT: Final = ("est", "mst", "hst", "cet", "met", "eet", "wet", "pst8pdt", "es
 @lru_cache(maxsize=4096)
 def zone_named(text: str, country: str | None = None) -> str | None:
     """`America/Los_Angeles` for "Pacific Time (US & Canada)"; None when nobody can know. `country`: its ISO code."""
-    plain = " ".join(text[:_LONGEST].split()).strip("'\" ")
+    plain = " ".join(text[:_LONGEST].replace("\\/", "/").replace("&amp;", "&").split()).strip("'\" ")
+    plain = _DOTTED.sub(r"\1. ", plain.replace(" / ", "/"))
     if not plain:
         return None
     return _of_the_database(plain) or _by_name(_folded(plain), country) or _with_offset(plain, country)
@@ -61,9 +64,10 @@ def _by_name(name: str, country: str | None) -> str | None:
     for theirs, ours in _HUBSPOT:
         name = name.replace(theirs, ours)
     known, _, cities = _tables()
+    short = name.upper().partition("/")[0]  # CET/CEST
     for each in (ABBREVIATIONS.get(country or "", {}), ABBREVIATIONS[""]):
-        if name.upper() in each:
-            return _at_home(each[name.upper()], country)
+        if short in each:
+            return _at_home(each[short], country)
     return (
         known.get(name)
         or NAMED.get(name)
@@ -85,17 +89,19 @@ def _clock(zone: str) -> tuple[timedelta | None, ...]:
 
 def _with_offset(plain: str, country: str | None) -> str | None:
     """(GMT-08:00) Pacific Time, UTC+2, (UTC+01:00) Amsterdam, Berlin: by the words, else by the offset."""
-    bracketed = _IN_BRACKETS.match(plain)
+    bracketed = _IN_BRACKETS.match(plain) or _BEFORE_WORDS.match(plain)
+    words = (plain if bracketed is None else plain[bracketed.end() :]).strip(" -,")
+    words = words[1:-1] if words.startswith("(") else words
+    for each in (words, *words.split(",")) if bracketed is not None or "," in words else ():
+        if each.strip() and (found := _by_name(_folded(each.strip()), country)) is not None:
+            return found
     if bracketed is not None:
-        words = plain[bracketed.end() :].strip(" -")
-        for each in (words, *words.split(",")):
-            if each.strip() and (found := _by_name(_folded(each.strip()), country)) is not None:
-                return found
-        plain = bracketed[1]
+        plain = bracketed[0].strip("()")
     match = _OFFSET.fullmatch(plain.lower())
     if match is None:
         return None
-    hours, minutes = int(match["hours"]), int(match["minutes"] or 0)
+    four = match["four"] or ""
+    hours, minutes = int(four[:2] or match["hours"]), int(four[2:] or match["minutes"] or 0)
     if hours > _FARTHEST or minutes not in (0, 30, 45):
         return None
     sign = "+" if match["sign"] == "+" else "-"

@@ -30,6 +30,12 @@ ZONES = [
     # Abbreviations
     ("EST", None, None), ("EST", "US", "America/New_York"), ("est", "AU", "Australia/Sydney"), ("EST", "DE", None),
     ("IST", "IN", "Asia/Kolkata"), ("IST", "IE", "Europe/Dublin"), ("CET", "PL", "Europe/Warsaw"), ("MESZ", None, "Europe/Berlin"),
+    # As pages and files write them: escaped, with blanks, a city behind the offset, two abbreviations, in the language
+    ("Europe\\/Berlin", None, "Europe/Berlin"), ("Europe / Berlin", None, "Europe/Berlin"), ("W.Europe Standard Time", None, "Europe/Berlin"),
+    ("Pacific Time (US &amp; Canada)", None, "America/Los_Angeles"), ("GMT+2 (Athens)", None, "Europe/Athens"),
+    ("UTC +02:00 Athens", None, "Europe/Athens"), ("CET/CEST", "PL", "Europe/Warsaw"), ("Amsterdam, Berlin, Bern", None, "Europe/Amsterdam"),
+    ("heure normale d\u2019Europe centrale", None, "Europe/Paris"), ("Mitteleuropäische Sommerzeit", None, "Europe/Berlin"),
+    ("Wien", None, "Europe/Vienna"), ("-0300", None, "Etc/GMT+3"), ("-300", None, None), ("300", None, None), ("-18000", None, None),
     ("Mars", None, None), ("", None, None), ("Factory", None, None),
 ]  # fmt: skip
 COUNTRIES = [
@@ -37,6 +43,10 @@ COUNTRIES = [
     ("Duitsland", "DE"), ("Alemanha", "DE"), ("Niemcy", "DE"), ("Germany (DE)", "DE"), ("United States (US)", "US"), ("U.S.A.", "US"),
     ("uk", "GB"), ("U.K.", "GB"), ("Großbritannien", "GB"), ("Korea, Republic of", "KR"), ("Schweiz / Suisse", "CH"),
     ("Países Bajos", "NL"), ("Czechy", "CZ"), ("Türkiye", "TR"), ("Russian Federation", "RU"), ("EL", "GR"),
+    # At home, by flag, by what stood on old forms; a name with a comma is a whole one
+    ("Россия", "RU"), ("日本", "JP"), ("Ελλάδα", "GR"), ("Sverige", "SE"), ("Česko", "CZ"), ("🇩🇪", "DE"),
+    ("🇩🇪 Germany", "DE"), ("Germany/Deutschland", "DE"), ("GER", "DE"), ("Virgin Islands, U.S.", "VI"),
+    ("Slovak Republic", "SK"), ("DR Congo", "CD"), ("🇩", None),
     ("Atlantis", None), ("XX", None), ("", None), ("California", None),
 ]  # fmt: skip
 

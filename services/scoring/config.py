@@ -15,8 +15,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.funnel.bottleneck import TARGETS, Target
-from services.scoring.domain.model.model import FitRule, Home, Model, ResponseCurve, SourceModel
+from services.scoring.domain.model.model import Home, Model
+from services.scoring.domain.model.pricing import Pricing
+from services.scoring.domain.model.queue_settings import QueueSettings, ResponseCurve
 from services.scoring.domain.model.rates import Rates
+from services.scoring.domain.model.scorecard import FitRule, Scorecard, SourceModel
 from shared.config import ConfigModel, read, validate
 from shared.durations import parse_duration
 from shared.errors import ConfigurationError
@@ -27,6 +30,7 @@ from shared.places.zones import zone_named, zone_of_country
 FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
 _PRICING: Final = ("currency", "rates", "margin_rate")
+_QUEUE: Final = ("response", "handling_minutes")
 _SUMS: Final = 2  # what is summed up of a contact's orders; with another number all of them are priced anew
 
 
@@ -188,17 +192,35 @@ def load_scoring(config: Path) -> Model:
 
 
 def compile_model(raw: _File) -> Model:
-    """The model, with a version that is a hash of all that it says."""
-    # No value depends on what is left out, nor how far anybody has come.
+    """The model; the version of each part is a hash of all that it says."""
+    # No value depends on what is left out.
     said = raw.model_dump(mode="json", exclude={"country": True, "time_zone": True, "funnel": {"targets"}})
+    return Model(
+        scorecard=_scorecard(raw, said),
+        pricing=Pricing(
+            "pricing-" + _hash({"sums": _SUMS} | {name: said[name] for name in _PRICING}),
+            Rates(raw.currency, {code: _rates(table) for code, table in raw.rates.items()}),
+            raw.margin_rate,
+        ),
+        queue=QueueSettings(
+            "queue-" + _hash({name: said[name] for name in _QUEUE}),
+            _curve(raw.response),
+            raw.handling_minutes,
+            {name: _curve(own) for name, own in raw.response.sources.items()},
+        ),
+        home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
+        targets={stage: raw.funnel.targets.get(stage, share) for stage, share in TARGETS.items()},
+    )
+
+
+def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
     currency = raw.currency
     revenue = to_minor(raw.revenue.default, currency)
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
-    return Model(
-        version="scorecard-" + _hash(said),
-        pricing="pricing-" + _hash({"sums": _SUMS} | {name: said[name] for name in _PRICING}),
+    elsewhere = {*_PRICING, *_QUEUE} - {"currency"}  # its sums are in that
+    return Scorecard(
+        version="scorecard-" + _hash({name: value for name, value in said.items() if name not in elsewhere}),
         odds="odds-" + _hash(_odds(said)),
-        rates=Rates(currency, {code: _rates(table) for code, table in raw.rates.items()}),
         sources={
             name: SourceModel(
                 _log_odds(each.conversion), to_minor(each.cost, currency), to_minor(each.estimate_limit, currency)
@@ -214,16 +236,10 @@ def compile_model(raw: _File) -> Model:
         recency_floor=raw.recency.at_most,
         revenue=revenue,
         lead_margin=raw.lead_margin,
-        margin_rate=raw.margin_rate,
-        response=_curve(raw.response),
-        curves={name: _curve(own) for name, own in raw.response.sources.items()},
-        handling_minutes=raw.handling_minutes,
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
         tiers=_tiers(raw.tiers, currency),
         qualified_at=round(raw.funnel.qualified * raw.sources["default"].conversion * revenue),
-        targets={stage: raw.funnel.targets.get(stage, share) for stage, share in TARGETS.items()},
-        home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
     )
 
 

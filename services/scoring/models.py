@@ -49,6 +49,6 @@ class InForce:
                 _LOG.error("model_unusable", version=stored.version, reason=str(error))
         self._versions = versions
         self.model = self._settings.with_learnt(lead, customer)
-        if lead is not None and self.model.lead is None:
+        if lead is not None and self.model.learnt.lead is None:
             _LOG.warning("model_waits", version=lead.version, reason="the scorecard has changed since its fit")
-        _LOG.info("model_in_force", version=self.model.version)
+        _LOG.info("model_in_force", version=self.model.version, queue=self.model.queue.version)

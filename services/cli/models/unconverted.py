@@ -25,7 +25,7 @@ async def amounts_without_a_rate(settings: Settings) -> list[ConfigProblem]:
         return []
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for missing, amounts in seen.items():
-        if model.rates.on(missing.currency, missing.day) is None:
+        if model.pricing.rates.on(missing.currency, missing.day) is None:
             counts[missing.currency][0] += amounts.orders
             counts[missing.currency][1] += amounts.estimates
     if not counts:

@@ -102,7 +102,6 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         state, model = found.state, models.model
         parts = lead_value.parts(state, model, state.as_of) if state.open_lead else None
         chance = 0.0 if parts is None else lead_value.conversion(parts)
-        learnt = [each.version for each in (model.lead, model.customer) if each is not None]
         return Explanation(
             conversion=round(chance, 6),
             odds=None if parts is None else round(chance / (1 - chance), 6),
@@ -122,7 +121,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 FactorSum(account=account, factor=factor, amount=amount(minor, model), bookings=count)
                 for account, factor, minor, count in factors
             ],
-            rests_on=f"scoring.yaml, and what was learnt ({', '.join(learnt)})" if learnt else "scoring.yaml alone",
+            rests_on=f"scoring.yaml, and what was learnt ({', '.join(model.learnt.versions)})"
+            if model.learnt.versions
+            else "scoring.yaml alone",
             model=state.model,
         )
 

@@ -100,7 +100,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     @router.get("/response-curve")
     async def response_curve() -> Curve:
         """How the chance fades with the minutes until somebody answers."""
-        curve = models.model.response
+        curve = models.model.queue.response
         points = [Point(minutes=minutes, left=round(survival(curve, minutes), 6)) for minutes in _MINUTES]
         return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points)
 

@@ -14,7 +14,9 @@ from services.scoring.api.shapes import Contact, amount, masked, shown
 from services.scoring.domain import queue
 from services.scoring.domain.contact.places import country_said
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model.model import Model, ResponseCurve, short_name
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.queue_settings import ResponseCurve
+from services.scoring.domain.model.sources import short_name
 from services.scoring.load import Load
 from services.scoring.models import InForce
 from services.scoring.store import changes
@@ -160,8 +162,8 @@ def _asked(cursor: str) -> Asked:
 def _ranked(stored: StoredContact, model: Model, now: datetime) -> Ranked:
     state = stored.state
     age = (now.timestamp() - (state.captured or now.timestamp())) / 60
-    at_once, curve = lead_value.at_once(state, model), model.curve(state.curve)
-    return Ranked(queue.index(curve, at_once, age, model.handling_minutes), age, at_once, curve, stored)
+    at_once, curve = lead_value.at_once(state, model), model.queue.curve(state.curve)
+    return Ranked(queue.index(curve, at_once, age, model.queue.handling_minutes), age, at_once, curve, stored)
 
 
 def _item(ranked: Ranked, why: Mapping[UUID, Mapping[str, int]], model: Model) -> QueueItem:

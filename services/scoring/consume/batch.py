@@ -82,7 +82,7 @@ class Batch:
             before = fold.merge(before, other)
             before, orders = pricing.join(before, orders, self.orders.get(loser, {}), self.model)
         before = hold(before, plan.held, claimed=event.trust == "public" or robot(data))
-        after = fold.fold(before, event, own(data, before.foreign), self.model.half_lives)
+        after = fold.fold(before, event, own(data, before.foreign), self.model.scorecard.half_lives)
         fallen = 0
         if plan.absorbed or after.known is not before.known:
             known, fallen = bounded(after.known)

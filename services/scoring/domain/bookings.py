@@ -57,13 +57,13 @@ def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, l
 
 
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
-    has = tier(customer, state.tier, model.tiers) if state.paid_orders else NONE
+    has = tier(customer, state.tier, model.scorecard.tiers) if state.paid_orders else NONE
     worth, curve, qualified = None, "", state.qualified
     if state.open_lead:  # what was spent to get the lead is sunk: it neither ranks nor judges it
-        at_once = lead + model.source(state.source).cost
+        at_once = lead + model.scorecard.source(state.source).cost
         if state.waits:
-            worth, curve = queue.step(at_once), model.curve_of(state.source)
-        if qualified is None and at_once >= model.qualified_at:
+            worth, curve = queue.step(at_once), model.queue.curve_of(state.source)
+        if qualified is None and at_once >= model.scorecard.qualified_at:
             qualified = state.as_of
     return msgspec.structs.replace(
         state, lead=lead, customer=customer, model=version, tier=has, worth=worth, curve=curve, qualified=qualified
@@ -137,7 +137,7 @@ def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, mo
         engagement=lead_value.engagement(before, model, after.as_of) if did else new.engagement,
         recency=new.recency,
         revenue=lead_value.revenue(before, model) if told else new.revenue,
-        cost=model.source(before.source).cost,
+        cost=model.scorecard.source(before.source).cost,
     )
 
 

@@ -7,7 +7,7 @@ once, in steps of 5 %: on one step the newest goes first for ever, so the top of
 import math
 from typing import Final
 
-from services.scoring.domain.model.model import ResponseCurve
+from services.scoring.domain.model.queue_settings import ResponseCurve
 
 HORIZON_MIN: Final = 60.0
 STEP: Final = 1.05

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from services.scoring.domain import intervals, queue
 from services.scoring.domain.contact.contact import ContactState, moment
-from services.scoring.domain.model.model import Model, short_name
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.sources import short_name
 
 EDGES_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # a bucket ends with its edge; one more has no end
 _LONGEST_NAME: Final = 100
@@ -35,8 +36,8 @@ def answer(before: ContactState, after: ContactState, who: str, model: Model) ->
     if not before.waits or after.waits or after.touched is None or before.captured is None:
         return None
     minutes = max(0.0, after.touched - before.captured) / 60
-    at_once = before.lead + model.source(before.source).cost
-    curve = model.curve(model.curve_of(before.source))
+    at_once = before.lead + model.scorecard.source(before.source).cost
+    curve = model.queue.curve(model.queue.curve_of(before.source))
     lost = round(at_once - queue.worth(curve, at_once, minutes))
     bucket = bisect_left(EDGES_MIN, minutes)
     named = Bucket(moment(after.touched).date(), short_name(before.source), who[:_LONGEST_NAME], bucket)

@@ -24,7 +24,7 @@ def missing_rate(event: Event, data: Any, model: Model) -> str | None:
     money = data.estimated_value if isinstance(data, LeadCaptured) else data
     if not isinstance(money, Money | PurchaseCompleted | PurchaseRefunded) or not believed(event, data):
         return None
-    return money.currency if model.rates.on(money.currency, happened(event).date()) is None else None
+    return money.currency if model.pricing.rates.on(money.currency, happened(event).date()) is None else None
 
 
 def unconverted(state: ContactState, model: Model) -> list[str]:
@@ -35,9 +35,9 @@ def unconverted(state: ContactState, model: Model) -> list[str]:
 
 def current(state: ContactState, model: Model) -> bool:
     """Whether nothing of its facts has to be read again before `model` can value it."""
-    return state.form == FORM and counted(state, model) and state.priced in ("", model.pricing)
+    return state.form == FORM and counted(state, model) and state.priced in ("", model.pricing.version)
 
 
 def counted(state: ContactState, model: Model) -> bool:
     """Whether how far it came is known, and its engagement is counted with the half-lives that the model asks for."""
-    return state.journey is not None and (not state.engaged or state.half_lives == model.half_lives)
+    return state.journey is not None and (not state.engaged or state.half_lives == model.scorecard.half_lives)

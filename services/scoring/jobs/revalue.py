@@ -3,6 +3,9 @@
 A contact that another model has valued is due; each transaction takes a few, so it goes on where it stopped after a
 crash, and several processes share the work. The differences are booked to the factor `model`. Nothing is published:
 no workflow watches a value by itself, and the contact's next update brings it.
+
+The queue's settings are in no value, so a change of them re-values nobody. Where a source was given a response curve
+of its own, or lost it, its waiting leads are placed by it once, at the start.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -54,6 +58,7 @@ class Revaluing:
         self._clock = clock
         self._new_id = new_id
         self._parked: set[UUID] = set()
+        self._placed = False
         self._revalued = Counter(
             "firsthour_contacts_revalued", "Contacts that were valued by a changed model.", registry=registry
         )
@@ -72,6 +77,9 @@ class Revaluing:
         await take_turns("revaluing_waits", self._turn, stopping)
 
     async def _turn(self) -> float | None:
+        if not self._placed:
+            self._placed = not await self.place()
+            return None
         return None if await self.step() or await self._any_due() else _LOOK_AGAIN_S
 
     async def step(self) -> int:
@@ -82,6 +90,19 @@ class Revaluing:
             if is_transient(error):
                 raise
         return await self._one_by_one()
+
+    async def place(self) -> int:
+        """Place some leads that wait by another response curve than their source has; how many."""
+        async with self._engine.begin() as conn:
+            for placed in await due.curves(conn):
+                curve = self._model.queue.curve_of(placed.source)
+                states = [] if curve == placed.curve else await due.lock_placed(conn, placed, _AT_ONCE)
+                if states:
+                    moved = [msgspec.structs.replace(state, curve=curve) for state in states]
+                    await store.update_contacts(conn, moved, self._clock(), told=())
+                    await watched.note(conn, [state.id for state in moved], queue=True)
+                    return len(moved)
+        return 0
 
     async def _one_by_one(self) -> int:
         done = 0
@@ -145,7 +166,7 @@ class Revaluing:
             orders = {i: refolding[i].orders for i in old if refolding[i].orders}
             if orders:
                 await order_store.write(conn, orders)
-        unpriced = [i for i, state in states.items() if state.priced not in ("", self._model.pricing)]
+        unpriced = [i for i, state in states.items() if state.priced not in ("", self._model.pricing.version)]
         if unpriced:
             found = await order_store.of_contacts(conn, unpriced)
             states |= {i: pricing.all_of(states[i], found.get(i, {}).values(), self._model) for i in unpriced}

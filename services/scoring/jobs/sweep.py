@@ -71,7 +71,7 @@ class Sweeping:
             place = await sweep.place(conn, now.date())
             if place is None or place.done:
                 return False
-            customers = self._models.model.customer is not None
+            customers = self._models.model.learnt.customer is not None
             ids = await sweep.following(conn, place.after, at_once, customers=customers)
             if ids:
                 await self._sweep(conn, await sweep.lock(conn, ids), now)

@@ -96,7 +96,7 @@ async def top(
 ) -> list[Waiting]:
     """Who waits at that moment, in order; without whom somebody has or has put off."""
     steps = [(row.curve, row.worth) for row in await conn.execute(_STEPS)]
-    curves = [model.curve(name) for name, _ in steps]
+    curves = [model.queue.curve(name) for name, _ in steps]
     given = {
         "curves": [name for name, _ in steps],
         "worths": [worth for _, worth in steps],

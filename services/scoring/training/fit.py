@@ -80,7 +80,7 @@ async def _lead(conn: AsyncConnection, settings: Model, champion: StoredModel | 
     in_force, since = None, None
     if champion is not None:
         try:
-            in_force = settings.with_learnt(read_lead(champion.version, champion.parameters), None).lead
+            in_force = settings.with_learnt(read_lead(champion.version, champion.parameters), None).learnt.lead
         except ModelUnusableError:
             in_force = None
         since = champion.trained_until.timestamp() if in_force is not None else None

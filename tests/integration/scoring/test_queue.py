@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain import bookings, queue
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.model.model import ResponseCurve
+from services.scoring.domain.model.queue_settings import ResponseCurve
 from services.scoring.store import changes, claims
 from services.scoring.store import queue as store
 from services.scoring.store.contacts import batch
@@ -66,7 +66,7 @@ def rank(state: ContactState, *, overload: bool) -> float:
     assert state.captured is not None
     assert state.worth is not None
     age = max(0.0, NOW.timestamp() - state.captured) / 60
-    return queue.rank(MODEL.curve(state.curve), state.worth, age, overload=overload)
+    return queue.rank(MODEL.queue.curve(state.curve), state.worth, age, overload=overload)
 
 
 def ids(found: Sequence[Waiting]) -> list[UUID]:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.cli.models.unconverted import amounts_without_a_rate
 from services.scoring.config import load_scoring
+from services.scoring.domain.contact.contact import decode_state
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.models import InForce
 from shared.clock import new_id, utc_now
@@ -133,6 +134,32 @@ async def test_a_changed_model_revalues_everybody_without_an_event(world: World,
     async with scoring(world, config=changed):
         await world.settled()
     assert await values(world) == after
+
+
+async def test_changed_queue_settings_place_leads_anew_and_revalue_nobody(world: World, tmp_path: Path) -> None:
+    changed = a_config(
+        tmp_path / "changed",
+        ("handling_minutes: 12", "handling_minutes: 30"),
+        (
+            "response: {phi: 0.019, tau: 4.83, beta: 0.876}",
+            "response: {preset: conversion, sources: {website: {preset: qualification}}}",
+        ),
+    )
+    kept = "SELECT id, model, lead_value, customer_value, worth FROM contacts ORDER BY id"
+    async with scoring(world):
+        await tell_histories(world)
+    before, curves = await world.rows(kept), await world.rows("SELECT curve FROM contacts WHERE worth IS NOT NULL")
+    assert {row.curve for row in curves} == {""}
+    booked = await world.one("SELECT count(*) FROM bookings")
+    for config, curve in ((changed, "website"), (CONFIG, "")):
+        registry = CollectorRegistry()
+        job = Revaluing(world.engine, InForce(load_scoring(config)), utc_now, new_id, registry)
+        assert await job.place() == len(curves)
+        assert await job.place() == await job.step() == 0
+        waiting = await world.rows("SELECT curve, state FROM contacts WHERE worth IS NOT NULL")
+        assert {(row.curve, decode_state(row.state).curve) for row in waiting} == {(curve, curve)}
+    assert await world.rows(kept) == before
+    assert await world.one("SELECT count(*) FROM bookings") == booked
 
 
 async def test_contacts_of_the_first_release_are_folded_anew(world: World) -> None:

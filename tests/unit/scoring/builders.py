@@ -1,9 +1,9 @@
 """Values to test the rules with; each builder takes what the test cares about by keyword."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 import msgspec
@@ -15,8 +15,11 @@ from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.funnel.bottleneck import TARGETS
 from services.scoring.domain.funnel.journey import SET_OUT
-from services.scoring.domain.model.model import FitRule, Model, ResponseCurve, SourceModel
+from services.scoring.domain.model.model import NOWHERE, Learnt, Model
+from services.scoring.domain.model.pricing import Pricing
+from services.scoring.domain.model.queue_settings import QueueSettings, ResponseCurve
 from services.scoring.domain.model.rates import Rates
+from services.scoring.domain.model.scorecard import FitRule, Scorecard, SourceModel
 from shared.events.envelope import Decoded, Trust, make_event
 from shared.events.identity import Identity
 from shared.events.types import (
@@ -42,9 +45,14 @@ def an_id(name: object) -> UUID:
     return uuid5(_IDS, str(name))
 
 
+_SCORECARD: Final = {each.name for each in fields(Scorecard)} - {"version"}
+
+
 def a_model(**changes: Any) -> Model:
-    fields: dict[str, Any] = {
+    """A model; each change goes into the part that it belongs to. `version` is the scorecard's."""
+    said: dict[str, Any] = {
         "version": "scorecard-test",
+        "odds": "",
         "pricing": "pricing-test",
         "rates": Rates("EUR", {"USD": ((date(2026, 1, 1), Decimal("0.86")), (date(2020, 1, 1), Decimal("0.9")))}),
         "sources": {"default": SourceModel(-2.94, 0), "website": SourceModel(-2.44, 200), "shop": SourceModel(-1.1, 0)},
@@ -69,8 +77,19 @@ def a_model(**changes: Any) -> Model:
         "qualified_at": 20_000,
         "targets": TARGETS,
         "tiers": (("gold", 200_000), ("silver", 50_000)),
-    }
-    return Model(**fields | changes)
+        "curves": {},
+        "home": NOWHERE,
+        "lead": None,
+        "customer": None,
+    } | changes
+    return Model(
+        Scorecard(version=said["version"], **{name: said[name] for name in _SCORECARD}),
+        Pricing(said["pricing"], said["rates"], said["margin_rate"]),
+        QueueSettings("queue-test", said["response"], said["handling_minutes"], said["curves"]),
+        Learnt(said["lead"], said["customer"]),
+        said["home"],
+        said["targets"],
+    )
 
 
 MODEL = a_model()
@@ -163,7 +182,7 @@ def after(
     """The contact after the events, its values booked after each; every booking is added to `booked`."""
     state, orders = (told.state, dict(told.orders)) if isinstance(told, Told) else (told, {})
     for event, data in events:
-        folded = fold(state, event, data, model.half_lives)
+        folded = fold(state, event, data, model.scorecard.half_lives)
         if (key := order_key(event, data)) is not None:
             order = order_after(orders.get(key), event, data)
             assert order is not None

@@ -33,22 +33,27 @@ def problems(folder: Path, text: str) -> list[tuple[int | None, str]]:
 def test_the_shipped_file_is_right() -> None:
     model = load_scoring(SHIPPED)
     assert model.currency == "EUR"
-    assert sigmoid(model.source("/sources/website").log_odds) == pytest.approx(0.08)
-    assert sigmoid(model.source("/sources/elsewhere").log_odds) == pytest.approx(0.05)
-    assert model.source("/sources/website").cost == 200
-    assert model.source(None) == model.sources["default"]
-    assert model.revenue == 120_000
-    assert model.half_lives == (86_400, 14 * 86_400)
+    assert sigmoid(model.scorecard.source("/sources/website").log_odds) == pytest.approx(0.08)
+    assert sigmoid(model.scorecard.source("/sources/elsewhere").log_odds) == pytest.approx(0.05)
+    assert model.scorecard.source("/sources/website").cost == 200
+    assert model.scorecard.source(None) == model.scorecard.sources["default"]
+    assert model.scorecard.revenue == 120_000
+    assert model.scorecard.half_lives == (86_400, 14 * 86_400)
 
 
 def test_the_least_one_can_say_is_enough(tmp_path: Path) -> None:
     model = loaded(tmp_path, LEAST)
-    assert (model.currency, model.revenue, model.margin_rate, model.fit) == ("EUR", 100_000, 0.35, ())
+    assert (model.currency, model.scorecard.revenue, model.pricing.margin_rate, model.scorecard.fit) == (
+        "EUR",
+        100_000,
+        0.35,
+        (),
+    )
 
 
 def test_twenty_points_double_the_odds(tmp_path: Path) -> None:
     model = loaded(tmp_path, LEAST + "fit: [{trait: size, at_least: 5, points: 20}]\n")
-    assert model.fit[0].log_odds == pytest.approx(math.log(2))
+    assert model.scorecard.fit[0].log_odds == pytest.approx(math.log(2))
 
 
 def test_the_version_is_what_is_said_not_how(tmp_path: Path) -> None:
@@ -61,13 +66,13 @@ def test_the_rate_of_the_day_counts_and_decimals_are_heeded(tmp_path: Path) -> N
     rates = 'rates: {USD: {2020-01-01: "0.90", 2026-01-01: "0.86"}, JPY: {2020-01-01: "0.006"}}\n'
     model = loaded(tmp_path, LEAST + rates)
     old, new = date(2025, 12, 31), date(2026, 1, 1)
-    assert [model.rates.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
-    assert model.rates.in_base("1000", "JPY", new) == 600
-    assert model.rates.in_base("10.00", "EUR", old) == 1000
-    assert model.rates.in_base("1", "GBP", new) is None
-    assert model.rates.in_base("1", "USD", date(2019, 12, 31)) is None
+    assert [model.pricing.rates.in_base("10.00", "USD", day) for day in (old, new)] == [900, 860]
+    assert model.pricing.rates.in_base("1000", "JPY", new) == 600
+    assert model.pricing.rates.in_base("10.00", "EUR", old) == 1000
+    assert model.pricing.rates.in_base("1", "GBP", new) is None
+    assert model.pricing.rates.in_base("1", "USD", date(2019, 12, 31)) is None
     with pytest.raises(Permanent, match="plain decimal"):
-        model.rates.in_base("much", "GBP", new)
+        model.pricing.rates.in_base("much", "GBP", new)
 
 
 def test_a_rate_is_a_decimal_and_rounds_once_half_to_even(tmp_path: Path) -> None:
@@ -75,8 +80,8 @@ def test_a_rate_is_a_decimal_and_rounds_once_half_to_even(tmp_path: Path) -> Non
     day = date(2026, 1, 1)
     for pence in range(1, 20_000):
         exact = Fraction(pence * 115, 100)
-        assert model.rates.in_base(f"{pence / 100:.2f}", "GBP", day) == round(exact)
-    assert model.rates.in_base("9" * 12, "XAU", day) == MAX_MINOR, "what is beyond all reason stops nobody"
+        assert model.pricing.rates.in_base(f"{pence / 100:.2f}", "GBP", day) == round(exact)
+    assert model.pricing.rates.in_base("9" * 12, "XAU", day) == MAX_MINOR, "what is beyond all reason stops nobody"
 
 
 def test_everything_wrong_is_named_at_once_with_its_line(tmp_path: Path) -> None:
@@ -132,9 +137,40 @@ def test_one_wrong_thing_is_named(tmp_path: Path, text: str, expected: list[tupl
 
 def test_the_funnel_is_set_in_times_of_a_usual_lead_and_its_targets_change_no_value(tmp_path: Path) -> None:
     model = loaded(tmp_path, LEAST)
-    assert model.qualified_at == 3 * 5_000
+    assert model.scorecard.qualified_at == 3 * 5_000
     assert model.targets == TARGETS
     other = loaded(tmp_path, LEAST + "funnel: {targets: {customer: 0.1}}\n")
     assert (other.targets, other.version) == ({**TARGETS, "customer": 0.1}, model.version)
     assert loaded(tmp_path, LEAST + "funnel: {qualified: 2}\n").version != model.version, "everybody is judged anew"
     assert problems(tmp_path, LEAST + "funnel: {targets: {custom: 0.1}}\n")[0][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("rates: {USD: {2020-01-01: '0.9'}}\n", "pricing"),
+        ("margin_rate: 0.5\n", "pricing"),
+        ("response: {preset: conversion}\n", "queue"),
+        ("response: {sources: {fair: {preset: conversion}}}\n", "queue"),
+        ("handling_minutes: 30\n", "queue"),
+        ("revenue: {default: '99.00'}\n", "scorecard"),
+        ("tiers: {gold: '2000.00'}\n", "scorecard"),
+        ("horizon: {months: 12}\n", "scorecard"),
+        ("recency: {per_day: -0.1}\n", "scorecard"),
+        ("funnel: {qualified: 2}\n", "scorecard"),
+        ("funnel: {targets: {customer: 0.1}}\n", None),
+        ("country: DE\n", None),
+    ],
+)
+def test_a_change_makes_a_new_version_of_its_own_part_alone(tmp_path: Path, text: str, part: str | None) -> None:
+    before, after = loaded(tmp_path, LEAST), loaded(tmp_path, LEAST + text)
+    changed = {
+        each
+        for each in ("scorecard", "pricing", "queue")
+        if getattr(before, each).version != getattr(after, each).version
+    }
+    assert changed == ({part} if part else set())
+    assert (before.version != after.version) == (part in {"scorecard", "pricing"}), (
+        "no value depends on the queue's settings"
+    )
+    assert (before.scorecard.odds != after.scorecard.odds) == text.startswith("recency")

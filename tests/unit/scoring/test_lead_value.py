@@ -98,7 +98,7 @@ def test_another_model_is_booked_as_the_model() -> None:
     state = after(a_contact(), a_lead(), booked=booked)
     other = a_model(version="scorecard-next", revenue=240_000)
     state = after(state, an_engagement(human_likelihood=0.0), model=other, booked=booked)
-    assert (booked[-1].factor, booked[-1].model, state.model) == ("model", "scorecard-next", "scorecard-next")
+    assert (booked[-1].factor, booked[-1].model, state.model) == ("model", other.version, other.version)
     assert state.lead == total(booked, "lead")
 
 
@@ -121,5 +121,5 @@ def test_an_estimate_below_nothing_is_nothing() -> None:
 @pytest.mark.parametrize(("event", "kind"), [(a_feedback(), "feedback_given"), (a_referral(), "referral_made")])
 def test_who_says_what_it_thinks_or_names_others_is_engaged(event: Decoded, kind: str) -> None:
     told = after(a_contact(), a_lead(), event)
-    assert told.engaged[kind][1:] == (1.0,) * len(MODEL.half_lives)
+    assert told.engaged[kind][1:] == (1.0,) * len(MODEL.scorecard.half_lives)
     assert told.lead > after(a_contact(), a_lead()).lead

@@ -39,7 +39,7 @@ def test_the_chance_fades_as_published(minutes: float, left: float, places: int)
 def test_the_presets_are_the_published_curves(preset: str, left: tuple[float, ...], tmp_path: Path) -> None:
     settings = "sources: {default: {conversion: 0.1}}\nresponse: {preset: %s}\n"
     (tmp_path / "scoring.yaml").write_text(settings % preset)
-    curve = load_scoring(tmp_path).response
+    curve = load_scoring(tmp_path).queue.response
     for minutes, share in zip((1, 5, 10, 30, 60, 240, 1440), left, strict=True):
         places = len(str(share)) - 2
         assert queue.survival(curve, minutes) == pytest.approx(share, abs=0.6 * 10**-places)
@@ -114,7 +114,7 @@ def test_a_source_may_have_a_curve_of_its_own(tmp_path: Path) -> None:
         "sources: {default: {conversion: 0.1}}\nresponse: {sources: {fair: {preset: conversion, tau: 2}}}\n"
     )
     model = load_scoring(tmp_path)
-    assert model.curve_of("/sources/fair") == "fair"
-    assert model.curve_of("/sources/website") == model.curve_of(None) == ""
-    assert (model.curve("fair").tau, model.curve("fair").beta) == (2, 0.169)
-    assert model.curve("") == model.curve("no longer there") == model.response
+    assert model.queue.curve_of("/sources/fair") == "fair"
+    assert model.queue.curve_of("/sources/website") == model.queue.curve_of(None) == ""
+    assert (model.queue.curve("fair").tau, model.queue.curve("fair").beta) == (2, 0.169)
+    assert model.queue.curve("") == model.queue.curve("no longer there") == model.queue.response

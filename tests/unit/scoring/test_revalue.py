@@ -68,7 +68,7 @@ def revalued(told: Told, history: list[Decoded], model: Model, booked: list[Book
     state = told.state
     if not values.counted(state, model):
         state = refolded(told, history, model).counted
-    if state.priced not in ("", model.pricing):
+    if state.priced not in ("", model.pricing.version):
         state = pricing.all_of(state, told.orders.values(), model)
     assert values.current(state, model)
     state, new = bookings.revalue(state, model)
@@ -130,7 +130,7 @@ def test_a_state_of_the_first_form_is_read_and_folded_anew() -> None:
     told = after(a_contact(), *history)
     stored = {
         "id": str(told.state.id), "created": NOW.isoformat(), "version": 3, "lead": 0, "customer": 3010,
-        "model": "scorecard-test", "clock": told.clock, "keys": ["email:ada@example.com"],
+        "model": MODEL.version, "clock": told.clock, "keys": ["email:ada@example.com"],
         "known": {"email": [told.clock, "ada@example.com"], "estimate": [NOW.timestamp(), 50_000], "unconverted": [NOW.timestamp(), "CAD"]},
         "counters": [[20.0, NOW.timestamp()], [20.0, NOW.timestamp()]], "captured": NOW.timestamp(),
         "first_source": [NOW.timestamp(), "/sources/website"], "converted": told.converted,

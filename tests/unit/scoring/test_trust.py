@@ -16,7 +16,7 @@ from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.contact.view import view
 from services.scoring.domain.identity.identity import vouched
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.model.model import SourceModel
+from services.scoring.domain.model.scorecard import SourceModel
 from shared.events.envelope import Decoded, Trust
 from shared.events.identity import Identity
 from shared.events.types import Consent, ConsentChanged, Followup

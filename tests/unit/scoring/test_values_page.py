@@ -54,5 +54,5 @@ def test_what_the_example_loses_by_the_minute_is_true() -> None:
     parts = lead_value.parts(state.state, model, state.clock)
     at_once = lead_value.conversion(parts) * parts.revenue
     page = (ROOT / "docs" / "values.md").read_text()
-    first, later = (round(queue.loss_rate(model.response, at_once, age)) / 100 for age in (0, 30))
+    first, later = (round(queue.loss_rate(model.queue.response, at_once, age)) / 100 for age in (0, 30))
     assert f"loses {first:.2f} a minute at first, and {later:.2f} half an hour later" in page

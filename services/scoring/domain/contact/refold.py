@@ -46,7 +46,7 @@ class Refolding:
     def add(self, decoded: Decoded) -> None:
         """One of its events, in any order, each once."""
         event, data = decoded
-        self._state = fold.fold(self._state, event, data, self._model.half_lives)
+        self._state = fold.fold(self._state, event, data, self._model.scorecard.half_lives)
         key = fold.order_key(event, data)
         if key is not None:
             before = self.orders.get(key)

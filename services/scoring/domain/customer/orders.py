@@ -60,10 +60,10 @@ def worth(order: Order | None, model: Model) -> Worth:
     back, missing = _back(order, model)
     if back >= order.paid:
         return _NOTHING
-    margin = order.margin if order.margin is not None else order.paid * Decimal(str(model.margin_rate))
-    rest = order.paid - back
-    left = model.rates.minor_in_base(margin * rest / order.paid, order.currency, order.day)
-    spent = model.rates.minor_in_base(Decimal(rest), order.currency, order.day)
+    margin = order.margin if order.margin is not None else order.paid * Decimal(str(model.pricing.margin_rate))
+    rest, rates = order.paid - back, model.pricing.rates
+    left = rates.minor_in_base(margin * rest / order.paid, order.currency, order.day)
+    spent = rates.minor_in_base(Decimal(rest), order.currency, order.day)
     if left is None or spent is None:
         return Worth(0, 0, unconverted=True)
     return Worth(max(-_MOST_WORTH, min(_MOST_WORTH, left)), min(_MOST_WORTH, spent), missing)
@@ -71,11 +71,11 @@ def worth(order: Order | None, model: Model) -> Worth:
 
 def _back(order: Order, model: Model) -> tuple[Decimal, bool]:
     """What went back, in minor units of the order's currency; and whether some of it has no rate and counts 0."""
-    back, missing = Decimal(order.refunded.get(order.currency, 0)), False
+    back, missing, rates = Decimal(order.refunded.get(order.currency, 0)), False, model.pricing.rates
     for currency, minor in order.refunded.items():
         if currency == order.currency:
             continue
-        theirs, ours = model.rates.on(currency, order.day), model.rates.on(order.currency, order.day)
+        theirs, ours = rates.on(currency, order.day), rates.on(order.currency, order.day)
         if theirs is None or ours is None:
             missing = True
         else:

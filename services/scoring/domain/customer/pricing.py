@@ -38,7 +38,7 @@ def reckon(state: ContactState, before: Order | None, after: Order | None, model
         earlier=earlier,
         past=state.past + now.margin - was.margin,
         paid_orders=state.paid_orders + _counts(after) - _counts(before),
-        priced=_MIXED if mixed else state.priced or model.pricing,
+        priced=_MIXED if mixed else state.priced or model.pricing.version,
         unconverted={currency: count for currency, count in unconverted.items() if count},
     )
 
@@ -59,7 +59,7 @@ def join(
 def all_of(state: ContactState, orders: Iterable[Order], model: Model) -> ContactState:
     """The contact's sums from all of its orders, by `model` alone."""
     state = msgspec.structs.replace(
-        state, past=0, paid_orders=0, priced=model.pricing, unconverted={}, days={}, earlier=None
+        state, past=0, paid_orders=0, priced=model.pricing.version, unconverted={}, days={}, earlier=None
     )
     for order in sorted(orders, key=lambda order: order.at):  # so that no day comes before those that are summed up
         state = reckon(state, None, order, model)

@@ -46,7 +46,7 @@ def standing(state: ContactState, model: Model, now: float) -> Standing | None:
     x = so_far.history.x
     between = (so_far.last - so_far.first) / x if x else None
     average = round(so_far.worth / so_far.purchases)
-    learnt = model.customer
+    learnt = model.learnt.customer
     if learnt is None:
         return Standing(so_far.purchases, average, between)
     alive = learnt.purchases.p_alive(so_far.history)

@@ -24,11 +24,12 @@ def value(state: ContactState, model: Model, now: float) -> int:
 
 def to_come(state: ContactState, model: Model, now: float) -> int:
     """The discounted margin of the purchases expected within the horizon. Never below 0."""
-    learnt = model.customer
+    learnt = model.learnt.customer
     so_far = bought(state.days, state.earlier, day_of(now)) if learnt is not None else None
     if learnt is None or so_far is None:
         return 0
-    purchases = _discounted(learnt.purchases, _by_weeks(so_far.history), model.horizon_months, model.monthly_discount)
+    months, discount = model.scorecard.horizon_months, model.scorecard.monthly_discount
+    purchases = _discounted(learnt.purchases, _by_weeks(so_far.history), months, discount)
     spend = learnt.spend.expected(so_far.history.x, so_far.mean)
     return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far)))
 

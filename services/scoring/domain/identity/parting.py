@@ -90,7 +90,7 @@ def folded(
     for event, data in sorted(events, key=lambda each: (happened(each.event), each.event.id)):
         held = tuple(key for key in named(data.identity, event.source, event.trust).held if mark(key) not in foreign)
         state = hold(state, held, claimed=event.trust == "public" or robot(data))
-        state = fold.fold(state, event, own(data, foreign), model.half_lives)
+        state = fold.fold(state, event, own(data, foreign), model.scorecard.half_lives)
         key = fold.order_key(event, data)
         if key is not None:
             before = orders.get(key)

@@ -8,7 +8,8 @@ from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.features import column_of
 from services.scoring.domain.lead.learnt import Weighed
-from services.scoring.domain.model.model import FitRule, Model
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.scorecard import FitRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,17 @@ class Because:
 
 def explained(state: ContactState, model: Model) -> list[Because]:
     """All that makes up the log-odds of an open lead, and sums to them: its source first, then the strongest."""
-    at, lead = state.as_of, model.lead
+    at, lead = state.as_of, model.learnt.lead
     name = learnt.said("source", state)
-    found = [Because("source", model.source(state.source).log_odds, f"leads of {name or 'no known source'}")]
+    found = [Because("source", model.scorecard.source(state.source).log_odds, f"leads of {name or 'no known source'}")]
     rest = [
         Because("traits", rule.log_odds, _rule(rule))
-        for rule in model.fit
+        for rule in model.scorecard.fit
         if lead_value.matches(rule, state.get(f"trait:{rule.trait}"))
     ]
-    scorecard = lead_value.scorecard_engagement(state, model, at)
+    scorecard = lead_value.scorecard_engagement(state, model.scorecard, at)
     rest.append(Because("engagement", scorecard, "what is left of all that it did"))
-    rest.append(Because("time", lead_value.scorecard_recency(state, model, at), "the days since it asked"))
+    rest.append(Because("time", lead_value.scorecard_recency(state, model.scorecard, at), "the days since it asked"))
     if lead is not None:
         rest.append(Because("source", lead.intercept, "how many leads have bought of late"))
         rest += [_learnt("source", each, learnt.said(column_of(each.name), state)) for each in lead.source]

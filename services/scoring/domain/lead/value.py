@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead.odds import sigmoid
-from services.scoring.domain.model.model import FitRule, Model
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.scorecard import FitRule, Scorecard
 from shared.money import MAX_MINOR
 from shared.places.countries import country_code
 
@@ -24,7 +25,7 @@ class Parts(NamedTuple):
 
 def parts(state: ContactState, model: Model, clock: float) -> Parts:
     """The parts as of `clock`, in seconds since 1970."""
-    source = model.source(state.source)
+    source = model.scorecard.source(state.source)
     return Parts(
         prior(state, model),
         fit(state, model),
@@ -53,14 +54,15 @@ def at_once(state: ContactState, model: Model) -> float:
 
 def prior(state: ContactState, model: Model) -> float:
     """What the source that brought it says, in log-odds."""
-    odds, lead = model.source(state.source).log_odds, model.lead
+    odds, lead = model.scorecard.source(state.source).log_odds, model.learnt.lead
     return odds if lead is None else odds + lead.intercept + learnt.of_said(lead.source, state)
 
 
 def fit(state: ContactState, model: Model) -> float:
     """How well the traits match the audience, in log-odds."""
-    odds = math.fsum(rule.log_odds for rule in model.fit if matches(rule, state.get(f"trait:{rule.trait}")))
-    return odds if model.lead is None else odds + learnt.of_said(model.lead.traits, state)
+    rules, lead = model.scorecard.fit, model.learnt.lead
+    odds = math.fsum(rule.log_odds for rule in rules if matches(rule, state.get(f"trait:{rule.trait}")))
+    return odds if lead is None else odds + learnt.of_said(lead.traits, state)
 
 
 def matches(rule: FitRule, said: Any) -> bool:
@@ -80,43 +82,43 @@ def matches(rule: FitRule, said: Any) -> bool:
 
 def engagement(state: ContactState, model: Model, clock: float) -> float:
     """What is left of all engagement, in log-odds."""
-    odds = scorecard_engagement(state, model, clock)
-    return odds if model.lead is None else odds + learnt.of_did(model.lead.engagement, state, odds, clock)
+    odds, lead = scorecard_engagement(state, model.scorecard, clock), model.learnt.lead
+    return odds if lead is None else odds + learnt.of_did(lead.engagement, state, odds, clock)
 
 
-def scorecard_engagement(state: ContactState, model: Model, clock: float) -> float:
+def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> float:
     """By the scorecard: `weight` for each doubling.
 
-    A half-life that the model asks for and that was not counted with yet adds nothing until it is.
+    A half-life that the scorecard asks for and that was not counted with yet adds nothing until it is.
     """
     if not state.engaged:
         return 0.0
-    places = [(place, each) for place, each in enumerate(state.half_lives, 1) if each in model.half_lives]
+    places = [(place, each) for place, each in enumerate(state.half_lives, 1) if each in card.half_lives]
     left = math.fsum(
-        model.points.get(kind, model.default_points) * counts[place] * 2.0 ** (min(0.0, counts[0] - clock) / half_life)
+        card.points.get(kind, card.default_points) * counts[place] * 2.0 ** (min(0.0, counts[0] - clock) / half_life)
         for kind, counts in state.engaged.items()
         for place, half_life in places
     )
-    return model.engagement_weight * math.log2(1.0 + left) if left else 0.0
+    return card.engagement_weight * math.log2(1.0 + left) if left else 0.0
 
 
 def recency(state: ContactState, model: Model, clock: float) -> float:
     """A lead cools with the days since its capture, in log-odds, down to a floor."""
-    odds = scorecard_recency(state, model, clock)
-    return odds if model.lead is None else odds + learnt.of_age(model.lead.time, state, clock)
+    odds, lead = scorecard_recency(state, model.scorecard, clock), model.learnt.lead
+    return odds if lead is None else odds + learnt.of_age(lead.time, state, clock)
 
 
-def scorecard_recency(state: ContactState, model: Model, clock: float) -> float:
+def scorecard_recency(state: ContactState, card: Scorecard, clock: float) -> float:
     """By the scorecard: so much a day, down to a floor."""
     if state.captured is None or clock <= state.captured:
         return 0.0
-    return max(model.recency_floor, (clock - state.captured) * model.recency_per_second)
+    return max(card.recency_floor, (clock - state.captured) * card.recency_per_second)
 
 
 def revenue(state: ContactState, model: Model) -> float:
     """Expected first-year margin: the lead's own estimate, else the mean of all, in base minor units."""
     said = estimate(state, model)
-    return float(model.revenue) if said is None else said * model.lead_margin
+    return float(model.scorecard.revenue) if said is None else said * model.scorecard.lead_margin
 
 
 def estimate(state: ContactState, model: Model) -> int | None:
@@ -127,10 +129,10 @@ def estimate(state: ContactState, model: Model) -> int | None:
     if isinstance(said.value, int):  # a state of the first form, not yet folded anew: converted when it was said
         return said.value
     amount, currency, source = said.value
-    minor = model.rates.in_base(amount, currency, moment(said.at).date())
+    minor = model.pricing.rates.in_base(amount, currency, moment(said.at).date())
     if minor is None:
         return None
-    return max(0, min(minor, model.source(source).estimate_limit) if said.public else minor)
+    return max(0, min(minor, model.scorecard.source(source).estimate_limit) if said.public else minor)
 
 
 def unconverted(state: ContactState, model: Model) -> str | None:

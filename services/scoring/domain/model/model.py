@@ -1,53 +1,15 @@
-"""The model: every number that the business or a refit decides, ready for the rules. Minor units, log-odds, seconds."""
+"""The model: every number that the business or a refit decides, ready for the rules; each part has its own version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from services.scoring.domain.contact.contact import HalfLives
 from services.scoring.domain.customer.population import CustomerModel
-from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.funnel.bottleneck import Target
 from services.scoring.domain.lead.learnt import LeadModel
-from services.scoring.domain.model.rates import Rates
-from shared.money import MAX_MINOR
-
-
-def short_name(source: str | None) -> str:
-    """`website` of `/sources/website`."""
-    return source.rpartition("/")[2] if source else ""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceModel:
-    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units.
-
-    `estimate_limit`: up to what a stranger's word on a lead's worth counts, in base minor units.
-    """
-
-    log_odds: float
-    cost: int
-    estimate_limit: int = MAX_MINOR
-
-
-@dataclass(frozen=True, slots=True)
-class FitRule:
-    """Log-odds for a trait that is among some values, at least some number, or present at all."""
-
-    trait: str
-    log_odds: float
-    among: frozenset[str] | None
-    at_least: float | None
-    present: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseCurve:
-    """S(t) = phi + (1-phi)(1 + t/tau)^-beta, t in minutes since the lead came."""
-
-    phi: float
-    tau: float
-    beta: float
+from services.scoring.domain.model.pricing import Pricing
+from services.scoring.domain.model.queue_settings import QueueSettings
+from services.scoring.domain.model.scorecard import Scorecard
 
 
 class Home(NamedTuple):
@@ -57,67 +19,49 @@ class Home(NamedTuple):
     time_zone: str | None = None
 
 
+class Learnt(NamedTuple):
+    """What was learnt of the past; None until there is a fit."""
+
+    lead: LeadModel | None = None
+    customer: CustomerModel | None = None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Of what there is."""
+        return tuple(each.version for each in self if each is not None)
+
+
 NOWHERE: Final = Home()
+NOTHING_LEARNT: Final = Learnt()
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One version of the whole model. Money in minor units of `currency`; what was learnt of the past is None at first.
+    """Parts whose versions are independent: a changed rate makes no new scorecard.
 
-    `version` names the business's settings and what was learnt, joined by `+`. `pricing` is the version of the part
-    that says what an order is worth (base currency, rates, `margin_rate`), `odds` that of the scorecard's log-odds.
+    `version` is that of all a value depends on: a contact valued by another one is due. The queue's settings,
+    `home` and `targets` are not in it.
     """
 
-    version: str
-    pricing: str
-    rates: Rates
-    sources: Mapping[str, SourceModel]
-    fit: tuple[FitRule, ...]
-    half_lives: HalfLives  # ascending
-    engagement_weight: float
-    points: Mapping[str, float]
-    default_points: float
-    recency_per_second: float
-    recency_floor: float
-    revenue: int
-    lead_margin: float
-    margin_rate: float
-    response: ResponseCurve
-    handling_minutes: float
-    horizon_months: int
-    monthly_discount: float
-    tiers: Tiers
-    odds: str = ""
-    lead: LeadModel | None = None
-    customer: CustomerModel | None = None
+    scorecard: Scorecard
+    pricing: Pricing
+    queue: QueueSettings
+    learnt: Learnt = NOTHING_LEARNT
     home: Home = NOWHERE
-    curves: Mapping[str, ResponseCurve] = field(default_factory=dict)  # of sources that have their own
-    qualified_at: int = MAX_MINOR  # P(conversion) x expected revenue from which on a lead counts as qualified
-    targets: Mapping[Target, float] = field(
-        default_factory=dict
-    )  # of the funnel: stage to the share that should reach it
+    targets: Mapping[Target, float] = field(default_factory=dict)  # of the funnel: the share that should reach a stage
+    version: str = field(init=False)
 
-    def source(self, name: str | None) -> SourceModel:
-        """What is known of a source (`/sources/website` is `website`)."""
-        return self.sources.get(short_name(name)) or self.sources["default"]
-
-    def curve_of(self, source: str | None) -> str:
-        """The name of the response curve by which leads of a source cool; empty: that of all others."""
-        short = short_name(source)
-        return short if short in self.curves else ""
-
-    def curve(self, name: str) -> ResponseCurve:
-        """The response curve of this name."""
-        return self.curves.get(name, self.response)
-
-    def with_learnt(self, lead: LeadModel | None, customer: CustomerModel | None) -> "Model":
-        """This with what was learnt. A lead model needs the scorecard that it was fitted beside."""
-        if lead is not None and lead.odds != self.odds:
-            lead = None
-        names = [self.version.partition("+")[0], *(each.version for each in (lead, customer) if each is not None)]
-        return replace(self, version="+".join(names), lead=lead, customer=customer)
+    def __post_init__(self) -> None:
+        version = "+".join((self.scorecard.version, self.pricing.version, *self.learnt.versions))
+        object.__setattr__(self, "version", version)
 
     @property
     def currency(self) -> str:
         """The base currency."""
-        return self.rates.base
+        return self.pricing.rates.base
+
+    def with_learnt(self, lead: LeadModel | None, customer: CustomerModel | None) -> "Model":
+        """This with what was learnt. A lead model needs the scorecard that it was fitted beside."""
+        if lead is not None and lead.odds != self.scorecard.odds:
+            lead = None
+        return replace(self, learnt=Learnt(lead, customer))

@@ -13,7 +13,7 @@ from services.scoring import tables
 from services.scoring.domain.contact.contact import ContactState, decode_state, encode_state, moment
 from services.scoring.domain.contact.places import country_said
 from services.scoring.domain.contact.words import said
-from services.scoring.domain.model.model import short_name
+from services.scoring.domain.model.sources import short_name
 from services.scoring.tables import SCHEMA
 from shared.db.arrays import Rows, by_name
 from shared.db.statement import Statement, copy

@@ -1,6 +1,7 @@
-"""Contacts whose values stand at another model than the one in force."""
+"""Contacts whose values stand at another model than the one in force, or whose lead waits by another curve."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,6 +28,18 @@ _ANY_DUE = sa.text("""
         SELECT FROM contacts WHERE merged_into IS NULL AND model > :model AND id <> ALL(CAST(:but AS uuid[]))
     )
 """)
+_CURVES = sa.text("SELECT DISTINCT source, curve FROM contacts WHERE worth IS NOT NULL")
+_MISPLACED = sa.text("""
+    SELECT state FROM contacts WHERE worth IS NOT NULL AND curve = :curve AND source IS NOT DISTINCT FROM :source
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+
+class Placed(NamedTuple):
+    """By which curve leads of a source wait in the queue."""
+
+    source: str | None
+    curve: str
 
 
 async def lock_due(conn: AsyncConnection, model: str, limit: int, *, but: Collection[UUID]) -> list[ContactState]:
@@ -38,3 +51,14 @@ async def lock_due(conn: AsyncConnection, model: str, limit: int, *, but: Collec
 async def any_due(conn: AsyncConnection, model: str, *, but: Collection[UUID]) -> bool:
     """Whether there is a contact that this model has not valued."""
     return bool((await conn.execute(_ANY_DUE, {"model": model, "but": list(but)})).scalar_one())
+
+
+async def curves(conn: AsyncConnection) -> list[Placed]:
+    """By which curves the leads of each source wait."""
+    return [Placed(row.source, row.curve) for row in await conn.execute(_CURVES)]
+
+
+async def lock_placed(conn: AsyncConnection, placed: Placed, limit: int) -> list[ContactState]:
+    """At most so many that wait so, locked; without those that a batch is at work on, which places them itself."""
+    rows = await conn.execute(_MISPLACED, {"source": placed.source, "curve": placed.curve, "limit": limit})
+    return [decode_state(row.state) for row in rows]

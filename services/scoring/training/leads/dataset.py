@@ -66,7 +66,7 @@ class Leads:
             while opened is not None and due and due[0] < at:
                 looks.append(self._look(state, due.pop(0)))
             try:
-                state = fold.fold(state, event, data, self._model.half_lives)
+                state = fold.fold(state, event, data, self._model.scorecard.half_lives)
             except Permanent:  # it was folded once, by rules that have become stricter
                 continue
             if opened is None and state.open_lead:

@@ -57,7 +57,7 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
     against = "the model in force" if in_force is not None else "the scorecard"
     return Candidate(
         kind="lead",
-        parameters=lead_parameters(model.odds, final.intercept, _weighed(final)),
+        parameters=lead_parameters(model.scorecard.odds, final.intercept, _weighed(final)),
         metrics=asdict(scores) | {"leads": len(of_lead), "bought": won, "compared": compared},
         rows=len(of_lead),
         trained_until=datetime.fromtimestamp(float(opened.max()), UTC),

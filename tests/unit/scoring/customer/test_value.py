@@ -65,7 +65,7 @@ def test_the_days_are_what_all_orders_come_to_however_they_came(orders: list[Ord
     state = a_contact()
     for order in shuffled:
         state = pricing.reckon(state, None, order, MODEL)
-    if state.priced not in ("", MODEL.pricing):
+    if state.priced not in ("", MODEL.pricing.version):
         state = pricing.all_of(state, orders, MODEL)
     assert len(state.days) <= MOST
     found = bought(state.days, state.earlier, today)
@@ -87,7 +87,7 @@ def test_a_customer_of_very_many_days_stays_small_and_an_old_refund_counts_once_
     told = after(a_contact(), *events)
     assert len(told.days) == MOST
     assert told.state.earlier is not None
-    assert told.priced == MODEL.pricing
+    assert told.priced == MODEL.pricing.version
     back = after(told, a_refund(order_id="o3", at=NOW + minutes(201 * _DAY)))
     assert back.model == "", "due to be priced anew"
     again = pricing.all_of(back.state, back.orders.values(), MODEL)
@@ -105,7 +105,7 @@ def test_the_value_is_the_past_and_the_discounted_margin_to_come() -> None:
     told = after(a_contact(), *story, model=LEARNT, booked=booked)
     so_far = bought(told.days, told.state.earlier, day_of(told.clock))
     assert so_far is not None
-    purchases = CUSTOMERS.purchases.discounted(so_far.history, 36, LEARNT.monthly_discount)
+    purchases = CUSTOMERS.purchases.discounted(so_far.history, 36, LEARNT.scorecard.monthly_discount)
     spend = CUSTOMERS.spend.expected(1, 100_00)
     assert told.customer == pytest.approx(7000 + purchases * spend * 0.35, abs=1)
     assert total(booked, "customer") == told.customer

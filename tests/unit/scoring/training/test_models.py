@@ -63,7 +63,7 @@ def test_what_was_put_into_the_leads_comes_out_and_the_outcome_does_not_leak() -
     assert not [each for each in model.traits if each.name == "trait:number"], "it names leads"
 
     learnt = MODEL.with_learnt(model, None)
-    assert learnt.version == f"scorecard-test+{found.version}"
+    assert learnt.version == f"scorecard-test+pricing-test+{found.version}"
     chances = {}
     for trade_of, rate in RATES.items():
         told = after(a_contact(), a_lead(traits={"trade": trade_of}, source="/sources/website"), model=learnt)

@@ -1,0 +1,58 @@
+"""What the business says a lead and a customer are worth. Minor units of the base currency, log-odds, seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.scoring.domain.contact.contact import HalfLives
+from services.scoring.domain.customer.tiers import Tiers
+from services.scoring.domain.model.sources import short_name
+from shared.money import MAX_MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModel:
+    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units.
+
+    `estimate_limit`: up to what a stranger's word on a lead's worth counts, in base minor units.
+    """
+
+    log_odds: float
+    cost: int
+    estimate_limit: int = MAX_MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class FitRule:
+    """Log-odds for a trait that is among some values, at least some number, or present at all."""
+
+    trait: str
+    log_odds: float
+    among: frozenset[str] | None
+    at_least: float | None
+    present: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """`odds` is the version of what makes the log-odds alone: a lead model is fitted beside it."""
+
+    version: str
+    odds: str
+    sources: Mapping[str, SourceModel]
+    fit: tuple[FitRule, ...]
+    half_lives: HalfLives  # ascending
+    engagement_weight: float
+    points: Mapping[str, float]
+    default_points: float
+    recency_per_second: float
+    recency_floor: float
+    revenue: int
+    lead_margin: float
+    horizon_months: int
+    monthly_discount: float
+    tiers: Tiers
+    qualified_at: int = MAX_MINOR  # P(conversion) x expected revenue from which on a lead counts as qualified
+
+    def source(self, name: str | None) -> SourceModel:
+        """What is known of a source (`/sources/website` is `website`)."""
+        return self.sources.get(short_name(name)) or self.sources["default"]

@@ -1,6 +1,6 @@
-"""Who has whom: a claim is taken, made longer, given back, put off, or runs out; each is told as an event.
+"""Who works on whom: a claim is taken, extended, given back, snoozed, or runs out; each of these is an event.
 
-A claim lasts for a fixed time, without any heartbeat: a page that is closed loses nobody for longer than that.
+A claim lasts for a fixed time, without a heartbeat: a closed page keeps a contact for no longer than that.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Claiming:
-    """What may be done with claims; `now` comes with each call."""
+    """The actions on claims; `now` comes with each call."""
 
     engine: AsyncEngine
     facts: FactMaker
     new_id: Callable[[], UUID]
 
     async def claim(self, contact_id: UUID, who: str, now: datetime, by: Actor | None = None) -> Claim | Held | None:
-        """Take the contact on; who has it already keeps the claim as it is. None when there is no such contact.
+        """Take the contact on; whoever already has it keeps the claim as it is. None when there is no such contact.
 
-        `by`: who asks for it, here and below; `who` himself when nobody else is named.
+        `by`: who asks for it, here and below; `who`, unless somebody else is named.
         """
         async with self.engine.begin() as conn:
             found = await store.survivor(conn, contact_id) or await store.survivor(conn, contact_id)
@@ -58,7 +58,7 @@ class Claiming:
     async def first_of(
         self, contacts: Sequence[UUID], who: str, now: datetime, by: Actor | None = None
     ) -> Claim | None:
-        """Take on the first of these whom nobody has."""
+        """Take on the first of these that is free."""
         for contact_id in contacts:
             taken = await self.claim(contact_id, who, now, by)
             if isinstance(taken, Claim) and taken.since == now:
@@ -66,7 +66,7 @@ class Claiming:
         return None
 
     async def extend(self, claim_id: UUID, now: datetime, by: Actor | None = None) -> Claim | None:
-        """Begin the time of a claim anew. None when it has ended."""
+        """Restart the time of a claim. None when it has ended."""
         async with self.engine.begin() as conn:
             claim = await store.extend(conn, claim_id, now, now + LEASE)
             if claim is not None:
@@ -77,7 +77,7 @@ class Claiming:
     async def end(
         self, claim_id: UUID, now: datetime, snoozed_until: datetime | None = None, by: Actor | None = None
     ) -> Claim | None:
-        """Give a contact back, or put it off until then. None when the claim has ended."""
+        """Give a contact back, or snooze it. None when the claim has ended."""
         reason = "released" if snoozed_until is None else "snoozed"
         async with self.engine.begin() as conn:
             claim = await store.end(conn, claim_id, reason, now, snoozed_until)
@@ -88,7 +88,7 @@ class Claiming:
             return claim
 
     async def run_out(self, now: datetime) -> int:
-        """End what has run out, and tell what merges have ended; how many."""
+        """End claims that have run out, and publish those that merges have ended; return how many."""
         async with self.engine.begin() as conn:
             ended = [*await store.run_out(conn, now, _AT_ONCE), *await store.untold(conn, _AT_ONCE)]
             await outbox.insert(conn, [self._released(claim, now) for claim in ended])
@@ -109,7 +109,7 @@ class Claiming:
             await changes.note(conn, [contact_id], queue=True)
             return claim
         holder = await store.open_of(conn, contact_id)
-        if holder is None:  # given back in this moment
+        if holder is None:  # given back just now
             return await self._claim(conn, contact_id, who, now, by)
         return holder if holder.who == who else Held(holder)
 
@@ -135,7 +135,7 @@ class Claiming:
 
 
 async def keep_claims(claiming: Claiming, clock: Callable[[], datetime], stopping: asyncio.Event) -> None:
-    """Until stopped: end what has run out."""
+    """End expired claims until stopped."""
 
     async def turn() -> float | None:
         return None if await claiming.run_out(clock()) >= _AT_ONCE else _LOOK_S

@@ -1,4 +1,4 @@
-"""What scoring itself has to tell, as events: rows of the outbox that shared/kafka/outbox.py publishes."""
+"""Facts of scoring: events of its own, in the outbox that shared/kafka/outbox.py publishes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class FactMaker:
     new_id: Callable[[], UUID]
 
     def about(self, contact_id: UUID, kind: str, data: Struct, now: datetime, lane: Lane = "live") -> Fact:
-        """An event of this type about the contact; what is not urgent goes by the bulk lane."""
+        """A fact of this type about the contact; what is not urgent goes by the bulk lane."""
         return fact_about(
             contact_id, kind, data, now, lane, source=SOURCE, identifier=self.new_id(), key_secret=self.key_secret
         )

@@ -1,4 +1,4 @@
-"""Scoring's look for the rollup (shared/db/rollup.py)."""
+"""Scoring's queries for the rollup (shared/db/rollup.py)."""
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +16,7 @@ def look(registry: CollectorRegistry, load: Load) -> Look:
     async def take(conn: AsyncConnection) -> None:
         gauges.unpublished.set(await store.unpublished(conn))
         waiting = await store.without_rate(conn)
-        gauges.waiting.clear()  # a currency that has its rate by now is gone
+        gauges.waiting.clear()  # a currency that has a rate by now drops out
         for currency, amounts in waiting.items():
             gauges.waiting.labels(currency).set(amounts)
         leads = await store.open_leads(conn)

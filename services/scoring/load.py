@@ -1,4 +1,4 @@
-"""Whether more leads come than people can follow up: looked up beside the figures, never on a request."""
+"""Whether more leads come than people can follow up: looked up with the figures, never on a request."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from services.scoring.store.figures import OpenLeads
 
 @dataclass(slots=True)
 class Load:
-    """What the queue goes by."""
+    """The load that decides the order of the queue."""
 
     overload: bool = False
 
     def note(self, leads: OpenLeads) -> None:
-        """Take up what was looked up."""
+        """Use what was looked up."""
         self.overload = overloaded(leads.came, leads.unreached)
 
     async def look(self, conn: AsyncConnection) -> None:

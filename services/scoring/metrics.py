@@ -1,4 +1,4 @@
-"""What scoring counts beside the loop's own numbers."""
+"""The metrics of scoring, beside those of the loop."""
 
 from collections.abc import Mapping
 
@@ -41,22 +41,22 @@ class Metrics:
         )
 
     def outcomes(self) -> float:
-        """How many leads have bought since this process began."""
+        """The number of leads that have bought since this process began."""
         return self._bought
 
     def bought(self, leads: int) -> None:
-        """So many leads have bought."""
+        """Count leads that have bought."""
         self._bought += leads
         self._converted.inc(leads)
 
     def unconverted(self, amounts: Mapping[str, int]) -> None:
-        """So many amounts of each currency had no rate."""
+        """Count amounts without a rate, by currency."""
         for currency, count in amounts.items():
             self._unconverted.labels(currency=currency).inc(count)
 
 
 class Figures:
-    """What Postgres knows of scoring's work, for the rollup."""
+    """Gauges that the rollup fills from Postgres."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Gauges of one process; those of several show the same."""

@@ -1,4 +1,4 @@
-"""The model in force: what the settings say and what was learnt, as one value."""
+"""The model in force: the settings and what was learnt, as one value."""
 
 from typing import TYPE_CHECKING
 
@@ -17,22 +17,22 @@ _LOG = log.get(__name__)
 
 
 class InForce:
-    """Holds the model. Whoever needs it takes `model` once for each piece of work: it may be another one afterwards."""
+    """Holds the model. Read `model` once per piece of work: it may be another one afterwards."""
 
     def __init__(self, settings: Model) -> None:
-        """Begin with what the settings say alone."""
+        """Start from the settings alone."""
         self.model = settings
         self._settings = settings
         self._versions: tuple[str, ...] = ()
         self._read = False
 
     async def first(self, conn: AsyncConnection) -> None:
-        """Before the first event is valued. After it whoever re-values looks again."""
+        """Refresh once, before the first event is valued; afterwards the re-valuing job does."""
         if not self._read:
             await self.refresh(conn)
 
     async def refresh(self, conn: AsyncConnection) -> None:
-        """Take up what is in force in the database by now. What cannot be read is left out, and said."""
+        """Load the versions now in force. An unreadable one is left out, with an error in the log."""
         versions = await store.in_force(conn)
         self._read = True
         if versions == self._versions:

@@ -1,4 +1,4 @@
-"""How long scoring keeps what."""
+"""Scoring's retention periods."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 

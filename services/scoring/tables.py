@@ -1,8 +1,7 @@
 """The tables of schema `scoring`.
 
-The update that came of an event is stored until it is published, so that what is published again after a crash is what
-was published before, byte for byte. A contact's state is one document, written once for each batch; the columns beside
-it are what is searched, sorted and checked.
+The update of an event is stored until it is published, so that what is republished after a crash is the same, byte for
+byte. A contact's state is one document, written once per batch; the columns beside it are searched, sorted and checked.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What has changed, for pages that watch: one look for all of them, and each reads on from where it was."""
+"""Changes for pages that watch: one query serves all, and each page continues from where it was."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ class Watching:
     """`run` is a task of the service."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Nobody watches yet."""
+        """Start without watchers."""
         self._engine = engine
         self._head = 0
         self._moved = asyncio.Condition()
@@ -34,7 +34,7 @@ class Watching:
         return self._watchers >= MOST
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Look until stopped, then let everybody go."""
+        """Look until stopped, then end every watch."""
         try:
             await take_turns("watching_waits", self._look, stopping)
         finally:
@@ -54,7 +54,7 @@ class Watching:
         return _LOOK_S
 
     async def begin(self, after: int | None) -> tuple[int, bool]:
-        """From where to read on, and whether what lies between is no longer known."""
+        """Where to continue from, and whether changes in between have been lost."""
         async with self._engine.connect() as conn:
             newest = await changes.newest(conn)
             if after is None:
@@ -63,7 +63,7 @@ class Watching:
         return (after, False) if kept else (newest, True)
 
     async def follow(self, after: int, longest_s: float) -> AsyncIterator[Change | None]:
-        """Every change from there on, as they come; None as a sign of life. Ends after so long, or with the service."""
+        """Every later change as it comes; None as a sign of life. Ends after a time, or with the service."""
         until = asyncio.get_running_loop().time() + longest_s
         self._watchers += 1
         try:
@@ -80,7 +80,7 @@ class Watching:
             self._watchers -= 1
 
     async def _news(self, seen: int) -> bool:
-        """Wait until something has moved since then; False when nothing did for a while."""
+        """Wait for a change; False when there was none for a while."""
         try:
             async with asyncio.timeout(_BEAT_S), self._moved:
                 await self._moved.wait_for(lambda: self._stopped or self._head != seen)

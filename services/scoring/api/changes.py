@@ -12,7 +12,7 @@ from shared.http.auth import Tokens
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 
-_LONGEST_S: Final = 1800.0  # then the client comes again, by itself, and its token is asked for again
+_LONGEST_S: Final = 1800.0  # then the client reconnects by itself, and its token is checked again
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "events `change` (`queue`: whether it moved; `contacts`: ids, null for many), and `resync`",
@@ -31,7 +31,7 @@ def routes(watching: Watching, tokens: Tokens) -> APIRouter:
         after: Annotated[str | None, Query(max_length=20, description="the id of the last event that was seen")] = None,
         last_event_id: Annotated[str | None, Header(max_length=20)] = None,
     ) -> StreamingResponse:
-        """What has changed since an event, or from now on. `resync`: too long ago; read everything again."""
+        """What has changed since an event, or from now on. `resync`: that is too long ago; read everything again."""
         if watching.is_full:
             raise Problem(503, "Too many watch already", headers={"Retry-After": "30"})
         begin, lost = await watching.begin(_number(last_event_id or after))

@@ -20,13 +20,13 @@ from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 from shared.tokens import Actor
 
-_TRIED: Final = 200  # of the top of the queue, before it counts as taken whole
+_TRIED: Final = 200  # from the top of the queue; if all are taken, the queue counts as taken
 _LONGEST_SNOOZE: Final = timedelta(days=90)
 Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
 class ClaimIn(BaseModel):
-    """Who takes somebody on."""
+    """Who takes the contact on."""
 
     who: Who
 
@@ -69,7 +69,7 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
 
     @router.post("/contacts/{contact_id}/claim", responses={409: {"description": "somebody else has the contact"}})
     async def claim(contact_id: UUID, body: ClaimIn, by: By) -> ClaimOut:
-        """Take a contact on. Who has it already gets the same claim again."""
+        """Take a contact on. Whoever already has it gets the same claim back."""
         found = await claiming.claim(contact_id, body.who, utc_now(), by)
         if found is None:
             raise Problem(404, "There is no such contact")
@@ -84,7 +84,7 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
 
     @router.post("/claims/{claim_id}/extend", responses={409: {"description": "the claim has ended"}})
     async def extend(claim_id: UUID, by: By) -> ClaimOut:
-        """Begin the claim's 20 minutes anew."""
+        """Restart the claim's 20 minutes."""
         return _out(await _done(engine, claim_id, await claiming.extend(claim_id, utc_now(), by)))
 
     @router.post("/claims/{claim_id}/release", responses={409: {"description": "the claim has ended"}})
@@ -94,7 +94,7 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
 
     @router.post("/claims/{claim_id}/snooze", responses={409: {"description": "the claim has ended"}})
     async def snooze(claim_id: UUID, body: SnoozeIn, by: By) -> ClaimOut:
-        """Give the contact back, and see it again in the queue only then."""
+        """Give the contact back; it returns to the queue only then."""
         now = utc_now()
         until = _until(body, now)
         return _out(await _done(engine, claim_id, await claiming.end(claim_id, now, until, by), again="snoozed"))
@@ -121,7 +121,7 @@ def _until(body: SnoozeIn, now: datetime) -> datetime:
 
 
 async def _done(engine: AsyncEngine, claim_id: UUID, claim: Claim | None, again: str = "") -> Claim:
-    """The claim that something was done with. What was done with it before is done. Raises Problem 404 and 409."""
+    """The claim after an action on it. Raises Problem 404, or 409 when it has already ended."""
     if claim is not None:
         return claim
     async with engine.connect() as conn:

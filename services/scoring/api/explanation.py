@@ -19,7 +19,7 @@ from shared.http.masking import masked_identity
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
 
-_LOOKED_AT: Final = 200  # of those that are found: the latest of them are shown
+_LOOKED_AT: Final = 200  # matches looked at; the latest of them are shown
 _SHORTEST: Final = 2
 
 
@@ -32,7 +32,7 @@ class Because(BaseModel):
 
 
 class FactorSum(BaseModel):
-    """What all bookings of a factor come to."""
+    """The sum of all bookings of a factor."""
 
     account: str
     factor: str
@@ -68,7 +68,7 @@ class IdentityItem(BaseModel):
 
 
 class Identities(BaseModel):
-    """All that a contact is known by."""
+    """Every identity of a contact."""
 
     items: list[IdentityItem]
 
@@ -129,7 +129,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 
     @router.get("/contacts/{contact_id}/identities")
     async def identities(by: By, contact_id: UUID) -> Identities:
-        """What it is known by."""
+        """Its identities."""
         async with engine.connect() as conn:
             found = await reads.by_id(conn, contact_id)
             if found is None:
@@ -153,7 +153,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             )
         async with engine.connect() as conn:
             found = await reads.search(conn, asked, _LOOKED_AT)
-        if not by.pii:  # what it may not see it does not find
+        if not by.pii:  # a token finds only what it may see
             found = [each for each in found if meets(asked, each.state.get("trait:company"))]
         newest = sorted(found, key=lambda each: (each.updated_at, each.state.id), reverse=True)
         return Found(items=[shown_to(by, each, models.model) for each in newest[: body.limit]])

@@ -80,7 +80,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 
     @router.get("/models")
     async def all_models() -> Models:
-        """What was learnt, and what is in force."""
+        """The learnt models, and the versions in force."""
         async with engine.connect() as conn:
             found = await store.newest(conn, _MOST)
         return Models(in_force=models.model.version, items=[_item(each) for each in found])

@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Somebody who waits: the index, minutes since the capture, and what handling it at once was worth."""
+    """A waiting lead: its index, minutes since the capture, and what handling it at once was worth."""
 
     index: float
     age: float
@@ -81,7 +81,7 @@ class QueueItem(BaseModel):
 
 
 class Queue(BaseModel):
-    """Whom to contact now, the most urgent first. Pages that follow are of the same moment as the first."""
+    """Whom to contact now, the most urgent first. Later pages show the same moment as the first."""
 
     items: list[QueueItem]
     next: str | None = None
@@ -125,7 +125,7 @@ async def the_queue(
     country: str | None = None,
 ) -> Queue:
     """A page of the queue with its reasons."""
-    revision = await changes.revision(conn)  # before the rows: a change that is not in them has another
+    revision = await changes.revision(conn)  # before the rows: a change that they miss then has a later revision
     waiting = await store.top(
         conn,
         model,
@@ -138,7 +138,7 @@ async def the_queue(
     )
     why = await reads.reasons(conn, [each.contact.state.id for each in waiting])
     ranked = [_ranked(each.contact, model, asked.now) for each in waiting]
-    if not asked.overload:  # on one step of worth the newest comes first: within a page, whoever loses most
+    if not asked.overload:  # within a step of worth the newest comes first; within a page, whoever loses most
         ranked.sort(key=lambda each: -each.index)
     return Queue(
         items=[_item(each, why, model) for each in ranked],

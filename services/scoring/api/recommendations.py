@@ -37,7 +37,7 @@ class InterestItem(BaseModel):
 
 
 class RecommendationItem(BaseModel):
-    """A thing that it has not bought."""
+    """An item that the contact has not bought."""
 
     item: str
     chance: Annotated[float, Field(description="share of those who bought what it bought that have bought this too")]
@@ -86,5 +86,5 @@ def _read(events: Sequence[StoredEvent]) -> Iterator[Decoded]:
     for event in events:
         try:
             yield decode(event.body)
-        except Permanent:  # it was folded once, by rules that have become stricter
+        except Permanent:  # it was folded under rules that have become stricter since
             continue

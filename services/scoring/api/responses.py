@@ -51,13 +51,13 @@ class Answers(BaseModel):
 
 
 class Group(Answers):
-    """Those of one source, or by one person."""
+    """The answers to one source's leads, or by one person."""
 
     name: str
 
 
 class ResponseTimes(BaseModel):
-    """How soon leads were answered. Who has not been answered yet is in the queue and not in here."""
+    """How soon leads were answered. Leads without an answer are in the queue, not here."""
 
     since: date
     as_of: datetime

@@ -21,9 +21,9 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 class CustomerStanding(BaseModel):
-    """How somebody who bought stands. What needs a fitted model is null without one (`firsthour models list`).
+    """A customer's standing. Fields that need a fitted model are null without one (`firsthour models list`).
 
-    Purchases of one day are one.
+    Purchases of one day count as one.
     """
 
     purchases: int
@@ -106,7 +106,7 @@ def shown_to(grant: Grant, stored: StoredContact, model: Model) -> Contact:
 
 
 def masked(contact: Contact) -> Contact:
-    """The contact without what names or reaches the person."""
+    """The contact without anything that names or reaches the person."""
     return contact.model_copy(
         update={
             "email": masked_email(contact.email),

@@ -1,4 +1,4 @@
-"""One batch in memory: the contacts it is about, whom its identities name, and what becomes of both."""
+"""One batch in memory: its contacts, whom its identities name, and how both change."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,22 +32,22 @@ _NO_ORDERS: Final[dict[OrderKey, Order]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What one event did: the contact after it, the values before, the bookings, whom it joined in, consents heard."""
+    """The effect of one event: the contact after it, the values before, bookings, merged contacts, consents."""
 
     state: ContactState
     before: Values
     bookings: list[Booking]
     absorbed: tuple[UUID, ...]
     consents: tuple[ConsentWord, ...] = ()
-    fallen: int = 0  # words for which the contact had no room
-    answer: tuple[Bucket, Sums] | None = None  # a lead waited until now
+    fallen: int = 0  # words that did not fit the contact's bounds
+    answer: tuple[Bucket, Sums] | None = None  # the answer that a waiting lead got
 
 
 @dataclass(slots=True)
 class Batch:
-    """Starts as what the database holds (`stored`, `keys`, `orders`); `fold` moves it on; the rest says what to write.
+    """Starts from what is stored (`stored`, `keys`, `orders`); `fold` advances it; the rest says what to write.
 
-    `orders` needs those that the events name, of every contact that they may be of. `new_id` makes the ids of contacts.
+    `orders` holds every order that the events name, of every contact it may belong to. `new_id` makes contact ids.
     """
 
     model: Model
@@ -63,14 +63,14 @@ class Batch:
     moved_keys: set[str] = field(default_factory=set)
     merges: dict[UUID, UUID] = field(default_factory=dict)
     tombstones: dict[UUID, ContactState] = field(default_factory=dict)
-    lost_keys: dict[UUID, set[str]] = field(default_factory=dict)  # what named each loser in the batch until then
+    lost_keys: dict[UUID, set[str]] = field(default_factory=dict)  # what named each merged contact earlier in the batch
 
     def __post_init__(self) -> None:
-        """Begin with what is stored."""
+        """Start from what is stored."""
         self.states = dict(self.stored)
 
     def fold(self, decoded: Decoded) -> Folded:
-        """Find the contact, join what belongs together, fold, book. Raises Permanent and then changes nothing."""
+        """Find the contact, merge what is one person, fold, book. Raises Permanent, having changed nothing."""
         event, data = decoded
         plan = self._plan(event, data)
         before = self.states[plan.contact] if plan.contact is not None else new_contact(self.new_id(), self.now)
@@ -94,7 +94,7 @@ class Batch:
             after = pricing.reckon(after, orders.get(key), order, self.model)
         after, booked = bookings.book(before, after, self.model, merged=bool(plan.absorbed))
 
-        # From here on nothing raises: the event is taken.
+        # Nothing raises from here on: the event counts.
         if plan.contact is None:
             self.created.add(before.id)
         self.states[before.id] = after
@@ -109,7 +109,7 @@ class Batch:
 
     def _plan(self, event: Event, data: Any) -> Plan:
         if data.identity.contact_id is not None and event.trust == "trusted":
-            contact_id = self.survivor(data.identity.contact_id)  # an event of our own names this and nothing else
+            contact_id = self.survivor(data.identity.contact_id)  # our own events name nothing else
             if contact_id not in self.states:
                 raise Permanent("names a contact that does not exist")
             return Plan(contact_id)
@@ -127,7 +127,7 @@ class Batch:
         return self._of_the_buyer(plan, of, event, data)
 
     def _of_the_buyer(self, plan: Plan, of: Named, event: Event, data: Any) -> Plan:
-        """A refund is of whoever bought, an order that is told of again of whom it was first, whomever they name."""
+        """A refund belongs to the buyer, a repeated order to its first contact, whomever they name."""
         key = fold.order_key(event, data)
         whose = None if key is None else buyer(of, self.keys)
         if key is None or whose is None or whose == plan.contact or whose in plan.absorbed:
@@ -136,12 +136,12 @@ class Batch:
         return Plan(whose) if isinstance(data, PurchaseRefunded) or (known is not None and known.paid) else plan
 
     def _returned_before(self, of: Named, key: OrderKey) -> Order | None:
-        """What went back of an order before anybody told who bought it."""
+        """Refunds of an order whose buyer was not known yet."""
         whose = buyer(of, self.keys)
         return None if whose is None else self.orders.get(whose, _NO_ORDERS).get(key)
 
     def survivor(self, contact_id: UUID) -> UUID:
-        """What the contact has become within this batch."""
+        """The contact that this one was merged into within the batch, or itself."""
         while contact_id in self.merges:
             contact_id = self.merges[contact_id]
         return contact_id
@@ -172,7 +172,7 @@ class Batch:
             self.keys[key] = contact_id
 
     def to_insert(self) -> list[ContactState]:
-        """New contacts, also those that were joined into another at once: their ids are published already."""
+        """New contacts, including those merged into another at once: their ids are already published."""
         made = self.states | self.tombstones
         return [made[i] for i in sorted(self.created)]
 
@@ -185,7 +185,7 @@ class Batch:
         ]
 
     def changed(self) -> set[UUID]:
-        """Every contact that is not as it is stored, and those that are part of another now."""
+        """Every contact that differs from what is stored, and those merged into another."""
         return {i for i, state in self.states.items() if state is not self.stored.get(i)} | self.merged().keys()
 
     def moves(self) -> Moves:
@@ -194,22 +194,22 @@ class Batch:
         return moved(*([of[i] for i in changed if i in of] for of in (self.stored, self.states)))
 
     def moves_the_queue(self) -> bool:
-        """Whether anybody who changed waits in the queue, or did."""
+        """Whether a changed contact waits in the queue, or did."""
         both = [of.get(i) for i in self.changed() for of in (self.stored, self.states)]
         return any(each is not None and each.worth is not None for each in both)
 
     def told(self) -> set[UUID]:
-        """Stored contacts of whom something new was said."""
+        """Stored contacts about whom something new was said."""
         return {i for i, state in self.states.items() if i in self.stored and state.known is not self.stored[i].known}
 
     def orders_of_the_stored(self) -> set[tuple[UUID, OrderKey]]:
-        """Every order that was named of a contact that is stored."""
+        """Every named order of a stored contact."""
         return {(i, key) for i, keys in self.changed_orders.items() if i in self.stored for key in keys}
 
     def orders_to_write(self) -> dict[UUID, dict[OrderKey, Order]]:
-        """The orders that changed, of the contacts that still stand."""
+        """Changed orders of contacts that were not merged away."""
         return {i: {key: self.orders[i][key] for key in keys} for i, keys in self.changed_orders.items() if keys}
 
     def merged(self) -> dict[UUID, UUID]:
-        """Contacts of the database, as it is with the new ones in it, that are now part of another."""
+        """Contacts, stored or new, that are now merged into another."""
         return {loser: self.survivor(loser) for loser in self.merges if loser in self.stored or loser in self.created}

@@ -1,4 +1,4 @@
-"""Which of a batch's events are to be folded: each once, and nothing about whoever was erased after it had come."""
+"""Which events of a batch to fold: each once, and none about somebody erased after it was received."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,16 +18,16 @@ from shared.errors import Permanent
 from shared.events.envelope import Decoded, Event, decode
 from shared.kafka.records import DeadLetter, Record
 
-_CLOCKS: Final = timedelta(seconds=5)  # by which the clocks of ingest and Postgres may differ
+_CLOCKS: Final = timedelta(seconds=5)  # the most by which the clocks of ingest and Postgres may differ
 Come: TypeAlias = tuple[Record, Decoded]
 
 
 async def come(
     conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter], canaries: list[Come]
 ) -> tuple[list[Come], list[Come]]:
-    """The events that have not been folded yet, each once; what cannot be read goes to `dead`, canaries to `canaries`.
+    """The events not folded yet, each once; unreadable ones go to `dead`, canaries to `canaries`.
 
-    Apart from them those that were on their way when somebody whom they name was erased.
+    Separately, those that were on their way when somebody they name was erased.
     """
     readable: dict[UUID, Come] = {}
     for record in records:
@@ -77,5 +77,5 @@ def event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRow
 
 
 def erased_row(record: Record, decoded: Decoded) -> EventRow:
-    """Of an event about somebody who was erased its id is kept, so that it is known."""
+    """Of an event about an erased person only the id is kept, so that a copy is recognised."""
     return event_row(record, decoded.event, None)._replace(type="erased", body=b"")

@@ -43,16 +43,16 @@ from shared.kafka.topics import Topics
 from shared.lead_hops import LEAD
 
 _LOG = log.get(__name__)
-_MOST_BYTES: Final = 16_777_216  # of the updates that one transaction writes and memory holds
+_MOST_BYTES: Final = 16_777_216  # of updates in one transaction, and so in memory
 
 
 class TooMuch(Exception):  # noqa: N818 - it never leaves the loop
-    """More comes of this batch than is good for one: the loop halves it."""
+    """This batch produces more than one transaction should hold: the loop halves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
-    """What the database holds of whom the events are about."""
+    """What the database holds about the contacts of the events."""
 
     now: datetime
     states: dict[UUID, ContactState]
@@ -75,9 +75,9 @@ class Scoring:
         *,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
-        """`clock` says when a contact was first heard of, `new_id` what it is called from then on.
+        """`clock` dates new contacts, `new_id` names them.
 
-        `most_bytes` bounds what comes of one batch.
+        `most_bytes` bounds the output of one batch.
         """
         self._most_bytes = most_bytes
         self._models = models
@@ -120,9 +120,9 @@ class Scoring:
             self._metrics.not_known.labels(kind=what).inc(count)
 
     async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> Outcome:
-        """What the events come to. Folded again when orders turn out to be needed that nobody had read.
+        """Fold the events; once more when they need orders that were not read.
 
-        Whose an event is shows while it is folded, by identities that an event of the same batch may bring.
+        Whose an event is shows only while folding: an earlier event of the batch may bring its identity.
         """
         ground = await self._ground(conn, [decoded for _, decoded in fresh])
         read = ground.orders_named
@@ -146,7 +146,7 @@ class Scoring:
         return self._fold(fresh, ground, orders)
 
     def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> Outcome:
-        """Everything in memory."""
+        """Fold in memory."""
         batch = Batch(
             self._model, ground.now, ground.states, dict(ground.keys), self._new_id, merges=dict(ground.merges)
         )
@@ -158,7 +158,7 @@ class Scoring:
         size = 0
         for record, decoded in fresh:
             event, data = decoded
-            if isinstance(data, CostRecorded):  # about no contact: kept for the models
+            if isinstance(data, CostRecorded):  # a cost is about no contact; the models use it
                 outcome.rows.append(event_row(record, event, None))
                 continue
             try:
@@ -211,7 +211,7 @@ class Scoring:
         return sender_of(origin_of_event(record.value))
 
     async def _ground(self, conn: AsyncConnection, events: Sequence[Decoded]) -> _Ground:
-        """Whom the events are about: read, then locked."""
+        """Read, then lock, the contacts of the events."""
         keys: set[str] = set()
         direct: set[UUID] = set()
         orders: list[tuple[OrderKey, Sequence[str], UUID | None]] = []
@@ -247,7 +247,7 @@ class Scoring:
         )
 
     def _flown(self, record: Record, decoded: Decoded) -> Outgoing:
-        """What becomes of a canary: it is folded and valued as the lead of a new contact, and nothing is kept of it."""
+        """Fold and value a canary as the lead of a new contact; nothing of it is stored."""
         folded = Batch(self._model, self._clock(), {}, {}, self._new_id).fold(decoded)
         update = self._update(record, decoded, folded, kind=canary.UPDATE_TYPE)
         return Outgoing(self._target(record.topic), update_key(folded.state.id), update, KAFKA_HEADERS)

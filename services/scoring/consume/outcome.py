@@ -1,4 +1,4 @@
-"""What a batch came to, and how it is written."""
+"""The result of a batch, and how it is written."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from shared.money import is_currency
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch came to."""
+    """The result of a batch."""
 
     batch: Batch
     rows: list[EventRow] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Outcome:
             )
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
-        """Count an amount. What is no code of ISO 4217 (old events may name anything) is only counted as such."""
+        """Count an amount. Codes outside ISO 4217 (old events may name anything) are counted together."""
         if not is_currency(missing.currency):
             self.of_no_currency += 1
             return
@@ -59,7 +59,7 @@ class Outcome:
 
 
 async def write(conn: AsyncConnection, outcome: Outcome) -> None:
-    """Write what the batch came to."""
+    """Write the result of the batch."""
     batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
     if len(rows) <= at_once.MOST_EVENTS and not batch.merges and not batch.moved_keys:
         if rows:
@@ -105,7 +105,7 @@ async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:
 
 
 def _parts(outcome: Outcome, merges: Mapping[UUID, UUID]) -> list[split.Part]:
-    """What this batch itself brought of each contact before it merged it away."""
+    """What this batch itself brought of each contact that it merged away."""
     events: dict[UUID | None, list[UUID]] = {}
     for row in outcome.rows:
         events.setdefault(row.contact_id, []).append(row.id)

@@ -1,4 +1,4 @@
-"""Contacts folded anew from their stored events."""
+"""Folds contacts again from their stored events."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -14,11 +14,11 @@ from shared.events.envelope import decode
 
 
 async def refold(conn: AsyncConnection, states: Mapping[UUID, ContactState], model: Model) -> dict[UUID, Refolding]:
-    """Each of these contacts, which are locked, folded anew."""
+    """Fold each of these locked contacts again."""
     refolding = {contact_id: Refolding(state, model) for contact_id, state in states.items()}
     async for contact_id, body in history.of_contacts(conn, list(states)):
         try:
             refolding[contact_id].add(decode(body))
-        except Permanent:  # it was folded once, by rules that have become stricter: what it said is left out
+        except Permanent:  # it was folded under rules that have become stricter since: leave out what it said
             continue
     return refolding

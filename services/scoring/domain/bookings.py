@@ -29,7 +29,7 @@ def book(
     booked: list[Booking] = []
     lead = _lead(before, after, model, booked, merged=merged)
     customer = _customer(before, after, model, booked, merged=merged)
-    # A contact whose facts have to be read again stands at no version: so it is found and re-valued.
+    # A contact whose events have to be read again has no version, so that it is found and re-valued.
     version = model.version if current(after, model) else ""
     return _valued(after, lead, customer, version, model), booked
 
@@ -37,7 +37,7 @@ def book(
 def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booking]]:
     """The state valued by another model as of the same moment, and the bookings of the difference.
 
-    Its facts are `current`: they hold all that the model asks for.
+    The state is `current`: it holds all that the model needs.
     """
     new = value(state, model, state.as_of)
     lead = Booking("lead", "model", new.lead - state.lead, model.version)
@@ -47,7 +47,7 @@ def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booki
 
 
 def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, list[Booking]]:
-    """The state with what time alone has changed by `now`, and the bookings of it. `model` has valued it before."""
+    """The state after the passing of time until `now`, and its bookings. `model` has valued it before."""
     moved = msgspec.structs.replace(state, swept=max(state.swept, now))
     new = value(moved, model, moved.as_of)
     lead = Booking("lead", "time", new.lead - state.lead, model.version)
@@ -59,7 +59,7 @@ def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, l
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.scorecard.tiers) if state.paid_orders else NONE
     worth, curve, qualified = None, "", state.qualified
-    if state.open_lead:  # what was spent to get the lead is sunk: it neither ranks nor judges it
+    if state.open_lead:  # the acquisition cost is sunk: it neither ranks nor judges it
         at_once = lead + model.scorecard.source(state.source).cost
         if state.waits:
             worth, curve = queue.step(at_once), model.queue.curve_of(state.source)
@@ -71,7 +71,7 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
 
 
 def _customer(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:
-    """The customer value after the event; books how it came about.
+    """The customer value after the event; books each change to its factor.
 
     Of events only orders move it: what time alone changes is booked with the next one, or by the daily sweep
     (`contact.aged` is the sweep's own).
@@ -98,7 +98,7 @@ def _customer(before: ContactState, after: ContactState, model: Model, booked: l
 
 
 def _lead(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:
-    """The lead value after the event; books how it came about."""
+    """The lead value after the event; books each change to its factor."""
     running = after.lead
 
     def step(factor: str, new: int) -> None:
@@ -115,7 +115,7 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
         _open(new, step)
         return running
     if merged or before.model != model.version:
-        # Whatever the numbers below do not explain: the other contact's share, or another version of the model.
+        # What the factors below do not explain: the other contact's share, or another version of the model.
         step("merge" if merged else "model", lead_value.value(lead_value.parts(before, model, before.as_of)))
     cooled = _cooled(before, after, new, model)
     step("time", lead_value.value(cooled))
@@ -128,7 +128,7 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
 
 
 def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, model: Model) -> lead_value.Parts:
-    """The parts before the event, as of after it. What the event did not touch is not computed twice."""
+    """The parts before the event, at the time after it. Untouched parts are not computed twice."""
     told, did = after.known is not before.known, after.engaged is not before.engaged
     moved = after.first_source != before.first_source
     return lead_value.Parts(
@@ -142,7 +142,7 @@ def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, mo
 
 
 def _open(new: lead_value.Parts, step: Callable[[str, int], None]) -> None:
-    """A lead begins: what its source alone makes it worth, then everything else on top."""
+    """A new lead: book what its source alone makes it worth, then everything else on top."""
     parts = lead_value.Parts(prior=new.prior, fit=0.0, engagement=0.0, recency=0.0, revenue=new.revenue, cost=0)
     step("source", lead_value.value(parts))
     step("traits", lead_value.value(parts := parts._replace(fit=new.fit)))

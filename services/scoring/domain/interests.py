@@ -1,4 +1,4 @@
-"""What a contact is interested in, by what it said, looked at and bought: each fading by half in 30 days. Pure."""
+"""A contact's interests, from what it said, looked at and bought: each halved every 30 days. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LONGEST: Final = 100  # characters of a topic
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """A topic, what is left of all that pointed to it, and the last time that something did (seconds since 1970)."""
+    """A topic, the strength left of all signs of it, and the time of the latest one (seconds since 1970)."""
 
     topic: str
     strength: float
@@ -41,7 +41,7 @@ def interests(events: Iterable[Decoded], now: float) -> list[Interest]:
 
 
 def topic_of(text: str) -> str:
-    """A topic in lower case; of an address its path alone, which names nobody."""
+    """A topic in lower case; of a URL only its path, which names nobody."""
     plain = text.strip()
     if "://" in plain or plain.startswith("/"):
         try:
@@ -52,13 +52,13 @@ def topic_of(text: str) -> str:
 
 
 def items_of(data: PurchaseCompleted) -> list[str]:
-    """What was bought, each thing once: by its number, else by its name."""
+    """The items bought, each once: by number, else by name."""
     names = (each.sku or each.name or "" for each in data.items)
     return list(dict.fromkeys(name.strip()[:_LONGEST] for name in names if name.strip()))
 
 
 def bought_in(event: Event, data: Any) -> list[str]:
-    """What the event says was bought, if it may say so and it was paid for."""
+    """The items of a paid order, if the sender is trusted with that."""
     if not isinstance(data, PurchaseCompleted) or not believed(event, data) or exactly(data.amount) <= 0:
         return []
     return items_of(data)

@@ -1,4 +1,4 @@
-"""How sure a share or a mean is: 95 % intervals. Pure."""
+"""95 % confidence intervals of shares and means. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ _Z: Final = 1.959963984540054  # two-sided 95 %
 
 
 class Interval(NamedTuple):
-    """An estimate, and where the true value lies in 95 of 100 cases."""
+    """An estimate with its 95 % interval."""
 
     value: float
     low: float
@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
 
 def wilson(rate: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson 1927); of nothing it is anything."""
+    """The 95 % interval of a rate (Wilson 1927); without observations, 0 to 1."""
     if not count:
         return 0.0, 1.0
     whole = 1 + _Z**2 / count
@@ -48,7 +48,7 @@ def median(counts: Mapping[int, int], edges: Sequence[int]) -> float | None:
 
 
 def mean(total: float, squares: float, of: int) -> Interval:
-    """A mean by its standard error, from the sums of the values and of their squares."""
+    """A mean with its interval by the standard error, from the sums of the values and of their squares."""
     if not of:
         return Interval(0.0, 0.0, 0.0)
     middle = total / of

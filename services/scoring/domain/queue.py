@@ -1,7 +1,7 @@
-"""Whom to contact now: by the value that is lost over the next hour for each minute of work (models.md, 3.2).
+"""Whom to contact now: by the value lost over the next hour per minute of work (models.md, 3.2).
 
-The order changes with age, so no place in it can be stored. What can be is how much it is worth to handle somebody at
-once, in steps of 5 %: on one step the newest goes first for ever, so the top of the queue is among the newest of each.
+The order changes with age, so a position cannot be stored. What can be is the worth of handling a lead at once, in
+steps of 5 %: within a step the newest always goes first, so the top of the queue is among the newest of each step.
 """
 
 import math
@@ -12,18 +12,18 @@ from services.scoring.domain.model.queue_settings import ResponseCurve
 HORIZON_MIN: Final = 60.0
 STEP: Final = 1.05
 _LOG_STEP: Final = math.log(STEP)
-_FEW: Final = 50  # leads of a day; of fewer nobody can say that there are too many
+_FEW: Final = 50  # leads of a day; fewer are never an overload
 
 
 def step(at_once: float) -> int:
-    """The step of what handling somebody at once is worth, in base minor units: 0 is 1 or less, each next 5 % more."""
+    """The step of the worth of handling a lead at once, in base minor units: 0 is 1 or less, each next 5 % more."""
     return math.floor(math.log(max(1.0, at_once)) / _LOG_STEP)
 
 
 def rank(curve: ResponseCurve, on_step: int, age: float, *, overload: bool) -> float:
-    """By what the queue is ordered: what somebody on this step loses over the next hour.
+    """The order of the queue: what a lead on this step loses over the next hour.
 
-    Under overload it is what is at stake at all: most will never be reached, so what is left of their worth counts.
+    Under overload, what is left of its worth: most leads will never be reached.
     The SQL in store/queue.py says the same.
     """
     at_once = STEP**on_step
@@ -32,7 +32,7 @@ def rank(curve: ResponseCurve, on_step: int, age: float, *, overload: bool) -> f
 
 
 def overloaded(came: int, unreached: int) -> bool:
-    """Whether more than half of the leads that came (over a day, the last hour apart) have not been reached."""
+    """Whether more than half of the day's leads (without the last hour) have not been reached."""
     return came >= _FEW and 2 * unreached > came
 
 
@@ -42,7 +42,7 @@ def survival(curve: ResponseCurve, minutes: float) -> float:
 
 
 def worth(curve: ResponseCurve, at_once: float, age: float) -> float:
-    """V: what is left of `at_once`, the worth of handling it in its first moment, at `age` minutes."""
+    """V: what is left, at `age` minutes, of `at_once`, the worth of handling it in its first moment."""
     return at_once * survival(curve, age)
 
 

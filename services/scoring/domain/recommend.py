@@ -1,7 +1,7 @@
-"""What a contact may buy next: by what others bought beside what it bought, drawn towards what everybody buys. Pure.
+"""What a contact may buy next: by what buyers of the same items bought, shrunk towards what everybody buys. Pure.
 
-The chance of an item beside another is (buyers of both + m x share of all who buy it) / (buyers of the other + m): of
-few buyers nothing is concluded, of many their own share remains.
+The chance of an item given another is (buyers of both + m x share of all who buy it) / (buyers of the other + m): a few
+buyers prove nothing, many prevail.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from services.scoring.domain.interests import Interest, topic_of
 
 _PRIOR: Final = 10.0  # m, in buyers
 _MOST: Final = 20
-_LATELY: Final = 0.5  # of strength: it looked at it, and not long ago
+_LATELY: Final = 0.5  # strength of an interest that is recent
 
 Pairs = Mapping[str, Mapping[str, int]]
 """Of each item, how many of its buyers have also bought another one."""
@@ -20,7 +20,7 @@ Pairs = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """An item, the chance that somebody like the contact buys it, and why it is named."""
+    """An item, the chance that somebody like the contact buys it, and the reason."""
 
     item: str
     chance: float

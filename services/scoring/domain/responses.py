@@ -1,4 +1,4 @@
-"""How soon a person of ours got in touch with a lead, and what it cost that it was not at once. Pure."""
+"""How soon one of us got in touch with a lead, and what the delay cost. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.sources import short_name
 
-EDGES_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # a bucket ends with its edge; one more has no end
+EDGES_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # a bucket ends at its edge; the last one is open
 _LONGEST_NAME: Final = 100
 
 
 class Bucket(NamedTuple):
-    """Answers of one day to leads of one source, by one person, that took about as long."""
+    """Answers of one day to leads of one source, by one person, of a similar delay."""
 
     day: date
     source: str
@@ -24,7 +24,7 @@ class Bucket(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """How many they are, and what the delay cost, in base minor units: the sum, and that of its squares."""
+    """The number of answers, and the cost of the delay in base minor units: its sum, and that of its squares."""
 
     answers: int
     lost: int
@@ -32,7 +32,7 @@ class Sums(NamedTuple):
 
 
 def answer(before: ContactState, after: ContactState, who: str, model: Model) -> tuple[Bucket, Sums] | None:
-    """What an event makes of a lead that waited until then; None when it waits still, or did not before."""
+    """The answer that an event is to a waiting lead; None when it still waits, or did not before."""
     if not before.waits or after.waits or after.touched is None or before.captured is None:
         return None
     minutes = max(0.0, after.touched - before.captured) / 60
@@ -45,11 +45,11 @@ def answer(before: ContactState, after: ContactState, who: str, model: Model) ->
 
 
 def within(answers: Mapping[int, int], minutes: int) -> int:
-    """How many of these, by bucket, took no longer; `minutes` is an edge."""
+    """How many took no longer than `minutes`, which is an edge."""
     last = EDGES_MIN.index(minutes)
     return sum(count for bucket, count in answers.items() if bucket <= last)
 
 
 def median(answers: Mapping[int, int]) -> float | None:
-    """Minutes until half of them were answered, even within the bucket; None beyond the last edge, or without any."""
+    """Minutes until half were answered, interpolated in the bucket; None beyond the last edge, or without any."""
     return intervals.median(answers, EDGES_MIN)

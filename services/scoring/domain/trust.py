@@ -18,24 +18,24 @@ _ANSWERS: Final = frozenset({"email_clicked", "email_replied"})
 
 
 def happened(event: Event) -> datetime:
-    """When it counts as of: a sender's clock may be ahead, ours is not; a stranger may say anything."""
+    """The time that counts: a sender's clock may be ahead, and a stranger may claim any time."""
     return event.receivedtime if event.trust == "public" else min(event.time, event.receivedtime)
 
 
 def robot(data: Any) -> bool:
-    """Whether it was probably no person's doing."""
+    """Whether it was probably no person."""
     return getattr(data, "human_likelihood", 1.0) < LIKELY_HUMAN
 
 
 def believed(event: Event, data: Any) -> bool:
-    """Whether it counts as what it says: no stranger's word is a payment or stops the clock of a lead."""
+    """Whether it counts at all: a public sender cannot pay, nor stop the clock of a lead."""
     return event.trust == "trusted" or not isinstance(
         data, PurchaseCompleted | PurchaseRefunded | ContactTouched | ContactAged
     )
 
 
 def proves_address(event: Event, data: Any) -> bool:
-    """Whether it is a fact of our own that somebody clicked or replied in a mail to the contact."""
+    """Whether it is our own event that somebody clicked or replied in a mail to the contact."""
     if event.trust != "trusted" or data.identity.contact_id is None or robot(data):
         return False
     if isinstance(data, EngagementRecorded):

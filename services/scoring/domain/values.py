@@ -1,4 +1,4 @@
-"""What a contact is worth: its facts, seen by one model at one moment. Pure."""
+"""What a contact is worth: its state, seen by one model at one moment. Pure."""
 
 from typing import Any
 
@@ -34,10 +34,10 @@ def unconverted(state: ContactState, model: Model) -> list[str]:
 
 
 def current(state: ContactState, model: Model) -> bool:
-    """Whether nothing of its facts has to be read again before `model` can value it."""
+    """Whether `model` can value the state as it is, without reading events or orders again."""
     return state.form == FORM and counted(state, model) and state.priced in ("", model.pricing.version)
 
 
 def counted(state: ContactState, model: Model) -> bool:
-    """Whether how far it came is known, and its engagement is counted with the half-lives that the model asks for."""
+    """Whether its journey is known, and its engagement is counted with the model's half-lives."""
     return state.journey is not None and (not state.engaged or state.half_lives == model.scorecard.half_lives)

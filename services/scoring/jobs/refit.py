@@ -1,7 +1,7 @@
-"""Has the models fitted anew: each night, and whenever enough leads have turned out one way or the other.
+"""Refits the models: each night, and whenever enough leads have converted.
 
-A child process does it, at low priority, so that numpy and scipy are never in this one. With several processes of
-scoring one of them is at it at a time; when it was last tried is kept in the database.
+A child process does it, at low priority, so that numpy and scipy are never loaded here. Of several scoring processes
+one fits at a time; the time of the last try is in the database.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _COMMAND: Final = (sys.executable, "-m", "services.scoring.training.fit")
 
 
 class Refitting:
-    """The job, and what it has come to."""
+    """The job and its metrics."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Refitting:
         outcomes: Callable[[], float],
         registry: CollectorRegistry,
     ) -> None:
-        """`outcomes` counts the leads that have bought, from any point on."""
+        """`outcomes` counts the leads that have bought, from any starting point."""
         self._engine = engine
         self._environment = _environment(settings)
         self._clock = clock
@@ -84,7 +84,7 @@ class Refitting:
         return due
 
     async def _due(self) -> bool:
-        """Whether a day has passed, or enough has turned out. An installation begins with a day of waiting."""
+        """Whether a day has passed, or enough leads have bought. A new installation waits a day first."""
         now = self._clock()
         async with self._engine.begin() as conn:
             last = await store.last_fits(conn)
@@ -126,12 +126,12 @@ class Refitting:
             _LOG.info("models_fitted")
         elif not stopping.is_set():
             _LOG.error("models_not_fitted", exit=child.returncode, reason=_last_line(errors))
-            async with self._engine.begin() as conn:  # so that it is not tried again each minute
+            async with self._engine.begin() as conn:  # or it would be tried again each minute
                 await store.note_fits(conn, KINDS, self._clock(), "failed")
 
 
 def _drift(champion: StoredModel, newest: Sequence[StoredModel]) -> float:
-    """How much worse the champion does by now, as the latest fit that did not replace it has measured."""
+    """How much worse the champion has become, as measured by the latest fit that did not replace it."""
     latest = next((each for each in newest if each.version != champion.version), None)
     if latest is None or latest.made_at <= champion.made_at:
         return 0.0
@@ -139,7 +139,7 @@ def _drift(champion: StoredModel, newest: Sequence[StoredModel]) -> float:
 
 
 def _last_line(errors: bytes) -> str:
-    """The kind of error: what it says may hold data, its name does not."""
+    """The kind of error: its message may hold data, its name does not."""
     lines = errors.decode("utf-8", "replace").strip().splitlines()
     return lines[-1].partition(":")[0][:100] if lines else ""
 

@@ -1,8 +1,8 @@
-"""Values everybody by the model in force, in the background, beside the live traffic; looks which one that is.
+"""Values every contact by the model in force, in the background, beside the live traffic.
 
-A contact that another model has valued is due; each transaction takes a few, so it goes on where it stopped after a
-crash, and several processes share the work. The differences are booked to the factor `model`. Nothing is published:
-no workflow watches a value by itself, and the contact's next update brings it.
+A contact valued by another model is due; each transaction takes a few, so it continues after a crash, and several
+processes share the work. The differences are booked to the factor `model`. Nothing is published: no workflow watches
+a value by itself, and the contact's next update brings it.
 
 The queue's settings are in no value, so a change of them re-values nobody. Where a source was given a response curve
 of its own, or lost it, its waiting leads are placed by it once, at the start.
@@ -42,7 +42,7 @@ _LOOK_AGAIN_S: Final = 10.0
 
 
 class Revaluing:
-    """The job, and what it has come to."""
+    """The job and its metrics."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Revaluing:
         return self._models.model
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until stopped. Half of the time is left to the live traffic."""
+        """Work until stopped, leaving half of the time to the live traffic."""
         await take_turns("revaluing_waits", self._turn, stopping)
 
     async def _turn(self) -> float | None:
@@ -83,7 +83,7 @@ class Revaluing:
         return None if await self.step() or await self._any_due() else _LOOK_AGAIN_S
 
     async def step(self) -> int:
-        """Value some contacts that are due; how many. One that cannot be valued is parked, its neighbours go on."""
+        """Value some due contacts; return how many. One that cannot be valued is parked, and the others go on."""
         try:
             return await self._transact(_AT_ONCE)
         except Exception as error:
@@ -157,7 +157,7 @@ class Revaluing:
         await watched.note(conn, [state.id for state in valued], queue=any(each.worth is not None for each in valued))
 
     async def _facts(self, conn: AsyncConnection, states: dict[UUID, ContactState]) -> list[ContactState]:
-        """The contacts with all that the model asks for: counted by its half-lives, their orders priced by it."""
+        """The contacts as the model needs them: counted with its half-lives, their orders priced by it."""
         again = {i: s for i, s in states.items() if s.form < FORM or not counted(s, self._model)}
         if again:
             old = {contact_id for contact_id, state in again.items() if state.form < FORM}

@@ -1,4 +1,4 @@
-"""Undoes a merge, in one transaction: events, keys, orders, bookings and values of two people, and nurture is told."""
+"""Undoes a merge in one transaction: events, keys, orders, bookings and values are split, and nurture is told."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class CannotSplit(FirsthourError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who is two people again, and how many events went back to the one who had been merged away."""
+    """The two contacts, and how many events went back to the one that was merged away."""
 
     survivor: UUID
     loser: UUID
@@ -53,7 +53,7 @@ class Splitting:
     new_id: Callable[[], UUID]
 
     async def split(self, conn: AsyncConnection, survivor_id: UUID, loser_id: UUID, now: datetime, by: Actor) -> Split:
-        """Part these two. Raises CannotSplit, and then has changed nothing."""
+        """Split these two. Raises CannotSplit, having changed nothing."""
         found = await split.lock(conn, [survivor_id, loser_id])
         if loser_id not in found or found[loser_id][0] != survivor_id or found[survivor_id][0] is not None:
             raise CannotSplit("these two are not one contact, or no longer as they were looked up")
@@ -116,6 +116,6 @@ async def _events(conn: AsyncConnection, contact_id: UUID) -> list[Decoded]:
     async for _, body in history.of_contacts(conn, [contact_id]):
         try:
             found.append(decode(body))
-        except Permanent:  # it was folded once, by rules that have become stricter
+        except Permanent:  # it was folded under rules that have become stricter since
             continue
     return found

@@ -1,7 +1,7 @@
-"""Once a day: what time alone changes of the values, booked beside the live traffic.
+"""Once a day, books what the passing of time changes of the values, beside the live traffic.
 
-Where it brings a contact to another tier an event is told, `contact.aged`, and the values are brought up to date by its
-fold, so that nurture hears of it as of anything else. Everybody else is booked here, silently.
+A contact that reaches another tier gets an event, `contact.aged`, whose fold updates its values, so that nurture hears
+of it as usual. All others are booked here, silently.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _LOOK_AGAIN_S: Final = 60.0
 
 
 class Sweeping:
-    """The job, and what it has come to."""
+    """The job and its metrics."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class Sweeping:
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until stopped. Half of the time is left to the live traffic."""
+        """Work until stopped, leaving half of the time to the live traffic."""
         await take_turns("sweep_waits", self._turn, stopping)
 
     async def _turn(self) -> float | None:
         return None if await self.step() else _LOOK_AGAIN_S
 
     async def step(self, at_once: int = _AT_ONCE) -> bool:
-        """Sweep some contacts; whether there are more today. Where it stands is kept: a crash costs one step."""
+        """Sweep some contacts; return whether there are more today. Progress is stored: a crash costs one step."""
         now = self._clock()
         async with self._engine.begin() as conn:
             await self._models.refresh(conn)
@@ -89,7 +89,7 @@ class Sweeping:
         facts: list[outbox.Fact] = []
         for state in states:
             if state.model != model.version:
-                continue  # due to be valued anew, by another job
+                continue  # due to be re-valued, by another job
             try:
                 aged, made = bookings.aged(state, model, now.timestamp())
             except Exception as error:  # noqa: BLE001 - its neighbours go on

@@ -1,7 +1,7 @@
-"""What each contact has bought, and how many have bought two things: counted with the batch, never on a request.
+"""What each contact has bought, and how many bought two items: counted with the batch, never on a request.
 
-Everybody who bought anything also has the item '' (EVERYBODY). So one table holds the pairs, the buyers of each item
-(beside EVERYBODY) and how many buyers there are (EVERYBODY beside itself).
+Every buyer also has the item '' (EVERYBODY). So one table holds the pairs, the buyers of each item (paired with
+EVERYBODY) and the number of buyers (EVERYBODY paired with itself).
 """
 
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 EVERYBODY: Final = ""
-_MOST_ITEMS: Final = 200  # of a contact: the first ones, so that nobody's purchases grow without bound
+_MOST_ITEMS: Final = 200  # of a contact: its first ones, as a bound
 _MOST_OTHERS: Final = 200  # of an item
 
 _ADD = sa.text("""
@@ -21,7 +21,7 @@ _ADD = sa.text("""
     WHERE (SELECT count(*) FROM bought b WHERE b.contact_id = n.contact_id) < :most
     ORDER BY contact_id, item ON CONFLICT DO NOTHING RETURNING contact_id, item
 """)
-# In one order for all processes, so that two of them never wait for each other in a circle.
+# In one order for all processes, so that they never deadlock.
 _COUNT = sa.text("""
     INSERT INTO bought_together AS t (item, other, buyers)
     SELECT a.item, b.item, count(*) FROM bought a JOIN bought b ON b.contact_id = a.contact_id
@@ -31,7 +31,7 @@ _COUNT = sa.text("""
     ) GROUP BY a.item, b.item ORDER BY a.item, b.item
     ON CONFLICT (item, other) DO UPDATE SET buyers = t.buyers + excluded.buyers
 """)
-# What both of two contacts bought that become one, or one of them alone, is counted as of one from here on.
+# Once two contacts are merged, what either bought counts once.
 _TAKE = sa.text("""
     WITH gone AS (DELETE FROM bought WHERE contact_id = ANY(CAST(:members AS uuid[])) RETURNING contact_id, item),
     counted AS (
@@ -55,7 +55,7 @@ _BUYERS = sa.text("""
 
 
 async def write(conn: AsyncConnection, bought: Collection[tuple[UUID, str]], merges: Mapping[UUID, UUID]) -> None:
-    """Add purchases (contact, item), let those of each loser follow its survivor, and count what is new."""
+    """Add purchases (contact, item), move each loser's to its survivor, and count what is new."""
     rows = {*bought, *((contact, EVERYBODY) for contact, _ in bought)}
     if merges:
         taken = await conn.execute(_TAKE, {"members": sorted({*merges, *merges.values()})})
@@ -64,7 +64,7 @@ async def write(conn: AsyncConnection, bought: Collection[tuple[UUID, str]], mer
 
 
 async def again(conn: AsyncConnection, contacts: Collection[UUID], bought: Collection[tuple[UUID, str]]) -> None:
-    """Count these contacts anew, by these purchases alone."""
+    """Recount these contacts from these purchases alone."""
     await conn.execute(_TAKE, {"members": sorted(contacts)})
     await _add(conn, {*bought, *((contact, EVERYBODY) for contact, _ in bought)})
 
@@ -88,7 +88,7 @@ async def of_contact(conn: AsyncConnection, contact_id: UUID) -> set[str]:
 
 
 async def beside(conn: AsyncConnection, items: Collection[str]) -> dict[str, dict[str, int]]:
-    """Of each of these items and of EVERYBODY: what else its buyers have bought, and how many of them."""
+    """For each of these items and EVERYBODY: what else its buyers bought, and how many did."""
     found: dict[str, dict[str, int]] = {}
     asked = [EVERYBODY, *sorted(items)]
     for row in await conn.execute(_BESIDE, {"items": asked, "most": _MOST_OTHERS}):
@@ -97,5 +97,5 @@ async def beside(conn: AsyncConnection, items: Collection[str]) -> dict[str, dic
 
 
 async def buyers(conn: AsyncConnection, items: Collection[str]) -> dict[str, int]:
-    """How many have bought each of these items; of EVERYBODY, anything."""
+    """The number of buyers of each of these items; for EVERYBODY, of anything."""
     return {row.other: row.buyers for row in await conn.execute(_BUYERS, {"items": sorted(items)})}

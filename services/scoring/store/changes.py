@@ -1,7 +1,7 @@
-"""SQL of what has changed, for pages that watch: one row for each transaction, told in an order that leaves none out.
+"""SQL of changes, for pages that watch: one row per transaction, read in an order that misses none.
 
-The order is that of transaction ids. They begin in it and end in any other, so what is shown ends before the oldest
-transaction that is still under way: nothing can appear behind somebody who has read so far.
+The order is that of transaction ids. Transactions start in that order but end in any, so a reader stops before the
+oldest one still under way: nothing can appear behind it.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MOST: Final = 100  # contacts that a row names; of more it says that there are
+MOST: Final = 100  # contacts named in a row; for more, it only says "many"
 _KEPT: Final = "1 hour"
 _SETTLED: Final = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 NOTED: Final = """
@@ -28,13 +28,13 @@ _REVISION = sa.text(f"""
     SELECT transaction FROM changes WHERE queue AND transaction < {_SETTLED} ORDER BY transaction DESC LIMIT 1
 """)  # noqa: S608 - no input
 _NEWEST = sa.text(f"SELECT {_SETTLED} - 1")
-# Rows go in the order of their time: while one that is not newer is there, so is all that came behind it.
+# Rows are dropped in order of time: while one that is no newer is there, so is everything after it.
 _KEPT_SINCE = sa.text("SELECT EXISTS (SELECT FROM changes WHERE transaction <= :after)")
 _AFTER = sa.text(f"""
     SELECT transaction, contacts, queue FROM changes WHERE transaction > :after AND transaction < {_SETTLED}
     ORDER BY transaction LIMIT :most
 """)  # noqa: S608 - no input
-# What lies ahead of all transactions is of another server, from which this database was restored.
+# An id ahead of all transactions is from another server, of which this database is a restored copy.
 _DROP = sa.text(f"""
     DELETE FROM changes WHERE transaction IN (
         SELECT transaction FROM changes
@@ -54,32 +54,32 @@ class Change(NamedTuple):
 
 
 async def note(conn: AsyncConnection, contacts: Collection[UUID], *, queue: bool) -> None:
-    """Say, as part of the transaction, that these have changed. `queue`: and with them the queue."""
+    """Note, in this transaction, that these contacts have changed. `queue`: and the queue with them."""
     await conn.execute(_NOTE, noted(contacts, queue=queue))
 
 
 def noted(contacts: Collection[UUID], *, queue: bool) -> dict[str, Any]:
-    """The values of `NOTED`, which says nothing where nobody changed."""
+    """The values of `NOTED`, which notes nothing without a change."""
     return {"changed": sorted(contacts) if len(contacts) <= MOST else None, "queue": queue}
 
 
 async def revision(conn: AsyncConnection) -> int:
-    """Which queue this is: another number once it has changed."""
+    """The revision of the queue: another number after each change."""
     return int((await conn.execute(_REVISION)).scalar_one_or_none() or 0)
 
 
 async def newest(conn: AsyncConnection) -> int:
-    """From where on everything is still to be told."""
+    """Where a new reader starts."""
     return int((await conn.execute(_NEWEST)).scalar_one())
 
 
 async def is_kept(conn: AsyncConnection, transaction: int) -> bool:
-    """Whether nothing that came behind it has been dropped yet; False also when nobody can say."""
+    """Whether nothing after it has been dropped yet; False also when that is unknown."""
     return bool((await conn.execute(_KEPT_SINCE, {"after": transaction})).scalar_one())
 
 
 async def after(conn: AsyncConnection, transaction: int, most: int) -> list[Change]:
-    """What has changed since, in order."""
+    """The changes since, in order."""
     rows = await conn.execute(_AFTER, {"after": transaction, "most": most})
     return [Change(row.transaction, row.contacts, row.queue) for row in rows]
 

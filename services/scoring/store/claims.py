@@ -1,4 +1,4 @@
-"""SQL of claims: who has whom. Every change is one compare-and-set; the schema lets nobody have two holders."""
+"""SQL of claims. Every change is one compare-and-set; the schema forbids two holders of one contact."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ _SURVIVOR = sa.text("""
     )
     SELECT id FROM trail WHERE merged_into IS NULL
 """)
-# While it is held so, no batch merges the contact away.
+# While this lock is held, no batch merges the contact away.
 _HOLD = sa.text("SELECT id FROM contacts WHERE id = :id AND merged_into IS NULL FOR SHARE")
 _CLAIM = sa.text(f"""
     INSERT INTO claims (id, contact_id, who, since, until) VALUES (:id, :contact, :who, :now, :until)
@@ -41,7 +41,7 @@ _RUN_OUT = sa.text(f"""
         SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
     ) RETURNING {_COLUMNS}
 """)  # noqa: S608
-# A merge ends them in the batch's transaction (store/contacts/batch.py), and leaves it to somebody else to tell.
+# A merge ends them in the batch's transaction (store/contacts/batch.py); the fact of it is made later.
 _UNTOLD = sa.text(f"""
     UPDATE claims SET told = true WHERE id IN (
         SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
@@ -68,7 +68,7 @@ def _claim(row: Any) -> Claim | None:
 
 
 async def survivor(conn: AsyncConnection, contact_id: UUID) -> UUID | None:
-    """What the contact is by now, held against a merge; None when there is none. None also when a merge was faster."""
+    """The contact that it is now, locked against merges; None when there is none, or a merge was faster."""
     found = (await conn.execute(_SURVIVOR, {"id": contact_id})).scalar_one_or_none()
     if found is None:
         return None
@@ -79,13 +79,13 @@ async def survivor(conn: AsyncConnection, contact_id: UUID) -> UUID | None:
 async def claim(
     conn: AsyncConnection, claim_id: UUID, contact_id: UUID, who: str, now: datetime, until: datetime
 ) -> Claim | None:
-    """The new claim; None when somebody has the contact."""
+    """The new claim; None when the contact is taken."""
     given = {"id": claim_id, "contact": contact_id, "who": who, "now": now, "until": until}
     return _claim((await conn.execute(_CLAIM, given)).one_or_none())
 
 
 async def open_of(conn: AsyncConnection, contact_id: UUID) -> Claim | None:
-    """The claim that has not ended."""
+    """The open claim on the contact."""
     return _claim((await conn.execute(_OPEN_OF, {"contact": contact_id})).one_or_none())
 
 
@@ -102,21 +102,21 @@ async def extend(conn: AsyncConnection, claim_id: UUID, now: datetime, until: da
 async def end(
     conn: AsyncConnection, claim_id: UUID, reason: str, now: datetime, snoozed_until: datetime | None = None
 ) -> Claim | None:
-    """The claim as it has ended now; None when it had before, or has run out."""
+    """The claim, now ended; None when it had ended or run out before."""
     given = {"id": claim_id, "reason": reason, "now": now, "snoozed_until": snoozed_until}
     return _claim((await conn.execute(_END, given)).one_or_none())
 
 
 async def run_out_of(conn: AsyncConnection, contact_id: UUID, now: datetime) -> Claim | None:
-    """The contact's claim, if it has run out: it has ended now."""
+    """End the contact's claim if it has run out."""
     return _claim((await conn.execute(_RUN_OUT_OF, {"contact": contact_id, "now": now})).one_or_none())
 
 
 async def run_out(conn: AsyncConnection, now: datetime, most: int) -> list[Claim]:
-    """Claims that have run out: they have ended now."""
+    """End the claims that have run out."""
     return [Claim(*row) for row in await conn.execute(_RUN_OUT, {"now": now, "most": most})]
 
 
 async def untold(conn: AsyncConnection, most: int) -> list[Claim]:
-    """Claims that a merge has ended and that nobody has told of; they count as told."""
+    """Claims ended by a merge whose fact is not made yet; marks them as told."""
     return [Claim(*row) for row in await conn.execute(_UNTOLD, {"most": most})]

@@ -1,4 +1,4 @@
-"""SQL on what is waiting in scoring, for the figures: each a few steps into an index or a small table."""
+"""SQL for the figures of waiting work: each takes a few index steps or a small table."""
 
 from typing import Final, NamedTuple
 
@@ -20,7 +20,7 @@ _OPEN: Final = sa.text("""
 
 
 class OpenLeads(NamedTuple):
-    """Leads of the last 24 hours that have not bought, and how many nobody has touched; both without the last hour."""
+    """Open leads of the last 24 hours without the last one, and how many of them nobody has touched."""
 
     everyone: int
     untouched: int
@@ -29,15 +29,15 @@ class OpenLeads(NamedTuple):
 
 
 async def unpublished(conn: AsyncConnection) -> int:
-    """Updates between the offsets and what is known to be published."""
+    """Updates committed but not known to be published."""
     return int((await conn.execute(_UNPUBLISHED)).scalar_one())
 
 
 async def without_rate(conn: AsyncConnection) -> dict[str, int]:
-    """Amounts that wait for a rate, of the 50 currencies that have most."""
+    """Amounts that wait for a rate, by currency, the 50 largest."""
     return {currency: int(amounts) for currency, amounts in await conn.execute(_WITHOUT_RATE)}
 
 
 async def open_leads(conn: AsyncConnection) -> OpenLeads:
-    """How those stand who came in the last 24 hours."""
+    """The open leads of the last 24 hours."""
     return OpenLeads(*(await conn.execute(_OPEN)).one())

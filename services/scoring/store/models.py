@@ -1,4 +1,4 @@
-"""Learnt models, every version that was ever fitted, and which of them are in force."""
+"""SQL of learnt models: every version ever fitted, and which are in force."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -84,13 +84,13 @@ async def one(conn: AsyncConnection, version: str) -> StoredModel | None:
 
 
 async def before(conn: AsyncConnection, kind: Kind) -> StoredModel | None:
-    """What was in force before the present champion of its kind; None when there was nothing, or is no champion."""
+    """The champion before the present one of its kind; None when there was none, or is none now."""
     row = (await conn.execute(_BEFORE, {"kind": kind})).one_or_none()
     return _model(row) if row is not None else None
 
 
 async def add(conn: AsyncConnection, model: StoredModel) -> None:
-    """Keep a fit, as the challenger of its kind; the challenger before it is retired."""
+    """Store a fit as the challenger of its kind, and retire the one before."""
     await conn.execute(_RETIRE, {"kind": model.kind, "state": "challenger", "version": model.version})
     given = {
         name: getattr(model, name)
@@ -112,11 +112,11 @@ async def last_fits(conn: AsyncConnection) -> dict[Kind, datetime]:
 
 
 async def note_fits(conn: AsyncConnection, kinds: Sequence[Kind], at: datetime, said: str) -> None:
-    """A fit was tried, with what came of it."""
+    """Note that a fit was tried, and its result."""
     for kind in kinds:
         await conn.execute(_NOTE, {"kind": kind, "at": at, "said": said})
 
 
 async def alone(conn: AsyncConnection) -> bool:
-    """Whether nobody else fits models now; holds until the transaction ends."""
+    """Whether this process alone fits models now, until the transaction ends."""
     return bool((await conn.execute(_ONE_AT_A_TIME)).scalar_one())

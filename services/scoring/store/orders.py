@@ -1,4 +1,4 @@
-"""All SQL of the orders: those that a batch names, those that merged contacts share, all of one contact."""
+"""SQL of orders: those that a batch names, those that merged contacts share, all of one contact."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ _NAMED = sa.text(f"""
     SELECT {_COLUMNS} FROM unnest(CAST(:contacts AS uuid[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
         AS n (contact_id, source, order_id) JOIN orders o USING (contact_id, source, order_id)
 """)  # noqa: S608 - columns of ours
-# What two of the contacts that become one have both, and what the batch names, whosever it is.
+# Orders that two of the merged contacts have both, and those that the batch names, whoever has them.
 _OF_MERGED = sa.text(f"""
     WITH merged AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:members AS uuid[]), CAST(:survivors AS uuid[])) AS m (id, survivor)
@@ -44,7 +44,7 @@ _WRITE = sa.text("""
     ON CONFLICT (contact_id, source, order_id) DO UPDATE SET currency = excluded.currency, paid = excluded.paid,
         margin = excluded.margin, paid_at = excluded.paid_at, refunded = excluded.refunded
 """)
-# First what was joined in memory goes, then the rest follows the survivor: no two of them can collide.
+# Orders joined in memory are deleted first; the rest then moves to the survivor without collisions.
 _MOVE = (
     sa.text("""
         DELETE FROM orders o
@@ -61,14 +61,14 @@ _MOVE = (
 
 
 async def named(conn: AsyncConnection, wanted: Iterable[tuple[UUID, OrderKey]]) -> Orders:
-    """Those of these orders that are known of the contact."""
+    """Those of these orders that the contact has."""
     rows = sorted((contact, source, order_id) for contact, (source, order_id) in wanted)
     contacts, sources, ids = (list(column) for column in zip(*rows, strict=True))
     return _grouped(await conn.execute(_NAMED, {"contacts": contacts, "sources": sources, "ids": ids}))
 
 
 async def of_merged(conn: AsyncConnection, merges: Mapping[UUID, UUID], keys: Collection[OrderKey]) -> Orders:
-    """The orders of contacts that become one that more than one of them has, and those of `keys` that any has."""
+    """The orders that more than one of these merging contacts has, and those in `keys` that any has."""
     members = {**merges, **{survivor: survivor for survivor in merges.values()}}
     given = {
         "members": list(members),
@@ -101,7 +101,7 @@ async def write(conn: AsyncConnection, orders: Mapping[UUID, Mapping[OrderKey, O
 
 
 async def move(conn: AsyncConnection, merges: Mapping[UUID, UUID], joined: Mapping[UUID, Collection[OrderKey]]) -> None:
-    """Let the orders of each loser follow its survivor, but those in `joined` (by survivor): they are written anew."""
+    """Move each loser's orders to its survivor, except those in `joined` (by survivor), which are rewritten."""
     gone = [
         (loser, source, order_id) for loser, survivor in merges.items() for source, order_id in joined.get(survivor, ())
     ]

@@ -1,7 +1,7 @@
-"""SQL of the queue: its top, or what follows a place in it, without reading it whole.
+"""SQL of the queue: its top, or what follows a place in it, without reading all of it.
 
-On one step of worth the newest goes first (domain/queue.py). So the steps that somebody stands on are read from the
-index, then from each as many as are asked for, and the best of these are the answer.
+Within a step of worth the newest goes first (domain/queue.py). So the occupied steps are read from the index, then as
+many leads of each as are asked for, and the best of these are the answer.
 """
 
 from datetime import datetime, timedelta
@@ -16,8 +16,8 @@ from services.scoring.domain.model.model import Model
 from services.scoring.domain.queue import HORIZON_MIN, STEP
 from services.scoring.store.contacts.reads import StoredContact
 
-_LONGEST: Final = timedelta(days=30)  # that somebody waits in the queue
-# Each step is one descent into the index, from the last one that was found.
+_LONGEST: Final = timedelta(days=30)  # that a lead stays in the queue
+# Each step is one descent into the index, from the step before.
 _STEPS = sa.text("""
     WITH RECURSIVE steps AS (
         (SELECT curve, worth FROM contacts WHERE worth IS NOT NULL ORDER BY curve DESC, worth DESC LIMIT 1)
@@ -51,7 +51,7 @@ _OF_A_STEP: Final = f"""
         )
     ORDER BY c.open_since DESC, c.id DESC
 """  # noqa: S608 - words of ours
-# The best so many are on the so many steps whose first ones are best.
+# The best N leads are on the N steps whose first leads are best.
 _TOP = sa.text(f"""
     WITH steps AS MATERIALIZED (
         SELECT n.* FROM unnest(
@@ -94,7 +94,7 @@ async def top(
     source: str | None = None,
     country: str | None = None,
 ) -> list[Waiting]:
-    """Who waits at that moment, in order; without whom somebody has or has put off."""
+    """The leads waiting at that moment, in order, without those claimed or snoozed."""
     steps = [(row.curve, row.worth) for row in await conn.execute(_STEPS)]
     curves = [model.queue.curve(name) for name, _ in steps]
     given = {

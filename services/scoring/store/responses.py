@@ -1,4 +1,4 @@
-"""SQL of the answers to leads: sums that each batch adds to, so that nobody ever counts touches."""
+"""SQL of answers to leads: sums that each batch adds to, so that touches are never counted on a request."""
 
 from collections.abc import Mapping
 from datetime import date

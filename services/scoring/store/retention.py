@@ -1,4 +1,4 @@
-"""SQL that drops what is old, a bounded number of rows at a time, so that nobody waits long for it."""
+"""SQL that drops old rows, a bounded number at a time, so that nobody waits long for it."""
 
 from typing import Final
 
@@ -11,14 +11,14 @@ _OLD: Final = "statement_timestamp() - make_interval(days => :days)"
 _OLD_EVENTS: Final = sa.text(f"""
     SELECT id, contact_id FROM events WHERE stored_at < {_OLD} ORDER BY stored_at LIMIT :most
 """)  # noqa: S608 - no input
-# As a batch does, and in its order: while these are locked nobody merges them, so no booking changes hands.
+# Locked in a batch's order: while these are locked nobody merges them, so no booking changes hands.
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:contacts AS uuid[])) ORDER BY id FOR UPDATE")
 _DROP_EVENTS: Final = sa.text("""
     DELETE FROM events WHERE id = ANY(CAST(:ids AS uuid[]))
         AND (contact_id IS NULL OR contact_id = ANY(CAST(:contacts AS uuid[])))
     RETURNING id
 """)
-# One booking for each account and factor in place of all whose events are gone, and of the old ones that never had one.
+# One booking per account and factor replaces those whose events are gone, and old ones that never had an event.
 _COMPACT: Final = sa.text(f"""
     WITH old AS (
         DELETE FROM bookings AS b
@@ -42,7 +42,7 @@ _DROP_PUBLISHED: Final = sa.text("""
 
 
 async def drop_events(conn: AsyncConnection, *, older_than_days: int, most: int) -> int:
-    """Drop events that were stored so long ago, and compact the bookings that they made; return how many there were."""
+    """Drop events stored so long ago, and compact their bookings; return how many events."""
     old = (await conn.execute(_OLD_EVENTS, {"days": older_than_days, "most": most})).all()
     if not old:
         return 0
@@ -56,5 +56,5 @@ async def drop_events(conn: AsyncConnection, *, older_than_days: int, most: int)
 
 
 async def drop_published(conn: AsyncConnection, most: int) -> int:
-    """Drop updates that Kafka has, of partitions on which nothing came behind them."""
+    """Drop updates that Kafka has, on partitions without later ones."""
     return (await conn.execute(_DROP_PUBLISHED, {"most": most})).rowcount

@@ -1,4 +1,4 @@
-"""Amounts that were said in a currency without a rate: how many, by the day whose rate is missing."""
+"""SQL of amounts in a currency without a rate: how many, by the day whose rate is missing."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -22,7 +22,7 @@ class Amounts(NamedTuple):
     estimates: int
 
 
-# In one order for all processes, so that two of them never wait for each other in a circle.
+# In one order for all processes, so that they never deadlock.
 _COUNT = sa.text("""
     INSERT INTO unconverted AS u (currency, day, seen, orders, estimates)
     SELECT currency, day, :today, orders, estimates FROM unnest(
@@ -49,7 +49,7 @@ async def count(conn: AsyncConnection, amounts: Mapping[Missing, Amounts], today
 
 
 async def since(conn: AsyncConnection, day: date) -> dict[Missing, Amounts]:
-    """What was seen since that day, whether there is a rate by now or not."""
+    """What was seen since that day, whether or not there is a rate by now."""
     rows = await conn.execute(_SINCE, {"since": day})
     return {Missing(row.currency, row.day): Amounts(row.orders, row.estimates) for row in rows}
 

@@ -1,4 +1,4 @@
-"""How much a contact holds: whatever is said of it, and however often, its state and its updates stay small."""
+"""Bounds of a contact: whatever senders say, and however often, its state and its updates stay small."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class Bound(NamedTuple):
-    """At most so many words of one kind, and so many bytes of them; the highest `rank` stays."""
+    """At most `most` words of one kind and `most_bytes` bytes; those with the highest `rank` stay."""
 
     prefix: str
     most: int
@@ -21,12 +21,12 @@ class Bound(NamedTuple):
 
 
 TRAITS: Final = Bound("trait:", 100, 8192, lambda word: (not word.public, word.at))
-# A no is never pushed out by a yes.
+# A yes never displaces a no.
 CONSENTS: Final = Bound("consent:", 50, 4096, lambda word: (not word.value, not word.public, word.at))
 
 
 def bounded(known: dict[str, Word]) -> tuple[dict[str, Word], int]:
-    """What a contact keeps of all words, and how many fell out: of traits the newest stay, and a trusted one first."""
+    """The words that fit the bounds, and how many do not: of traits the newest stay, trusted ones first."""
     fallen = [name for bound in (TRAITS, CONSENTS) for name in _fallen(known, bound)]
     if not fallen:
         return known, 0
@@ -47,5 +47,5 @@ def _fallen(known: Mapping[str, Word], bound: Bound) -> Iterable[str]:
 
 
 def _size(name: str, word: Word) -> int:
-    """Bytes that it takes in an update, as JSON."""
+    """Its bytes of JSON in an update."""
     return len(_ENCODER.encode(name)) + len(_ENCODER.encode(word.value)) + 2

@@ -1,4 +1,4 @@
-"""Consent: what an event says about it, what of that counts, and the state that follows."""
+"""Consent: what an event says about it, what of that counts, and the resulting state."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,11 +15,10 @@ _CHANNELS: Final = ("email", "phone", "sms")
 
 
 def heard(before: ContactState, event: Event, data: Any) -> tuple[ConsentWord, ...]:
-    """The words on consent in this event that count for a contact that was `before` it.
+    """The words on consent in this event that count for a contact in state `before`.
 
-    A public event speaks for a contact that it makes, of which at most visits were known, and for nobody else; a robot
-    speaks for nobody. Times are cut to the second, so that a no and a yes of the same second meet: senders with days
-    or seconds know no better.
+    A public event speaks only for a contact that is new or known by visits alone; a robot speaks for nobody. Times are
+    cut to the second, so that a no and a yes of the same second tie: many senders know no finer time.
     """
     if robot(data) or (event.trust == "public" and not _only_visits(before)):
         return ()
@@ -33,7 +32,7 @@ def _only_visits(state: ContactState) -> bool:
 
 
 def unsaid(known: Mapping[str, Word]) -> dict[str, Word]:
-    """The event without its consents: they were given for somebody else."""
+    """The event without its consents, which were given for somebody else."""
     return {name: word for name, word in known.items() if not name.startswith(PREFIX)}
 
 
@@ -61,10 +60,10 @@ def name_of(word: ConsentWord) -> str:
 
 
 def consent_of(known: Mapping[str, Word]) -> dict[str, bool]:
-    """Who agreed to what: by channel, and by channel and purpose. A later general no ends what was agreed before.
+    """Consents by channel, and by channel and purpose. A later general no ends earlier yeses.
 
-    What anybody may have said of e-mail does not stand here: a yes waits for the click in a mail, and a no holds for
-    what such senders cause.
+    Public words on e-mail are not in here: a yes waits for the click in a mail, and a no holds for what such senders
+    cause.
     """
     words = {name[len(PREFIX) :]: said for name, said in known.items() if name.startswith(PREFIX)}
     words = {name: said for name, said in words.items() if not (said.public and _channel(name) == "email")}

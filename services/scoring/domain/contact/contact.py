@@ -1,6 +1,6 @@
-"""Everything known of a contact: facts, independent of any model.
+"""Everything known of a contact, independent of any model.
 
-Every fact is a join: any order of events, and any merge, comes to the same.
+Every part is a join: any order of events, and any merge, gives the same state.
 """
 
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ Stage: TypeAlias = Literal["visitor", "lead", "customer"]
 HalfLives: TypeAlias = tuple[float, ...]  # seconds
 Counts: TypeAlias = tuple[float, ...]  # as of when, in seconds since 1970; then what is left per half-life
 
-FORM: Final = 2  # of the state; an older one is folded anew from the events that are stored
+FORM: Final = 2  # of the state; an older one is folded again from its stored events
 
 
 class Word(NamedTuple):
@@ -32,14 +32,14 @@ class Word(NamedTuple):
 class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The state of one contact. Times are seconds since 1970, UTC; money is base minor units.
 
-    Facts: `known`, `engaged` (the counts of each kind of engagement, weighted by human likelihood, each fading with
+    Known: `known`, `engaged` (the counts of each kind of engagement, weighted by human likelihood, each fading with
     every one of `half_lives`), the times, `paid_orders`. The orders themselves have a table.
-    Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that both were last valued by.
+    Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that last valued both.
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
-    themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: the moment
-    to which time alone has brought the values, `tier`: the one that it has (tiers.py). `worth` and `curve`: where in
-    the queue it waits (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: that
-    was not kept yet, and is still to be read from its events. `qualified`: when its lead was first seen to be worth it.
+    themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to when the
+    passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits (queue.py); None:
+    nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from its events.
+    `qualified`: when its lead was first seen to be worth it.
     """
 
     id: UUID
@@ -59,7 +59,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     first_source: tuple[float, str] | None = None  # the contact's first source
     converted: float | None = None  # the latest purchase
     touched: float | None = None  # the latest human touch
-    paid_orders: int = 0  # of which something has stayed
+    paid_orders: int = 0  # not refunded in full
     past: int = 0
     priced: str = ""
     unconverted: dict[str, int] = {}
@@ -67,20 +67,20 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     earlier: Earlier | None = None
     swept: float = 0.0
     tier: str = ""
-    foreign: tuple[str, ...] = ()  # marks of keys of whom it was parted from (parting.py)
+    foreign: tuple[str, ...] = ()  # marks of the keys of people it was split from (parting.py)
     worth: int | None = None
     curve: str = ""
     journey: Journey | None = None
     qualified: float | None = None
 
     def get(self, name: str) -> Any:
-        """The latest value of something; None if there is none."""
+        """The latest value of this word, or None."""
         found = self.known.get(name)
         return found[1] if found is not None else None
 
     @property
     def as_of(self) -> float:
-        """The moment of its values, in seconds since 1970: no event moves them back in time."""
+        """The time of its values, in seconds since 1970; late events do not move it back."""
         return max(self.clock, self.swept)
 
     @property
@@ -107,7 +107,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def new_contact(contact_id: UUID, created: datetime) -> ContactState:
-    """A contact of which nothing is known."""
+    """A contact about whom nothing is known."""
     return ContactState(id=contact_id, created=created, form=FORM, journey=SET_OUT)
 
 
@@ -121,7 +121,7 @@ def encode_state(state: ContactState) -> bytes:
 
 
 def decode_state(stored: bytes) -> ContactState:
-    """The state that was encoded."""
+    """The inverse of `encode_state`."""
     return _DECODER.decode(stored)
 
 
@@ -138,9 +138,9 @@ def later(a: float | None, b: float | None) -> float | None:
 
 
 def tell(known: dict[str, Word], name: str, value: Any, at: float, *, public: bool) -> None:
-    """Note a word on something in place: a trusted one counts before a stranger's, then the later one.
+    """Note a word in place: a trusted one outranks a public one, then the later one counts.
 
-    At the same moment a no to consent counts, of anything else the larger text.
+    At the same moment a no to consent counts, otherwise the larger text.
     """
     before = known.get(name)
     if before is not None:

@@ -1,4 +1,4 @@
-"""Counts of what a contact did, by kind, each fading by half in every half-life. Facts: no points here."""
+"""Counts of what a contact did, by kind, each halved in every half-life. No points here: those are the model's."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,9 +17,9 @@ def one(kind: str, likelihood: float, at: float, half_lives: HalfLives) -> dict[
 
 
 def joined(a: Mapping[str, Counts], b: Mapping[str, Counts], half_lives: HalfLives) -> dict[str, Counts]:
-    """All counts of both. Of more kinds than a contact may have, the first by name are kept apart, whoever came first.
+    """All counts of both. Beyond the bound on kinds, the first by name are kept apart, whichever came first.
 
-    So no order of events and no merge decides what is kept, and a sender of ever new kinds grows nothing.
+    So neither the order of events nor a merge decides what is kept, and no sender can grow it without end.
     """
     counts = dict(a)
     for kind, those in b.items():

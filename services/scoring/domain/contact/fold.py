@@ -1,6 +1,6 @@
-"""Folds events into a contact's facts, and merges two contacts. Pure; the order of events does not matter.
+"""Folds events into a contact's state, and merges two contacts. Pure; the order of events does not matter.
 
-No model is asked here: what the facts are worth is computed from them (values.py), and booked (bookings.py).
+No model is involved: values are computed from the state (values.py), and booked (bookings.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -33,11 +33,11 @@ from shared.events.types import (
 from shared.money import exactly
 
 _replace = msgspec.structs.replace
-_BEFORE_ALL = -1e11  # seconds since 1970: yields to a value of any other time
+_BEFORE_ALL = -1e11  # seconds since 1970: any dated value outranks it
 
 
 def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) -> ContactState:
-    """The facts after the event; `version` grows by one. Orders are folded beside (see `order_after`), values not here.
+    """The state after the event; `version` grows by one. Orders are folded separately (`order_after`).
 
     `half_lives`: those of a contact that has not engaged in anything yet; any other keeps its own.
     Raises Permanent when the event can never be folded (an amount that is no number).
@@ -58,7 +58,7 @@ def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) ->
 
 
 def order_key(event: Event, data: Any) -> OrderKey | None:
-    """By what the order is known that the event names: its shop and its id there. A stranger's word names none."""
+    """The key of the order that the event names: its shop and its id there. A public event names none."""
     if isinstance(data, PurchaseCompleted | PurchaseRefunded) and believed(event, data):
         return data.identity.shop or event.source, data.order_id
     return None
@@ -223,7 +223,7 @@ _RULES: Final[Mapping[type, _Rule]] = {
 
 
 def merge(survivor: ContactState, other: ContactState) -> ContactState:
-    """The facts of both as one contact's. Its booked values and sums are those of both; orders are joined beside."""
+    """Both states as one contact's. Booked values and sums add up; orders are joined separately."""
     vouched = {key for each in (survivor, other) for key in each.keys if key not in each.claimed}
     known = dict(survivor.known)
     for name, word in other.known.items():
@@ -239,7 +239,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         customer=survivor.customer + other.customer,
         clock=max(survivor.clock, other.clock),
         swept=max(survivor.swept, other.swept),
-        # Until the values of both are booked as one's: that of who has the more, whoever survives.
+        # Until both are valued as one: the tier of the larger value, whichever survives.
         tier=max((bool(each.tier), each.customer, each.tier) for each in (survivor, other))[2],
         foreign=tuple(dict.fromkeys((*survivor.foreign, *other.foreign))),
         known=known,

@@ -1,4 +1,4 @@
-"""Where a contact is, by what was said of it: the country's ISO code, and the zone whose clocks it lives by."""
+"""Where a contact is, as far as is known: the ISO code of its country, and its time zone."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ _LONGEST = 64  # characters of a country or a time zone; what is longer is a tra
 
 
 class Place(NamedTuple):
-    """`country` as it was said where it is none that is known; `time_zone` is always one of the database's."""
+    """`country` as it was said when it is no known one; `time_zone` is always one of the database's."""
 
     country: str | None
     time_zone: str | None
@@ -27,13 +27,13 @@ def place_of(traits: Mapping[str, Any], home: Home) -> Place:
 
 
 def country_said(said: object) -> str | None:
-    """The ISO code of what was said of the country; as it was said where it is none that is known."""
+    """The ISO code of the country that was said; the text itself when it is no known one."""
     text = _text(said)
     return (country_code(text) or text) if text else None
 
 
 def not_known(traits: Mapping[str, Any], home: Home) -> tuple[str, ...]:
-    """Which of the two was said in words that nobody knows."""
+    """Which of country and time zone was said in unknown words."""
     said, zone = _text(traits.get("country")), _text(traits.get("time_zone"))
     country = country_code(said) if said else home.country
     missing = [] if not said or country else ["country"]

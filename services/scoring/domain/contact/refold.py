@@ -1,4 +1,4 @@
-"""The facts of a contact made anew from its stored events: for what an earlier form of the state did not keep."""
+"""Rebuilds a contact's state from its stored events, for what an earlier form of the state did not keep."""
 
 from typing import Final
 
@@ -13,14 +13,14 @@ from services.scoring.domain.model.model import Model, short_name
 from shared.events.envelope import Decoded
 
 _replace = msgspec.structs.replace
-_OF_THE_FIRST_FORM: Final = {"estimate", "unconverted"}  # words that held what was made of an amount, not the amount
+_OF_THE_FIRST_FORM: Final = {"estimate", "unconverted"}  # words that held a converted amount, not the amount itself
 
 
 class Refolding:
-    """One contact's events, folded again one after the other. Its id, identities and booked values stay."""
+    """One contact's events, folded again. Its id, identities and booked values stay."""
 
     def __init__(self, state: ContactState, model: Model) -> None:
-        """`state` as stored, of any form; what can only grow (words, times) is kept and folded over."""
+        """`state` as stored, of any form; what only grows (words, times) is kept and folded over."""
         self._stored = state
         self._model = model
         known = state.known
@@ -57,9 +57,9 @@ class Refolding:
 
     @property
     def whole(self) -> ContactState:
-        """The contact with all facts made anew; its `orders` are to be written too.
+        """The contact with its whole state rebuilt; its `orders` are to be written too.
 
-        Its words stay as they are, whoever was believed then; only its estimate is said again.
+        Its words stay as they are; only its estimate is set again.
         """
         estimate = self._state.known.get("estimate")
         known = self._known if estimate is None else {**self._known, "estimate": estimate}
@@ -69,7 +69,7 @@ class Refolding:
     def counted(self) -> ContactState:
         """The contact as stored, with its engagement counted by the model's half-lives.
 
-        Events that are no longer stored are missing in the counts: they are older than the retention.
+        The counts lack events older than the retention.
         """
         return _replace(
             self._stored, half_lives=self._state.half_lives, engaged=self._state.engaged, journey=self._journey

@@ -46,9 +46,9 @@ def view(state: ContactState, model: Model) -> ContactView:
 
 
 def _steering(state: ContactState) -> dict[str, Any]:
-    """The traits that decide when somebody is written to, and whether: of whom a trusted source knows, only its own.
+    """The traits that decide when and whether somebody is written to: only trusted ones, once there are any.
 
-    Else a stranger who knows no more than her address could say that she lives where nobody is followed up.
+    Otherwise a stranger who knows an address could move its owner to where nobody is followed up.
     """
     known = any(not word.public for name, word in state.known.items() if not name.startswith(PREFIX))
     return {

@@ -1,4 +1,4 @@
-"""The words by which a contact is found: of its name, company and addresses. Pure."""
+"""The search words of a contact: from its name, company and addresses. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ _MOST: Final = 24
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case: letters, digits, and what stands within an address. Each once."""
+    """The distinct words of a text, in lower case: letters, digits, and the punctuation of addresses."""
     found = (word.strip(".-_@") for word in _APART.split(text.lower()))
     return list(dict.fromkeys(word[:_LONGEST] for word in found if word))[:_MOST]
 
 
 def parts(text: str) -> set[str]:
-    """The words of a text, each with its halves where it has any."""
+    """The words of a text, and the parts of each."""
     return {each for word in words(text) for each in (word, *words(re.sub(r"[@.\-]", " ", word)))}
 
 
 def meets(asked: Sequence[str], text: object) -> bool:
-    """Whether for each of these a word of the text begins so."""
+    """Whether each of these is the beginning of a word of the text."""
     found = parts(text) if isinstance(text, str) else set()
     return all(any(word.startswith(each) for word in found) for each in asked)
 
 
 def said(state: ContactState) -> str:
-    """The words that a contact is found by, each with its halves where it has any; sorted, so that no order matters."""
+    """The search words of a contact, and the parts of each; sorted, so that no order matters."""
     found: set[str] = set()
     for name in ("name", "trait:company", "email", "phone"):
         value = state.get(name)

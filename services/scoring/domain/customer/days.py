@@ -1,7 +1,7 @@
-"""The days on which a contact bought, and what they came to: the facts that the purchase models count (models.md, 1.1).
+"""The days on which a contact bought, and their sums: what the purchase models count (models.md, 1.1).
 
-A contact keeps its latest days one by one and sums up those before, so that no number of orders makes it large. What
-then still changes on such an old day is not followed here: the contact is due to be priced anew (see pricing.py).
+A contact keeps its latest days one by one and a sum of those before, so that its size is bounded. A change to such an
+old day is not followed here: the contact is due to be repriced (pricing.py).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _DAYS_A_WEEK: Final = 7
 
 
 class Earlier(NamedTuple):
-    """The days before those that are kept one by one; `number` of them. `worth` sums all of them, the first too."""
+    """The `number` of days before those kept one by one. `worth` is their sum, the first included."""
 
     first: int
     first_worth: int
@@ -28,7 +28,7 @@ class Earlier(NamedTuple):
 
 
 class Bought(NamedTuple):
-    """What the days come to at some moment: `mean` is that of the repeat purchases (0.0 without one)."""
+    """All days as of some moment: `mean` is that of the repeat purchases (0.0 without one)."""
 
     history: History
     mean: float
@@ -38,17 +38,17 @@ class Bought(NamedTuple):
 
     @property
     def purchases(self) -> int:
-        """Days with a purchase, the first too."""
+        """Days with a purchase, the first included."""
         return self.history.x + 1
 
 
 def day_of(seconds: float) -> int:
-    """The day of a moment, both since 1970 in UTC."""
+    """The day of a time, both counted since 1970 in UTC."""
     return int(seconds // _DAY_S)
 
 
 def add(days: Days, day: int, worth: int) -> None:
-    """So much more (or less) was bought on that day, in place."""
+    """Add to what was bought on that day, in place; a negative amount takes away."""
     left = days.get(day, 0) + worth
     if left > 0:
         days[day] = left
@@ -57,7 +57,7 @@ def add(days: Days, day: int, worth: int) -> None:
 
 
 def summed_up(days: Days, earlier: Earlier | None) -> tuple[Days, Earlier | None]:
-    """The same with no more days than are kept; `days` itself is changed."""
+    """The same, cut to the days that are kept; changes `days` itself."""
     for day in sorted(days)[: max(0, len(days) - MOST)]:
         worth = days.pop(day)
         if earlier is None:
@@ -68,7 +68,7 @@ def summed_up(days: Days, earlier: Earlier | None) -> tuple[Days, Earlier | None
 
 
 def bought(days: Mapping[int, int], earlier: Earlier | None, today: int) -> Bought | None:
-    """What all days come to as of `today`; None without a purchase."""
+    """The summary of all days as of `today`; None without a purchase."""
     if not days and earlier is None:
         return None
     first = earlier.first if earlier is not None else min(days)

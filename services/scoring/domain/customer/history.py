@@ -18,9 +18,9 @@ class Summary:
 
 
 def summarise(orders: Iterable[tuple[date, float]], today: date) -> Summary | None:
-    """What orders come to, by day and value after refunds; those after `today` do not count.
+    """The summary of orders, by day and value after refunds; those after `today` do not count.
 
-    Purchases of one day are one; what is worth nothing (a free order, one paid back in full) is none. None without any.
+    Purchases of one day count as one, and worthless ones (free, or fully refunded) not at all. None without any.
     """
     days: dict[date, float] = {}
     for day, value in orders:

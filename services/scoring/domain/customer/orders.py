@@ -1,6 +1,6 @@
-"""One order as it was said: paid, its margin, what went back. What it is worth is the model's business. Pure.
+"""One order as senders tell it: payment, margin, refunds. Its worth is the model's business. Pure.
 
-Every part is a join, so that it does not matter what is heard first, the payment or the refund.
+Every part is a join, so payment and refund may arrive in either order.
 """
 
 from datetime import date
@@ -14,15 +14,15 @@ from services.scoring.domain.model.model import Model
 from shared.events.types import PurchaseCompleted, PurchaseRefunded
 from shared.money import MAX_MINOR, decimals, exactly, round_minor
 
-OrderKey: TypeAlias = tuple[str, str]  # the source that told of it, its id there
-_MOST_WORTH: Final = MAX_MINOR // 1000  # of one order, so that the sum of millions still fits its column
+OrderKey: TypeAlias = tuple[str, str]  # its source, and its id there
+_MOST_WORTH: Final = MAX_MINOR // 1000  # of one order: the sum of millions must fit its column
 
 
 class Order(Struct, frozen=True, kw_only=True):
     """Money in minor units of `currency`; `at`: when it was paid, in seconds since 1970.
 
-    `margin`: None when nobody named it. `refunded`: what went back, by the currency in which it did. `currency` is
-    empty, `paid` and `at` 0 while only a refund is known.
+    `margin`: None when nobody named it. `refunded`: by the refund's currency. While only a refund is known, `currency`
+    is empty, `paid` and `at` are 0.
     """
 
     currency: str = ""
@@ -33,17 +33,17 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Whether something of it was paid and has stayed."""
+        """Whether it was paid and not fully refunded."""
         return self.paid > self.refunded.get(self.currency, 0)
 
     @property
     def day(self) -> date:
-        """The day whose rates it is judged by, in UTC."""
+        """The day whose rates apply, in UTC."""
         return moment(self.at).date()
 
 
 class Worth(NamedTuple):
-    """What is left of an order's margin and of the order, in base minor units; `unconverted`: 0 for want of a rate."""
+    """An order's margin and sum after refunds, in base minor units; `unconverted`: 0 because a rate is missing."""
 
     margin: int
     spent: int
@@ -54,7 +54,7 @@ _NOTHING: Final = Worth(0, 0, unconverted=False)
 
 
 def worth(order: Order | None, model: Model) -> Worth:
-    """The margin of the order at the rate of its day. A refund takes its share, judged in the order's own currency."""
+    """The worth of the order at the rate of its day. A refund takes its share, in the order's own currency."""
     if order is None or order.paid <= 0:
         return _NOTHING
     back, missing = _back(order, model)
@@ -70,7 +70,7 @@ def worth(order: Order | None, model: Model) -> Worth:
 
 
 def _back(order: Order, model: Model) -> tuple[Decimal, bool]:
-    """What went back, in minor units of the order's currency; and whether some of it has no rate and counts 0."""
+    """The refunds in minor units of the order's currency; and whether one has no rate and counts 0."""
     back, missing, rates = Decimal(order.refunded.get(order.currency, 0)), False, model.pricing.rates
     for currency, minor in order.refunded.items():
         if currency == order.currency:
@@ -84,7 +84,7 @@ def _back(order: Order, model: Model) -> tuple[Decimal, bool]:
 
 
 def bought(said: PurchaseCompleted, at: float) -> Order:
-    """The order as its payment says. Raises Permanent when an amount is no number."""
+    """The order as its payment tells it. Raises Permanent when an amount is no number."""
     return Order(
         currency=said.currency,
         paid=_minor(said.amount, said.currency),
@@ -94,9 +94,9 @@ def bought(said: PurchaseCompleted, at: float) -> Order:
 
 
 def returned(said: PurchaseRefunded, before: Order | None = None) -> Order:
-    """The order as its refund says: some senders write what went back as minus. Raises Permanent as `bought` does.
+    """The order as its refund tells it: some senders write a negative amount. Raises Permanent as `bought` does.
 
-    `before`: the order so far. Where the refund tells all that ever went back, what is known of that already is none.
+    `before`: the order so far, so that a refund that tells the total of all refunds adds only what is new.
     """
     back = abs(_minor(said.amount, said.currency))
     if said.total and before is not None:
@@ -105,7 +105,7 @@ def returned(said: PurchaseRefunded, before: Order | None = None) -> Order:
 
 
 def as_one(a: Order | None, b: Order) -> Order:
-    """The same order heard of twice is one order: the larger payment counts, and its refunds add up."""
+    """The same order told twice is one order: the larger payment counts, and refunds add up."""
     if a is None:
         return b
     paid = max(a, b, key=_rank)
@@ -116,11 +116,11 @@ def as_one(a: Order | None, b: Order) -> Order:
 
 
 def _rank(order: Order) -> tuple[int, bool, int, float, str]:
-    """Which of two payments counts: a total order, so that it does not matter which was heard first."""
+    """Which of two payments counts: a total order, so that the order of arrival does not matter."""
     return order.paid, order.margin is not None, order.margin or 0, -order.at, order.currency
 
 
 def _minor(amount: str, currency: str) -> int:
-    """Minor units, at most as many as there can be. Raises Permanent when the amount is no number."""
+    """Minor units, capped at the maximum. Raises Permanent when the amount is no number."""
     exact = exactly(amount).scaleb(decimals(currency))
     return round_minor(max(Decimal(-MAX_MINOR), min(Decimal(MAX_MINOR), exact)))

@@ -1,4 +1,4 @@
-"""What all orders of a contact come to, kept up to date order by order: nobody's orders are read to add one more."""
+"""The sums of a contact's orders, updated order by order: adding one reads no others."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -10,14 +10,13 @@ from services.scoring.domain.customer.days import Days, Earlier, add, day_of, su
 from services.scoring.domain.customer.orders import Order, OrderKey, as_one, worth
 from services.scoring.domain.model.model import Model
 
-_MIXED: Final = "mixed"  # no version: the sums of contacts that were priced by different ones
+_MIXED: Final = "mixed"  # not a version: merged sums that different versions priced
 
 
 def reckon(state: ContactState, before: Order | None, after: Order | None, model: Model) -> ContactState:
     """The contact's sums after one of its orders has changed.
 
-    While another version has priced the others, this one is priced by `model` and `priced` stays: the contact is due
-    to be priced anew (see `all_of`).
+    When another version has priced the others, `priced` stays as it is: the contact is due to be repriced (`all_of`).
     """
     was, now = worth(before, model), worth(after, model)
     days, mixed = dict(state.days), False
@@ -46,7 +45,7 @@ def reckon(state: ContactState, before: Order | None, after: Order | None, model
 def join(
     state: ContactState, mine: Mapping[OrderKey, Order], theirs: Mapping[OrderKey, Order], model: Model
 ) -> tuple[ContactState, dict[OrderKey, Order]]:
-    """The orders of two merged contacts, whose sums the state adds up already: an order that both have counts once."""
+    """The orders of two merged contacts, whose sums are already added: an order that both have counts once."""
     orders = dict(mine)
     for key, order in theirs.items():
         same = orders.get(key)
@@ -57,17 +56,17 @@ def join(
 
 
 def all_of(state: ContactState, orders: Iterable[Order], model: Model) -> ContactState:
-    """The contact's sums from all of its orders, by `model` alone."""
+    """The contact's sums, repriced by `model` from all of its orders."""
     state = msgspec.structs.replace(
         state, past=0, paid_orders=0, priced=model.pricing.version, unconverted={}, days={}, earlier=None
     )
-    for order in sorted(orders, key=lambda order: order.at):  # so that no day comes before those that are summed up
+    for order in sorted(orders, key=lambda order: order.at):  # so that no day comes before those already summed up
         state = reckon(state, None, order, model)
     return state
 
 
 def together(a: ContactState, b: ContactState) -> dict[str, Any]:
-    """The sums of two contacts that no order is known of to both."""
+    """The sums of two contacts that share no order."""
     unconverted = dict(a.unconverted)
     for currency, count in b.unconverted.items():
         unconverted[currency] = unconverted.get(currency, 0) + count
@@ -89,7 +88,7 @@ def together(a: ContactState, b: ContactState) -> dict[str, Any]:
 
 
 def _beside(a: ContactState, b: ContactState) -> tuple[Days, Earlier | None, str]:
-    """Days that were summed up cannot be joined: those of the one who has more, until all orders are priced anew."""
+    """Summed days cannot be joined: take the larger ones until all orders are repriced."""
     one = max(a, b, key=lambda state: (state.earlier.number if state.earlier is not None else 0, str(state.id)))
     return one.days, one.earlier, _MIXED
 

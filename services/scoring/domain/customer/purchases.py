@@ -1,4 +1,4 @@
-"""How often a customer will buy again, and whether he still is one: BG/NBD and MBG/NBD in plain Python.
+"""How often a customer will buy again, and whether they are still one: BG/NBD and MBG/NBD in plain Python.
 
 BG/NBD: Fader, Hardie, Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2). MBG/NBD: Batislam,
 Denizel, Filiztekin (2007), International Journal of Research in Marketing 24(3): a customer may also leave right after
@@ -26,10 +26,10 @@ _MOST_SIMULATED: Final = 10_000  # purchases in one draw
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What counts of a customer's purchases. Raises ValueError when it cannot be.
+    """What the models count of a customer's purchases. Raises ValueError when it is impossible.
 
-    `x`: repeat purchases (the first is not one; one a day at most); `last`: his age at the last of them; `age`: his age
-    now. Ages are weeks since the first purchase.
+    `x`: repeat purchases (the first is not one; one a day at most); `last`: the age at the last of them; `age`: the
+    age now. Ages are weeks since the first purchase.
     """
 
     x: int
@@ -56,7 +56,7 @@ class PurchaseModel:
     b: float
 
     def p_alive(self, of: History) -> float:
-        """The probability that he will buy again some time. BG/NBD says 1 where there is no repeat purchase."""
+        """The probability of another purchase, ever. BG/NBD says 1 without a repeat purchase."""
         if self.kind == "bg" and of.x == 0:
             return 1.0
         grown = (self.r + of.x) * (math.log(self.alpha + of.age) - math.log(self.alpha + of.last))
@@ -69,7 +69,7 @@ class PurchaseModel:
         return self._expected_alive(of, weeks) * self.p_alive(of)
 
     def expected_of_new(self, weeks: float) -> float:
-        """The repeat purchases expected of a new customer in his first `weeks` (Fader et al., eq. 9)."""
+        """The repeat purchases expected of a new customer in the first `weeks` (Fader et al., eq. 9)."""
         return self.expected(NEW, weeks)
 
     def discounted(self, of: History, months: int, monthly_discount: float) -> float:
@@ -125,7 +125,7 @@ class PurchaseModel:
         return count
 
     def _chances(self, of: History) -> int:
-        """How often he could have left and did not."""
+        """How often the customer could have left and did not."""
         return of.x if self.kind == "bg" else of.x + 1
 
     def _expected_alive(self, of: History, weeks: float) -> float:

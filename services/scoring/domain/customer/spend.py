@@ -22,13 +22,13 @@ class SpendModel:
         return self.p * self.v / (self.q - 1.0)
 
     def expected(self, x: int, mean: float) -> float:
-        """The mean value of his purchases to come, of `x` repeat purchases worth `mean` each so far (eq. 5)."""
+        """The mean value of future purchases, after `x` repeat purchases worth `mean` each (eq. 5)."""
         if x == 0 or mean <= 0:
             return self.mean
         return self.p * (self.v + x * mean) / (self.p * x + self.q - 1.0)
 
     def draw(self, x: int, mean: float, purchases: int, dice: Random) -> float:
-        """One possible value of so many purchases to come together."""
+        """One draw of the total value of so many future purchases."""
         if purchases == 0:
             return 0.0
         seen = x if mean > 0 else 0

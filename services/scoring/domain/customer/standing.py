@@ -16,11 +16,11 @@ _LONGEST_WAIT: Final = 3650  # days
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a customer stands; without a learnt model only what was is known. `orders` are days with a purchase.
+    """A customer's standing; without a learnt model only the past is known. `orders` are days with a purchase.
 
     `average` is the mean value of such a day in base minor units, `between` the mean number of days from one to the
-    next. `expected` counts purchases of the coming year, `next_day` (since 1970) is the day by which half of those
-    who are like him and still there buy again; None where he is probably gone.
+    next. `expected` counts purchases of the coming year, `next_day` (since 1970) is the day by which half of
+    similar customers buy again; None for one who has probably left.
     """
 
     orders: int
@@ -38,7 +38,7 @@ class Standing:
 
 
 def standing(state: ContactState, model: Model, now: float) -> Standing | None:
-    """How the contact stands as a customer; None for somebody who bought nothing."""
+    """The contact's standing as a customer; None without a purchase."""
     today = day_of(now)
     so_far = bought(state.days, state.earlier, today)
     if so_far is None:

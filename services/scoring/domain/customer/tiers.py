@@ -1,4 +1,4 @@
-"""Which tier a customer has: by thresholds on the customer value, with a margin so that nobody flickers on a border."""
+"""A customer's tier: by thresholds on the customer value, with a margin so that nobody flickers at a border."""
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias

@@ -1,4 +1,4 @@
-"""Customer value: the margin of all that was bought and not given back, and of what will still be. Pure."""
+"""Customer value: the margin of past purchases less refunds, and of future ones. Pure."""
 
 import math
 from functools import lru_cache
@@ -15,9 +15,9 @@ _REMEMBERED: Final = 50_000  # histories
 
 
 def value(state: ContactState, model: Model, now: float) -> int:
-    """Past margin less refunds, and the margin of what he is expected to buy, discounted; in base minor units.
+    """Past margin less refunds, and the discounted margin of expected purchases; in base minor units.
 
-    Without a learnt model the past alone.
+    Without a learnt model, the past alone.
     """
     return max(-MAX_MINOR, min(MAX_MINOR, state.past + to_come(state, model, now)))
 
@@ -35,7 +35,7 @@ def to_come(state: ContactState, model: Model, now: float) -> int:
 
 
 def _margin(state: ContactState, so_far: Bought) -> float:
-    """The share of what he spent that was margin."""
+    """The share of margin in past spend."""
     return min(1.0, max(0.0, state.past / so_far.worth))
 
 
@@ -45,10 +45,10 @@ def _discounted(model: PurchaseModel, history: History, months: int, monthly_dis
 
 
 def _by_weeks(of: History) -> History:
-    """The history in whole weeks, begun ones counted: many customers then share one, and a value moves once a week."""
+    """The history in whole weeks, rounded up: many customers then share one, and a value moves once a week."""
     return History(of.x, float(math.ceil(of.last)), float(math.ceil(of.age)))
 
 
 def monthly(yearly: float) -> float:
-    """The discount a month that comes to this a year."""
+    """The monthly discount that amounts to this yearly one."""
     return math.expm1(math.log1p(yearly) / _MONTHS_A_YEAR)

@@ -1,4 +1,4 @@
-"""Who an event is about, and which contacts it shows to be one person. A plan over what is known; pure.
+"""Who an event is about, and which contacts it shows to be one person: a plan. Pure.
 
 An identity is strong (an e-mail address, a user id of a trusted source), middling (a phone number) or weak (a device,
 whatever a stranger calls a user id). The table in tests/unit/scoring/test_trust.py shows what comes of each.
@@ -16,16 +16,16 @@ from services.scoring.domain.identity import marks
 from shared.events.envelope import Trust
 from shared.events.identity import Identity
 
-MOST_KEYS: Final = 100  # of one contact; who has more is no person
-MOST_CLAIMED: Final = 10  # of them such as only strangers named
+MOST_KEYS: Final = 100  # of one contact; a person has fewer
+MOST_CLAIMED: Final = 10  # of them, those that only strangers named
 _ORDER: Final = "order:"
-_PUBLIC: Final = "#public"  # no source has such a name: what a stranger names meets no key of a trusted sender
+_PUBLIC: Final = "#public"  # no source has this name: a stranger's keys never match a trusted sender's
 
 Contact: TypeAlias = Callable[[UUID], ContactState]
 
 
 class Named(NamedTuple):
-    """The keys of one event by strength. `visits`: how strangers know the device that a trusted sender names."""
+    """The keys of one event by strength. `visits`: the public key of the device that a trusted sender names."""
 
     strong: tuple[str, ...] = ()
     middling: tuple[str, ...] = ()
@@ -39,15 +39,15 @@ class Named(NamedTuple):
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Those that a contact's state keeps, to compare with others."""
+        """Those kept in a contact's state, to compare with others."""
         return (*self.strong, *self.middling)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`contact` None: a new one. `absorbed` are joined into it.
+    """`contact` None: a new one. `absorbed` are merged into it.
 
-    `keys` then point to it, whatever they did before; `held` are known of it from then on.
+    `keys` then point to it, wherever they did before; its state keeps `held`.
     """
 
     contact: UUID | None
@@ -57,7 +57,7 @@ class Plan:
 
 
 def named(identity: Identity, source: str, trust: Trust) -> Named:
-    """What the identities are called in the index. A user id and a device only mean something within their source."""
+    """The keys of the identities in the index. A user id or device is only meaningful within its source."""
     email = (f"email:{identity.email}",) if identity.email else ()
     phone = (f"phone:{identity.phone}",) if identity.phone else ()
     stranger = f"anonymous:{source}{_PUBLIC}:{identity.anonymous_id}"
@@ -77,26 +77,26 @@ def named(identity: Identity, source: str, trust: Trust) -> Named:
 def resolve(
     of: Named, known: Mapping[str, UUID], contact: Contact, *, trust: Trust, robot: bool = False, touch: bool = False
 ) -> Plan:
-    """Whom the keys of one event name, where `known` says whose they are.
+    """Whom the keys of one event name; `known` says whose they are.
 
-    `robot`: probably no person did it. `touch`: it only says that somebody of ours got in touch.
+    `robot`: probably no person did it. `touch`: it only says that one of us got in touch.
     """
     if robot:
         return _of_a_robot(of, known)
     if of.strong and len(ids := {known.get(key) for key in of.keys}) == 1 and None not in ids:
-        return Plan(ids.pop(), (), of.keys, of.held)  # most events: everything that is named is one contact's already
+        return Plan(ids.pop(), (), of.keys, of.held)  # most events: one contact already has every key
     if trust == "public":
         return _of_a_stranger(of, known, contact)
     return _of_a_trusted_sender(of, known, contact, touch=touch)
 
 
 def buyer(of: Named, known: Mapping[str, UUID]) -> UUID | None:
-    """Whose the order is that the event names; None when it names none, or one that nobody has told of."""
+    """Whose order the event names; None when it names none, or an unknown one."""
     return next((known[key] for key in of.weak if key.startswith(_ORDER) and key in known), None)
 
 
 def hold(state: ContactState, keys: tuple[str, ...], *, claimed: bool) -> ContactState:
-    """The contact with these keys among its own. `claimed`: only a stranger says so. Beyond the bound they are not."""
+    """The contact with these keys added, up to the bound. `claimed`: only a stranger says so."""
     if claimed:
         new = [key for key in keys if key not in state.keys]
         room = min(MOST_CLAIMED - len(state.claimed), MOST_KEYS - len(state.keys))
@@ -109,7 +109,7 @@ def hold(state: ContactState, keys: tuple[str, ...], *, claimed: bool) -> Contac
         return state
     mine = dict.fromkeys((*state.keys, *vouched))
     claims = [key for key in state.claimed if key not in vouched]
-    while len(mine) > MOST_KEYS and claims:  # what is vouched for has room before what is claimed
+    while len(mine) > MOST_KEYS and claims:  # keys that are vouched for go before claimed ones
         del mine[claims.pop(0)]
     return msgspec.structs.replace(state, keys=tuple(mine)[:MOST_KEYS], claimed=tuple(claims))
 
@@ -120,10 +120,10 @@ def vouched(state: ContactState, key: str) -> bool:
 
 
 def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact, *, touch: bool) -> Plan:
-    """Strong keys join: contacts that share one are one person, and the oldest survives.
+    """Strong keys merge: contacts that share one are one person, and the oldest survives.
 
-    A middling or weak key joins where nothing stronger that is known of both differs: colleagues behind a switchboard
-    and a family on one device stay as many as they are. It then points to the newest.
+    A middling or weak key merges contacts that have no differing stronger key: colleagues behind a switchboard and a
+    family on one device stay apart. It then points to the newest.
     """
     joined: dict[UUID, None] = {}
     theirs = set(of.held)
@@ -138,7 +138,7 @@ def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact,
                                 else _may_be(key, state, theirs)):  # fmt: skip
             joined[found] = None
             theirs.update(state.keys)
-    # A strong key of somebody who has too many to be joined stays where it is; the others go to the newest.
+    # A strong key of a contact that has too many keys to be merged stays; the others go to the newest.
     keys = tuple(key for key in of.keys if key not in of.strong or known.get(key) in (None, *joined))
     if not joined:
         return Plan(None, (), keys, of.held)
@@ -153,10 +153,10 @@ def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact,
 
 
 def _of_a_stranger(of: Named, known: Mapping[str, UUID], contact: Contact) -> Plan:
-    """The strongest that is named decides, and what was nobody's becomes theirs: nobody is joined, nothing moves.
+    """The strongest key decides, and unknown keys become that contact's: nobody is merged, nothing moves.
 
-    A contact that is known by a device alone is somebody's visits: it may join the person that it turns out to be. No
-    address is ever added to somebody who is known by less than it: whoever knows a number could get their mails.
+    A contact known by a device alone is somebody's visits: it may be merged into the person it turns out to be. No
+    address is ever added to a contact known by less: whoever knows a number could get its owner's mails.
     """
     first = known.get(of.held[0]) if of.held else None
     joined = [] if first is None else [first]
@@ -175,7 +175,7 @@ def _of_a_stranger(of: Named, known: Mapping[str, UUID], contact: Contact) -> Pl
 
 
 def _of_a_robot(of: Named, known: Mapping[str, UUID]) -> Plan:
-    """The strongest that is named, and nothing else: it joins nobody and tells us of no other identity."""
+    """The strongest key and nothing else: a robot merges nobody and adds no identity."""
     if not of.keys:
         return Plan(None)
     key = of.keys[0]
@@ -184,23 +184,23 @@ def _of_a_robot(of: Named, known: Mapping[str, UUID]) -> Plan:
 
 
 def _hearsay(key: str, state: ContactState) -> bool:
-    """Whether only strangers say that the key is this contact's."""
+    """Whether only strangers say that this contact has the key."""
     return _PUBLIC in key if key.startswith("anonymous:") else _kind(key) == "phone" and not vouched(state, key)
 
 
 def _is_theirs(key: str, state: ContactState, keys: set[str]) -> bool:
-    """Whether all that is known of the contact, and stronger than the key, is among these keys."""
+    """Whether all of the contact's stronger keys are among these."""
     return all(each in keys for each in _stronger(key, state))
 
 
 def _may_be(key: str, state: ContactState, keys: set[str]) -> bool:
-    """Whether the key's contact may be the person with these keys: nothing stronger that is known of both differs."""
+    """Whether the key's contact may be the person with these keys: no stronger key of both differs."""
     kinds = {_kind(each) for each in keys}
     return all(each in keys or _kind(each) not in kinds for each in _stronger(key, state))
 
 
 def _are_parted(state: ContactState, others: Iterable[ContactState]) -> bool:
-    """Whether a person has said that the contact is somebody else than one of these."""
+    """Whether somebody has split the contact from one of these."""
     return any(marks.parted(state, each) for each in others)
 
 

@@ -1,4 +1,4 @@
-"""By what it is known that two contacts are two people although an event names both: marks of keys, no keys. Pure."""
+"""Marks: hashes of keys by which two contacts are known to be two people, although events name both. Pure."""
 
 import hashlib
 from collections.abc import Collection
@@ -13,22 +13,22 @@ _replace: Final = msgspec.structs.replace
 
 
 def mark(key: str) -> str:
-    """The mark of a key: what is somebody else's name is kept by nobody who is not that person."""
+    """The mark of a key: no contact keeps somebody else's key itself."""
     return hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def mark_of_contact(contact_id: UUID) -> str:
-    """The mark of an id of ours."""
+    """The mark of one of our ids."""
     return mark(f"contact:{contact_id}")
 
 
 def parted(one: ContactState, other: ContactState) -> bool:
-    """Whether a key of one of them is known not to be the other's."""
+    """Whether a key of either is known not to be the other's."""
     return _foreign_to(one, other.keys) or _foreign_to(other, one.keys)
 
 
 def own(data: Any, foreign: Collection[str]) -> Any:
-    """The data of an event without the address and number that are known to be somebody else's."""
+    """The data of an event without an address or number known to be somebody else's."""
     if not foreign:
         return data
     who = data.identity

@@ -1,4 +1,4 @@
-"""Two contacts that were merged and are two people: what belongs to whom, folded apart again. Pure."""
+"""Splits a merged contact into the two people it is: what belongs to whom, folded separately. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -22,14 +22,14 @@ _replace: Final = msgspec.structs.replace
 
 
 class Person(NamedTuple):
-    """A contact folded anew, with its orders."""
+    """A contact folded again, with its orders."""
 
     state: ContactState
     orders: dict[OrderKey, Order]
 
 
 class Parted(NamedTuple):
-    """Two people: whom the merge took in (`theirs` are the ids of her events), and who stays (`survivor`)."""
+    """The two people: the one merged away (`theirs` are the ids of that one's events), and the `survivor`."""
 
     loser: Person
     survivor: Person
@@ -44,10 +44,10 @@ def part(
     their_keys: Collection[str],
     model: Model,
 ) -> Parted:
-    """Undo a merge. `events` are all that both have, `known` those that were the loser's before, `their_keys` her keys.
+    """Undo a merge. `events` are those of both, `known` those that were the loser's before, `their_keys` its keys.
 
-    What came since the merge is hers where the strongest that it names is hers, and nothing that it names is his. An
-    event that names both stays with the survivor, without what names her.
+    An event since the merge is the loser's when its strongest key is, and none of its keys is the survivor's. An event
+    that names both stays with the survivor, without the loser's keys.
     """
     mine_alone = {
         key
@@ -64,7 +64,7 @@ def part(
 
     theirs = [each for each in events if is_theirs(each)]
     mine = [each for each in events if not is_theirs(each)]
-    # A number that both were called by (a switchboard) is nobody's alone.
+    # A number of both (a switchboard) belongs to neither alone.
     shared = {
         key
         for each in mine
@@ -77,14 +77,14 @@ def part(
     his = folded(survivor.id, survivor.created, mine, model, foreign)
     not_hers = {mark(key) for key in his.state.keys if key not in her.state.keys}
     her = her._replace(state=_replace(her.state, foreign=tuple(sorted({*her.state.foreign, *not_hers}))))
-    version = max(survivor.version, loser.version) + 1  # nobody takes them for older than what they were told
+    version = max(survivor.version, loser.version) + 1  # newer than anything published before
     return Parted(_at(her, version), _at(his, version), [each.event.id for each in theirs])
 
 
 def folded(
     contact_id: UUID, created: datetime, events: Iterable[Decoded], model: Model, foreign: tuple[str, ...] = ()
 ) -> Person:
-    """A contact from its events alone, in the order of their times. `foreign`: marks of keys that are not its own."""
+    """A contact folded from its events in the order of their times. `foreign`: marks of keys that are not its own."""
     state = _replace(new_contact(contact_id, created), foreign=foreign)
     orders: dict[OrderKey, Order] = {}
     for event, data in sorted(events, key=lambda each: (happened(each.event), each.event.id)):
@@ -107,7 +107,7 @@ def _keys(each: Decoded) -> tuple[str, ...]:
 
 
 def _first_of(each: Decoded, keys: Collection[str]) -> bool:
-    """Whether the strongest that the event names is among these."""
+    """Whether the event's strongest key is among these."""
     names = _keys(each)
     return bool(names) and names[0] in keys
 

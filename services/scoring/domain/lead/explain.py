@@ -1,4 +1,4 @@
-"""P(conversion) as odds that multiply, each with its reason. Pure, and exact: what is scored is what is shown."""
+"""P(conversion) as odds that multiply, each with its reason. Pure and exact: what is shown is what is scored."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.scoring.domain.model.scorecard import FitRule
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """One thing that moves the odds: by `log_odds`, that is e to it times as good."""
+    """One reason: it adds `log_odds`, so it multiplies the odds by e to that."""
 
     factor: str
     log_odds: float
@@ -22,12 +22,12 @@ class Because:
 
     @property
     def times(self) -> float:
-        """What the odds are multiplied by."""
+        """The factor on the odds."""
         return math.exp(self.log_odds)
 
 
 def explained(state: ContactState, model: Model) -> list[Because]:
-    """All that makes up the log-odds of an open lead, and sums to them: its source first, then the strongest."""
+    """Everything that adds up to the log-odds of an open lead: its source first, then the strongest."""
     at, lead = state.as_of, model.learnt.lead
     name = learnt.said("source", state)
     found = [Because("source", model.scorecard.source(state.source).log_odds, f"leads of {name or 'no known source'}")]

@@ -1,6 +1,6 @@
-"""What is known of a lead as levels, one for each feature: what the additive log-odds are made of (models.md, 2.1).
+"""A lead as levels, one for each feature: the terms of the additive log-odds (models.md, 2.1).
 
-A number falls into bins with frozen edges; what is missing is a level of its own; what was never seen counts nothing.
+A number falls into bins with frozen edges; a missing value is a level of its own; an unseen level adds nothing.
 """
 
 from bisect import bisect_right
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 Value: TypeAlias = float | str | None
 MISSING: Final = "missing"
-FINE: Final = " (fine)"  # behind a column's name: its finer bins, beside the coarse ones
+FINE: Final = " (fine)"  # suffix of a column's name: its finer bins, beside the coarse ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Bins:
     edges: tuple[float, ...]
 
     def level(self, value: Value) -> str:
-        """The level of a value; text where numbers are is missing."""
+        """The level of a value; text in place of a number counts as missing."""
         if not isinstance(value, float) or value != value:  # noqa: PLR0124 - NaN is unequal to itself
             return MISSING
         return str(bisect_right(self.edges, value))
@@ -40,7 +40,7 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The words that a feature takes; others are unseen."""
+    """The levels of a feature of words; other words are unseen."""
 
     seen: frozenset[str]
 
@@ -58,7 +58,7 @@ Feature: TypeAlias = Bins | Levels
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two features that say more together than each by itself, both in coarse levels."""
+    """Two features that say more together than separately, both in coarse levels."""
 
     first: str
     second: str

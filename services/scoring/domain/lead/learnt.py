@@ -1,8 +1,8 @@
 """What past leads taught beyond the scorecard: log-odds that are added to it, level by level. Pure, plain Python.
 
-The scorecard's own log-odds are the prior mean: a level that nobody was seen with adds nothing, and a fit moves away
-from the scorecard only as far as outcomes carry it (models.md, 2.2). Every feature belongs to one factor of the
-bookings, so a value still explains itself.
+The scorecard's own log-odds are the prior mean: an unseen level adds nothing, and a fit moves away from the scorecard
+only as far as outcomes support it (models.md, 2.2). Every feature belongs to one factor of the bookings, so a value
+still explains itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class LeadModel:
-    """One fit, by factor. `intercept`: what is added to every lead. `odds`: the version of the scorecard beside it."""
+    """One fit, by factor. `intercept` is added to every lead; `odds`: the version of its scorecard."""
 
     version: str
     odds: str
@@ -57,7 +57,7 @@ def factor_of(name: str) -> Factor:
 
 
 def said(name: str, state: ContactState) -> Value:
-    """The value of a feature that was said: the source, a trait, the interest, whether a phone number is known."""
+    """The value of a feature from what was said: source, trait, interest, whether a phone number is known."""
     if name == "source":
         return state.source.rpartition("/")[2] if state.source else None
     if name == "phone":
@@ -66,7 +66,7 @@ def said(name: str, state: ContactState) -> Value:
 
 
 def did(name: str, state: ContactState, scorecard: float, clock: float) -> Value:
-    """The value of a feature of engagement: what the scorecard makes of all of it, or what is left of one kind."""
+    """The value of a feature of engagement: the scorecard's sum, or what is left of one kind."""
     if name == "engagement":
         return scorecard
     counts = state.engaged.get(name.removeprefix(DID))
@@ -97,7 +97,7 @@ def of_age(features: Sequence[Weighed], state: ContactState, clock: float) -> fl
 
 
 def _plain(value: Any) -> Value:
-    """A trait as a number or as a short word; what is neither is missing."""
+    """A trait as a number or a short word; anything else counts as missing."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -47,13 +47,13 @@ def value(of: Parts) -> int:
 
 
 def at_once(state: ContactState, model: Model) -> float:
-    """P(conversion) x expected revenue: what was spent to get the lead is sunk and does not rank it."""
+    """P(conversion) x expected revenue; the acquisition cost is sunk and does not rank a lead."""
     of = parts(state, model, state.as_of)
     return conversion(of) * of.revenue
 
 
 def prior(state: ContactState, model: Model) -> float:
-    """What the source that brought it says, in log-odds."""
+    """The log-odds of its source."""
     odds, lead = model.scorecard.source(state.source).log_odds, model.learnt.lead
     return odds if lead is None else odds + lead.intercept + learnt.of_said(lead.source, state)
 
@@ -66,7 +66,7 @@ def fit(state: ContactState, model: Model) -> float:
 
 
 def matches(rule: FitRule, said: Any) -> bool:
-    """Whether what was said of the trait meets the rule."""
+    """Whether the trait's value meets the rule."""
     if rule.present is not None:
         return (said not in (None, "")) == rule.present
     if said is None:
@@ -89,7 +89,7 @@ def engagement(state: ContactState, model: Model, clock: float) -> float:
 def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> float:
     """By the scorecard: `weight` for each doubling.
 
-    A half-life that the scorecard asks for and that was not counted with yet adds nothing until it is.
+    A half-life that the counts do not have yet adds nothing.
     """
     if not state.engaged:
         return 0.0
@@ -126,7 +126,7 @@ def estimate(state: ContactState, model: Model) -> int | None:
     said = state.known.get("estimate")
     if said is None:
         return None
-    if isinstance(said.value, int):  # a state of the first form, not yet folded anew: converted when it was said
+    if isinstance(said.value, int):  # a state of the first form: converted when it was said
         return said.value
     amount, currency, source = said.value
     minor = model.pricing.rates.in_base(amount, currency, moment(said.at).date())

@@ -1,4 +1,4 @@
-"""Learnt models as they are stored: JSON text whose hash is in the version, so that nothing else is ever put to use."""
+"""Learnt models as stored: JSON text whose hash is in the version, so that nothing else is ever used."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 class ModelUnusableError(ValueError):
-    """A stored model is not what its version says, or nothing that these rules can read."""
+    """A stored model does not match its version, or is unreadable to these rules."""
 
 
 def version_of(kind: Kind, parameters: str) -> str:
@@ -54,7 +54,7 @@ def lead_parameters(odds: str, intercept: float, features: Sequence[Weighed]) ->
 
 
 def read_customer(version: str, parameters: str) -> CustomerModel:
-    """The model again. Raises ModelUnusableError."""
+    """Read a stored model. Raises ModelUnusableError."""
     said = _read("customer", version, parameters)
     try:
         cuts = {name: tuple(float(cut) for cut in said["cuts"][name]) for name in ("recency", "frequency", "monetary")}
@@ -64,7 +64,7 @@ def read_customer(version: str, parameters: str) -> CustomerModel:
 
 
 def read_lead(version: str, parameters: str) -> LeadModel:
-    """The model again. Raises ModelUnusableError."""
+    """Read a stored model. Raises ModelUnusableError."""
     said = _read("lead", version, parameters)
     try:
         features = [

@@ -1,4 +1,4 @@
-"""What other currencies are in the base currency, day by day. An amount whose day has no rate waits, unconverted."""
+"""Exchange rates into the base currency, day by day. An amount whose day has no rate waits, unconverted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _ONE: Final = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """`table`: what one unit of a currency is in `base`, since which day, the newest first."""
+    """`table`: by currency, the first day and the price in `base` of one unit, the newest first."""
 
     base: str
     table: Mapping[str, tuple[tuple[date, Decimal], ...]]
@@ -27,7 +27,7 @@ class Rates:
     def in_base(self, amount: str, currency: str, day: date) -> int | None:
         """Minor units of the base currency for a decimal string, rounded once; None when there is no rate.
 
-        What is beyond all reason counts as the most there can be. Raises Permanent when the amount is no number.
+        An absurdly large amount counts as the maximum. Raises Permanent when the amount is no number.
         """
         return self._rounded(exactly(amount), self.on(currency, day))
 

@@ -11,9 +11,9 @@ from shared.money import MAX_MINOR
 
 @dataclass(frozen=True, slots=True)
 class SourceModel:
-    """What a source is like: the log-odds of conversion of its leads, and the cost of one in base minor units.
+    """A source: the log-odds of conversion of its leads, and the cost of one in base minor units.
 
-    `estimate_limit`: up to what a stranger's word on a lead's worth counts, in base minor units.
+    `estimate_limit`: the most that a public estimate counts, in base minor units.
     """
 
     log_odds: float

@@ -1,6 +1,6 @@
-"""A small batch written by one statement: a round trip costs more than the few rows in it.
+"""Writes a small batch by one statement: a round trip costs more than a few rows.
 
-What it writes is what the statements of `batch` write one after the other, which large batches use: they COPY.
+Large batches use the statements of `batch`, one after the other, which COPY; both write the same.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -54,7 +54,7 @@ async def write(
     moves: Moves,
     moves_the_queue: bool,
 ) -> None:
-    """Write all of it. Raises Transient when another process folds one of the events, or had one of the keys before."""
+    """Write everything. Raises Transient when another process folded one of the events, or took one of the keys."""
     arrays = {
         **batch.new_contacts(inserts, now),
         **batch.old_contacts(changes, now, told),

@@ -32,14 +32,14 @@ _SURVIVORS = Statement("""
     )
     SELECT asked, id FROM trail WHERE merged_into IS NULL
 """)
-# In one order for all processes, so that two of them never wait for each other in a circle.
+# In one order for all processes, so that they never deadlock.
 _LOCK = Statement("""
     SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """)
 
 
 class _Written(NamedTuple):
-    """A contact as it is written. `said` None: its words are as they were."""
+    """A contact to write. `said` None: its search words are unchanged."""
 
     state: ContactState
     now: datetime
@@ -107,7 +107,7 @@ _MERGE = (
         FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
         WHERE b.contact_id = n.loser
     """),
-    # Of all open claims on what is one contact now the oldest stays; nobody is left with two holders, nor with none.
+    # Of all open claims on merged contacts the oldest stays: the survivor has one holder, neither two nor none.
     sa.text("""
         WITH mine AS (
             SELECT k.id, row_number() OVER (
@@ -136,7 +136,7 @@ _UNPUBLISHED = sa.text("""
     SELECT body FROM updates
     WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end ORDER BY "offset"
 """)
-# The mark is as the transaction of an earlier batch left it: only what Kafka has acknowledged lies before it.
+# The published mark is that of an earlier batch's transaction: Kafka has acknowledged all before it.
 FORGOTTEN_UPDATES: Final = """
     DELETE FROM updates u
     USING unnest(CAST(:{prefix}_topic AS text[]), CAST(:{prefix}_partition AS int[])) AS n (topic, partition)
@@ -160,7 +160,7 @@ class EventRow(NamedTuple):
 
 
 class UpdateRow(NamedTuple):
-    """The update that came of the event at this place. As its table's columns."""
+    """The update made from the event at this offset. As its table's columns."""
 
     topic: str
     partition: int
@@ -182,18 +182,18 @@ class BookingRow(NamedTuple):
 
 
 async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> tuple[set[UUID], bool]:
-    """Which of these events have been folded already, and whether anybody was erased lately."""
+    """Which of these events are folded already, and whether anybody was erased lately."""
     found = {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
     return found - {None}, None in found
 
 
 async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
-    """Whom the keys name, of those that are known."""
+    """The contacts of those keys that are known."""
     return dict(await _IDENTITIES.rows(conn, {"keys": keys}))
 
 
 async def survivors(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """The contact that each of these has become; a contact nobody knows is left out."""
+    """The contact that each of these has become; unknown ones are left out."""
     return dict(await _SURVIVORS.rows(conn, {"ids": ids}))
 
 
@@ -254,7 +254,7 @@ async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> N
 
 
 async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:
-    """Write events with what came of each. Raises Transient when another process writes one of them too."""
+    """Write events with the result of each. Raises Transient when another process writes one of them too."""
     try:
         await copy(conn, "events", EventRow._fields, rows, schema=SCHEMA)
     except asyncpg.UniqueViolationError as error:
@@ -262,12 +262,12 @@ async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None
 
 
 def folded_elsewhere() -> Transient:
-    """Another process folded a copy of one of them at this moment: repeated, the batch finds it known."""
+    """Another process has just folded a copy of one of them: when repeated, the batch finds it known."""
     return Transient("another process was folding one of these events")
 
 
 async def insert_updates(conn: AsyncConnection, rows: Sequence[UpdateRow]) -> None:
-    """Write the updates to be published once this is committed; forget those of their partitions that have been."""
+    """Write the updates to publish after the commit; delete the published ones of their partitions."""
     places = sorted({(row.topic, row.partition) for row in rows})
     topics, partitions = [topic for topic, _ in places], [partition for _, partition in places]
     await _FORGET_PUBLISHED.run(conn, {"of_topic": topics, "of_partition": partitions})
@@ -280,7 +280,7 @@ async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> 
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
-    """Let everything of each loser follow its survivor. Both are locked; survivors are no losers themselves."""
+    """Move everything of each loser to its survivor. Both are locked; no survivor is itself a loser."""
     losers = sorted(merges)
     given = {"losers": losers, "survivors": [merges[loser] for loser in losers]}
     for statement in _MERGE:
@@ -288,6 +288,6 @@ async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
 
 
 async def unpublished(conn: AsyncConnection, topic: str, partition: int, first: int, end: int) -> list[bytes]:
-    """The updates of these offsets as they were stored, in order."""
+    """The stored updates of these offsets, in order."""
     rows = await conn.execute(_UNPUBLISHED, {"topic": topic, "partition": partition, "first": first, "end": end})
     return [bytes(row.body) for row in rows]

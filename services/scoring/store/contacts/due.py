@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact.contact import ContactState, decode_state
 
-# Two ranges of one index; as `<>` it would read every contact. Nobody waits for a row that a batch is at work on.
+# Two ranges of one index: `<>` would read every contact. Rows that a batch has locked are skipped.
 _DUE = sa.text("""
     SELECT state FROM (
         (SELECT id FROM contacts WHERE merged_into IS NULL AND model < :model AND id <> ALL(CAST(:but AS uuid[]))
@@ -43,7 +43,7 @@ class Placed(NamedTuple):
 
 
 async def lock_due(conn: AsyncConnection, model: str, limit: int, *, but: Collection[UUID]) -> list[ContactState]:
-    """At most so many contacts that this model has not valued, locked; without those that a batch is at work on."""
+    """Lock and return up to `limit` contacts that this model has not valued, without those that a batch has locked."""
     rows = await conn.execute(_DUE, {"model": model, "limit": limit, "but": list(but)})
     return [decode_state(row.state) for row in rows]
 
@@ -59,6 +59,6 @@ async def curves(conn: AsyncConnection) -> list[Placed]:
 
 
 async def lock_placed(conn: AsyncConnection, placed: Placed, limit: int) -> list[ContactState]:
-    """At most so many that wait so, locked; without those that a batch is at work on, which places them itself."""
+    """Lock and return up to `limit` of these, without those that a batch has locked: it places them itself."""
     rows = await conn.execute(_MISPLACED, {"source": placed.source, "curve": placed.curve, "limit": limit})
     return [decode_state(row.state) for row in rows]

@@ -1,8 +1,8 @@
-"""SQL that takes a person out of scoring: everything that is about them, and what would bring them back.
+"""SQL that erases a person from scoring: everything about them, and what would bring them back.
 
-Of each event its id stays, without contact or body: the same event told again (a topic read anew, a file imported
-again) is then known, and brings nobody back. Marks of the keys stay for as long as a copy of an event can come late:
-what was received before the erasure and names one of them is taken as erased, too. Who comes anew is welcome.
+The id of each event stays, without contact or body: a copy (a topic read again, a file imported again) is then known
+and brings nobody back. Marks of the keys stay for as long as a copy can arrive late: an event received before the
+erasure that names one of them counts as erased, too. A new event is welcome.
 """
 
 from collections.abc import Sequence
@@ -59,11 +59,11 @@ _FORGET: Final = sa.text("""
         SELECT mark FROM erased WHERE at < statement_timestamp() - make_interval(days => :days) LIMIT :most
     )
 """)
-_SHORTEST: Final = 6  # characters of an identity that is looked for in dead letters: less would meet anybody's
+_SHORTEST: Final = 6  # characters of an identity that is searched for in dead letters: less would match anybody's
 
 
 async def all_of(conn: AsyncConnection, contact_id: UUID) -> list[UUID]:
-    """The contact with all that was merged into what it is now, locked; empty when there is none."""
+    """The contact and everything merged into it, locked; empty when there is none."""
     ids = list((await conn.execute(_ALL_OF, {"id": contact_id})).scalars())
     if ids:
         await conn.execute(_LOCK, {"ids": ids})
@@ -71,22 +71,22 @@ async def all_of(conn: AsyncConnection, contact_id: UUID) -> list[UUID]:
 
 
 async def identities(conn: AsyncConnection, ids: Sequence[UUID]) -> list[str]:
-    """What these contacts are known by, without the kinds in front: addresses, numbers, ids."""
+    """The identities of these contacts without their kinds: addresses, numbers, ids."""
     return [key.partition(":")[2] for key in (await conn.execute(_KEYS, {"ids": ids})).scalars()]
 
 
 async def suppressed(conn: AsyncConnection, marks: Sequence[str]) -> dict[str, datetime]:
-    """When those of these were erased that were."""
+    """When each of these marks was erased, if it was."""
     return {row.mark: row.at for row in await conn.execute(_SUPPRESSED, {"marks": marks})}
 
 
 async def forget_suppressed(conn: AsyncConnection, *, older_than_days: int, most: int) -> int:
-    """Drop marks that no copy of an event can need any more."""
+    """Drop marks that are older than any copy of an event."""
     return (await conn.execute(_FORGET, {"days": older_than_days, "most": most})).rowcount
 
 
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> int:
-    """Take all of it out; how many events there were. `words`: what dead letters must not hold."""
+    """Erase; return the number of events. `words`: what dead letters must not hold."""
     keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount

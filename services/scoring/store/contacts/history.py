@@ -13,13 +13,13 @@ _ALL_OF = sa.text("""
 """)
 _WHO_ASKED = sa.text("""
     SELECT id FROM contacts WHERE merged_into IS NULL AND stage <> 'visitor' ORDER BY id DESC LIMIT :most
-""")  # ids grow with the time they were made in
+""")  # ids grow with time
 _CUSTOMERS = sa.text("SELECT state FROM contacts WHERE merged_into IS NULL AND stage = 'customer'")
 _AT_ONCE = 500  # rows in memory
 
 
 async def who_asked(conn: AsyncConnection, most: int) -> list[UUID]:
-    """Contacts who are or were leads, or customers: the newest ones."""
+    """The newest contacts who are or were leads, or customers."""
     return list((await conn.execute(_WHO_ASKED, {"most": most})).scalars())
 
 
@@ -31,7 +31,7 @@ async def customers(conn: AsyncConnection) -> AsyncIterator[ContactState]:
 
 
 async def of_contacts(conn: AsyncConnection, contacts: Sequence[UUID]) -> AsyncIterator[tuple[UUID, bytes]]:
-    """Every stored event of these contacts with whose it is; each contact's in the order of their times."""
+    """Every stored event of these contacts, each contact's in the order of their times."""
     result = await conn.stream(_ALL_OF, {"ids": contacts}, execution_options={"yield_per": _AT_ONCE})
     async for row in result:
         yield row.contact_id, bytes(row.body)

@@ -1,4 +1,4 @@
-"""What the read API asks of the database. None of it takes a lock."""
+"""Queries of the read API. None of them takes a lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def _contact(row: Any) -> StoredContact:
 
 
 async def by_keys(conn: AsyncConnection, keys: Sequence[str]) -> StoredContact | None:
-    """The contact that the first of these keys names that names one."""
+    """The contact of the first of these keys that is known."""
     row = (await conn.execute(_BY_KEY, {"keys": keys})).one_or_none()
     return _contact(row) if row is not None else None
 
@@ -148,18 +148,18 @@ async def events(
 
 
 async def factors(conn: AsyncConnection, contact_id: UUID) -> list[tuple[str, str, int, int]]:
-    """Account, factor, what all its bookings come to, how many they are."""
+    """Account, factor, the sum of its bookings, their number."""
     rows = await conn.execute(_FACTORS, {"id": contact_id})
     return [(row.account, row.factor, int(row.amount), row.bookings) for row in rows]
 
 
 async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
-    """The keys that name a contact."""
+    """The keys of a contact."""
     return list((await conn.execute(_IDENTITIES, {"id": contact_id})).scalars())
 
 
 async def search(conn: AsyncConnection, words: Sequence[str], limit: int) -> list[StoredContact]:
-    """Contacts that have for each of these a word that begins so. `words` hold letters, digits and @._- alone."""
+    """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-."""
     asked = " & ".join(f"'{word}':*" for word in words)
     return [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
 

@@ -1,4 +1,4 @@
-"""SQL of merges that may be undone: what was of whom before, and how it is given back."""
+"""SQL of merges that may be undone: what belonged to whom before, and how it is given back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.contact.contact import ContactState, decode_state
 from services.scoring.store.retention import COMPACTED
 
-# What the batch itself brings stands nowhere yet, or with the survivor already.
+# What the batch itself brings is not stored yet, or already with the survivor.
 _REMEMBER: Final = sa.text("""
     INSERT INTO merges (loser, at, events, keys)
     SELECT CAST(:loser AS uuid), :now,
@@ -49,7 +49,7 @@ _SUMS: Final = sa.text("""
 
 
 class Part(NamedTuple):
-    """A merge of a batch: with the ids and keys of the loser that the batch itself brought."""
+    """A merge in a batch, with the loser's ids and keys that the batch itself brought."""
 
     loser: UUID
     events: list[UUID]
@@ -57,45 +57,45 @@ class Part(NamedTuple):
 
 
 class WasMerged(NamedTuple):
-    """A contact that is part of another now. `at` None: merged before it was kept what was whose."""
+    """A contact merged into another. `at` None: merged before merges could be undone."""
 
     id: UUID
     at: datetime | None
 
 
 async def remember(conn: AsyncConnection, parts: Sequence[Part], now: datetime) -> None:
-    """Keep what is of each loser, before it goes to the survivor."""
+    """Remember what belongs to each loser, before it goes to the survivor."""
     for part in parts:
         given = {"loser": part.loser, "now": now, "events": part.events, "keys": part.keys}
         await conn.execute(_REMEMBER, given)
 
 
 async def merged_into(conn: AsyncConnection, contact_id: UUID) -> list[WasMerged]:
-    """The contacts that were merged into this one, in the order in which they were."""
+    """The contacts merged into this one, in order."""
     return [WasMerged(row.id, row.at) for row in await conn.execute(_MERGED_INTO, {"id": contact_id})]
 
 
 async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID | None, ContactState]]:
-    """These contacts, merged ones too, locked: into whom each was merged, and its state (a merged one's as it was)."""
+    """Lock these contacts: into whom each was merged, and its state (of a merged one, as it was)."""
     rows = await conn.execute(_LOCK, {"ids": ids})
     return {row.id: (row.merged_into, decode_state(row.state)) for row in rows}
 
 
 async def of(conn: AsyncConnection, loser: UUID) -> tuple[list[UUID], list[str]] | None:
-    """The events and keys that were hers."""
+    """The events and keys that were the merged contact's."""
     row = (await conn.execute(_MERGE, {"loser": loser})).one_or_none()
     return None if row is None else (list(row.events), list(row.keys))
 
 
 async def is_summed_up(conn: AsyncConnection, contact_id: UUID) -> bool:
-    """Whether events of the contact are gone already."""
+    """Whether events of the contact have been dropped already."""
     return bool((await conn.execute(_SUMMED_UP, {"id": contact_id, "model": COMPACTED})).scalar_one())
 
 
 async def give_back(
     conn: AsyncConnection, loser: UUID, survivor: UUID, events: Sequence[UUID], keys: Sequence[str]
 ) -> None:
-    """Let her exist again, with her keys, events and bookings. The orders of both are to be written anew."""
+    """Restore the merged contact, with its keys, events and bookings. The orders of both are to be rewritten."""
     given = {"loser": loser, "survivor": survivor, "events": events, "keys": keys}
     await conn.execute(_ALIVE, {"id": loser})
     for statement in _GIVE_BACK:
@@ -103,5 +103,5 @@ async def give_back(
 
 
 async def sums(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[tuple[UUID, str], int]:
-    """What the bookings of each come to, by account."""
+    """The sum of the bookings of each, by account."""
     return {(row.contact_id, row.account): int(row.amount) for row in await conn.execute(_SUMS, {"ids": ids})}

@@ -1,4 +1,4 @@
-"""SQL of the daily sweep: where it stands, whom it comes to next, and what it books."""
+"""SQL of the daily sweep: its progress, its next contacts, its bookings."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,7 +15,7 @@ _BEGIN = sa.text("""
     INSERT INTO sweeps (day, after) VALUES (:day, '00000000-0000-0000-0000-000000000000') ON CONFLICT (day) DO NOTHING
 """)
 _FORGET = sa.text("DELETE FROM sweeps WHERE day < :day")
-# Of several processes one is at it; the others find the row locked and look again later.
+# One process sweeps at a time; the others find the row locked and look again later.
 _PLACE = sa.text("SELECT after, done FROM sweeps WHERE day = :day FOR UPDATE SKIP LOCKED")
 _MOVE = sa.text("UPDATE sweeps SET after = :after, done = :done WHERE day = :day")
 _NEXT = sa.text("""
@@ -23,12 +23,12 @@ _NEXT = sa.text("""
         AND (open_since IS NOT NULL OR (CAST(:customers AS boolean) AND stage = 'customer'))
     ORDER BY id LIMIT :limit
 """)
-# In the order of the batches' locks. Nobody waits for a contact that a batch is at work on: its event values it.
+# In the batches' lock order. Contacts that a batch has locked are skipped: its event values them.
 _LOCK = sa.text("""
     SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
-# All that sweeps ever made of a contact is one booking for each account, or a year would be 365 of them.
+# All sweeps share one booking per contact and account, or a year would make 365 of them.
 _UPDATE = sa.text("""
     WITH new AS (
         SELECT * FROM unnest(
@@ -50,21 +50,21 @@ LINES = {"lead": 0, "customer": 1}
 
 
 class Place(NamedTuple):
-    """Where the sweep of a day stands."""
+    """The progress of a day's sweep."""
 
     after: UUID
     done: bool
 
 
 async def place(conn: AsyncConnection, day: date) -> Place | None:
-    """Where the sweep of this day stands, locked; None while another process is at it."""
+    """The progress of this day's sweep, locked; None while another process sweeps."""
     await conn.execute(_BEGIN, {"day": day})
     row = (await conn.execute(_PLACE, {"day": day})).one_or_none()
     return Place(row.after, row.done) if row is not None else None
 
 
 async def move(conn: AsyncConnection, day: date, to: Place) -> None:
-    """The sweep has come so far; those of earlier days are over."""
+    """Store the progress; delete that of earlier days."""
     await conn.execute(_MOVE, {"day": day, "after": to.after, "done": to.done})
     if to.done:
         await conn.execute(_FORGET, {"day": day})
@@ -77,12 +77,12 @@ async def following(conn: AsyncConnection, after: UUID, limit: int, *, customers
 
 
 async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> list[ContactState]:
-    """Their states, locked; without those that a batch is at work on."""
+    """Lock and return their states, without those that a batch has locked."""
     return [decode_state(row.state) for row in await conn.execute(_LOCK, {"ids": ids})]
 
 
 async def book(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
-    """Add to what sweeps have booked of these contacts, which are locked."""
+    """Add to the sweeps' bookings of these locked contacts."""
     given = {
         "contacts": [row.contact_id for row in rows],
         "lines": [row.line for row in rows],

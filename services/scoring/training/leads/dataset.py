@@ -67,7 +67,7 @@ class Leads:
                 looks.append(self._look(state, due.pop(0)))
             try:
                 state = fold.fold(state, event, data, self._model.scorecard.half_lives)
-            except Permanent:  # it was folded once, by rules that have become stricter
+            except Permanent:  # it was folded under rules that have become stricter since
                 continue
             if opened is None and state.open_lead:
                 opened, due = at, [at + days * _DAY_S for days in LOOKS[1:]]

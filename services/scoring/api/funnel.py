@@ -166,7 +166,7 @@ class _Costs:
 
     def of(self, rows: Iterable[Row]) -> int:
         """What those cost who asked, in base minor units."""
-        return sum(row.sums.asked * self._model.source(row.place.name).cost for row in rows)
+        return sum(row.sums.asked * self._model.scorecard.source(row.place.name).cost for row in rows)
 
 
 def _stages(

@@ -36,10 +36,10 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     every one of `half_lives`), the times, `paid_orders`. The orders themselves have a table.
     Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that last valued both.
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
-    themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to when the
-    passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits (queue.py); None:
-    nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from its events.
-    `qualified`: when its lead was first seen to be worth it.
+    themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to
+    when the passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits
+    (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from
+    its events. `qualified`: when its lead was first seen to be worth it.
     """
 
     id: UUID

@@ -15,7 +15,7 @@ from services.scoring.domain.contact.contact import ContactState, HalfLives, Wor
 from services.scoring.domain.customer import orders, pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.funnel import journey as way
-from services.scoring.domain.model.model import short_name
+from services.scoring.domain.model.sources import short_name
 from services.scoring.domain.trust import believed, happened, proves_address, robot
 from shared.events.envelope import Event
 from shared.events.types import (

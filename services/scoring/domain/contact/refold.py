@@ -9,7 +9,8 @@ from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey  # noqa: TC001 - a type, but not for the checker alone
 from services.scoring.domain.funnel.journey import SET_OUT, First, Journey, joined
-from services.scoring.domain.model.model import Model, short_name
+from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.sources import short_name
 from shared.events.envelope import Decoded
 
 _replace = msgspec.structs.replace

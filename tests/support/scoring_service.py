@@ -135,7 +135,7 @@ class World:
         async with self.engine.connect() as conn:
             await conn.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             states = (await conn.execute(sa.text("SELECT state FROM contacts WHERE merged_into IS NULL"))).scalars()
-            counted = moved((), [decode_state(each) for each in states])
+            counted = moved((None, decode_state(each)) for each in states)
             names = [*Place._fields, *Sums._fields]
             rows = (await conn.execute(sa.text(f"SELECT {', '.join(names)} FROM funnel"))).all()
             sums = {Place(*row[:5]): Sums(*row[5:]) for row in rows if any(row[5:])}

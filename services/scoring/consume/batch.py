@@ -190,8 +190,7 @@ class Batch:
 
     def moves(self) -> Moves:
         """What changes in the sums of the funnel."""
-        changed = self.changed()
-        return moved(*([of[i] for i in changed if i in of] for of in (self.stored, self.states)))
+        return moved((self.stored.get(i), self.states.get(i)) for i in self.changed())
 
     def moves_the_queue(self) -> bool:
         """Whether a changed contact waits in the queue, or did."""

@@ -139,7 +139,7 @@ class Revaluing:
         return len(states)
 
     async def _revalue(self, conn: AsyncConnection, states: Sequence[ContactState]) -> None:
-        now = self._clock()
+        now, before = self._clock(), {state.id: state for state in states}
         facts = await self._facts(conn, {state.id: state for state in states})
         valued, booked = [], []
         for state in facts:
@@ -151,7 +151,7 @@ class Revaluing:
                 for line, b in enumerate(changes)
             ]
         await store.update_contacts(conn, valued, now)
-        await funnel.add(conn, places.moved(states, valued))
+        await funnel.add(conn, places.moved((before[state.id], state) for state in valued))
         if booked:
             await store.insert_bookings(conn, booked)
         await watched.note(conn, [state.id for state in valued], queue=any(each.worth is not None for each in valued))

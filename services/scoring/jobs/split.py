@@ -98,7 +98,7 @@ class Splitting:
             booking_id = self.new_id()
             booked += [_row(valued, booking_id, line, each, now) for line, each in enumerate(made)]
         await batch.update_contacts(conn, states, now)
-        await funnel.add(conn, places.moved([one], states))
+        await funnel.add(conn, places.moved([(one, None), *((None, state) for state in states)]))
         if orders := {each.state.id: each.orders for each in people if each.orders}:
             await order_store.write(conn, orders)
         if booked:

@@ -109,8 +109,8 @@ class Sweeping:
                 ]
         if moved:
             await store.update_contacts(conn, moved, now, told=())
-            ids = {state.id for state in moved}
-            await funnel.add(conn, places.moved((state for state in states if state.id in ids), moved))
+            before = {state.id: state for state in states}
+            await funnel.add(conn, places.moved((before[state.id], state) for state in moved))
             await sweep.book(conn, booked)
             await changes.note(conn, [state.id for state in moved], queue=True)
         await outbox.insert(conn, facts)

@@ -59,12 +59,17 @@ class Rollup:
         self.steps.update(moves.steps)
 
     def is_of(self, states: Sequence[ContactState]) -> bool:
-        whole = moved((), states)
+        whole = counted(states)
         mine = Moves(
             {place: Sums(*each) for place, each in self.sums.items() if any(each)},
             {step: count for step, count in self.steps.items() if count},
         )
         return mine == whole
+
+
+def counted(states: Sequence[ContactState]) -> Moves:
+    """All of them, counted one by one."""
+    return moved((None, state) for state in states)
 
 
 @given(histories(), st.integers(1, 15))
@@ -80,9 +85,9 @@ def test_the_sums_are_a_recount_of_everybody_whoever_turns_out_to_be_whom(histor
     assert rollup.is_of(list(batch.states.values()))
     everybody = list(batch.states.values())
     others = [msgspec.structs.replace(each, lead=each.lead + 7, qualified=1e9) for each in everybody]
-    rollup.add(moved(everybody, others))  # valued anew, or swept
+    rollup.add(moved(zip(everybody, others, strict=True)))  # valued anew, or swept
     assert rollup.is_of(others)
-    rollup.add(moved(others[:1], ()))  # erased
+    rollup.add(moved((each, None) for each in others[:1]))  # erased
     assert rollup.is_of(others[1:])
 
 
@@ -94,11 +99,11 @@ def test_two_who_are_parted_are_counted_as_two_again() -> None:
     rollup = Rollup()
     rollup.add(batch.moves())
     (one,) = batch.states.values()
-    assert len(moved((), [one]).sums) == 1
+    assert len(counted([one]).sums) == 1
     loser, survivor, _ = part(alone, one, events, {events[1].event.id}, {"user:/sources/website:b"}, MODEL)
-    rollup.add(moved([one], [loser.state, survivor.state]))
+    rollup.add(moved([(one, survivor.state), (None, loser.state)]))
     assert rollup.is_of([loser.state, survivor.state])
-    assert sum(sums.contacts for sums in moved((), [loser.state, survivor.state]).sums.values()) == 2
+    assert sum(sums.contacts for sums in counted([loser.state, survivor.state]).sums.values()) == 2
 
 
 def _doings() -> st.SearchStrategy[Decoded]:
@@ -153,7 +158,7 @@ def test_whoever_comes_to_a_stage_has_passed_all_before_it(events: list[Decoded]
 def test_the_stored_events_tell_the_same_journey_to_whom_it_was_not_kept_of(events: list[Decoded]) -> None:
     known = after(a_contact(), *events)
     older = Told(msgspec.structs.replace(known.state, journey=None), known.orders)
-    assert moved((), [older.state]) == Moves({}, {})
+    assert counted([older.state]) == Moves({}, {})
     assert refolded(older, events, MODEL).counted.journey == known.state.journey
     assert refolded(older, events, MODEL).whole.journey == known.state.journey
 
@@ -167,7 +172,7 @@ def test_the_stages_of_one_contact_and_how_long_each_took() -> None:
     came = [visit, lead, click, meeting, first, second, a_referral(at=NOW + 21 * DAY)]
     stages: list[tuple[Stage, bool]] = []
     for n in range(1, len(came) + 1):
-        moves = moved((), [after(a_contact(), *came[:n]).state])
+        moves = counted([after(a_contact(), *came[:n]).state])
         assert {(place.dimension, place.name) for place in moves.sums} == {
             ("source", "website"),
             ("campaign", "spring"),
@@ -182,11 +187,11 @@ def test_the_stages_of_one_contact_and_how_long_each_took() -> None:
 
 def test_what_is_no_person_s_doing_or_was_given_back_moves_nobody() -> None:
     robot = after(a_contact(), a_lead(human_likelihood=0.1)).state
-    assert moved((), [robot]) == Moves({}, {})
+    assert counted([robot]) == Moves({}, {})
     back = after(a_contact(), a_lead(), a_purchase(at=NOW + DAY), a_refund(at=NOW + 2 * DAY)).state
-    assert next(iter(moved((), [back]).sums)).stage == "lead"
+    assert next(iter(counted([back]).sums)).stage == "lead"
     same_day = after(a_contact(), a_purchase(), a_purchase(order_id="A-2", at=NOW + minutes(5))).state
-    ((place, sums),) = moved((), [same_day]).sums.items()
+    ((place, sums),) = counted([same_day]).sums.items()
     assert (place.stage, sums.direct, sums.asked, sums.orders, sums.days, sums.spent) == (
         "customer",
         1,

@@ -56,9 +56,20 @@ SET_OUT: Final = Journey()
 def told(journey: Journey, data: Any, at: float, source: str) -> Journey:
     """The journey after an event, the same object where it adds nothing. `source`: its short name."""
     rule = _RULES.get(type(data))
-    if rule is None or robot(data):
+    if rule is None or robot(data) or (rule is _engaged and _is_nothing_new(journey, data, at)):
         return journey
     return joined(journey, rule(data, at, First(at, source)))
+
+
+def _is_nothing_new(journey: Journey, data: EngagementRecorded, at: float) -> bool:
+    """Whether all that it says is known already, as of most that somebody does: asked first because it is cheap."""
+    seen, did, campaign = journey.seen, journey.did, journey.campaign
+    return (
+        seen is not None
+        and seen.at < at
+        and ((did is not None and did <= at) or data.kind.endswith(_LOOKING))
+        and (data.campaign is None or (campaign is not None and campaign.at < at))
+    )
 
 
 def joined(a: Journey, b: Journey) -> Journey:

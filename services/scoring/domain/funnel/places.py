@@ -26,7 +26,6 @@ EDGES_MIN: Final = (
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _DAY_S: Final = 86_400
 _THURSDAY: Final = 3  # the first of January 1970
-_NOTHING: Final = (0,) * 9
 
 
 class Place(NamedTuple):
@@ -57,6 +56,10 @@ class Sums(NamedTuple):
     first_spent: int
 
 
+_LEAD: Final = Sums._fields.index("lead_value")
+_CUSTOMER: Final = Sums._fields.index("customer_value")
+
+
 class Step(NamedTuple):
     """Contacts of a source and week who came to a stage, and took about as long from the one before it."""
 
@@ -85,17 +88,42 @@ class Reached(NamedTuple):
     advocate: float | None
 
 
-def moved(before: Iterable[ContactState], after: Iterable[ContactState]) -> Moves:
-    """What changes when contacts that were as `before` are as `after`; who is gone, or merged away, is not in it."""
-    sums: dict[Place, tuple[int, ...]] = {}
+def moved(changes: Iterable[tuple[ContactState | None, ContactState | None]]) -> Moves:
+    """What changes when each contact that was as the first is as the second; None: not there, or merged away."""
+    sums: dict[Place, list[int]] = {}
     steps: dict[Step, int] = {}
-    for states, sign in ((before, -1), (after, 1)):
-        for state in states:
-            _add(state, sign, sums, steps)
+    for before, after in changes:
+        if before is not None and after is not None and _stands_where(before, after):
+            _worth_more(before, after, sums)
+            continue
+        if before is not None:
+            _add(before, -1, sums, steps)
+        if after is not None:
+            _add(after, 1, sums, steps)
     return Moves(
         {place: Sums(*each) for place, each in sums.items() if any(each)},
         {step: count for step, count in steps.items() if count},
     )
+
+
+def _stands_where(before: ContactState, after: ContactState) -> bool:
+    """Whether nothing but the values can have changed: most events find it so."""
+    return (
+        before.journey is after.journey
+        and before.qualified == after.qualified
+        and before.paid_orders == after.paid_orders
+        and before.days is after.days
+        and before.earlier is after.earlier
+    )
+
+
+def _worth_more(before: ContactState, after: ContactState, sums: dict[Place, list[int]]) -> None:
+    lead, customer = after.lead - before.lead, after.customer - before.customer
+    if (lead or customer) and (way := reached(after)) is not None:
+        for place in _places(after, way):
+            mine = sums.setdefault(place, [0] * len(Sums._fields))
+            mine[_LEAD] += lead
+            mine[_CUSTOMER] += customer
 
 
 def reached(state: ContactState) -> Reached | None:
@@ -105,29 +133,36 @@ def reached(state: ContactState) -> Reached | None:
         return None
     bought = journey.bought[0] if state.paid_orders > 0 and journey.bought else None
     lead = _first(journey.asked, bought)
-    engaged = _after(lead, _first(journey.did, state.qualified, bought))
-    qualified = _after(engaged, _first(state.qualified, bought))
+    worth_it = _first(state.qualified, bought)
+    engaged = _after(lead, _first(journey.did, worth_it))
+    qualified = _after(engaged, worth_it)
     again = journey.bought[1] if state.paid_orders > 1 and len(journey.bought) > 1 else None
     return Reached(journey.seen.at, lead, engaged, qualified, bought, again, _after(bought, journey.advocated))
 
 
-def _add(state: ContactState, sign: int, sums: dict[Place, tuple[int, ...]], steps: dict[Step, int]) -> None:
+def _add(state: ContactState, sign: int, sums: dict[Place, list[int]], steps: dict[Step, int]) -> None:
     way = reached(state)
-    if way is None or state.journey is None or state.journey.seen is None:
+    if way is None:
         return
-    week, source = _week(int(way.visitor // _DAY_S)), state.journey.seen.name
-    stage, advocate = _furthest(way), way.advocate is not None
-    mine = _sums(state, way)
-    if sign < 0:
-        mine = tuple(-each for each in mine)
-    places = [Place("source", week, source, stage, advocate)]
-    if state.journey.campaign is not None:
-        places.append(Place("campaign", week, state.journey.campaign.name, stage, advocate))
+    more, places = _sums(state, way), _places(state, way)
     for place in places:
-        so_far = sums.get(place, _NOTHING)
-        sums[place] = tuple(a + b for a, b in zip(so_far, mine, strict=True))
-    for step in _steps(way, week, source):
+        mine = sums.setdefault(place, [0] * len(more))
+        for column, each in enumerate(more):
+            if each:
+                mine[column] += sign * each
+    for step in _steps(way, places[0].week, places[0].name):
         steps[step] = steps.get(step, 0) + sign
+
+
+def _places(state: ContactState, way: Reached) -> list[Place]:
+    journey = state.journey
+    assert journey is not None, "or it has reached nothing"
+    assert journey.seen is not None, "or it has reached nothing"
+    week, stage, advocate = _week(int(way.visitor // _DAY_S)), _furthest(way), way.advocate is not None
+    places = [Place("source", week, journey.seen.name, stage, advocate)]
+    if journey.campaign is not None:
+        places.append(Place("campaign", week, journey.campaign.name, stage, advocate))
+    return places
 
 
 def _sums(state: ContactState, way: Reached) -> tuple[int, ...]:
@@ -172,8 +207,11 @@ def _week(day: int) -> date:
     return date.fromordinal(_EPOCH_DAY + day - (day + _THURSDAY) % 7)
 
 
-def _first(*times: float | None) -> float | None:
-    return min((each for each in times if each is not None), default=None)
+def _first(a: float | None, b: float | None) -> float | None:
+    """The earlier of both, either of which may be unknown."""
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)
 
 
 def _after(a: float | None, b: float | None) -> float | None:

@@ -91,7 +91,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
     gone = [decode_state(state) for state in (await conn.execute(_STATES, {"ids": ids})).scalars()]
-    await funnel.add(conn, moved(gone, ()))
+    await funnel.add(conn, moved((each, None) for each in gone))
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})
     long = [word.encode() for word in words if len(word) >= _SHORTEST]

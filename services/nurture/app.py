@@ -195,9 +195,9 @@ async def _keep_versions(
     versioned: asyncio.Event,
     stopping: asyncio.Event,
 ) -> None:
-    """Store the live versions and learn those that runs still use, before anything starts or moves a run.
+    """Store the live versions and load those still in use, before anything is enrolled or advanced.
 
-    What was parked is taken up again, and the tasks of reps who are gone go to others.
+    Parked rows are retried, and tasks of reps who are gone go to others.
     """
 
     async def keep() -> None:

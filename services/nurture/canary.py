@@ -36,13 +36,13 @@ _ACCEPTED: Final = 202
 
 
 class _Back(msgspec.Struct, frozen=True):
-    """What its webhook says: when it was sent."""
+    """The body of its webhook: when it was sent."""
 
     sent: datetime
 
 
 class Canary:
-    """One process's: `fly` and `bring_back` are tasks, `took` is told of each that scoring has passed on."""
+    """The canary of one process: `fly` and `bring_back` are tasks, `took` is called for each that scoring passed on."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Canary:
         return {"canary": self._fly, "canary-back": self._bring_back}
 
     def took(self, update: UpdateEnvelope) -> None:
-        """It has come as far as here."""
+        """A canary has arrived from scoring."""
         if not self._waiting.full():
             self._waiting.put_nowait(update)
 
@@ -98,7 +98,7 @@ class Canary:
             await pause(stopping, self._every_s)
             if stopping.is_set():
                 return
-            # Another address each time, and so another partition: none stands still unseen.
+            # Another address each time, and so another partition: no stalled one goes unnoticed.
             body = {
                 "email": f"canary-{secrets.token_hex(4)}@example.com",
                 "occurred_at": clock.utc_now(),
@@ -137,7 +137,7 @@ class Canary:
         _LOG.warning("canary_not_taken", hop=hop, reason=reason)
 
     def home(self) -> APIRouter:
-        """The loop-back endpoint: whoever else calls it is refused."""
+        """The loop-back endpoint: it refuses every other caller."""
         router = APIRouter()
 
         @router.post(PATH, status_code=_ACCEPTED, include_in_schema=False)
@@ -171,7 +171,7 @@ async def _body(request: Request) -> bytes:
 
 
 def home_of(host: str, port: int) -> str:
-    """Where a service that listens there is reached on its own machine."""
+    """The URL by which a service that listens there is reached on its own machine."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, not listened on
     own = any_address.get(host, host)
     return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"

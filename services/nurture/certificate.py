@@ -1,4 +1,4 @@
-"""Looks when the certificate of the address ends where leads come in: nobody's lead is to find out."""
+"""Watches when the certificate of the public address of ingest expires."""
 
 import asyncio
 import contextlib
@@ -14,23 +14,23 @@ from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 3600.0
-_SOON_S: Final = 60.0  # after a look that found nobody there
+_SOON_S: Final = 60.0  # after a look that reached nobody
 _DEADLINE_S: Final = 10.0
 _HTTPS: Final = 443
 
 
 def trusted() -> ssl.SSLContext:
-    """What outgoing webhooks trust, and what this machine does (`SSL_CERT_FILE` as well): a CA of one's own counts."""
+    """The CAs of outgoing webhooks and those of this machine (`SSL_CERT_FILE` too), so that a private CA counts."""
     context = tls_context()
     context.load_default_certs()
     return context
 
 
 class Certificate:
-    """That of one address; `run` is a task of the service."""
+    """The certificate of one address; `run` is a task of the service."""
 
     def __init__(self, url: str, registry: CollectorRegistry) -> None:
-        """An address without TLS has none, and no figure."""
+        """An address without TLS has no certificate, and no metric."""
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or _HTTPS
         self._ends: Gauge | None = None
@@ -55,7 +55,7 @@ class Certificate:
             await pause(stopping, _SOON_S if found is None else _EVERY_S)
 
     async def _look(self, context: ssl.SSLContext) -> float | None:
-        """When it ends; now, where it is refused; None when there was no look."""
+        """When it expires; now, when it is refused; None when the address could not be reached."""
         try:
             async with asyncio.timeout(_DEADLINE_S):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=context)

@@ -1,6 +1,6 @@
-"""What nurture did, as events (see shared/kafka/outbox.py).
+"""Facts of nurture: events of its own, in the outbox (see shared/kafka/outbox.py).
 
-That a person got in touch, or that somebody answered a mail, is urgent: it goes at once, in the live lane. What became
+That a person got in touch, or that somebody answered a mail, is urgent: it goes at once, in the live lane. The outcome
 of a delivery is history: it is gathered, and goes behind the leads, in the bulk lane.
 """
 
@@ -11,8 +11,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import NewDelivery, Touch
-from services.nurture.domain.facts import Lane
 from shared import clock
 from shared.db.tables.facts import Fact
 from shared.events.identity import Identity
@@ -77,7 +77,7 @@ class FactMaker:
         return self._fact("contact.touched", contact_id, data, now, "live")
 
     def clicked(self, contact_id: UUID, address: str, now: datetime, *, delivery: UUID, workflow: str) -> Fact:
-        """Somebody clicked in a mail to this address that it is theirs: from then on it is proven."""
+        """Somebody confirmed this address by a click in a mail: from then on it is proven."""
         data = EngagementRecorded(
             identity=Identity(contact_id=contact_id, email=address),
             kind="email_clicked",
@@ -97,7 +97,7 @@ class FactMaker:
         proof: str,
         wording: str | None = None,
     ) -> Fact:
-        """Somebody said by a link in a mail of ours whether they want more of it. `address` None: all that it has."""
+        """Somebody subscribed or unsubscribed by a link in a mail. `address` None: all of the contact's."""
         data = ConsentChanged(
             identity=Identity(contact_id=contact_id, email=address),
             channel="email",

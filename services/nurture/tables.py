@@ -10,10 +10,10 @@ from typing import Final, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
+from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState, Touch
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
-from services.nurture.domain.facts import Lane
 from services.nurture.domain.mail.caps import Kind
 from services.nurture.domain.mail.confirmation import Confirmation
 from shared.db.tables.audit import audit_table

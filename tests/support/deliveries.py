@@ -16,8 +16,8 @@ from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import StoredDelivery
-from services.nurture.domain.facts import Lane
 from services.nurture.domain.workflow import Workflow
 from services.nurture.facts import FactMaker
 from services.nurture.metrics import make_metrics

@@ -14,16 +14,16 @@ from msgspec import Raw
 from services.nurture.channels.email.content import Template, load_templates, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.context import Context, read_update
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.deliveries.fallback import fallback_of
 from services.nurture.domain.deliveries.followup import LARGEST
 from services.nurture.domain.enrolment import Arrived, Decision, Enrolment, decode_enrolment, encode_enrolment
 from services.nurture.domain.entry import begin, may_enrol
-from services.nurture.domain.facts import Facts, read_update
 from services.nurture.domain.mail.consent import last_words, permits, said
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
-from services.nurture.language.conditions import context
+from services.nurture.language.conditions import variables
 from services.scoring.consume.batch import Batch, Folded
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.contact.fold import order_after, order_key
@@ -110,7 +110,7 @@ def nurtured(sent: bytes) -> None:
         for word in said(each, contact_id=update.contact.id, newest_address=update.contact.email)
     )
     permits(words, "marketing")
-    context(Facts(update.contact, update.values, update.event, NOW))
+    variables(Context(update.contact, update.values, update.event, NOW))
     workflow = _workflow(update.event.type)
     run = _run(workflow)
     _takes(hear(run, update))

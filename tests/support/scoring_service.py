@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.nurture.domain.facts import type_of
+from services.nurture.domain.context import type_of
 from services.scoring.app import build
 from services.scoring.domain.contact.contact import decode_state
 from services.scoring.domain.funnel.places import Moves, Place, Step, Sums, moved

@@ -1,7 +1,7 @@
-"""The pages behind the links in mails. Only a POST answers: scanners of mail open every link, and press no button.
+"""The pages behind the links in mails. Only a POST has an effect: mail scanners open every link, but press no button.
 
-They say nothing of anybody, take no cookie and no field, and read no byte of a body: what is asked for stands in the
-path, which only we can make (domain/mail/links.py). A mail program's one click (RFC 8058) is such a POST.
+They reveal nothing about anybody, use no cookie or form field, and read no body: the request is in the path, which only
+we can make (domain/mail/links.py). A mail program's one click (RFC 8058) is such a POST.
 """
 
 from html import escape
@@ -35,7 +35,7 @@ _GONE: Final = 410
 
 
 def mail_links(parts: Parts, key: bytes) -> APIRouter:
-    """`/c/…` confirms an address, `/u/…` unsubscribes; each shows a page with a button, which answers."""
+    """`/c/…` confirms an address, `/u/…` unsubscribes; each shows a page with a button that does it."""
     router = APIRouter(tags=["mail"], default_response_class=HTMLResponse)
     _confirming(router, parts, key)
     _withdrawing(router, parts, key)
@@ -53,7 +53,7 @@ def _confirming(router: APIRouter, parts: Parts, key: bytes) -> None:
 
     @router.post("/c/{token}")
     async def confirm(token: str, accepted: _Language = "") -> HTMLResponse:
-        """The address is theirs: it is proven, and what they had agreed to holds. Safe to repeat."""
+        """Confirm the address: it is proven, and earlier consents take effect. Safe to repeat."""
         language, words = words_for(accepted)
         link = _read(token, "confirm", key)
         answered = None
@@ -71,7 +71,7 @@ def _confirming(router: APIRouter, parts: Parts, key: bytes) -> None:
 def _withdrawing(router: APIRouter, parts: Parts, key: bytes) -> None:
     @router.get("/u/{token}")
     async def ask_to_withdraw(token: str, accepted: _Language = "") -> HTMLResponse:
-        """The page that asks what they want no more; nothing changes."""
+        """The page that asks what to unsubscribe from; nothing changes."""
         language, words = words_for(accepted)
         link = _read(token, "withdraw", key)
         if link is None:

@@ -52,7 +52,7 @@ _Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the API works on. `wake` is called with queues in which something new stands, `on_facts` after a fact."""
+    """What the API works on. `wake` is called with queues that have new rows, `on_facts` after a fact."""
 
     engine: AsyncEngine
     tokens: Tokens
@@ -85,7 +85,7 @@ def _runs(router: APIRouter, parts: Parts) -> None:
         limit: _Limit = 50,
         cursor: Cursor = None,
     ) -> Listed[EnrolmentOut]:
-        """Runs of workflows, newest first."""
+        """Enrolments, newest first."""
         async with engine.connect() as conn:
             rows = await store_lists.enrolments(
                 conn, _page(limit, cursor), parked=parked, contact_id=contact, workflow=workflow, status=status
@@ -146,7 +146,7 @@ def _deliveries(router: APIRouter, parts: Parts) -> None:
         limit: _Limit = 50,
         cursor: Cursor = None,
     ) -> Listed[DeliveryOut]:
-        """What was sent or is to be sent, newest first."""
+        """Deliveries, newest first."""
         async with engine.connect() as conn:
             rows = await store_lists.deliveries(
                 conn,
@@ -201,7 +201,7 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
         limit: _Limit = 50,
         cursor: Cursor = None,
     ) -> Listed[TaskOut]:
-        """What there is to do for people, newest first."""
+        """Tasks for people, newest first."""
         async with engine.connect() as conn:
             rows = await store_lists.tasks(conn, _page(limit, cursor), contact_id=contact, rep=rep, state=state)
         return Listed(items=[shown(row, seen) for row in rows], next=_next(rows, limit))
@@ -250,7 +250,7 @@ def _endpoints(router: APIRouter, parts: Parts) -> None:
 
     @router.post("/endpoints/{name}/enable", tags=["endpoints"])
     async def enable(by: By, name: str) -> EndpointOut:
-        """Send there again what waits."""
+        """Enable the endpoint, so that waiting deliveries are sent again."""
         if name not in names:
             raise Problem(404, "There is no such endpoint")
         async with engine.begin() as conn:

@@ -45,7 +45,7 @@ class Window(BaseModel):
 
 
 class EnrolmentOut(BaseModel):
-    """One contact's run through a workflow. `parked_reason`: moving it failed, and it waits for a new start."""
+    """A contact in a workflow. `parked_reason`: advancing it failed, and it waits for a restart."""
 
     id: UUID
     workflow: str
@@ -66,7 +66,7 @@ class EnrolmentOut(BaseModel):
 
 
 class RefusalOut(BaseModel):
-    """A lead that began no run of any workflow, and why this one did not take it. `told`: somebody was told of it."""
+    """A lead that no workflow enrolled, and why this one did not. `told`: somebody was notified of it."""
 
     id: UUID
     event_id: UUID
@@ -89,7 +89,7 @@ BECAUSE: dict[Reason, str] = {
 
 
 class DeliveryOut(BaseModel):
-    """One thing to send; `id` is the webhook-id. `parked`: what was to be done with it failed, see `reason`."""
+    """One delivery; `id` is the webhook-id. `parked`: handling it failed, see `reason`."""
 
     id: UUID
     enrolment_id: UUID
@@ -110,7 +110,7 @@ class DeliveryOut(BaseModel):
 
 
 class AttemptOut(BaseModel):
-    """One attempt to deliver. `unknown`: it may have arrived, and nobody said so."""
+    """One attempt to deliver. `unknown`: it may have arrived, but no response came."""
 
     number: int
     started_at: datetime
@@ -132,7 +132,7 @@ class Person(BaseModel):
 
 
 class TaskOut(BaseModel):
-    """Something for a person to do. `parked_reason`: what was to happen when it came too late failed."""
+    """A task for a person. `parked_reason`: handling its deadline failed."""
 
     id: UUID
     enrolment_id: UUID
@@ -156,17 +156,17 @@ class TaskOut(BaseModel):
 
 
 def masked_delivery(delivery: DeliveryOut) -> DeliveryOut:
-    """The delivery without what the receiver answered."""
+    """The delivery without the receiver's response."""
     return delivery.model_copy(update={"reason": masked_answer(delivery.reason)})
 
 
 def masked_attempt(attempt: AttemptOut) -> AttemptOut:
-    """The attempt without what the receiver answered, who may repeat what was sent."""
+    """The attempt without the receiver's response, which may repeat what was sent."""
     return attempt.model_copy(update={"excerpt": None, "reason": masked_answer(attempt.reason)})
 
 
 def masked_task(task: TaskOut) -> TaskOut:
-    """The task without what names or reaches the person."""
+    """The task without anything that names or reaches the person."""
     who = task.contact
     hidden = {
         "name": masked_name(who.name), "email": masked_email(who.email), "phone": masked_phone(who.phone)
@@ -207,10 +207,10 @@ class EndpointOut(BaseModel):
 
 
 def enrolment_out(row: Row, now: datetime) -> EnrolmentOut:
-    """A run as the API shows it."""
+    """An enrolment as the API shows it."""
     try:
         run = decode_enrolment(row["document"])
-    except msgspec.MsgspecError:  # one that cannot be read any more is listed all the same
+    except msgspec.MsgspecError:  # an unreadable one is listed all the same
         run = None
     waiting = run.waiting if run else None
     return EnrolmentOut(

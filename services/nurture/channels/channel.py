@@ -29,7 +29,7 @@ class Rep:
 class Surroundings:
     """What a channel reads before anything can be sent. `document` is the file with its settings.
 
-    `link_key`: that of the links by which the reader of a mail answers.
+    `link_key`: the key of the links in mails.
     """
 
     config: Path
@@ -48,7 +48,7 @@ Open: TypeAlias = Callable[[AsyncExitStack], Queues]
 
 
 def nothing_to_open(_settings: Any, _surroundings: Surroundings, _problems: list[ConfigProblem]) -> Open:
-    """What a channel opens that sends nothing by itself."""
+    """The `prepare` of a channel that sends nothing by itself."""
     return lambda _closing: {}
 
 
@@ -58,9 +58,9 @@ class Channel:
 
     `name`: its key in `send:`, its value in the column `channel`.
     `model`, `default`: the type of its section (pydantic's), and what stands there when it is left out.
-    `queue`: in which endpoint queue a delivery to this target stands.
+    `queue`: the endpoint queue of a delivery to this target.
     `queues`: every queue that these settings make.
-    `repeats_unknown`: whether what may have arrived is sent again: a receiver drops the copy, a person cannot.
+    `repeats_unknown`: whether a delivery that may have arrived is sent again: receivers drop copies, people cannot.
     `wrong`: what is wrong with a target of this name; reads names only, no secrets.
     `unused`: warnings about what no workflow names, given what is named.
     `secrets`: references of secrets that `setup` may make.
@@ -95,7 +95,7 @@ def registry(*channels: Channel) -> Registry:
 
 
 def queue_of(channels: Registry, delivery: NewDelivery) -> str:
-    """In which endpoint queue it stands."""
+    """Its endpoint queue."""
     return channels[delivery.channel].queue(delivery.target)
 
 

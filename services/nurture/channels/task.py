@@ -1,4 +1,4 @@
-"""Tasks: rows for a person to do. Its settings are the reps; nothing is sent but the e-mail that tells them."""
+"""Tasks: rows for people. Its settings are the reps; only their notices are sent, by e-mail."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final

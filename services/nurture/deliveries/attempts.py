@@ -75,7 +75,7 @@ async def record(
     changes = Changes()
     for one, verdict in settled:
         kind, ended = _KINDS.get(one.state), _ended(verdict)
-        if kind is not None:  # else it is tried again, or was cancelled
+        if kind is not None:  # otherwise it is tried again, or was cancelled
             changes.end(
                 one.given,
                 kind,
@@ -151,7 +151,7 @@ async def _heed(
     conn: AsyncConnection, settled: Sequence[tuple[AttemptRow, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
 ) -> None:
     """Disable or throttle endpoints that asked for it, and store whether each is reachable."""
-    reached: dict[str, str | None] = {}  # or why it is not
+    reached: dict[str, str | None] = {}  # or why it is unreachable
     for one, _ in sorted(settled, key=lambda each: each[0].finished_at):
         answered = answers(outcomes[one.given.id])
         if answered is not None:

@@ -1,6 +1,6 @@
 """Marks deliveries as begun, those of one moment in one transaction, so that each costs little.
 
-The same transaction checks consent: what is withdrawn before it is not sent.
+The same transaction checks consent: what was withdrawn before is not sent.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Beginnings:
                 some, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 answers = await self._answers([given for given, _ in some])
                 for given, noted in some:
-                    if not noted.done():  # else its attempt was cancelled
+                    if not noted.done():  # otherwise its attempt was cancelled
                         noted.set_result(answers.get(given.id, NotBegun()))
         finally:
             self._noting = None
@@ -63,14 +63,14 @@ class Beginnings:
                     refused = await refusals(conn, givens, self._caps)
                     allowed = [given for given in givens if given.id not in refused]
                     begun = await store_leases.begin(conn, allowed, lease_s=self._lease_s)
-            else:  # nobody is to be asked: one statement needs no transaction around it
+            else:  # no consent to check: one statement needs no transaction around it
                 async with self._single.connect() as conn:
                     begun = await store_leases.begin(conn, givens, lease_s=self._lease_s)
             return dict.fromkeys(begun) | {each: Refused(reason) for each, reason in refused.items()}
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
             if is_transient(error):
                 return {}
-            if len(givens) > 1:  # one of them is at fault: its neighbours go on
+            if len(givens) > 1:  # one of them is at fault: do the others without it
                 return {key: answer for each in givens for key, answer in (await self._answers([each])).items()}
             _LOG.error("sending_not_begun", delivery=str(givens[0].id), exc_info=error)
             return {givens[0].id: Refused(f"its sending could not begin: {type(error).__name__}")}

@@ -1,8 +1,8 @@
 """Keeps the leases of what this process sends, and takes over from processes that are gone.
 
-A holder renews until what came of the attempt is written. Leases that ended while the database was away say nothing
-about their holders: after an outage all of them count as renewed, so that whoever knows what came of an attempt can
-write it before anybody calls it lost.
+A holder renews until the attempt's outcome is recorded. A lease that expired while the database was away says
+nothing about its holder: after an outage all leases count as renewed, so that holders can record their outcomes before
+anybody takes over.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from shared.runtime.pause import pause
 _LOG = log.get(__name__)
 _LOOK_EVERY_S: Final = 1.0
 RENEWALS: Final = 3  # in the time of a lease
-STALLED: Final = 1 / 6  # of a lease without an answer of the database is an outage, whoever was stalled
+STALLED: Final = 1 / 6  # of a lease without an answer from the database counts as an outage, whoever stalled
 _AT_ONCE: Final = 500
 
 _ById: TypeAlias = dict[UUID, StoredDelivery]
@@ -35,9 +35,9 @@ _ById: TypeAlias = dict[UUID, StoredDelivery]
 
 @dataclass(slots=True)
 class Calm:
-    """Whether the database has answered for so long that a lease which is over says that its holder is gone.
+    """Whether the database has been up for so long that an expired lease means that its holder is gone.
 
-    Times are of one clock, in seconds. At the start nothing is known of an outage, so it is calm.
+    Times in seconds of one clock. It starts out calm.
     """
 
     lease_s: float = LEASE_S
@@ -51,11 +51,11 @@ class Calm:
         self.answered_at = now
 
     def failed(self, now: float) -> None:
-        """It has not."""
+        """The database has not answered."""
         self.troubled_at = now
 
     def holds(self, now: float) -> bool:
-        """Whether leases that are over may be taken over."""
+        """Whether expired leases may be taken over."""
         return self.troubled_at is None or now - self.troubled_at > self.lease_s
 
 
@@ -71,9 +71,9 @@ class Leases:
         wake: Callable[[Iterable[str]], None],
         lease_s: float = LEASE_S,
     ) -> None:
-        """`engine` commits each statement. `on_lost` is called with attempts of others that have no answer.
+        """`engine` commits each statement. `on_lost` is called with attempts of others without an outcome.
 
-        `wake` is called with queues in which something stands again.
+        `wake` is called with queues that have rows again.
         """
         self._engine = engine
         self._instance = instance
@@ -89,12 +89,12 @@ class Leases:
         self._held[given.id] = given
 
     def let_go(self, given: StoredDelivery) -> None:
-        """What came of it is written, or it was given back."""
+        """Stop renewing: its outcome is recorded, or it was given back."""
         if self._held.get(given.id) is given:
             del self._held[given.id]
 
     async def give_back(self, givens: Iterable[StoredDelivery]) -> None:
-        """Put back what is known to be unsent: now, or as soon as the database is there again."""
+        """Put back what is known to be unsent, as soon as the database is there."""
         self._unsent |= {given.id: given for given in givens}
         unsent = list(self._unsent.values())
         if not unsent:
@@ -107,7 +107,7 @@ class Leases:
                     del self._unsent[given.id]
 
     async def end_earlier_life(self, stopping: asyncio.Event) -> None:
-        """What this instance held when it was killed is taken over at once: nobody else knows anything of it."""
+        """Take over what this instance held when it was killed: nobody else can have its outcome."""
 
         async def end() -> None:
             async with self._engine.connect() as conn:
@@ -138,7 +138,7 @@ class Leases:
             await store_leases.renew(conn, list(self._held.values()), lease_s=self._lease_s)
 
     async def _reclaim(self) -> bool:
-        """Take over what others no longer hold; whether there may be more of it."""
+        """Take over what others no longer hold; return whether there may be more."""
         calm = self._calm.holds(asyncio.get_running_loop().time())
         async with self._engine.connect() as conn:
             unbegun = await store_leases.put_back(conn, most=_AT_ONCE, calm=calm, lease_s=self._lease_s)
@@ -160,6 +160,6 @@ class Leases:
 
 
 def lost(given: StoredDelivery, now: datetime) -> Attempted:
-    """The attempt of a process that did not say in time what came of it."""
+    """The attempt of a process that recorded no outcome in time."""
     outcome = MaybeSent("the process that sent it did not say what came of it", ours=True)
     return Attempted(given, given.began_at or now, now, outcome)

@@ -1,6 +1,6 @@
-"""Whether a mail may leave: asked of its recipient as they are then, in the transaction that begins to send it.
+"""Whether a mail may leave: checked against its recipient's consent in the transaction that begins it.
 
-Those that public events caused are counted in it, too, and an address is asked once whether it is the contact's.
+The same transaction counts mails caused by public events, and asks an address only once for confirmation.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ ASKED: Final = "the address has been asked to confirm already"
 
 
 async def refusals(conn: AsyncConnection, givens: Sequence[StoredDelivery], caps: MailCaps) -> dict[UUID, str]:
-    """Those of these deliveries that must not be sent, each with the reason; the others count as sent."""
+    """The deliveries that must not be sent, each with the reason; the others count as sent."""
     mails = [given for given in givens if given.recipient is not None]
     if not mails:
         return {}
@@ -54,7 +54,7 @@ async def _unwanted(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -> d
 
 
 async def _unconfirmed(conn: AsyncConnection, mails: Sequence[StoredDelivery]) -> dict[UUID, str]:
-    """Those to addresses that have not answered yet: all but one that asks."""
+    """Those to addresses that are not confirmed yet, except one that asks."""
     needing = {mail.id: mail.recipient or "" for mail in mails if mail.confirmation == "needs"}
     asking = {mail.id: mail.recipient or "" for mail in mails if mail.confirmation == "asks"}
     refused: dict[UUID, str] = {}
@@ -79,9 +79,9 @@ def _wanted(mail: StoredDelivery, words: Mapping[str, Sequence[Word]]) -> bool:
     heard = [word for subject in _subjects(mail) for word in words.get(subject, ())]
     if heard:
         return permits(heard, mail.purpose or "") is not False
-    # Nothing has been heard since consent is kept here: what the contact's state said when the mail was made.
+    # No word is stored here yet: use the contact's consent from when the mail was made.
     try:
         contact = read_followup(mail.payload).data.contact
     except msgspec.DecodeError:
-        return True  # nothing can be written from it, and that is said where it is tried
+        return True  # unreadable: sending it will fail, with that reason
     return contact.consent.get("email") is not False

@@ -1,6 +1,6 @@
-"""One endpoint's own queue: what it has claimed, how much it sends at once, and its breaker.
+"""The queue of one endpoint: its claimed deliveries, its concurrency, its circuit breaker.
 
-Nothing here is shared with another endpoint, so one that is dead or slow delays nobody else.
+Nothing is shared between endpoints, so a dead or slow one delays no other.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ _HOLD: Final = frozenset({410, 429, 502, 503, 504})
 _HOLD_S: Final = 2.0
 _AHEAD: Final = 8  # times its concurrency
 _SHARE_OF_BULK: Final = 16  # one place in so many is for imports, however much is live
-_STALE_S: Final = 5.0  # what was claimed ahead and could not be sent for so long goes back: others may be more urgent
+_STALE_S: Final = 5.0  # what was claimed ahead and not sent for so long goes back: others may be more urgent
 
 
 @dataclass(slots=True)
 class EndpointQueue:
-    """What one endpoint has under way. `send` never raises for what the endpoint does."""
+    """The deliveries of one endpoint. `send` never raises for what the endpoint does."""
 
     name: str
     concurrency: int
@@ -46,7 +46,7 @@ class EndpointQueue:
 
     @property
     def broken(self) -> bool:
-        """Whether its connections fail: only one probe at a time is sent."""
+        """Whether the breaker is open: connections fail, and one probe at a time is sent."""
         return self.failures >= _BREAK_AFTER
 
     def room(self, now: float) -> int:
@@ -61,12 +61,12 @@ class EndpointQueue:
         return max(0, self.concurrency + ahead - self.busy - len(self.claimed))
 
     def reserved(self, most: int) -> int:
-        """Of the next `most` places, how many go to imports even if so much is live that none would be left."""
+        """How many of the next `most` places are reserved for imports, however much is live."""
         before, self.places = self.places, self.places + most
         return self.places // _SHARE_OF_BULK - before // _SHARE_OF_BULK
 
     def next(self, now: float) -> tuple[StoredDelivery | None, list[StoredDelivery]]:
-        """What to send next, if anything, and what is to be put back instead of being sent."""
+        """The next delivery to send, if any, and those to put back unsent."""
         late: list[StoredDelivery] = []
         while self.claimed:
             given, claimed_at = self.claimed.popleft()
@@ -77,7 +77,7 @@ class EndpointQueue:
         return None, late
 
     def learn(self, outcome: Outcome, seconds: float, now: float, *, jitter: float) -> None:
-        """Remember how it went."""
+        """Learn from an attempt."""
         self.typical_s += (seconds - self.typical_s) / 8
         answered = answers(outcome)
         if answered is False:
@@ -89,10 +89,10 @@ class EndpointQueue:
         if answered:
             self.failures = 0
         if isinstance(outcome, Answered) and outcome.status in _HOLD:
-            # What is to hold for all processes is being recorded; until then this one stops by itself.
+            # The throttle for all processes is being recorded; until then this one pauses by itself.
             self.pause_until = now + _HOLD_S
 
 
 async def nowhere(_given: StoredDelivery, _begin: Begin) -> Result:
-    """What is sent to an endpoint that the configuration no longer names."""
+    """The `Send` of an endpoint that the configuration no longer names."""
     return Result(Impossible("the configuration names no such endpoint"))

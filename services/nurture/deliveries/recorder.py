@@ -1,4 +1,4 @@
-"""Writes down what came of attempts, in groups, until the database takes it."""
+"""Records the outcomes of attempts, in groups, until the database takes them."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ _AT_ONCE: Final = 500
 
 
 class Recorder:
-    """Takes what came of attempts by `put`; `run` writes it. `waiting` is how much is not written yet."""
+    """Takes outcomes by `put`; `run` records them. `waiting` counts those not recorded yet."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Recorder:
         dice: Callable[[], float],
         on_recorded: Callable[[Sequence[Attempted], Iterable[str]], None],
     ) -> None:
-        """`on_recorded` is called with attempts that are dealt with, and the queues in which something new stands."""
+        """`on_recorded` is called with recorded attempts, and the queues that have new rows."""
         self._engine = engine
         self._endpoints = endpoints
         self._facts = facts
@@ -45,7 +45,7 @@ class Recorder:
 
     @property
     def waiting(self) -> int:
-        """Attempts that nobody has begun to write down."""
+        """Attempts not being recorded yet."""
         return self._done.qsize()
 
     def put(self, attempted: Attempted) -> None:
@@ -53,7 +53,7 @@ class Recorder:
         self._done.put_nowait(attempted)
 
     def close(self) -> None:
-        """Nothing more comes: `run` returns once all is written."""
+        """No more outcomes: `run` returns once all are recorded."""
         self._done.put_nowait(None)
 
     async def run(self) -> None:
@@ -71,7 +71,7 @@ class Recorder:
                 return
 
     async def _record(self, batch: list[Attempted]) -> None:
-        """Record until the database takes it: a webhook that was sent must not be sent again for want of a row."""
+        """Record until the database takes it: a sent webhook must not be repeated for lack of a row."""
         for trial in itertools.count():
             try:
                 async with self._engine.begin() as conn:
@@ -96,7 +96,7 @@ class Recorder:
                 return
 
     async def _give_up(self, attempted: Attempted, error: Exception) -> None:
-        """One that cannot be recorded keeps no other from it and is not tried for ever: it ends with its reason."""
+        """End an attempt that cannot be recorded with its reason: it neither blocks others nor is retried forever."""
         given = attempted.given
         _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=error)
         arrived = isinstance(verdict_of(attempted, self._endpoints, jitter=0), Delivered)
@@ -113,7 +113,7 @@ class Recorder:
 
 
 def observe(recorded: Recorded, metrics: Metrics) -> None:
-    """Count what came of attempts."""
+    """Count outcomes."""
     for one, _ in recorded.settled:
         given = one.given
         metrics.deliveries.labels(given.endpoint, one.outcome).inc()

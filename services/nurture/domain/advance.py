@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from services.nurture.domain.context import ContactUpdate, Context, Happening
 from services.nurture.domain.enrolment import Arrived, Decision, Due, Enrolment, Seen, Started, Status, Stimulus
-from services.nurture.domain.facts import ContactUpdate, Facts, Happening
 from services.nurture.domain.moving import Go, Move, Moving, Stay
 from services.nurture.domain.workflow import Step, Workflow
 
@@ -15,8 +15,8 @@ _REMEMBERED: Final = 32  # events kept per enrolment; more than any workflow wai
 def advance(workflow: Workflow, enrolment: Enrolment, stimulus: Stimulus, now: datetime) -> Decision:
     """What the stimulus does to the enrolment. `workflow` is the version that it started with.
 
-    The same arguments always give the same decision, ids of deliveries included. A run that has ended makes no
-    more deliveries; until a person got in touch, only its clock still listens.
+    The same arguments always give the same decision, ids of deliveries included. An ended enrolment makes no more
+    deliveries; only its clock still listens, until a person gets in touch.
     """
     run = Moving(workflow, enrolment, now.astimezone(UTC))
     match stimulus:
@@ -69,14 +69,14 @@ def _remember(run: Moving, update: ContactUpdate) -> None:
     run.close_tasks = run.close_tasks or touched
     if not counts or run.enrolment.status != "active":
         return
-    facts = Facts(update.contact, update.values, event, run.now)
+    context = Context(update.contact, update.values, event, run.now)
     goal = run.workflow.goal
-    if goal is not None and event.type == goal.on and goal.where(facts):
+    if goal is not None and event.type == goal.on and goal.where(context):
         run.enrolment = _stopped(run.enrolment, event.time, "goal")
         _end(run, "goal_reached", event.type)
         run.cancel = True
         return
-    satisfied = tuple(step.id for step in run.workflow.steps.values() if step.satisfied_by(facts))
+    satisfied = tuple(step.id for step in run.workflow.steps.values() if step.satisfied_by(context))
     if satisfied or touched:
         run.enrolment = _noted(run.enrolment, event, satisfied)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.nurture.domain.context import ContactUpdate, Happening, Lane
 from services.nurture.domain.deliveries.delivery import NewDelivery
-from services.nurture.domain.facts import ContactUpdate, Happening, Lane
 from shared.events.updates import Booking, ContactView, Values
 
 Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
@@ -92,7 +92,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that it waited for has come (a stale or early stimulus changes nothing)."""
+    """The awaited time has come (a stale or early stimulus changes nothing)."""
 
 
 Stimulus: TypeAlias = Started | Arrived | Due

@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from services.nurture.domain.advance import advance
+from services.nurture.domain.context import ContactUpdate, Context
 from services.nurture.domain.enrolment import Decision, Enrolment, Started, Window
-from services.nurture.domain.facts import ContactUpdate, Facts
 from services.nurture.domain.workflow import Workflow
 from shared.durations import plus, zone_of
 
@@ -38,9 +38,9 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
 ) -> Refusal | None:
     """Why this update enrols nobody in the workflow; None when it does.
 
-    `history` holds the contact's runs of this workflow. The refusals, in the order in which they are looked at:
+    `history` holds the contact's enrolments in this workflow. The refusals, in the order of checks:
     not the trigger's event; already started by this very event; likely a robot's; too old for `max_age`, or nobody
-    knows how old; `where` does not hold; a run is going on; `reentry` forbids another one.
+    knows how old; `where` does not hold; an enrolment is active; `reentry` forbids another one.
     """
     event = update.event
     if event.type != workflow.trigger.on:
@@ -55,7 +55,7 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
         return "late"
     if workflow.trigger.max_age is not None and plus(event.time, workflow.trigger.max_age, zone) < now:
         return "late"
-    if not workflow.where(Facts(update.contact, update.values, event, now)):
+    if not workflow.where(Context(update.contact, update.values, event, now)):
         return "where"
     if any(past.active for past in history):
         return "running"
@@ -110,10 +110,10 @@ def last_of(contact_id: UUID, merged: Mapping[UUID, UUID]) -> UUID:
 
 
 def after_merge(enrolments: Sequence[Enrolment], into: UUID, now: datetime) -> tuple[Decision, ...]:
-    """All runs of merged contacts, now of contact `into`; where a workflow would run twice, the oldest goes on.
+    """All enrolments of merged contacts, now of contact `into`; of two in one workflow, the oldest goes on.
 
-    Pass every run that is active or whose clock runs, of the survivor and of the merged ones. The ended ones come
-    first, so that writing in this order never shows two active runs.
+    Pass every one that is active or whose clock runs, of the survivor and of the merged ones. The ended ones come
+    first, so that writing in this order never shows two active ones.
     """
     going_on: set[str] = set()
     moved: list[Decision] = []

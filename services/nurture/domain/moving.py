@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from services.nurture.domain.context import Context, Happening
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.enrolment import Enrolment, Seen, Waiting
-from services.nurture.domain.facts import Facts, Happening
 from services.nurture.domain.workflow import Workflow
 from shared.durations import zone_of
 
@@ -47,12 +47,12 @@ class Moving:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The contact's."""
+        """The contact's time zone."""
         return zone_of(self.enrolment.contact.time_zone)
 
-    def facts(self, event: Happening) -> Facts:
+    def context(self, event: Happening) -> Context:
         """The context of a condition: the contact as it is now, and this event."""
-        return Facts(self.enrolment.contact, self.enrolment.values, event, self.now)
+        return Context(self.enrolment.contact, self.enrolment.values, event, self.now)
 
     def take_seen(self, step: str) -> bool:
         """Consume the first event that satisfies the step: one event satisfies one `wait_for`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from services.nurture.domain.facts import Condition, Facts, Happening
+from services.nurture.domain.context import Condition, Context, Happening
 from shared.durations import Duration
 from shared.events.types import LIKELY_HUMAN
 
@@ -96,7 +96,7 @@ class Step(ABC):
         """Whether an enrolment waiting here was due before this event happened."""
         return False
 
-    def satisfied_by(self, _facts: Facts) -> bool:
+    def satisfied_by(self, _context: Context) -> bool:
         """Whether this event is what the step waits for, or will."""
         return False
 

@@ -11,7 +11,7 @@ from services.nurture.channels.channel import FILE as ENDPOINTS
 from services.nurture.channels.channel import Registry
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.config import Endpoints, load_endpoints
-from services.nurture.domain.facts import Condition
+from services.nurture.domain.context import Condition
 from services.nurture.domain.workflow import Goal, QuietHours, Step, Target, Trigger, Workflow
 from services.nurture.language.conditions import Undecided, always, compile_condition
 from services.nurture.language.file import StepModel, WorkflowModel, workflow_model

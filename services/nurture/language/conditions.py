@@ -15,7 +15,7 @@ import cel
 import msgspec
 from msgspec import inspect
 
-from services.nurture.domain.facts import Condition, Facts
+from services.nurture.domain.context import Condition, Context
 from shared.events.types import DATA_TYPES
 from shared.events.updates import ContactView
 from shared.money import decimals, is_amount
@@ -33,7 +33,7 @@ def _ignore(_condition: str) -> None:
     """Ignore it."""
 
 
-def always(_facts: Facts) -> bool:
+def always(_context: Context) -> bool:
     """The condition used when none is given."""
     return True
 
@@ -98,9 +98,9 @@ class _Compiled:
         self._text, self._program, self._undecided = text, program, undecided
         self._names, self._wanted = names, wanted
 
-    def __call__(self, facts: Facts) -> bool:
+    def __call__(self, context: Context) -> bool:
         try:
-            seen = context(facts, self._names)
+            seen = variables(context, self._names)
             for variable, fields in self._wanted.items():
                 if variable in seen:
                     whole = seen[variable]
@@ -114,18 +114,18 @@ class _Compiled:
         return False
 
 
-def context(facts: Facts, names: frozenset[str] = _VARIABLES) -> dict[str, Any]:
+def variables(context: Context, names: frozenset[str] = _VARIABLES) -> dict[str, Any]:
     """The context of a condition with these variables."""
     seen: dict[str, Any] = {}
     if "contact" in names:
-        seen["contact"] = _contact(facts.contact)
-    major = 10.0 ** decimals(facts.contact.currency)
+        seen["contact"] = _contact(context.contact)
+    major = 10.0 ** decimals(context.contact.currency)
     if "lead" in names:
-        seen["lead"] = {"value": facts.values.lead / major}
+        seen["lead"] = {"value": context.values.lead / major}
     if "customer" in names:
-        seen["customer"] = {"value": facts.values.customer / major}
+        seen["customer"] = {"value": context.values.customer / major}
     if "event" in names:
-        event = facts.event
+        event = context.event
         seen["event"] = {
             **_merged(_event_defaults(event.type), event.data),
             "type": event.type,
@@ -133,7 +133,7 @@ def context(facts: Facts, names: frozenset[str] = _VARIABLES) -> dict[str, Any]:
             "source": event.source,
         }
     if "now" in names:
-        seen["now"] = facts.now
+        seen["now"] = context.now
     return seen
 
 

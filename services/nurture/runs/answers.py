@@ -1,6 +1,6 @@
-"""What the reader of a mail answers by its links: that the address is theirs, or that they want no more.
+"""Answers by the links in mails: the reader confirms the address, or unsubscribes.
 
-It holds at once, in the transaction that notes it; the facts go out for scoring, and come back as any other's.
+An answer takes effect in its own transaction; its facts go out to scoring and come back as any other event.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _GOES_ON: Final = ("active", "completed")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer did: the queues in which something new stands, and whether there are new facts."""
+    """The result of an answer: the queues that have new rows, and whether there are new facts."""
 
     endpoints: frozenset[str] = frozenset()
     facts: bool = False
@@ -43,14 +43,14 @@ class Answered:
 async def confirm(
     conn: AsyncConnection, link: Link, now: datetime, *, endpoints: Endpoints, facts: FactMaker
 ) -> Answered | None:
-    """The address is its reader's; what waited for that is granted, and sent. None: the mail is not kept any more.
+    """Confirm the address; grant and send what waited for that. None: the mail's row is gone.
 
-    Once: whoever comes with the same link again, even after a withdrawal, changes nothing.
+    Only once: the same link again, even after a withdrawal, changes nothing.
     """
     mail = await store.sent(conn, link.delivery)
     if mail is None or mail.recipient is None:
         return None
-    run = await _run(conn, mail.enrolment_id)  # the run before the delivery, as everybody locks them
+    run = await _run(conn, mail.enrolment_id)  # the enrolment before the delivery: one lock order for all
     if not await store.confirm(conn, mail.id):
         return Answered()
     address, at = mail.recipient, now.replace(microsecond=0)
@@ -78,9 +78,9 @@ async def confirm(
 
 
 async def withdraw(conn: AsyncConnection, link: Link, now: datetime, *, everything: bool, facts: FactMaker) -> Answered:
-    """No more mail of its purpose, or none at all. Said again, it changes nothing.
+    """Unsubscribe from the purpose of the mail, or from all mail. Safe to repeat.
 
-    It works for as long as the link can be read: without the mail it is about the contact alone.
+    It works for as long as the link can be read: without the mail's row it is about the contact alone.
     """
     mail = await store.sent(conn, link.delivery)
     contact_id = mail.contact_id if mail is not None else link.contact
@@ -101,7 +101,7 @@ async def withdraw(conn: AsyncConnection, link: Link, now: datetime, *, everythi
 
 
 def purpose_withdrawn(mail: StoredDelivery) -> str | None:
-    """What its reader wants no more of: the purpose of the mail, if it has one of its own; else all."""
+    """What its reader unsubscribes from: the purpose of the mail, if it has one of its own; else all."""
     return None if mail.purpose == FOLLOW_UP else mail.purpose
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from services.nurture.domain.context import ContactUpdate, Happening
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import Past, Refusal
-from services.nurture.domain.facts import ContactUpdate, Happening
 from services.nurture.domain.workflow import Workflow
 from services.nurture.runs.changes import Changes
 from services.nurture.store.contacts import REMEMBERED, Recent

@@ -1,7 +1,7 @@
-"""Works off updates: marks them, moves the runs that they concern, starts new ones, all in the batch's transaction.
+"""Handles updates: marks them, advances the enrolments they concern, begins new ones, in the batch's transaction.
 
-Most updates concern nobody: their type starts no workflow and their contact is in none. Those cost a decode and a
-place in one array.
+Most updates concern none: their type starts no workflow and their contact is in none. Those cost a decode and a place
+in one array.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.context import ContactUpdate, Lane, read_event, read_update, type_of
 from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
-from services.nurture.domain.facts import ContactUpdate, Lane, read_event, read_update, type_of
 from services.nurture.domain.mail.consent import Word, last_words, said
 from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
@@ -39,20 +39,20 @@ from shared.events.origin import origin_of_update, sender_of
 from shared.events.updates import UpdateEnvelope, decode_update
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 
-_OWN: Final = "followup."  # facts of our own: they say nothing that we do not know
+_OWN: Final = "followup."  # our own facts: they tell us nothing new
 _TOUCH: Final = "contact.touched"
-_BREATHE: Final = 50  # updates between two chances for whatever else the process has to do
+_BREATHE: Final = 50  # updates between two yields to other tasks
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """What is told to the rest of the process once the batch is durable."""
+    """What the rest of the process learns after the commit."""
 
     updates: int = 0
     sendable: set[str] = field(default_factory=set)
     begun: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    leads: list[datetime] = field(default_factory=list)  # when those of the live lane happened that began a run
+    leads: list[datetime] = field(default_factory=list)  # event times of leads of the live lane that were enrolled
     canaries: list[UpdateEnvelope] = field(default_factory=list)
 
 
@@ -70,9 +70,9 @@ class UpdatesHandler:
         on_sendable: Callable[[set[str]], None],
         on_canary: Callable[[UpdateEnvelope], None] = lambda _canary: None,
     ) -> None:
-        """`on_sendable` is called after a commit, with the queues in which something new stands; `on_canary` likewise.
+        """`on_sendable` is called after a commit, with the queues that have new rows; `on_canary` likewise.
 
-        `bulk`: the topic of imports: what comes of it waits behind what is live. Empty: nothing is an import.
+        `bulk`: the topic of imports, whose deliveries wait behind live ones. Empty: nothing is an import.
         """
         self._versions = versions
         self._endpoints = endpoints
@@ -96,7 +96,7 @@ class UpdatesHandler:
             self._on_canary(each)
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
-        """Do one batch. Raises Transient when another process interfered: the same batch again will see it."""
+        """Handle one batch. Raises Transient when another process interfered: the repeated batch sees it."""
         outcome = _Outcome()
         dead: list[DeadLetter] = []
         arrivals = await self._new(conn, self._decoded(records, dead, outcome.canaries))
@@ -111,7 +111,7 @@ class UpdatesHandler:
     async def unpublished(
         self, _conn: AsyncConnection, _topic: str, _partition: int, _first: int, _end: int
     ) -> Sequence[Outgoing]:
-        """Nothing: facts are published from a table of their own."""
+        """Nothing: facts are published from the outbox."""
         return ()
 
     def sender(self, record: Record) -> Sender:
@@ -142,10 +142,10 @@ class UpdatesHandler:
         return kind in self._triggers or kind in self._versions.listened
 
     async def _new(self, conn: AsyncConnection, arrivals: list[Arrival]) -> list[Arrival]:
-        """Without what was worked off before.
+        """The updates not handled before.
 
-        Only types that move or start a run are marked: a repeat of another changes nothing, as an older version of a
-        contact never replaces a newer one.
+        Only types that can advance or start an enrolment are marked: a repeat of any other changes nothing, since an
+        older version of a contact never replaces a newer one.
         """
         marked = {each.envelope.id for each in arrivals if self._matters(each.type)}
         fresh = await store.first_time(conn, list(marked))
@@ -182,7 +182,7 @@ class UpdatesHandler:
             if number % _BREATHE == 0:
                 await asyncio.sleep(0)
         if unreadable:
-            await store.unseen(conn, unreadable)  # or a redriven one would pass for known
+            await store.unseen(conn, unreadable)  # or a redriven one would count as a repeat
         await store_contacts.remember(conn, batch.heard)
         await settle_refusals(conn, batch)
         if batch.changes:
@@ -193,7 +193,7 @@ class UpdatesHandler:
     async def _look_back(
         self, conn: AsyncConnection, arrivals: Sequence[Arrival], owner: dict[UUID, UUID], batch: Batch
     ) -> None:
-        """Read the histories of those for whom a run may start, and what lately happened to them."""
+        """Read the histories and recent events of contacts that may be enrolled."""
         starters = {owner[each.contact_id] for each in arrivals if each.type in self._triggers}
         if not starters:
             return
@@ -206,7 +206,7 @@ class UpdatesHandler:
             batch.recent[recent.contact_id].append(read_event(recent.event))
 
     def _take(self, batch: Batch, arrival: Arrival, contact_id: UUID, outcome: _Outcome) -> None:
-        """Do one update, about whoever it is now. Raises Permanent, having changed nothing, when it cannot be read."""
+        """Handle one update, for its contact as of now. Raises Permanent, having changed nothing, if unreadable."""
         triggered, runs = arrival.type in self._triggers, batch.runs.get(contact_id)
         listened = arrival.type in self._versions.listened
         if not (runs or triggered or listened):
@@ -232,7 +232,7 @@ class UpdatesHandler:
                 batch.take(decision, str(update.event.data.get("who") or "somebody"))
 
     def _start(self, batch: Batch, update: ContactUpdate, outcome: _Outcome) -> None:
-        """Begin the runs that it triggers. A lead that begins none is kept, with what refused it."""
+        """Begin the enrolments that it triggers. A lead that begins none is listed with the refusals."""
         begun, refused = False, []
         for workflow in self._triggers[update.event.type]:
             history = batch.history(update.contact.id, workflow.name)
@@ -246,11 +246,11 @@ class UpdatesHandler:
                 refused.append(Refused(workflow, update, refusal))
         if begun and update.lane == "live" and update.event.type == LEAD:
             outcome.leads.append(update.event.time)
-        known = any(each.reason == "repeated" for each in refused)  # the very event began one
+        known = any(each.reason == "repeated" for each in refused)  # this very event began one
         if not begun and not known and update.event.type == LEAD:
             batch.refused += [
                 each for each in refused if not (update.lane == "bulk" and each.reason == "late")
-            ]  # history is not news
+            ]  # imports notify nobody
 
 
 def _consents(arrivals: Iterable[Arrival], owner: Mapping[UUID, UUID]) -> Iterator[Word]:

@@ -1,9 +1,8 @@
-"""Time waits for news (DESIGN section 5): what had been said about contacts before a timer came due is read first.
+"""Timers wait for news (DESIGN section 5): events before a timer's due time are read before it is judged.
 
-The rule needs no word of starts, rebalances or outages: at a moment T it is asked where the topic of live updates
-ends; once all processes together have read that far, everything said before T is known, and timers that came due
-before T may be judged. Offsets live in Postgres, so it does not matter which process reads which partition. Imports
-(the bulk lane) are not waited for.
+The rule covers starts, rebalances and outages alike: at a moment T, ask where the topic of live updates ends; once all
+processes together have read that far, everything before T is known, and timers due before T may be judged. Offsets live
+in Postgres, so it does not matter which process reads which partition. Imports (the bulk lane) are not waited for.
 """
 
 import asyncio
@@ -41,7 +40,7 @@ class News:
     def __init__(
         self, engine: AsyncEngine, ends: Ends, topic: str, metrics: Metrics, *, longest: timedelta = LONGEST
     ) -> None:
-        """`longest`: with no news for so long, timers go on without."""
+        """`longest`: without an answer for so long, timers go on anyway."""
         self._engine = engine
         self._ends = ends
         self._topic = topic
@@ -49,12 +48,12 @@ class News:
         self._longest = longest
         self._question: _Question | None = None
         self._heard: datetime | None = None
-        self._since: datetime | None = None  # when we first looked: patience counts from here until the first answer
+        self._since: datetime | None = None  # when we first looked: `longest` counts from here until the first answer
         self._wanted = asyncio.Event()
         self._gave_up = False
 
     def want(self) -> None:
-        """Something is overdue: ask again."""
+        """A timer is overdue: ask again."""
         self._wanted.set()
 
     def until(self, now: datetime) -> datetime | None:

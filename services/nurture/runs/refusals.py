@@ -13,7 +13,7 @@ from services.nurture.store import enrolments as store
 from services.nurture.store import refusals as store_refusals
 
 LEAD: Final = "lead.captured"
-_TOLD: Final = ("running", "reentry")  # somebody asked again: that is news
+_TOLD: Final = ("running", "reentry")  # somebody asked again: notify
 
 
 async def settle_refusals(conn: AsyncConnection, batch: Batch) -> None:

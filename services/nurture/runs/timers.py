@@ -1,8 +1,8 @@
-"""What time alone brings: waits that end, deadlines that pass, clocks that run out.
+"""Timers: waits that end, deadlines that pass, clocks that run out.
 
-One look by the indexes of what waits, each 100 ms while there is traffic, else when the first of it is due. The row is
-the truth, so any process may do any of it. What came due is judged only once all that had been said until then is
-known (news.py), and one row that raises is parked (isolation.py).
+One index look-up finds what is due, every 100 ms while there is traffic, else when the next timer is due. Rows are the
+truth, so any process may handle any timer. A timer is judged only once everything before its due time is known
+(news.py), and a row that raises is parked (isolation.py).
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
 from services.nurture.store.deliveries import overdue as store_overdue
 from services.nurture.store.deliveries.overdue import Kind, Late
-from services.nurture.store.enrolments import DueRun
+from services.nurture.store.enrolments import DueEnrolment
 from shared import log
 from shared.db.transient import is_transient, suppress_transient
 from shared.runtime.pause import Rounds
@@ -77,7 +77,7 @@ class Timers:
         return [f"nurture: {kind} that are due cannot be worked off" for kind in sorted(self._failing)]
 
     def stir(self) -> None:
-        """Enrolments, deliveries or tasks were written, and may be due soon."""
+        """New rows may be due soon."""
         self._rounds.stir()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -144,13 +144,13 @@ class Timers:
         self._on_sendable(done.sendable)
         return count == _AT_ONCE
 
-    async def _due(self, until: datetime, conn: AsyncConnection) -> Sequence[DueRun]:
+    async def _due(self, until: datetime, conn: AsyncConnection) -> Sequence[DueEnrolment]:
         rows = await store.lock_due(conn, until, most=_AT_ONCE)
         if rows:
             self._metrics.timer_lag.set((rows[0].now - rows[0].due_at).total_seconds())
         return rows
 
-    async def _wake(self, conn: AsyncConnection, rows: Sequence[DueRun]) -> Done:
+    async def _wake(self, conn: AsyncConnection, rows: Sequence[DueEnrolment]) -> Done:
         """Enrolments whose wait is over go on."""
         now = rows[0].now
         runs = [decode_enrolment(row.document) for row in rows]

@@ -1,4 +1,4 @@
-"""A person did a task: its own enrolment learns of it in the same transaction, not by way of two topics.
+"""A person did a task: its enrolment learns of it in the same transaction, not by way of two topics.
 
 The fact is published all the same, for scoring and the contact's other enrolments; when it comes back, this enrolment
 knows it already.
@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
+from services.nurture.domain.context import ContactUpdate, read_event
 from services.nurture.domain.deliveries.delivery import Touch
 from services.nurture.domain.enrolment import Arrived
-from services.nurture.domain.facts import ContactUpdate, read_event
 from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
 from services.nurture.runs.changes import Changes

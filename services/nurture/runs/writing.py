@@ -40,7 +40,7 @@ async def write(
     await store.update_enrolments(conn, changes.changed.values())
     begun = await store.insert_enrolments(conn, list(changes.enrolled.values()))
     rows = changes.rows
-    if len(begun) < len(changes.enrolled):  # another process was first: nothing of this enrolment is sent
+    if len(begun) < len(changes.enrolled):  # another process was first: send nothing of this enrolment
         lost = changes.enrolled.keys() - begun
         rows = [row for row in rows if row.new.enrolment_id not in lost]
     tasks = [row for row in rows if row.new.channel == TASK]

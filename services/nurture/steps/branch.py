@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field, create_model, model_validator
 
-from services.nurture.domain.facts import Condition
+from services.nurture.domain.context import Condition
 from services.nurture.domain.moving import Go, Move, Moving
 from services.nurture.domain.workflow import Step
 from services.nurture.steps.kind import Building, Kind, Place, Vocabulary
@@ -46,8 +46,8 @@ class Branch(Step):
 
     def reached(self, run: Moving) -> Move:
         """Take an arm."""
-        facts = run.facts(run.enrolment.trigger)
-        return Go(next((arm.to for arm in self.arms if arm.when(facts)), self.otherwise))
+        context = run.context(run.enrolment.trigger)
+        return Go(next((arm.to for arm in self.arms if arm.when(context)), self.otherwise))
 
     def leads_to(self) -> tuple[str | None, ...]:
         """The first step of every arm, in order."""

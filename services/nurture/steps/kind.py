@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from services.nurture.channels.channel import Registry as Channels
-from services.nurture.domain.facts import Condition
+from services.nurture.domain.context import Condition
 from services.nurture.domain.workflow import QuietHours, Step, Target
 
 Path: TypeAlias = tuple[str | int, ...]  # of keys and indexes in the file

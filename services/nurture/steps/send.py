@@ -78,8 +78,7 @@ class SendModel(TargetModel):
 class Send(Step):
     """Send one thing by one channel. `deadline` counts from the moment the step is reached.
 
-    `purpose`: of a mail, so that whoever agreed to one thing or wants it no more is not asked about another.
-    `to_contact`: else it goes to somebody of ours.
+    `purpose`: of a mail, for consent. `to_contact`: otherwise it goes to one of us.
     """
 
     id: str

@@ -39,7 +39,7 @@ class Wait(Step):
         return Stay(Waiting(until))
 
     def woken(self, run: Moving) -> Move:
-        """Go on, unless the timer was late and it is within quiet hours by now."""
+        """Go on, unless the timer was late and quiet hours have begun meanwhile."""
         if self.quiet_hours is not None:
             until = after_quiet_hours(run.now, self.quiet_hours, run.zone)
             if until > run.now:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from services.nurture.domain.context import Condition, Context, Happening
 from services.nurture.domain.enrolment import Waiting
-from services.nurture.domain.facts import Condition, Facts, Happening
 from services.nurture.domain.moving import Go, Move, Moving, Stay
 from services.nurture.domain.workflow import Step
 from services.nurture.steps.kind import Building, Kind, Place
@@ -51,9 +51,9 @@ class WaitFor(Step):
         waiting = run.enrolment.waiting
         return waiting is not None and waiting.until < min(run.now, event.time)
 
-    def satisfied_by(self, facts: Facts) -> bool:
+    def satisfied_by(self, context: Context) -> bool:
         """Whether this event satisfies it, whenever the enrolment gets here."""
-        return self.event == facts.event.type and self.where(facts)
+        return self.event == context.event.type and self.where(context)
 
     def listens_to(self) -> str | None:
         """The event type that it waits for."""

@@ -1,4 +1,4 @@
-"""SQL on mails whose readers answer by a link: what was sent, who was asked, and who said that it reached them."""
+"""SQL on confirmations: mails that were sent, contacts that were asked, and those that confirmed."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -34,24 +34,24 @@ _CONFIRMED: Final = sa.text("""
 
 
 async def sent(conn: AsyncConnection, delivery_id: UUID) -> StoredDelivery | None:
-    """The mail, if it was sent to somebody outside and is still kept."""
+    """The mail, if it was sent to a contact and is still stored."""
     row = (await conn.execute(_SENT, {"id": delivery_id})).one_or_none()
     return delivery_of(row) if row is not None else None
 
 
 async def confirm(conn: AsyncConnection, delivery_id: UUID) -> bool:
-    """Note that its reader has said that the address is theirs; whether that is new."""
+    """Note that its reader has confirmed the address; return whether that is new."""
     return (await conn.execute(_CONFIRM, {"id": delivery_id})).one_or_none() is not None
 
 
 async def asked(
     conn: AsyncConnection, addresses: Collection[str], *, but: Collection[UUID], within: timedelta
 ) -> set[str]:
-    """Those that lately got a mail that asks, other than these, or are getting one now."""
+    """The contacts that lately got a mail that asks, other than these, or are getting one now."""
     rows = await conn.execute(_ASKED, {"addresses": sorted(addresses), "but": list(but), "within": within})
     return set(rows.scalars())
 
 
 async def confirmed(conn: AsyncConnection, addresses: Collection[str]) -> set[str]:
-    """Those whose owners have confirmed them."""
+    """The addresses that their owners have confirmed."""
     return set((await conn.execute(_CONFIRMED, {"addresses": sorted(addresses)})).scalars())

@@ -1,4 +1,4 @@
-"""SQL on what people agreed to and withdrew: one row for each address (or contact), channel and purpose."""
+"""SQL on consents: one row per address (or contact), channel and purpose."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -36,7 +36,7 @@ _WORDS: Final = sa.text("""
 
 
 async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
-    """Note these words, one for each matter and in their order (`last_words`); what was said later stays."""
+    """Store these words, one per matter and in their order (`last_words`); a later stored word stays."""
     if words:
         await _KEEP.run(
             conn,
@@ -51,12 +51,12 @@ async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
 
 
 async def adopt(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
-    """What was said of these contacts as a whole holds for those that they were merged into."""
+    """Give the words on merged contacts as a whole to their survivors."""
     pairs = [(about(loser), about(survivor)) for loser, survivor in sorted(merges.items())]
     await conn.execute(_ADOPT, {"losers": [pair[0] for pair in pairs], "survivors": [pair[1] for pair in pairs]})
 
 
 async def words(conn: AsyncConnection, subjects: Collection[str], channel: str) -> list[Word]:
-    """The last words of these subjects on this channel, as they are now."""
+    """The last words on these subjects and this channel."""
     rows = await conn.execute(_WORDS, {"subjects": sorted(subjects), "channel": channel})
     return [Word(Matter(row.subject, row.channel, row.purpose), row.given, row.said_at) for row in rows]

@@ -1,4 +1,4 @@
-"""SQL on contacts: the lock of each, into whom it was merged, and what lately happened to it."""
+"""SQL on contacts: their locks, merges and recent events."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ REMEMBERED: Final = timedelta(days=1)  # then retention drops it
 _MOST_OF_A_TYPE: Final = 10
 
 
-class PastRun(NamedTuple):
+class PastEnrolment(NamedTuple):
     """An enrolment, past or present, of a contact in a workflow."""
 
     contact_id: UUID
@@ -24,7 +24,7 @@ class PastRun(NamedTuple):
 
 
 class Recent(NamedTuple):
-    """An event that may matter to a run that has not begun yet."""
+    """An event that may matter to an enrolment that has not begun yet."""
 
     id: UUID
     contact_id: UUID
@@ -57,12 +57,12 @@ _MERGE: Final = sa.text("""
 _ALIVE: Final = sa.text("""
     UPDATE contacts SET merged_into = NULL WHERE id = ANY(CAST(:survivors AS uuid[])) AND merged_into IS NOT NULL
 """)
-# Each is told by an update of its own; the one of who had taken the other in comes behind that of the merge.
+# Each comes in an update of its own; the survivor's follows that of the merge.
 _PART: Final = sa.text("""
     UPDATE contacts SET merged_into = NULL
     WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into = ANY(CAST(:ids AS uuid[]))
 """)
-# The active runs moved with the batch.
+# The active enrolments moved with the batch.
 _ADOPT: Final = tuple(
     sa.text(f"""
         UPDATE {table} AS t SET contact_id = u.survivor
@@ -87,7 +87,7 @@ _BOUND: Final = Statement(f"""
         ) AS ranked WHERE place > {_MOST_OF_A_TYPE}
     )
 """)  # noqa: S608 - a number of ours
-# Runs, ended ones too, and events, of one shape: two questions, one round trip.
+# Enrolments, ended ones too, and events in one shape: two queries, one round trip.
 _HISTORY: Final = Statement("""
     SELECT true AS run, id, contact_id, workflow AS what, triggered_at AS time, CAST(NULL AS bytea) AS event
     FROM enrolments
@@ -100,12 +100,12 @@ _HISTORY: Final = Statement("""
 
 
 async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
-    """Lock these contacts, in one order for all processes; return those that were merged, with whom they became."""
+    """Lock these contacts, in one order for all processes; return the merged ones with their survivors."""
     if not contacts:
         return {}
     asked = {"ids": sorted(contacts)}
     rows = await _LOCK.rows(conn, asked)
-    if len(rows) < len(asked["ids"]):  # whom some became was erased
+    if len(rows) < len(asked["ids"]):  # a survivor was erased
         await _MAKE.run(conn, asked)
         rows = await _LOCK.rows(conn, asked)
     return {contact_id: into for contact_id, into in rows if into is not None}
@@ -114,9 +114,9 @@ async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, 
 async def merged_into(
     conn: AsyncConnection, contacts: Collection[UUID], *, to_be_locked: bool = False
 ) -> dict[UUID, UUID]:
-    """Of these contacts and of those whom they became, the merged ones, each with whom it became.
+    """The merged ones of these contacts and their survivors, each with its survivor.
 
-    `to_be_locked`: there is a row of each of them afterwards.
+    `to_be_locked`: afterwards each of them has a row.
     """
     if not contacts:
         return {}
@@ -125,13 +125,13 @@ async def merged_into(
 
 
 async def part(conn: AsyncConnection, contacts: Collection[UUID]) -> None:
-    """These were merged by mistake: each is a contact again. What the survivor took over stays with it."""
+    """Undo merges: each is a contact again. What the survivor took over stays with it."""
     await lock(conn, contacts)
     await conn.execute(_PART, {"ids": sorted(contacts)})
 
 
 async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
-    """Remember into whom each locked contact was merged, and give its history to the survivor."""
+    """Store the survivor of each locked contact, and give its history to the survivor."""
     arrays = {"losers": list(merges), "survivors": list(merges.values())}
     await conn.execute(_ALIVE, {"survivors": arrays["survivors"]})
     await conn.execute(_MERGE, arrays)
@@ -140,7 +140,7 @@ async def merge(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
 
 
 async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
-    """Keep events for runs that are yet to begin; of each type the newest few of a contact."""
+    """Keep events for enrolments yet to begin: of each type, the newest few of a contact."""
     if not events:
         return
     await _REMEMBER.run(
@@ -158,13 +158,13 @@ async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
 
 async def history(
     conn: AsyncConnection, contacts: Collection[UUID], workflows: Collection[str], own: Collection[UUID]
-) -> tuple[list[PastRun], list[Recent]]:
-    """The runs that `contacts` have or had of these workflows, and what lately happened to `own`, in its order."""
+) -> tuple[list[PastEnrolment], list[Recent]]:
+    """The enrolments of `contacts` in these workflows, ended ones too, and the recent events of `own`, in order."""
     runs, events = [], []
     asked = {"contacts": list(contacts), "workflows": list(workflows), "own": list(own)}
     for run, identifier, contact_id, what, time, event in await _HISTORY.rows(conn, asked):
         if run:
-            runs.append(PastRun(contact_id, what, identifier, time))
+            runs.append(PastEnrolment(contact_id, what, identifier, time))
         else:
             events.append(Recent(identifier, contact_id, what, time, event))
     return runs, events

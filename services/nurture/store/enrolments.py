@@ -17,7 +17,7 @@ from shared.db.arrays import Rows
 from shared.db.statement import Statement
 
 
-class DueRun(NamedTuple):
+class DueEnrolment(NamedTuple):
     """An enrolment that is due, as stored, with the database's clock."""
 
     id: UUID
@@ -162,9 +162,9 @@ async def read(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Enrol
     return found
 
 
-async def lock_due(conn: AsyncConnection, until: datetime, *, most: int) -> list[DueRun]:
+async def lock_due(conn: AsyncConnection, until: datetime, *, most: int) -> list[DueEnrolment]:
     """Lock enrolments due before `until`, by the database's clock; the longest overdue first."""
-    return [DueRun(*row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
+    return [DueEnrolment(*row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
 
 
 async def park(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:

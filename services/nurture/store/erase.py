@@ -43,11 +43,11 @@ _WITHDRAW: Final = sa.text(f"""
     DELETE FROM deliveries WHERE state = 'pending' AND enrolment_id IN {_RUNS}
 """)  # noqa: S608 - no input
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
-_SHORTEST: Final = 6  # characters of what is looked for in bodies: less would meet anybody's
+_SHORTEST: Final = 6  # characters of what is searched for in bodies: less would match anybody's
 
 
 async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
-    """Let nothing more begin for these contacts; how many deliveries are under way, whose outcome is still to come."""
+    """Let nothing more begin for these contacts; return how many deliveries are still under way."""
     await conn.execute(_MARK, {"ids": ids})
     await conn.execute(_WITHDRAW, {"ids": ids})
     return int((await conn.execute(_UNDER_WAY, {"ids": ids})).scalar_one())

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from services.nurture.domain.context import ContactUpdate, Happening
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
-from services.nurture.domain.facts import ContactUpdate, Happening
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
 from shared.events.updates import Booking, ContactView, Values

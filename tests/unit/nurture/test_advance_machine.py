@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.nurture.domain.advance import advance
+from services.nurture.domain.context import ContactUpdate
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.enrolment import (
     Arrived,
@@ -19,7 +20,6 @@ from services.nurture.domain.enrolment import (
     encode_enrolment,
 )
 from services.nurture.domain.entry import begin
-from services.nurture.domain.facts import ContactUpdate
 from services.nurture.domain.workflow import Workflow
 from services.nurture.language.compile import compile_workflow
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update

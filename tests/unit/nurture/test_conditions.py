@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from services.nurture.domain.facts import Facts
+from services.nurture.domain.context import Context
 from services.nurture.language.conditions import compile_condition
 from shared.events.types import DATA_TYPES
 from shared.events.updates import Values
 from tests.unit.nurture.builders import NOW, a_contact, an_event
 
 
-def facts(event_type: str = "lead.captured", *, lead: int = 0, contact: Any = None, **data: Any) -> Facts:
-    return Facts(contact or a_contact(), Values(lead, 12_345), an_event(event_type, **data), NOW)
+def facts(event_type: str = "lead.captured", *, lead: int = 0, contact: Any = None, **data: Any) -> Context:
+    return Context(contact or a_contact(), Values(lead, 12_345), an_event(event_type, **data), NOW)
 
 
 @pytest.mark.parametrize(

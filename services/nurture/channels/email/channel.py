@@ -1,4 +1,4 @@
-"""E-mail to the contact, from templates: one queue for the one mail server, and nothing twice for want of an answer."""
+"""E-mail to the contact, from templates: one queue for the one mail server; no repeat when no answer came."""
 
 from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack

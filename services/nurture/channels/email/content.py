@@ -120,9 +120,9 @@ def render(
         if template.html is not None:
             page = _filled(template, template.html, data)
             message.add_alternative(page, subtype="html", cte="quoted-printable")
-        # Else a link that is longer than a line would be encoded, and no mail program could read it any more.
+        # Otherwise a link longer than a line would be encoded, which no mail program can read.
         message.policy = message.policy.clone(max_line_length=_LONGEST_HEADER_LINE)
-    except (ValueError, IndexError):  # what the standard library raises for an address that it cannot write
+    except (ValueError, IndexError):  # what the standard library raises for an unwritable address
         raise Permanent("the address cannot be written into an e-mail") from None
     return message
 

@@ -1,4 +1,4 @@
-"""Which message an e-mail delivery is: the contact's, from a template, or the one that tells a rep of a task."""
+"""Composes the message of an e-mail delivery: from a template, or a rep's notice of a task."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ def composer(
     clock: Callable[[], datetime],
     link_key: bytes = b"",
 ) -> Compose:
-    """Makes the message of each delivery; it raises Permanent when there can be none."""
+    """The function that composes a delivery's message; it raises Permanent when it cannot."""
 
     def compose(given: StoredDelivery) -> EmailMessage:
         if given.rep is not None:
@@ -58,7 +58,7 @@ def composer(
 
 
 def task_message(given: StoredDelivery, address: str, server: MailServer, now: datetime) -> EmailMessage:
-    """What tells a rep of a task: who, why, how to reach them, until when."""
+    """A rep's notice of a task: who, why, how to reach them, until when."""
     content = read_followup(given.payload).data
     contact = content.contact
     known = [

@@ -26,7 +26,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """How mail leaves. `password` is a reference. `sender` is the address alone, `sender_name` what is shown.
+    """The mail server. `password` is a reference. `sender` is the bare address, `sender_name` the name shown.
 
     `caps` hold for mails that forms and pages cause. `links`: under which URL the reader of a mail reaches nurture's
     pages; None: there are no links.

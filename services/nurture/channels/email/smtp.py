@@ -1,8 +1,8 @@
 """Sends a delivery as an e-mail: a real SMTP conversation over a connection that is used again.
 
-What the server says of us (its greeting, the password, the sender, a quota) is no fault of the message: that is tried
-again, and the whole queue waits. Only what it says of the recipient or of the message ends a delivery. Until the server
-asks for the message (354) nothing is handed over; after that, with no answer, it may have been accepted.
+A refusal of us (greeting, password, sender, quota) is not the message's fault: it is tried again, and the whole queue
+waits. Only a refusal of the recipient or the message ends a delivery. Until the server asks for the message (354)
+nothing is handed over; after that, without an answer, it may have been accepted.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _GOODBYE_S: Final = 2.0
 _OK: Final = 250
 _GO_AHEAD: Final = 354
 _FOR_GOOD: Final = 500
-# Whenever they come, they are about us: closing down, no such command now, authentication.
+# Always about us: closing down, no such command now, authentication.
 _ABOUT_US: Final = frozenset({421, 454, 502, 503, 530, 534, 535, 538})
 _NOT_ASCII: Final = "5.6.7"  # RFC 6531: the address is not ASCII, and somebody on the way takes no other
 # RFC 3463, 3.8: security or policy; of those in IANA's registry two are about the recipient (RFC 7293).
@@ -47,7 +47,7 @@ Compose = Callable[[StoredDelivery], EmailMessage]
 
 
 class _AboutTheMail(Exception):  # noqa: N818 - reads as what happened
-    """The server refuses this recipient or this message, and says so by a code."""
+    """The server refuses this recipient or this message, by its code."""
 
     def __init__(self, code: int, said: str) -> None:
         self.code = code
@@ -59,7 +59,7 @@ class _NoAnswer(Exception):  # noqa: N818 - reads as what happened
 
 
 class Mail:
-    """The connections to the mail server; `send` is the lane's."""
+    """The connections to the mail server; `send` is the channel's `Send`."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Mail:
         self._idle: list[SMTP] = []
 
     async def send(self, given: StoredDelivery, begin: Begin) -> Result:
-        """One attempt. Raises nothing of the mail server's; NotBegun as `begin` does."""
+        """One attempt. Errors of the mail server are results; raises NotBegun as `begin` does."""
         try:
             message = self._compose(given)
         except Permanent as error:
@@ -129,7 +129,7 @@ class Mail:
         return Result(Accepted(), answer.code, _readable(answer.message))
 
     async def _address(self, smtp: SMTP, message: EmailMessage) -> Result | None:
-        """Say who it is from and for; a result when this server cannot take such an address."""
+        """Send sender and recipient; a result when this server cannot take such an address."""
         utf8 = bool(getattr(message.policy, "utf8", False))
         if utf8 and not await _takes_utf8(smtp):
             return Result(Impossible("the mail server takes no address that is not ASCII (SMTPUTF8)"))
@@ -147,7 +147,7 @@ class Mail:
         return None
 
     async def _answer(self, smtp: SMTP, body: bytes) -> SMTPResponse:
-        """Hand the message over and wait for what the server says. Raises _NoAnswer when it says nothing."""
+        """Hand the message over and wait for the answer. Raises _NoAnswer without one."""
         protocol = smtp.protocol
         if protocol is None:
             raise ConnectionResetError  # it hung up before anything was handed over
@@ -160,7 +160,7 @@ class Mail:
             raise _NoAnswer(type(error).__name__) from error
 
     async def _connected(self) -> SMTP:
-        """A connection that answers: one that was used before may have been closed by the server meanwhile."""
+        """A working connection: the server may have closed an idle one."""
         while self._idle:
             smtp = self._idle.pop()
             answers = False
@@ -225,7 +225,7 @@ async def _starts_over(smtp: SMTP) -> bool:
 
 
 def _about(answer: SMTPResponse) -> Exception:
-    """What a refusal of the recipient or the message means."""
+    """The outcome of a refusal of the recipient or the message."""
     if answer.code in _ABOUT_US:
         return SMTPResponseException(answer.code, answer.message)
     return _AboutTheMail(answer.code, answer.message)
@@ -237,7 +237,7 @@ def _refused_us(error: SMTPResponseException) -> Result:
 
 
 def _of_policy(said: str) -> bool:
-    """Whether it is a refusal of ours by policy: block lists, SPF, DKIM, DMARC, no reverse name, a rate."""
+    """Whether the server refuses us by policy: block lists, SPF, DKIM, DMARC, no reverse name, a rate."""
     found = _POLICY.search(said)
     return found is not None and int(found[1]) not in _OF_THE_RECIPIENT
 
@@ -247,7 +247,7 @@ def _status(error: SMTPResponseException) -> int | None:
 
 
 def _dotted(body: bytes) -> bytes:
-    """The message as it goes over the wire: lines that begin with a dot get another, and a lone dot ends it."""
+    """The message on the wire: lines that begin with a dot get another, and a lone dot ends it."""
     lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
     return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b"\r\n.\r\n"
 

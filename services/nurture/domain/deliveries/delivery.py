@@ -1,4 +1,4 @@
-"""One thing to send: made once per (enrolment, step, channel), and its life until it is delivered or given up.
+"""A delivery: made once per (enrolment, step, channel), and its states until it is delivered or given up.
 
 pending ─► claimed ─► delivered
    ▲          ├─────► failed     no attempt is left, or none can work
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
-from services.nurture.domain.facts import Lane
+from services.nurture.domain.context import Lane
 from services.nurture.domain.mail.confirmation import Confirmation
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 
@@ -33,10 +33,10 @@ class NewDelivery:
     """A row to insert in state `pending`, due at once. A task (`channel == TASK`) is such a row for a person.
 
     `payload` is a written follow-up (`followup.py`): the very body of a webhook, the context of a template, the details
-    of a task. `expires_at` is when the fallback has to go (a little before `deadline`, so that it is in time); without
-    a fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what it is for;
-    `public_source` is the source of the public event that caused it, if it was one; `confirmation` says whether it asks
-    for the address to be confirmed, or needs that. In the lane `bulk` it waits behind what is live.
+    of a task. `expires_at` is when the fallback has to go (a little before `deadline`, to be in time); without a
+    fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what it is for;
+    `public_source`: the source of the public event that caused it, if any; `confirmation`: whether it asks for the
+    address to be confirmed, or needs that. In the lane `bulk` it waits behind live deliveries.
     """
 
     id: UUID
@@ -62,7 +62,7 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDelivery(NewDelivery):
-    """A delivery or task as it is stored, with what is known of its run. `triggered_at`: the run's trigger's time."""
+    """A delivery or task as stored. `triggered_at`: the time of its enrolment's trigger."""
 
     triggered_at: datetime
     endpoint: str
@@ -83,7 +83,7 @@ _AS_MADE: Final = tuple(each.name for each in fields(NewDelivery))
 
 @dataclass(slots=True)
 class NewRow:
-    """A delivery or a task to insert. `rep`: whose task it is, or who is notified of a task by this e-mail."""
+    """A delivery or task to insert. `rep`: whose task it is, or who gets this notice of a task."""
 
     new: NewDelivery
     is_first: bool
@@ -102,7 +102,7 @@ def expiry(
 ) -> datetime | None:
     """When the fallback is due: before the deadline by a fifth of the time, at most a minute.
 
-    A task keeps the whole time, and so does whatever has no fallback.
+    A task keeps the whole time, and so does a delivery without a fallback.
     """
     if deadline is None or fallback is None or channel == TASK:
         return deadline

@@ -64,7 +64,7 @@ class Reason(Struct, frozen=True):
 
 
 class Cause(Struct, frozen=True, kw_only=True):
-    """The event that started the run."""
+    """The event that started the enrolment."""
 
     id: UUID
     type: str
@@ -75,7 +75,7 @@ class Cause(Struct, frozen=True, kw_only=True):
 
 
 class Window(Struct, frozen=True):
-    """The first-hour clock of the run."""
+    """The first-hour clock of the enrolment."""
 
     opened_at: datetime
     closes_at: datetime
@@ -101,9 +101,9 @@ class Waits(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """Contact, values, reasons and cause, and which step sends this to whom.
+    """Contact, values, reasons and cause, and which step sends it to whom.
 
-    `waits`: it asks for the address to be confirmed in place of that e-mail. `trimmed` names what was cut to fit.
+    `waits`: the e-mail in whose place it asks for the address to be confirmed. `trimmed` names what was cut to fit.
     """
 
     delivery: UUID
@@ -174,7 +174,7 @@ def requested(
     kind: str = REQUESTED,
     waits: Waits | UnsetType = UNSET,
 ) -> Followup:
-    """The follow-up that a step of a run asks for."""
+    """The follow-up that a step of an enrolment asks for."""
     contact, window, trigger = enrolment.contact, enrolment.window, enrolment.trigger
     return Followup(
         kind,
@@ -212,7 +212,7 @@ def requested(
 
 
 def confirmed(followup: Followup, delivery_id: UUID, step: str, waits: Waits, now: datetime) -> Followup:
-    """The same for the e-mail that waited until its address was confirmed."""
+    """The same for an e-mail that waited for its address to be confirmed."""
     recipient = followup.data.recipient
     content = structs.replace(
         followup.data,
@@ -253,5 +253,5 @@ def encode(followup: Followup) -> bytes:
 
 
 def read_followup(payload: bytes) -> Followup:
-    """What was stored. Raises msgspec.DecodeError when it is none."""
+    """Decode a stored follow-up. Raises msgspec.DecodeError."""
     return _DECODER.decode(payload)

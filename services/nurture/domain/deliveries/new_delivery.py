@@ -1,14 +1,14 @@
-"""Makes a delivery of a run: its id, where it goes, what it says, and when its fallback has to go."""
+"""Makes a delivery of an enrolment: its id, where it goes, what it says, and when its fallback has to go."""
 
 from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 
+from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import NewDelivery, delivery_id, expiry
 from services.nurture.domain.deliveries.followup import REQUESTED, Waits, requested
 from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.facts import Lane
 from services.nurture.domain.mail.confirmation import TEMPLATE, Confirmation, asks_first
 from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst, Target
@@ -29,10 +29,10 @@ def new_delivery(
     confirm_first: ConfirmFirst = "nothing",
     to_contact: bool = False,
 ) -> NewDelivery:
-    """What a step of this run sends to `target`. `assign`: the reps who take such a task in turn.
+    """The delivery of a step of this enrolment to `target`. `assign`: the reps who take such a task in turn.
 
-    `confirm_first`: for which e-mails the address has to be confirmed. One of those that goes `to_contact` waits, and
-    the question goes in its place.
+    `confirm_first`: the e-mails for which the address has to be confirmed. One of those that goes `to_contact` waits,
+    and the question goes in its place.
     """
     identifier = delivery_id(run.id, step, target.channel)
     recipient = recipient_of(run.trigger, run.contact)

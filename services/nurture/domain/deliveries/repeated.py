@@ -1,15 +1,15 @@
-"""A lead that is not enrolled, because the contact is or lately was, still reaches a person."""
+"""A repeated lead: not enrolled, because the contact is or lately was, but a person is notified."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from services.nurture.domain.context import ContactUpdate
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.deliveries.followup import REPEATED
 from services.nurture.domain.deliveries.new_delivery import new_delivery
 from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.facts import ContactUpdate
 from services.nurture.domain.workflow import Outlet, Target, Workflow
 
 MOST_A_DAY: Final = 5  # per contact and workflow; further ones only appear in the list of refusals
@@ -19,10 +19,10 @@ _SUFFIX: Final = "/repeated/"
 def repeated(
     workflow: Workflow, run: Enrolment, update: ContactUpdate, now: datetime, *, task: Target | None, rep: str | None
 ) -> NewDelivery | None:
-    """The delivery that tells somebody of the lead; None when the workflow writes only to the contact.
+    """The delivery that notifies somebody of the lead; None when the workflow writes only to the contact.
 
-    `task`: an open one of that run, and `rep` who has it: whoever is to call hears of it first. Else it goes where
-    the workflow's first webhook or task goes. It belongs to `run`, has no deadline and no fallback.
+    `task`: an open one of that enrolment, `rep`: who has it, and is notified first. Otherwise it goes where the
+    workflow's first webhook or task goes. It belongs to `run`, and has neither deadline nor fallback.
     """
     first = next(outlets(workflow), None)
     target = task or (first.target if first is not None else None)
@@ -38,7 +38,7 @@ def repeated(
 
 
 def outlets(workflow: Workflow) -> Iterator[Outlet]:
-    """The steps that reach one of us, in the order in which an enrolment reaches them."""
+    """The steps that reach one of us, in the order in which an enrolment meets them."""
     seen: set[str] = set()
     ahead = [workflow.first]
     while ahead:

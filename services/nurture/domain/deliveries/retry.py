@@ -77,9 +77,7 @@ STANDARD_PLAN: Final = RetryPlan(
     )
 )  # fmt: skip
 
-PATIENCE_S: Final = sum(
-    STANDARD_PLAN.waits
-)  # after which deliveries to a dead endpoint fail, unless something ends them before
+PATIENCE_S: Final = sum(STANDARD_PLAN.waits)  # after which deliveries to a dead endpoint fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ def at_expiry(delivery: StoredDelivery, now: datetime) -> GiveUp | None:
 
 
 def _asked_s(status: int, retry_after: float | None) -> float | None:
-    """For how many seconds the receiver wants no requests; None if it did not say, or not understandably."""
+    """For how many seconds the receiver wants no requests; None if it does not say, or unreadably."""
     if retry_after is not None and not isnan(retry_after):
         return max(retry_after, 0.0)
     return 5.0 if status in _SLOW_DOWN else None

@@ -1,4 +1,4 @@
-"""Writes a follow-up within its limit: the least useful is cut first; contact, values and names are cut last."""
+"""Writes a follow-up within its limit: the least useful parts are cut first; contact, values and names last."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -27,7 +27,7 @@ def written(followup: Followup) -> bytes:
         trimmed.add(name)
         content = structs.replace(cut(content), trimmed=sorted(trimmed))
         encoded = encode(structs.replace(followup, data=content))
-    return encoded  # the last cut leaves a fixed number of short values, whatever they were
+    return encoded  # the last cut always fits: a fixed number of short values
 
 
 def _cut_event_texts(content: Content) -> Content:
@@ -61,7 +61,7 @@ def _cut_all(content: Content) -> Content:
     short = _shortened(structs.replace(contact, traits={}, consent={}), _SHORT_TEXT)
     return structs.replace(
         content,
-        contact=structs.replace(short, email=contact.email, phone=contact.phone),  # cut, it is somebody else's
+        contact=structs.replace(short, email=contact.email, phone=contact.phone),  # cut, they would be somebody else's
         reasons=[_shortened(reason, _SHORT_TEXT) for reason in content.reasons[: _SOME // 2]],
         event=_shortened(structs.replace(content.event, data={}), _SHORT_TEXT),
     )

@@ -1,6 +1,6 @@
 """How many mails a day forms and pages may cause: to one recipient, to one domain, by one source.
 
-Whoever fills forms with other people's addresses is not to send them mail by our server without end.
+Otherwise anybody could fill forms with other people's addresses and flood them with mail from our server.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from uuid import UUID
 
 Kind: TypeAlias = Literal["recipient", "domain", "source"]
 
-_WITHOUT_DOTS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}  # their dots mean nothing
+_WITHOUT_DOTS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}  # they ignore dots
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class PublicMail:
 
     @property
     def counted(self) -> tuple[Counted, ...]:
-        """As what it counts."""
+        """What it counts towards."""
         address = folded(self.address)
         domain = address.rpartition("@")[2]
         return Counted("recipient", address), Counted("domain", domain), Counted("source", self.source)
 
 
 def folded(address: str) -> str:
-    """The mailbox behind an address: `ada+1@` is `ada@`, and for some providers dots are nothing, too."""
+    """The mailbox behind an address: `ada+1@` is `ada@`, and some providers ignore dots."""
     local, _, domain = address.casefold().rpartition("@")
     local = local.partition("+")[0] or local
     if domain in _WITHOUT_DOTS:
@@ -58,7 +58,7 @@ def folded(address: str) -> str:
 def admit(
     mails: Sequence[PublicMail], sent: Mapping[Counted, int], caps: MailCaps
 ) -> tuple[dict[UUID, str], Counter[Counted]]:
-    """Which of these mails are too many, each with the reason, and what the others add to what was `sent` today."""
+    """The mails beyond a cap, each with the reason, and what the others add to today's `sent`."""
     refused: dict[UUID, str] = {}
     added: Counter[Counted] = Counter()
     for mail in mails:

@@ -1,21 +1,21 @@
-"""Double opt-in: what an address is asked before it is written to, and what its click grants."""
+"""Double opt-in: which mails need a confirmed address, and what the click grants."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from services.nurture.domain.facts import Happening
+from services.nurture.domain.context import Happening
 from services.nurture.domain.mail.recipient import Recipient
 from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst
 from shared.events.consent import purpose_of
 
-# Of a mail: it asks whether the address is the contact's; or it may only go to one that has said so.
+# Of a mail: it asks for the address to be confirmed; or it needs a confirmed one.
 Confirmation: TypeAlias = Literal["asks", "needs"]
 
 TEMPLATE: Final = "confirm"
 
 
 class Granted(NamedTuple):
-    """One yes that waited for the click; `purpose` None is the general one."""
+    """One consent that waited for the click; `purpose` None is the general one."""
 
     purpose: str | None
     wording: str | None
@@ -29,7 +29,7 @@ def asks_first(rule: ConfirmFirst, purpose: str, recipient: Recipient) -> bool:
 
 
 def granted(trigger: Happening, address: str) -> tuple[Granted, ...]:
-    """Every yes to e-mail of a public request that named this address: the click makes it the owner's own."""
+    """Every consent to e-mail in a public request that named this address: the click makes it the owner's own."""
     identity, consent = trigger.data.get("identity"), trigger.data.get("consent")
     named = isinstance(identity, Mapping) and identity.get("email") == address
     if trigger.trust != "public" or not named or not isinstance(consent, Mapping):

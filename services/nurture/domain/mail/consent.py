@@ -1,4 +1,4 @@
-"""Whether somebody may be written to: what was said of an address and of its contact, and what it comes to."""
+"""Whether somebody may be written to: the words on an address and its contact, and their result."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.events.consent import ConsentWord
 class Matter(NamedTuple):
     """What a word is about. `subject`: an address, or `contact:` and an id; `purpose`: "" is the general one.
 
-    Before what anybody may have said stands `public:`.
+    A public word's subject has the prefix `public:`.
     """
 
     subject: str
@@ -22,7 +22,7 @@ class Matter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The last that was said of a matter, and when. At the same moment a no outranks a yes."""
+    """The latest word on a matter. At the same moment a no outranks a yes."""
 
     matter: Matter
     given: bool
@@ -30,15 +30,15 @@ class Word:
 
     @property
     def rank(self) -> tuple[datetime, bool]:
-        """What is said with the higher rank counts."""
+        """The word with the higher rank counts."""
         return self.at, not self.given
 
 
 def said(word: ConsentWord, *, contact_id: UUID, newest_address: str | None) -> tuple[Word, ...]:
-    """What is noted of a word. One that names no address is about the contact and the address that it has then.
+    """The words to store. One that names no address is about the contact and its address at that time.
 
-    A yes that anybody may have said is no yes, and a no of that kind holds for what forms and pages cause: it means
-    "not by this form", and silences nobody towards whom she is a customer of.
+    A public yes counts for nothing; a public no holds only for mails that forms and pages cause: it means "not by this
+    form", and stops no mail to a customer.
     """
     if word.given and word.public:
         return ()
@@ -51,17 +51,17 @@ def said(word: ConsentWord, *, contact_id: UUID, newest_address: str | None) -> 
 
 
 def about(contact_id: UUID) -> str:
-    """The subject of what was said of a contact as a whole. No address looks like it: it has no @."""
+    """The subject of words on a contact as a whole. No address looks like it: it has no @."""
     return f"contact:{contact_id}"
 
 
 def by_strangers(subject: str) -> str:
-    """The subject of what anybody may have said of this one."""
+    """The subject of public words on this one."""
     return f"public:{subject}"
 
 
 def last_words(words: Iterable[Word]) -> tuple[Word, ...]:
-    """Of each matter the one that counts, in the order of the matters; the order in which they came says nothing."""
+    """The word that counts on each matter, in the order of the matters; the order of arrival does not matter."""
     last: dict[Matter, Word] = {}
     for word in words:
         known = last.get(word.matter)
@@ -71,7 +71,7 @@ def last_words(words: Iterable[Word]) -> tuple[Word, ...]:
 
 
 def permits(words: Sequence[Word], purpose: str) -> bool | None:
-    """Whether the last words of an address and its contact, of one channel, allow this purpose; None: nothing is said.
+    """Whether the last words on an address and its contact, on one channel, allow this purpose; None: no word.
 
     A no is lifted only by a later yes that is at least as narrow: agreeing to order updates does not revive the
     newsletter, and agreeing with a new address does not revive the old one.

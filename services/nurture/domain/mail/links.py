@@ -1,6 +1,6 @@
-"""Links by which the reader of a mail answers. Only we can make one; it is for one thing alone, and tells nothing.
+"""Links in mails. Only we can make one; each is for one purpose, and reveals nothing.
 
-A token holds ids and a keyed hash over them: no address stands in a URL, and so in nobody's log or history.
+A token holds ids and a keyed hash over them: no URL, and so no log or history, holds an address.
 """
 
 import base64
@@ -16,7 +16,7 @@ from uuid import UUID
 Kind: TypeAlias = Literal["confirm", "withdraw"]
 
 CONFIRM_WITHIN: Final = timedelta(days=7)
-_KINDS: Final[tuple[Kind, ...]] = ("confirm", "withdraw")  # what is in sent mails: only ever add to the end
+_KINDS: Final[tuple[Kind, ...]] = ("confirm", "withdraw")  # stored in sent mails: only append
 _FIELDS: Final = struct.Struct(">BI16s16s")  # kind, seconds since 1970 or 0, delivery, contact
 _HASH: Final = 16  # bytes of the hash: 128 bits are beyond guessing
 _LENGTH: Final = len(base64.urlsafe_b64encode(bytes(_FIELDS.size + _HASH)).rstrip(b"="))
@@ -24,9 +24,9 @@ _LENGTH: Final = len(base64.urlsafe_b64encode(bytes(_FIELDS.size + _HASH)).rstri
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says. `delivery`: the mail in which it stands. `expires_at` to the second; None: it works for years.
+    """The content of a link. `delivery`: its mail. `expires_at` to the second; None: it works for years.
 
-    A withdrawal names the contact, too: it works when what was sent is not kept any more.
+    A withdrawal names the contact, too: it works after the mail's row is gone.
     """
 
     kind: Kind
@@ -37,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class MailLinks:
-    """The links of one mail as URLs. `confirm`: only where nobody has proven the address yet."""
+    """The links of one mail as URLs. `confirm`: only for an unproven address."""
 
     unsubscribe: str
     confirm: str | None = None
@@ -56,7 +56,7 @@ def token_of(link: Link, key: bytes) -> str:
 
 
 def read_token(token: str, kind: Kind, key: bytes) -> Link | None:
-    """What it says, expired or not; None when we have not made it, or for something else."""
+    """The link, expired or not; None when we did not make it, or for another purpose."""
     if len(token) != _LENGTH or not token.isascii():
         return None
     try:
@@ -64,7 +64,7 @@ def read_token(token: str, kind: Kind, key: bytes) -> Link | None:
     except binascii.Error:
         return None
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
-        return None  # another spelling of the same
+        return None  # a different spelling of the same token
     fields, hashed = raw[: _FIELDS.size], raw[_FIELDS.size :]
     if not hmac.compare_digest(hashed, _hashed(fields, key)):
         return None
@@ -80,7 +80,7 @@ def read_token(token: str, kind: Kind, key: bytes) -> Link | None:
 
 
 def expired(link: Link, now: datetime) -> bool:
-    """Whether it came too late."""
+    """Whether it has expired."""
     return link.expires_at is not None and link.expires_at <= now
 
 

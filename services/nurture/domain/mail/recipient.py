@@ -1,14 +1,14 @@
-"""To which address a follow-up goes, and whether whoever reads it there may be told what is stored."""
+"""To which address a follow-up goes, and whether its reader may be told what is stored."""
 
 from dataclasses import dataclass
 
-from services.nurture.domain.facts import Happening
+from services.nurture.domain.context import Happening
 from shared.events.updates import ContactView
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`named`: the event that started the run names this address. `proven`: it is known to be this contact's.
+    """`named`: the event that started the enrolment names this address. `proven`: it is known to be the contact's.
 
     Only a mail to a proven address, because of a trusted event, may hold more than what that event said.
     """
@@ -19,7 +19,7 @@ class Recipient:
 
 
 def recipient_of(trigger: Happening, contact: ContactView) -> Recipient:
-    """Who asked is answered where they asked to be: at the event's own address, else at the contact's newest."""
+    """The event's own address, where an answer is expected, else the contact's newest."""
     identity = trigger.data.get("identity")
     said = identity.get("email") if isinstance(identity, dict) else None
     named = isinstance(said, str) and bool(said)

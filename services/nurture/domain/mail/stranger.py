@@ -1,6 +1,6 @@
-"""What a mail may hold whose reader may be a stranger: what the request itself said, and no more of it than a name.
+"""What a mail may hold when its reader may be a stranger: only what the request itself said, and of that only names.
 
-Whoever types somebody else's address into a form learns nothing by it, and cannot make us carry a message of his own.
+So typing somebody else's address into a form reveals nothing, and cannot make us carry the sender's own message.
 """
 
 import unicodedata
@@ -16,14 +16,14 @@ _OURS: Final = ("delivery", "enrolment", "workflow", "version", "step", "channel
 
 
 def may_be_told(content: Content) -> bool:
-    """Whether what is stored may stand in a mail about it: a proven address, and no public event."""
+    """Whether a mail may hold what is stored: only to a proven address, because of a trusted event."""
     return content.recipient is not None and content.recipient.proven and content.event.trust != "public"
 
 
 def as_said(content: Content) -> dict[str, Any]:
-    """The context of a mail, made of the event alone; all of it that is no name is left out.
+    """The context of a mail made from the event alone, leaving out everything but names.
 
-    An event that does not name the mail's address says nothing that its reader may know.
+    An event that does not name the mail's address contributes nothing.
     """
     recipient, context = content.recipient, content.context
     texts = _names(content.event.data if recipient is not None and recipient.named else {})
@@ -56,7 +56,7 @@ def _names(said: Mapping[str, Any], *, deeper: bool = True) -> dict[str, Any]:
 def name_like(text: str) -> str | None:
     """The text if it can be a name: letters with their marks, blanks, ' . and -, cut to 60 characters; else None.
 
-    Nothing in it may look like a link: of a dot between letters a mail program makes one.
+    Nothing in it may look like a link: mail programs make one of a dot between letters.
     """
     name = " ".join(unicodedata.normalize("NFC", text).split(" "))[:_LONGEST_NAME].strip()
     if not name or not all(_belongs(character) for character in name):

@@ -1,4 +1,4 @@
-"""SQL on the work of the deliverer: finding what is due, claiming it under a lease, recording what came of it.
+"""SQL of the deliverer: finding what is due, claiming it under a lease, recording its outcome.
 
 Times that decide (due, lease) are the database's, so that the clocks of processes need not agree.
 """
@@ -19,7 +19,7 @@ from shared.runtime.deadlines import LEASE_S
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """What came of one attempt. `state` pending: again after `wait_s` seconds."""
+    """The outcome of one attempt. `state` pending: again after `wait_s` seconds."""
 
     given: StoredDelivery
     started_at: datetime
@@ -45,7 +45,7 @@ _STRANGE: Final = sa.text("""
     SELECT DISTINCT endpoint FROM deliveries
     WHERE state = 'pending' AND due_at <= statement_timestamp() AND endpoint <> ALL(CAST(:endpoints AS text[]))
 """)
-# What is live goes first; places that are reserved for imports go to them as long as any of theirs is due.
+# Live deliveries go first; places reserved for imports go to them while any are due.
 _DUE: Final = """
     SELECT id, enrolment_id, due_at FROM deliveries
     WHERE endpoint = :endpoint AND lane = '{lane}' AND state = 'pending' AND due_at <= statement_timestamp()
@@ -73,8 +73,8 @@ _CLAIM: Final = sa.text(f"""
     WHERE d.id = due.id
     RETURNING {COLUMNS}
 """)  # noqa: S608 - column names of this module, no input
-# The token fences: whoever let its lease expire changes nothing any more. An attempt counts when it is recorded, and
-# what was withdrawn while under way is not tried again.
+# The token fences: a holder whose lease expired changes nothing. An attempt counts once it is recorded, and what was
+# withdrawn while under way is not tried again.
 _RECORD: Final = sa.text("""
     WITH ours AS (
         SELECT d.id, d.withdrawn FROM deliveries AS d
@@ -117,13 +117,13 @@ _GIVE_UP: Final = sa.text("""
 
 
 async def waiting(conn: AsyncConnection, endpoints: Collection[str]) -> dict[str, float]:
-    """Of these queues, those in which something waits: seconds until its first is due, 0 and less when it is."""
+    """The queues with waiting rows: seconds until the first is due, 0 or less when it is."""
     rows = await conn.execute(_WAITING, {"endpoints": list(endpoints)})
     return {row.name: float(row.seconds) for row in rows}
 
 
 async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:
-    """Queues with something due that are not among these: the configuration no longer names them."""
+    """Queues with due rows that are not among these: the configuration no longer names them."""
     return list((await conn.execute(_STRANGE, {"endpoints": list(endpoints)})).scalars())
 
 
@@ -139,8 +139,8 @@ async def claim(
 ) -> list[StoredDelivery]:
     """Claim the deliveries of this queue that have been due longest, live ones first.
 
-    None while it is disabled or slowed. `reserved`: of the `most` places, how many go to imports even so. `token` is
-    new for each claim, so that what was put back and claimed again is no longer what it was.
+    None while it is disabled or throttled. `reserved`: how many of the `most` places go to imports in any case. `token`
+    is new for each claim, so that a row put back and claimed again is another claim.
     """
     places = {"most": most, "reserved": reserved}
     lease = {"token": token, "instance": instance, "lease_s": lease_s}
@@ -149,14 +149,14 @@ async def claim(
 
 
 async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool, reason: str) -> None:
-    """End a delivery of which nothing more can be written than that, if it is still ours."""
+    """End a delivery whose outcome cannot be recorded, if it is still ours."""
     state = "delivered" if arrived else "failed"
     arguments = {"id": given.id, "token": given.lease_token, "state": state, "reason": reason}
     await conn.execute(_GIVE_UP, arguments)
 
 
 async def record(conn: AsyncConnection, records: Sequence[AttemptRow]) -> dict[UUID, str]:
-    """Write what came of attempts; return the deliveries that were still ours to write, with the state of each now."""
+    """Record outcomes; return the deliveries that were still ours, each with its new state."""
     rows = await conn.execute(
         _RECORD,
         {

@@ -1,6 +1,6 @@
-"""SQL on deliveries and tasks: how a row reads, inserting by arrays, cancelling, closing.
+"""SQL on deliveries and tasks: reading rows, inserting by arrays, cancelling, closing.
 
-What is new is due by the database's clock, so that the clocks of processes need not agree.
+New rows are due by the database's clock, so that the clocks of processes need not agree.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ from shared.db.statement import Statement
 
 
 class Placed(NamedTuple):
-    """A delivery to insert, with what its channel says of it."""
+    """A delivery to insert, with its endpoint queue."""
 
     row: NewRow
     endpoint: str
@@ -131,7 +131,7 @@ _FALLBACK: Final = ("fallback_channel", "fallback_target")
 
 
 def _selected(read: Callable[[str], str]) -> str:
-    """Every field of a stored delivery under its own name; `read` says how one that is not the run's is found."""
+    """Every field of a stored delivery under its own name; `read` finds those that are not the enrolment's."""
     own = [f"{read(name)} AS {name}" for name in (*_BY_NAME, *_FALLBACK) if name not in _OF_RUN]
     return ", ".join([*own, *(f"e.{name}" for name in _OF_RUN)])
 
@@ -192,7 +192,7 @@ async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUI
 
 
 def _recipient(row: NewRow, channels: Registry) -> str | None:
-    """The contact's address that it goes to; None for what goes elsewhere, or to a rep."""
+    """The contact's address that it goes to; None when it goes elsewhere, or to a rep."""
     return row.new.recipient if channels[row.new.channel].to_contact and row.rep is None else None
 
 

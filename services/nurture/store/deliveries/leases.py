@@ -1,7 +1,7 @@
 """SQL on leases: who may send a delivery, when its sending began, and what happens when its holder is gone.
 
-A lease says who may send; `began_at` says that something may have left. What was claimed and never begun goes back
-untouched; only what was begun and has no answer is unknown.
+A lease says who may send; `began_at` says that something may have left. What was claimed but never begun goes back
+untouched; only what was begun without an outcome is unknown.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ from shared.runtime.deadlines import LEASE_S
 
 _LEASE: Final = "make_interval(secs => CAST(:lease_s AS float8))"
 _RENEWED: Final = f"statement_timestamp() + {_LEASE}"
-# Back to pending: no attempt is counted, and what was withdrawn meanwhile ends here.
+# Back to pending without counting an attempt; what was withdrawn meanwhile ends here.
 _BACK: Final = """
     state = CASE WHEN d.withdrawn THEN 'cancelled' ELSE 'pending' END,
     finished_at = CASE WHEN d.withdrawn THEN statement_timestamp() END,
@@ -78,7 +78,7 @@ _TAKE_OVER: Final = sa.text(f"""
 async def begin(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> set[UUID]:
     """Mark these as begun, under a fresh lease; return those that may be sent.
 
-    Not among them is what was withdrawn, what somebody else holds by now, and what has begun already.
+    These exclude what was withdrawn, what somebody else holds by now, and what has already begun.
     """
     return set((await conn.execute(_BEGIN, _held(givens) | {"lease_s": lease_s})).scalars())
 
@@ -96,7 +96,7 @@ async def release(conn: AsyncConnection, givens: Sequence[StoredDelivery]) -> No
 
 
 async def end(conn: AsyncConnection, instance: str) -> int:
-    """End the leases of this instance's previous run; return how many."""
+    """End the leases of this instance's previous process; return how many."""
     return (await conn.execute(_END, {"instance": instance})).rowcount
 
 

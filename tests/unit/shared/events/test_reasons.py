@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nurture.domain.facts import read_update
+from services.nurture.domain.context import read_update
 from shared.errors import Permanent
 from shared.events.envelope import decode
 from shared.events.origin import Origin, origin_of_event, origin_of_update, sender_of

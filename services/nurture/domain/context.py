@@ -57,7 +57,7 @@ class ContactUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Context:
     """The context of one condition. Values are minor units of the contact's currency."""
 
     contact: ContactView
@@ -67,7 +67,7 @@ class Facts:
 
 
 T = TypeVar("T")
-Condition: TypeAlias = Callable[[Facts], bool]
+Condition: TypeAlias = Callable[[Context], bool]
 
 
 class _Type(Struct, frozen=True):

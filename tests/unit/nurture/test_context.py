@@ -1,4 +1,4 @@
-from services.nurture.domain.facts import type_of
+from services.nurture.domain.context import type_of
 from shared.events.updates import decode_update
 from tests.support.nurture_service import a_contact, an_update
 

@@ -43,6 +43,7 @@ _STACK = pytest.StashKey[Stack]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, metavar="NUMBER", help="run the tests in an order of chance")
+    parser.addoption("--kills", type=int, metavar="NUMBER", help="of test_kills.py: so many kills, of what chance says")
 
 
 def pytest_configure(config: pytest.Config) -> None:

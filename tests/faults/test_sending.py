@@ -1,7 +1,6 @@
 """What is under way when a process or the database goes away: nothing unsent fails, and nothing that arrived goes twice."""
 
 import asyncio
-import email
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from services.nurture.channels.sending import Begin, Result
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.deliveries.retry import Accepted, Answered
 from tests.support.deliveries import Rows, delivering, rows_of
-from tests.support.mail_server import ScriptedMailServer, mail_server_apart
+from tests.support.mail_server import ScriptedMailServer, handed_over, mail_server_apart
 from tests.support.processes import Firsthour, free_ports
 from tests.support.stack import OwnStack, fresh_database
 from tests.support.waiting import until
@@ -41,12 +40,6 @@ def nurture(
         for process in firsthour.processes.values():
             process.kill()
             process.wait(10)
-
-
-def handed_over(server: ScriptedMailServer) -> Counter[UUID]:
-    """How often each delivery's message came in whole."""
-    ids = [str(email.message_from_bytes(message)["Message-ID"]) for message in list(server.messages)]
-    return Counter(UUID(each.strip("<>").partition("@")[0]) for each in ids)
 
 
 @pytest.mark.timeout(180)

@@ -1,9 +1,12 @@
 """A mail server that says what a test wants it to say, at each stage of a real SMTP conversation."""
 
 import asyncio
+import email
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from tests.support.servers import apart, listening
 
@@ -80,3 +83,9 @@ async def scripted_mail_server() -> AsyncIterator[ScriptedMailServer]:
 def mail_server_apart() -> AbstractContextManager[ScriptedMailServer]:
     """One in a thread of its own, for tests that block while they start and kill processes."""
     return apart(scripted_mail_server)
+
+
+def handed_over(server: ScriptedMailServer) -> Counter[UUID]:
+    """How often each delivery's message came in whole."""
+    ids = [str(email.message_from_bytes(message)["Message-ID"]) for message in list(server.messages)]
+    return Counter(UUID(each.strip("<>").partition("@")[0]) for each in ids)

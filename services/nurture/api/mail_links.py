@@ -32,6 +32,7 @@ _STYLE: Final = (
 )
 _Language = Annotated[str, Header(alias="Accept-Language")]
 _GONE: Final = 410
+_ALL: Final = ("1", "true")
 
 
 def mail_links(parts: Parts, key: bytes) -> APIRouter:
@@ -84,15 +85,18 @@ def _withdrawing(router: APIRouter, parts: Parts, key: bytes) -> None:
 
     @router.post("/u/{token}")
     async def withdraw(
-        token: str, accepted: _Language = "", everything: Annotated[bool, Query(alias="all")] = False
+        token: str, accepted: _Language = "", every: Annotated[str, Query(alias="all")] = ""
     ) -> HTMLResponse:
-        """No more mail of this kind, or with `all` none at all, from now on. Safe to repeat."""
+        """No more mail of this kind, or with `all=1` none at all, from now on. Safe to repeat.
+
+        Any other `all` is none: whoever clicks is answered by a page, never by a word on parameters.
+        """
         language, words = words_for(accepted)
         link = _read(token, "withdraw", key)
         if link is None:
             return _page(language, words.over, status=_GONE)
         async with parts.engine.begin() as conn:
-            answered = await answers.withdraw(conn, link, clock.utc_now(), everything=everything, facts=parts.facts)
+            answered = await answers.withdraw(conn, link, clock.utc_now(), everything=every in _ALL, facts=parts.facts)
         _tell(parts, answered)
         return _page(language, words.withdraw_done)
 

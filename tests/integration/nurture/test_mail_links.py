@@ -148,6 +148,9 @@ async def test_a_withdrawal_is_by_one_click_and_no_old_link_undoes_it(
     await until(lambda: _refused(nurture, "the recipient does not want such e-mail"))
     assert len(server.messages) == 2
 
+    for odd in ("maybe", "", "%00", "1&all=2", "x" * 5000):
+        assert await status(nurture, "POST", f"{withdraw}?all={odd}") == 200, "a page, never a word on parameters"
+    assert (address, "", False) not in await words(nurture)
     assert await status(nurture, "POST", f"{withdraw}?all=1") == 200
     assert (address, "", False) in await words(nurture)
 

@@ -6,7 +6,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.scoring.api import changes, claims, contacts, explanation, funnel, queue, recommendations, responses
+from services.scoring.api import (
+    changes,
+    claims,
+    contacts,
+    explanation,
+    funnel,
+    queue,
+    recommendations,
+    responses,
+    segments,
+)
 from services.scoring.api import models as learnt
 from services.scoring.claiming import Claiming, keep_claims
 from services.scoring.config import load_scoring
@@ -87,6 +97,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             changes.routes(watching, tokens),
             responses.routes(engine, models, tokens),
             funnel.routes(engine, models, tokens),
+            segments.routes(engine, models, tokens),
         ):
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)

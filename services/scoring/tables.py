@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
 from services.scoring.domain.funnel.places import Sums
+from services.scoring.domain.funnel.segments import Cell, CellSums
 from shared.db.tables.audit import audit_table
 from shared.db.tables.offset_tables import offset_tables
 
@@ -277,6 +278,14 @@ funnel_steps = sa.Table(
     sa.Column("stage", sa.Text, primary_key=True),  # that they came to
     sa.Column("bucket", sa.SmallInteger, primary_key=True),  # of the time from the stage before
     sa.Column("contacts", sa.BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "50"},
+)
+
+segments = sa.Table(  # how many contacts there are of each kind (domain/funnel/segments.py): sums, as those above
+    "segments",
+    metadata,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in Cell._fields),  # empty: none
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in CellSums._fields),
     postgresql_with={"fillfactor": "50"},
 )
 

@@ -17,6 +17,7 @@ from services.nurture.domain.context import type_of
 from services.scoring.app import build
 from services.scoring.domain.contact.contact import decode_state
 from services.scoring.domain.funnel.places import Moves, Place, Step, Sums, moved
+from services.scoring.domain.funnel.segments import Cell, CellSums
 from services.scoring.settings import ScoringSettings
 from shared.db.engine import make_engine
 from shared.events.envelope import Decoded, encode
@@ -142,7 +143,10 @@ class World:
             of = ", ".join(Step._fields)
             rows = (await conn.execute(sa.text(f"SELECT {of}, contacts FROM funnel_steps"))).all()
             steps = {Step(*row[:4]): row[4] for row in rows if row[4]}
-        assert Moves(sums, steps) == counted
+            names = [*Cell._fields, *CellSums._fields]
+            rows = (await conn.execute(sa.text(f"SELECT {', '.join(names)} FROM segments"))).all()
+            cells = {Cell(*row[:3]): CellSums(*row[3:]) for row in rows if any(row[3:])}
+        assert Moves(sums, steps, cells) == counted
 
 
 class Api:

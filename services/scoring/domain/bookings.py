@@ -11,6 +11,7 @@ import msgspec
 from services.scoring.domain import queue
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.customer import value as customer_value
+from services.scoring.domain.customer.standing import cell
 from services.scoring.domain.customer.tiers import NONE, tier
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model.model import Model
@@ -66,7 +67,15 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
         if qualified is None and at_once >= model.scorecard.qualified_at:
             qualified = state.as_of
     return msgspec.structs.replace(
-        state, lead=lead, customer=customer, model=version, tier=has, worth=worth, curve=curve, qualified=qualified
+        state,
+        lead=lead,
+        customer=customer,
+        model=version,
+        tier=has,
+        worth=worth,
+        curve=curve,
+        qualified=qualified,
+        rfm=cell(state, model),
     )
 
 

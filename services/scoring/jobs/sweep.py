@@ -99,7 +99,7 @@ class Sweeping:
             if aged.tier != state.tier:
                 data = ContactAged(identity=Identity(contact_id=state.id), tier=aged.tier or None)
                 facts.append(self._facts.about(state.id, "contact.aged", data, now, "bulk"))
-            elif made:
+            elif made or aged.rfm != state.rfm:
                 moved.append(aged)
                 booked += [
                     BookingRow(

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring import tables
 from services.scoring.domain.funnel.places import Moves, Place, Step, Sums
+from services.scoring.domain.funnel.segments import Cell, CellSums
 from shared.db.arrays import Rows
 from shared.db.statement import Statement
 
 _Sum: TypeAlias = tuple[Place, Sums]
+_Segment: TypeAlias = tuple[Cell, CellSums]
 _Count: TypeAlias = tuple[Step, int]
 
 
@@ -30,6 +32,12 @@ _STEPS: Final[Rows[_Count]] = Rows(
     tables.funnel_steps, {name: _part(0, name) for name in Step._fields} | {"contacts": itemgetter(1)}, "step_"
 )
 
+_CELLS: Final[Rows[_Segment]] = Rows(
+    tables.segments,
+    {name: _part(0, name) for name in Cell._fields} | {name: _part(1, name) for name in CellSums._fields},
+    "cell_",
+)
+
 
 def _added(rows: Rows[Any], key: Sequence[str]) -> str:
     name = rows.table.name
@@ -37,9 +45,13 @@ def _added(rows: Rows[Any], key: Sequence[str]) -> str:
     return f"{rows.inserted()} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {more}"
 
 
-ADDED: Final = _added(_SUMS, Place._fields)
-STEPPED: Final = _added(_STEPS, Step._fields)
-_ADD: Final = Statement(f"WITH funnel_added AS ({ADDED}), funnel_stepped AS ({STEPPED}) SELECT 1")
+# Parts of one statement; in one order wherever they stand, so that nobody waits for another in a circle.
+ADDED: Final = f"""
+    funnel_added AS ({_added(_SUMS, Place._fields)}),
+    funnel_stepped AS ({_added(_STEPS, Step._fields)}),
+    segments_added AS ({_added(_CELLS, Cell._fields)})
+"""
+_ADD: Final = Statement(f"WITH {ADDED} SELECT 1")
 _SUMMED: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in Sums._fields)
 _SINCE: Final = sa.text(f"""
     SELECT week, name, stage, advocate, {_SUMMED} FROM funnel
@@ -67,13 +79,17 @@ class Row(NamedTuple):
 
 
 def arrays(moves: Moves) -> dict[str, list[Any]]:
-    """The arguments of ADDED and STEPPED, in one order for all processes."""
-    return _SUMS.arrays(sorted(moves.sums.items())) | _STEPS.arrays(sorted(moves.steps.items()))
+    """The arguments of ADDED, in one order for all processes."""
+    return (
+        _SUMS.arrays(sorted(moves.sums.items()))
+        | _STEPS.arrays(sorted(moves.steps.items()))
+        | _CELLS.arrays(sorted(moves.cells.items()))
+    )
 
 
 async def add(conn: AsyncConnection, moves: Moves) -> None:
     """Add what has moved; the contacts are locked."""
-    if moves.sums or moves.steps:
+    if any(moves):
         await _ADD.rows(conn, arrays(moves))
 
 

@@ -311,6 +311,9 @@ async def test_the_funnel_by_source_campaign_and_week(world: World, api: Api) ->
     assert customers["upsell"] == 0.5
     assert customers["lifetime_value"]["amount"] == "61.25"
     assert (await api.get("/v1/funnel", weeks=1))["stages"][0]["contacts"] == 1
+    assert (await api.get("/v1/rfm"))["cells"] == [], "nothing has been learnt yet"
+    kinds = {each["segment"]: each["contacts"] for each in (await api.get("/v1/segments"))["items"]}
+    assert kinds == {"customers": 2, "leads": 4, "visitors": 3}
     command = Command(database=world.database)
     shown = await asyncio.to_thread(command, "funnel", "--weeks", "8")
     assert "customer           2         122.50    66.7% of qualified" in shown.out, shown

@@ -179,7 +179,7 @@ async def test_contacts_of_the_first_release_are_folded_anew(world: World) -> No
             "UPDATE contacts SET state = convert_to(:state, 'UTF8'), model = '' WHERE id = :id RETURNING 1",
             state=json.dumps(old), id=contact_id,
         )  # fmt: skip
-    for table in ("orders", "funnel", "funnel_steps"):
+    for table in ("orders", "funnel", "funnel_steps", "segments"):
         await world.rows(f"DELETE FROM {table} RETURNING 1")
     # One is met by the live batch before the background comes to it, with a refund of an order of then.
     await world.tell(a_refund(email="p2@example.com", currency="USD", amount="50.00", at=NOW + minutes(30)))

@@ -43,7 +43,7 @@ async def learn(world: World) -> None:
 async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -> None:
     await learn(world)
     begin = utc_now()
-    async with scoring(world):
+    async with scoring(world) as api:
         for n in range(5):
             who = {"email": f"p{n}@example.com"}
             await world.tell(a_lead(at=begin, event=f"l{n}", **who), an_engagement(at=begin, event=f"e{n}", **who))
@@ -54,6 +54,16 @@ async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -
         await world.settled()
         (customer,) = await world.rows("SELECT id, customer_value FROM contacts WHERE stage = 'customer'")
         (before,) = await world.rows("SELECT sum(lead_value) AS lead FROM contacts")
+
+        segments = {each["segment"]: each for each in (await api.get("/v1/segments"))["items"]}
+        assert {name: each["contacts"] for name, each in segments.items()} == {"leads": 5, "champions": 1}
+        (tier,) = segments["champions"]["tiers"]
+        assert (tier["tier"], tier["contacts"]) in {("silver", 1), ("gold", 1)}
+        assert segments["champions"]["customer_value"] == segments["champions"]["value_each"] == tier["customer_value"]
+        told = await api.get("/v1/rfm")
+        assert told["cuts"]["recency_days"] == [10, 30, 90, 365]
+        ((cell, name),) = [(each["cell"], each["segment"]) for each in told["cells"]]
+        assert (cell, name) == ("545", "champions")
 
         now, registry = [begin], CollectorRegistry()
         models = InForce(load_scoring(CONFIG))
@@ -85,6 +95,8 @@ async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -
         assert update.data.before.customer > update.data.after.customer
         assert {each.factor for each in update.data.bookings} == {"time"}
         assert await world.one("SELECT count(*) FROM facts") == 0
+        assert [each["cell"] for each in (await api.get("/v1/rfm"))["cells"]] == ["145"]
+        assert {each["segment"] for each in (await api.get("/v1/segments"))["items"]} == {"leads", "at risk"}
 
 
 async def test_a_sweep_that_was_cut_short_goes_on_where_it_stood(world: World) -> None:

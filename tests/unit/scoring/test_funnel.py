@@ -19,6 +19,7 @@ from services.scoring.domain.funnel.bottleneck import TARGETS, Judged, Where, bo
 from services.scoring.domain.funnel.journey import SET_OUT, Journey, joined, told
 from services.scoring.domain.funnel.levels import LEVELS, levels
 from services.scoring.domain.funnel.places import STAGES, Moves, Place, Stage, Step, Sums, moved, reached
+from services.scoring.domain.funnel.segments import MEANS, Cell, CellSums, segment
 from services.scoring.domain.identity.parting import part
 from shared.events.envelope import Decoded
 from shared.events.types import Campaign
@@ -51,11 +52,14 @@ class Rollup:
 
     sums: dict[Place, tuple[int, ...]] = field(default_factory=dict)
     steps: Counter[Step] = field(default_factory=Counter)
+    cells: dict[Cell, tuple[int, ...]] = field(default_factory=dict)
 
     def add(self, moves: Moves) -> None:
         for place, more in moves.sums.items():
             so_far = self.sums.get(place, (0,) * len(more))
             self.sums[place] = tuple(a + b for a, b in zip(so_far, more, strict=True))
+        for cell, mine in moves.cells.items():
+            self.cells[cell] = tuple(a + b for a, b in zip(self.cells.get(cell, (0, 0, 0)), mine, strict=True))
         self.steps.update(moves.steps)
 
     def is_of(self, states: Sequence[ContactState]) -> bool:
@@ -63,6 +67,7 @@ class Rollup:
         mine = Moves(
             {place: Sums(*each) for place, each in self.sums.items() if any(each)},
             {step: count for step, count in self.steps.items() if count},
+            {cell: CellSums(*each) for cell, each in self.cells.items() if any(each)},
         )
         return mine == whole
 
@@ -158,7 +163,7 @@ def test_whoever_comes_to_a_stage_has_passed_all_before_it(events: list[Decoded]
 def test_the_stored_events_tell_the_same_journey_to_whom_it_was_not_kept_of(events: list[Decoded]) -> None:
     known = after(a_contact(), *events)
     older = Told(msgspec.structs.replace(known.state, journey=None), known.orders)
-    assert counted([older.state]) == Moves({}, {})
+    assert counted([older.state]) == Moves({}, {}, {})
     assert refolded(older, events, MODEL).counted.journey == known.state.journey
     assert refolded(older, events, MODEL).whole.journey == known.state.journey
 
@@ -187,7 +192,7 @@ def test_the_stages_of_one_contact_and_how_long_each_took() -> None:
 
 def test_what_is_no_person_s_doing_or_was_given_back_moves_nobody() -> None:
     robot = after(a_contact(), a_lead(human_likelihood=0.1)).state
-    assert counted([robot]) == Moves({}, {})
+    assert counted([robot]).sums == {}
     back = after(a_contact(), a_lead(), a_purchase(at=NOW + DAY), a_refund(at=NOW + 2 * DAY)).state
     assert next(iter(counted([back]).sums)).stage == "lead"
     same_day = after(a_contact(), a_purchase(), a_purchase(order_id="A-2", at=NOW + minutes(5))).state
@@ -283,3 +288,11 @@ def test_whatever_came_it_can_be_judged(stages: dict[str, int]) -> None:
     found = _judged(_rows(stages), _rows({"visitor": 40}))
     assert found.missing >= 0
     assert found.says
+
+
+def test_each_contact_is_in_one_segment_and_each_segment_is_somebody_s() -> None:
+    digits = "12345"
+    cells = [Cell("customer", "", f"{r}{f}{m}") for r in digits for f in digits for m in digits]
+    found = Counter(map(segment, [*cells, Cell("customer", "", ""), Cell("lead", "", ""), Cell("visitor", "", "")]))
+    assert found.keys() == MEANS.keys()
+    assert (segment(Cell("customer", "gold", "555")), segment(Cell("customer", "", "151"))) == ("champions", "at risk")

@@ -72,6 +72,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     curve: str = ""
     journey: Journey | None = None
     qualified: float | None = None
+    rfm: str = ""
 
     def get(self, name: str) -> Any:
         """The latest value of this word, or None."""

@@ -60,3 +60,10 @@ def standing(state: ContactState, model: Model, now: float) -> Standing | None:
         next_day=today + math.ceil(wait) if alive >= _ALIVE and wait < _LONGEST_WAIT else None,
         rfm=learnt.cuts.cell(so_far, today),
     )
+
+
+def cell(state: ContactState, model: Model) -> str:
+    """Its RFM cell as of its last event or day; empty for who bought nothing, or before the first fit."""
+    today = day_of(state.as_of)
+    so_far = None if model.learnt.customer is None else bought(state.days, state.earlier, today)
+    return "" if model.learnt.customer is None or so_far is None else model.learnt.customer.cuts.cell(so_far, today)

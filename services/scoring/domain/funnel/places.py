@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.funnel.segments import Cell, CellSums, cell_of
 
 Stage: TypeAlias = Literal["visitor", "lead", "engaged", "qualified", "customer", "repeat"]
 Dimension: TypeAlias = Literal["source", "campaign"]
@@ -74,6 +75,7 @@ class Moves(NamedTuple):
 
     sums: Mapping[Place, Sums]
     steps: Mapping[Step, int]
+    cells: Mapping[Cell, CellSums]
 
 
 class Reached(NamedTuple):
@@ -92,7 +94,10 @@ def moved(changes: Iterable[tuple[ContactState | None, ContactState | None]]) ->
     """What changes when each contact that was as the first is as the second; None: not there, or merged away."""
     sums: dict[Place, list[int]] = {}
     steps: dict[Step, int] = {}
+    cells: dict[Cell, list[int]] = {}
     for before, after in changes:
+        _count(before, -1, cells)
+        _count(after, 1, cells)
         if before is not None and after is not None and _stands_where(before, after):
             _worth_more(before, after, sums)
             continue
@@ -103,7 +108,16 @@ def moved(changes: Iterable[tuple[ContactState | None, ContactState | None]]) ->
     return Moves(
         {place: Sums(*each) for place, each in sums.items() if any(each)},
         {step: count for step, count in steps.items() if count},
+        {cell: CellSums(*each) for cell, each in cells.items() if any(each)},
     )
+
+
+def _count(state: ContactState | None, sign: int, cells: dict[Cell, list[int]]) -> None:
+    if state is not None and (cell := cell_of(state)) is not None:
+        mine = cells.setdefault(cell, [0, 0, 0])
+        mine[0] += sign
+        mine[1] += sign * state.lead
+        mine[2] += sign * state.customer
 
 
 def _stands_where(before: ContactState, after: ContactState) -> bool:

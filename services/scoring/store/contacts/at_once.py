@@ -34,8 +34,7 @@ _WRITE: Final = Statement(f"""
         unpublished AS ({_UPDATES.inserted()}),
         booked AS ({_BOOKINGS.inserted()}),
         watched AS ({watched.NOTED}),
-        funnel_added AS ({funnel.ADDED}),
-        funnel_stepped AS ({funnel.STEPPED})
+        {funnel.ADDED}
     SELECT count(*) FROM claimed
 """)  # noqa: S608 - names of ours
 

@@ -69,7 +69,6 @@ class Receiver:
         self._verifiers = verifiers
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
-        """ASGI."""
         path, method, headers = scope["path"], scope["method"], dict(scope["headers"])
         if path not in _OPEN and not path.startswith("/webhooks/") and not self._may_look(headers):
             await _answer(send, *self._refusal())

@@ -33,7 +33,6 @@ class LeadHops(Hops):
     """Those of leads."""
 
     def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
-        """Of the process."""
         seconds = Histogram(
             "firsthour_lead_hop_seconds",
             "From when a live lead happened to when it had passed this hop.",
@@ -48,7 +47,6 @@ class CanaryHops(Hops):
     """Those of canaries (shared/canary.py), apart: they are nobody's leads."""
 
     def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
-        """Of the process."""
         seconds = Histogram(
             "firsthour_canary_hop_seconds",
             "From when a canary lead was sent to when it had passed this hop.",

@@ -45,7 +45,7 @@ from shared.runtime.service import Service
 from shared.tokens import TokenFile
 
 _LOG = log.get(__name__)
-_BATCH_BYTES = 65_536  # mostly one event at a time: memory for a larger batch would cost more than to send it
+_BATCH_BYTES = 65_536  # mostly one event at a time: memory for larger batches would cost more than sending
 
 
 @asynccontextmanager

@@ -70,7 +70,6 @@ class Graph:
         return read_meta_lead(answer, wanted, options)
 
     async def close(self) -> None:
-        """Let go of the connections."""
         await self._client.aclose()
 
     async def _get(self, lead_id: str, token: str) -> tuple[int, bytes]:

@@ -49,7 +49,6 @@ class Proofs:
         await self._get(url)
 
     async def close(self) -> None:
-        """Let go of the connections."""
         if self._client is not None:
             await self._client.aclose()
 

@@ -43,7 +43,6 @@ class Certificate:
             self._ends.set(float("nan"))
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Look each hour."""
         if self._ends is None:
             await stopping.wait()
             return

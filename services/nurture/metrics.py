@@ -125,7 +125,6 @@ class Figures:
     """What Postgres knows of nurture's work, for the rollup. Those of several processes show the same."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Gauges of one process."""
         self.windows = Gauge(
             "firsthour_nurture_windows",
             "First-hour clocks of the runs of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, and less "

@@ -29,7 +29,6 @@ def kept_days(settings: NurtureSettings) -> dict[str, int]:
 
 
 def drops(settings: NurtureSettings) -> dict[str, Drop]:
-    """What drops each kind of row."""
     own = {what: _of(what, days) for what, days in kept_days(settings).items()}
     return {**own, "dead_letters": dead_letters.older_than(DEAD_LETTER_RETENTION_DAYS)}
 

@@ -20,5 +20,4 @@ class Load:
         self.overload = overloaded(leads.came, leads.unreached)
 
     async def look(self, conn: AsyncConnection) -> None:
-        """Look it up now."""
         self.note(await figures.open_leads(conn))

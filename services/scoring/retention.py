@@ -12,7 +12,6 @@ from shared.kafka.topics import DEAD_LETTER_RETENTION_DAYS
 
 
 def drops(settings: ScoringSettings) -> dict[str, Drop]:
-    """What drops each kind of row."""
     days = settings.scoring_keep_events_days
 
     async def events(conn: AsyncConnection, most: int) -> int:

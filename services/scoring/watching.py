@@ -21,7 +21,6 @@ class Watching:
     """`run` is a task of the service."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Start without watchers."""
         self._engine = engine
         self._head = 0
         self._moved = asyncio.Condition()

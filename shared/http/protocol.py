@@ -43,11 +43,9 @@ class _Reader(asyncio.BufferedProtocol):
         self._http.connection_made(transport)  # type: ignore[arg-type]  # uvloop's own is no asyncio.Transport
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """The shared buffer."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """They are there."""
         self._http.data_received(bytes(self._buffer[:nbytes]))
 
 
@@ -145,6 +143,5 @@ class _Gathering(asyncio.Transport):
         self._transport.close()
 
     def abort(self) -> None:
-        """Close at once."""
         self._head = None
         self._transport.abort()

@@ -24,7 +24,6 @@ class Topics:
 
     @property
     def events(self) -> str:
-        """The live lane."""
         return f"{self.prefix}firsthour.events"
 
     @property

@@ -30,7 +30,6 @@ class Seen:
         return max((value for _, value in self.each(name, **labels)), default=None)
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of them."""
         return sum(value for _, value in self.each(name, **labels))
 
     def quantile(self, name: str, share: float, **labels: str) -> float | None:

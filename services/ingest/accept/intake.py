@@ -67,7 +67,7 @@ class Intake:
             self._metrics.spool(spool)
 
     def missing(self) -> list[str]:
-        """What keeps it from accepting; while the spool takes events, nothing does."""
+        """Why it cannot accept events; empty while the spool takes them."""
         spool = self._spool
         if self._producer.ready and not (spool is not None and spool.pending):
             return []
@@ -78,17 +78,17 @@ class Intake:
         return [f"Kafka takes nothing yet, and neither does the spool: {spool.refusing}"]
 
     def attention(self) -> list[str]:
-        """What needs a person although it works."""
+        """What needs a person's attention although it works."""
         count = 0 if self._spool is None else self._spool.damaged
         return [f"{count} damaged files of the spool, kept aside as spool/*/*.damaged"] if count else []
 
     async def accept(
         self, source: Source, facts: Iterable[Fact], traceparent: bytes | None, visitor: Visitor | None = None
     ) -> list[UUID]:
-        """The ids of the facts, once every one is safe. Raises Problem 503 when not all could be made so.
+        """The ids of the facts, once all are safe. Raises Problem 503 otherwise.
 
-        `visitor`: what the request itself shows of the person, when a person's browser sent it.
-        After a 503 some may be safe all the same: the same message id again is the same event.
+        `visitor`: what the request itself shows of the person, when a browser sent it.
+        After a 503 some may be safe all the same: a repeated message id is the same event.
         """
         now = utc_now()
         trace = _given(traceparent)
@@ -96,11 +96,11 @@ class Intake:
         ids: list[UUID] = []
         agents, loop = Agents(), asyncio.get_running_loop()
         rest_at = loop.time() + _AT_A_STRETCH_S
-        outgoing: list[Outgoing] = []  # all that is kept of many facts while Kafka has them
-        leads: list[datetime] = []  # when they happened, as far as it is believed
+        outgoing: list[Outgoing] = []  # all that is held of many facts while Kafka takes them
+        leads: list[datetime] = []  # their times, as far as they are believed
         for said in facts:
             fact, told = said, said.told
-            if visitor is not None:  # whoever may be anybody is taken for what the request shows, whatever it tells
+            if visitor is not None:  # a public sender is judged by the request, whatever it claims
                 fact = judged(said, visitor)
             elif told is not None:
                 told = told._replace(agent=agents.one(told.agent))
@@ -136,7 +136,7 @@ class Intake:
         return ids
 
     def _count(self, source: str, events: int, leads: Sequence[datetime], received: datetime) -> None:
-        """So many events of the source are safe."""
+        """Count safe events of the source."""
         if source == canary.NAME:
             self._canary.passed("received", leads, received)
             self._canary.passed("acknowledged", leads, utc_now())
@@ -147,7 +147,7 @@ class Intake:
             self._metrics.leads(source, leads, received, utc_now())
 
     def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
-        """The visitor, as a server-side sender describes the person."""
+        """The visitor that a server-side sender describes."""
         return Visitor(
             told.agent,
             told.address,
@@ -215,7 +215,7 @@ class Intake:
             await pause(stopping, _IDLE_S)
 
     async def _drain_some(self, spool: Spool) -> None:
-        """The oldest, or all when they are few: then newer ones wait, or under steady load there were always some."""
+        """Drain the oldest; or all when they are few, holding newer ones back: under steady load it would never end."""
         if spool.pending <= _FEW:
             self._held_back = asyncio.Event()
         try:
@@ -236,7 +236,7 @@ class Intake:
 
 
 def _live_lead(fact: Fact, source: Source, now: datetime) -> tuple[datetime, ...]:
-    """When it happened, as far as it is believed, if it is a lead of the live lane."""
+    """The time of a lead of the live lane, as far as it is believed; None for anything else."""
     if fact.type != LEAD or source.lane != "live":
         return ()
     return (now if source.public or fact.time is None else min(fact.time, now),)

@@ -17,10 +17,10 @@ _OF_THE_SHOP: Final = ("order:", "refund:")  # the shop's own ids
 
 
 def event_id(fact: Fact, source: Source) -> UUID | None:
-    """The id that the sender's own id of the message leads to; None when it named none. Must never change.
+    """The event id derived from the sender's own message id; None when it sent none. Must never change.
 
-    Trusted senders, the key of a page, and those without a key each have their own: nobody can take an id before its
-    owner comes. Among the public the person belongs to it, so that whoever guesses an id takes it from nobody else.
+    Trusted senders, keys of pages, and senders without a key have ids of their own, so that nobody can claim an id
+    before its owner does. Public ids include the person, so that guessing an id takes it from nobody.
     """
     if not fact.sender_id:
         return None
@@ -31,7 +31,7 @@ def event_id(fact: Fact, source: Source) -> UUID | None:
 
 
 def event_id_of(fact: Fact, sender_id: str, source: str, shop: str | None) -> UUID:
-    """Of a trusted sender. What two of them tell of one order of one shop is one event: a payment, a refund."""
+    """The event id of a trusted sender. An order of one shop told by two senders is one event: a payment, a refund."""
     shared = shop is not None and fact.type in _ORDERS and sender_id.startswith(_OF_THE_SHOP)
     return derived_event_id(shop if shared and shop is not None else source, sender_id)
 
@@ -51,7 +51,7 @@ def as_outgoing(
 ) -> Outgoing:
     """The message for `topic`. `source` is `/sources/<name>`; a time in the future becomes `now`, and is marked.
 
-    `shop`: the source whose orders it speaks of, when that is not itself. `undated`: of a file that does not say when.
+    `shop`: the source whose orders it tells of, when not its own. `undated`: from a file without times.
     """
     if trust == "trusted" and (fact.type in _ORDERS or (shop is not None and fact.identity.order is not None)):
         fact = _of_its_order(fact, shop)

@@ -1,4 +1,4 @@
-"""How much each source sent lately, in memory: to find out why leads do not arrive."""
+"""What each source sent lately, in memory: to find out why leads do not arrive."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class Recent:
     """The counts of every source."""
 
     def __init__(self, names: Iterable[str], since: datetime) -> None:
-        """`names`: the configured sources; requests of strangers create no entries."""
+        """`names`: the configured sources; unknown ones create no entries."""
         self.since = since
         self.sources = {name: OfSource() for name in (*names, NOBODY)}
 

@@ -1,8 +1,8 @@
 """Events in files: records that prove themselves, in segments that are appended to, read as a whole and deleted.
 
-Not a database, for three reasons. To delete a file needs no room: on a full disk SQLite can neither add nor forget,
-and would stay full for ever. Damage costs the records that it hit, and not the file. And a group of events is one
-write and one fsync, whatever their number. It holds personal data: mode 0600.
+Not a database, for three reasons. Deleting a file needs no space: on a full disk SQLite can neither add nor delete,
+and would stay full forever. Damage costs only the records it hits, not the file. And a group of events is one write
+and one fsync, however many there are. The files hold personal data: mode 0600.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from shared.kafka.records import Outgoing
 Sync: TypeAlias = Callable[[int], None]
 
 _LOG = log.get(__name__)
-_MAGIC: Final = b"\xf5FH1"  # in no text: that byte is never UTF-8
+_MAGIC: Final = b"\xf5FH1"  # never in a text: that byte is not UTF-8
 _HEAD: Final = struct.Struct("<4sII")  # the magic; CRC and length of what follows
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Outgoing)
@@ -33,7 +33,7 @@ _PROBE: Final = bytes(65_536)
 
 
 class Found(NamedTuple):
-    """What is in a segment. `lost`: bytes that are no records; `cut`: bytes of a last one that was never whole."""
+    """The content of a segment. `lost`: bytes that are no records; `cut`: bytes of an unfinished last record."""
 
     outgoing: tuple[Outgoing, ...]
     lost: int = 0
@@ -41,13 +41,12 @@ class Found(NamedTuple):
 
 
 def pack(outgoing: Outgoing) -> bytes:
-    """One record."""
     body = _ENCODER.encode(outgoing)
     return _HEAD.pack(_MAGIC, zlib.crc32(body), len(body)) + body
 
 
 def unpack(data: bytes) -> Found:
-    """Every record that is whole, whatever stands between them."""
+    """Every intact record, whatever is between them."""
     outgoing: list[Outgoing] = []
     at = lost = 0
     while at < len(data):
@@ -93,7 +92,7 @@ def _following(data: bytes, at: int) -> int | None:
 
 
 def _is_cut(rest: bytes) -> bool:
-    """Whether it is what a killed process, or a power loss, leaves at the end: the beginning of a record, or zeros."""
+    """Whether it is what a kill or a power loss leaves at the end: the beginning of a record, or zeros."""
     if rest[: len(_MAGIC)] != _MAGIC[: len(rest)]:
         return not any(rest)
     return len(rest) < _HEAD.size or _HEAD.size + _HEAD.unpack_from(rest)[2] > len(rest)
@@ -101,7 +100,7 @@ def _is_cut(rest: bytes) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file. Its size may be less than the file's: what a failed write left behind it does not count."""
+    """One file. Its size may be less than the file's: leftovers of a failed write do not count."""
 
     path: Path
     events: int = 0
@@ -113,9 +112,9 @@ class SegmentFolder:
     """The segments of one process, held by a lock. Every method blocks; one thread at a time."""
 
     def __init__(self, path: Path, *, sync: Sync = os.fsync) -> None:
-        """Take the folder with what is in it. Raises BlockingIOError when another process holds it, or OSError.
+        """Lock the folder and read its segments. Raises BlockingIOError when another process holds it, or OSError.
 
-        `sync` returns once what was written through a descriptor outlives a power loss.
+        `sync` returns once what was written through a descriptor survives a power loss.
         """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sync = sync
@@ -141,7 +140,7 @@ class SegmentFolder:
             yield segment
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Write all and fsync, or none. Raises OSError."""
+        """Write and fsync all of it, or nothing. Raises OSError."""
         descriptor = self._descriptor if self._descriptor is not None else self._begin()
         segment = self.segments[-1]
         data = memoryview(b"".join(records))
@@ -153,7 +152,7 @@ class SegmentFolder:
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, segment.size)
-            self._seal()  # whatever is wrong with this file, the next one begins without it
+            self._seal()  # whatever is wrong with this file, start a new one
             raise
         segment.size += len(data)
         segment.events += len(records)
@@ -175,7 +174,7 @@ class SegmentFolder:
         return descriptor
 
     def _seal(self) -> None:
-        """Write no more to the last segment."""
+        """Close the last segment."""
         if self._descriptor is None:
             return
         os.close(self._descriptor)
@@ -194,7 +193,7 @@ class SegmentFolder:
         return segment, self._read(segment).outgoing
 
     def _read(self, segment: Segment) -> Found:
-        """What is in it; damage is told once, and marks it. It hinders nothing else."""
+        """Read a segment; damage is logged once and marks it, but hinders nothing else."""
         try:
             data = segment.path.read_bytes()
         except OSError as error:
@@ -209,14 +208,14 @@ class SegmentFolder:
         return found
 
     def forget(self, segment: Segment) -> None:
-        """Delete the oldest: it has been acknowledged by Kafka. A damaged one is kept aside for a person to look at."""
+        """Delete the oldest, which Kafka has acknowledged. A damaged one is set aside for a person."""
         self.segments.remove(segment)
         try:
             if segment.damaged:
                 segment.path.rename(segment.path.with_suffix(".damaged"))
             else:
                 segment.path.unlink()
-        except OSError as error:  # not sent again before the next start; then it is a copy, and harmless
+        except OSError as error:  # sent again only after the next start; a copy is harmless
             _LOG.error("spool_file_stays", file=str(segment.path), reason=error.strerror)
 
     def probe(self) -> None:
@@ -225,13 +224,13 @@ class SegmentFolder:
         try:
             with path.open("wb", buffering=0) as file:
                 if file.write(_PROBE) < len(_PROBE):
-                    file.write(_PROBE)  # the first one was cut short by what the second one raises
+                    file.write(_PROBE)  # a short first write: the second one raises the reason
                 self._sync(file.fileno())
         finally:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         self._seal()
         os.close(self._lock)
 

@@ -1,7 +1,7 @@
 """Events on disk while Kafka cannot take them: acknowledged only once they are fsynced, drained in order.
 
-Each process has a folder of its own. While one group of events is being written the next one gathers, so that one
-fsync carries many. A folder that a dead process left behind is taken over by whoever finds it.
+Each process has a folder of its own. While one group of events is written the next one gathers, so that one fsync
+serves many. Whichever process finds a folder of a dead one takes it over.
 """
 
 import asyncio
@@ -50,13 +50,12 @@ class _Waiting(NamedTuple):
 class Spool:
     """The spool of one process: `put` returns after the fsync; `oldest` and `forget` drain it in order.
 
-    `pending` and `bytes` are what it holds, `since` (Unix time) when it was last empty. `refusing`: why it takes
-    nothing now. `damaged`: files that a person has to look at, of all processes. `on_written` is told the seconds that
-    each write took.
+    `pending` and `bytes` count what it holds, `since` (Unix time) is when it was last empty. `refusing`: why it accepts
+    nothing now. `damaged`: files for a person to look at, of all processes. `on_written` gets each write's seconds.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
-        """Take the first place in the folder that nobody holds. Raises OSError when it cannot."""
+        """Take the first free place in the folder. Raises OSError when there is none."""
         self.folder = folder
         self.max_bytes = max_bytes
         self.since: float | None = None
@@ -69,7 +68,7 @@ class Spool:
         self.damaged = self._count_damaged()
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "spool")  # of its own: a slow disk holds up nothing else
+        self._thread = ThreadPoolExecutor(1, "spool")  # its own: a slow disk delays nothing else
 
     async def put(self, outgoing: Sequence[Outgoing]) -> None:
         """Return once all are on disk. Raises SpoolFull."""
@@ -78,7 +77,7 @@ class Spool:
         if self.bytes + size > self.max_bytes:
             self.refusing = f"it holds its {self.max_bytes} bytes"
             raise SpoolFull(self.refusing)
-        # Counted before it is written: from here on newer events queue behind it.
+        # Counted before it is written, so that newer events queue behind it.
         self._waits_since(utc_now().timestamp())
         self.pending += len(records)
         self.bytes += size
@@ -90,7 +89,7 @@ class Spool:
         await asyncio.shield(written)  # a client that disconnects does not cancel a write
 
     async def _write(self) -> None:
-        """Write what waits, group by group, until nothing does."""
+        """Write what waits, group by group, until nothing is left."""
         while self._waiting:
             group = self._next_group()
             began = time.monotonic()
@@ -111,7 +110,7 @@ class Spool:
         self._writer = None
 
     def _next_group(self) -> list[_Waiting]:
-        """What waits, up to a bound, so that no file becomes much larger than a step of draining is to be."""
+        """What waits, bounded: a file should not be much larger than a step of draining."""
         size = count = 0
         while count < len(self._waiting) and size < _GROUP_BYTES:
             size += self._waiting[count].size
@@ -144,7 +143,7 @@ class Spool:
             if path in held:
                 continue
             try:
-                folder = await asyncio.to_thread(SegmentFolder, path)  # reads all of it: not in the way of `put`
+                folder = await asyncio.to_thread(SegmentFolder, path)  # it reads all of it: not on the thread of `put`
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -204,7 +203,7 @@ def _totals(folder: SegmentFolder) -> tuple[int, int]:
 
 
 def _written_at(folder: SegmentFolder) -> float | None:
-    """When the oldest segment was last written to."""
+    """When the oldest segment was last written."""
     return folder.segments[0].path.stat().st_mtime if folder.segments else None
 
 

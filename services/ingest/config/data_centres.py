@@ -1,4 +1,4 @@
-"""Addresses of data centres: a click from there seconds after a mail is a scanner's, not a person's."""
+"""Addresses of data centres: a click from one seconds after a mail is a scanner's, not a person's."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +16,7 @@ class DataCentres:
     """The networks of `data-centres.txt`: one a line, `#` begins a comment."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
-        """Looked through one by one, and each answer kept."""
+        """Networks are searched one by one; answers are cached."""
         self._networks = tuple(networks)
         self.holds = lru_cache(maxsize=10_000)(self._look_up)
 
@@ -29,7 +29,7 @@ class DataCentres:
 
 
 def load_data_centres(config: Path) -> DataCentres:
-    """What the file of the configuration folder lists; nothing when there is none. Raises ConfigurationError."""
+    """The networks in the configuration folder's file; none without one. Raises ConfigurationError."""
     path = config / FILE
     if not path.exists():
         return DataCentres(())

@@ -1,4 +1,4 @@
-"""What sources.yaml says of a form that ingest shows itself."""
+"""The settings in sources.yaml of a form that ingest hosts."""
 
 import re
 from typing import Annotated, Final, Literal, Self, TypeAlias
@@ -64,7 +64,7 @@ def _inputs(inputs: tuple[_Input, ...]) -> tuple[_Input, ...]:
 
 
 class RawConsent(ConfigModel):
-    """The box of a form, and what stands beside it."""
+    """The consent box of a form, and the words beside it."""
 
     wording: _Words
     required: bool = False
@@ -77,7 +77,7 @@ def _language(text: str) -> str:
 
 
 class RawForm(ConfigModel):
-    """The page that ingest shows."""
+    """A hosted form."""
 
     title: _Words
     intro: _Words | None = None

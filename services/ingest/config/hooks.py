@@ -1,4 +1,4 @@
-"""What sources.yaml says of another service's webhooks: its secrets and options."""
+"""The settings in sources.yaml of another service's webhooks: secrets and options."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,11 +22,11 @@ HookKind: TypeAlias = Literal[
 ]  # fmt: skip
 HOOK_KINDS: Final[tuple[str, ...]] = get_args(HookKind)
 _SECRET_OPTION: Final = re.compile(r"(^|_)(token|secret|key)$")
-_NEEDED: Final = {"meta": ("verify_token", "access_token")}  # options without which nothing of the sender can be taken
+_NEEDED: Final = {"meta": ("verify_token", "access_token")}  # options that the sender cannot do without
 _POINTER: Final = re.compile(r"(/([^/~]|~[01])*)+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
-_MADE: Final = " (`firsthour setup` makes one)"  # not of what a sender made
+_MADE: Final = " (`firsthour setup` makes one)"  # not for a secret that the sender makes
 _GIVEN: Final = ": put it there, or into the state folder's secrets.env"
 
 # A key of the source, below its name, and what is wrong with it.
@@ -251,7 +251,7 @@ def _event_problems(event: _Event) -> Iterator[Trouble]:
     if known is None or event.type in OURS:
         yield ("type",), "is not one of the types that are taken here; see docs/schemas"
         return
-    free = event.type == "lead.captured"  # its unknown fields are kept as traits
+    free = event.type == "lead.captured"  # its unknown fields become traits
     ours = {*known.__struct_fields__, *IDENTITIES, "occurred_at"} - {"identity"}
     for name, place in event.fields.items():
         if not free and name.split(".")[0] not in ours:

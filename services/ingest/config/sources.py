@@ -31,17 +31,17 @@ _ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
     "api": frozenset({"lead", "purchase", "segment", "event"}),
     **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
 }
-# What nobody may send who may be anybody: it would be money, or a fact of any kind, in another's name.
+# What no public source may send: money, or facts of any kind, in somebody else's name.
 _TRUSTED_ONLY: Final = frozenset({"purchase", "event"})
 _OF_FORMS: Final = ("form", "consent", "redirect", "least_fill_seconds")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# Of one public address; generous enough for an office behind one address.
+# Per public address; enough for an office behind one address.
 _PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """How often: everything of the source; of one public address everything, and leads alone. None: unlimited."""
+    """Rate limits: of the source; of one public address; of its leads. None: unlimited."""
 
     source: Rate | None = None
     address: Rate | None = None
@@ -54,9 +54,9 @@ class Source:
 
     `trust`: public when anybody can send as this source, because it takes no key or its key stands in a page;
     `keyless`: this is the source as it is without its key.
-    `form` is the page that ingest shows itself; `consent` the wording that its visitors see; `least_fill_s` the
-    seconds that a person needs at least to fill the form in; `hook` what a webhook of another service is checked with.
-    `orders_of`: the source of whose shop it speaks too; an order that both tell of is one.
+    `form`: the hosted form; `consent`: the wording that visitors see; `least_fill_s`: the least seconds that a person
+    needs to fill the form in; `hook`: how webhooks of another service are checked.
+    `orders_of`: the source of a shop whose orders this one also tells of; an order that both tell of is one.
     `country` (ISO 3166): how phone numbers without their country's code are dialled.
     """
 
@@ -83,22 +83,22 @@ class Source:
 
     @property
     def shop(self) -> str | None:
-        """The source of whose orders it speaks, as `path`; None: of its own."""
+        """The source whose orders it tells of, as a `path`; None: its own."""
         return None if self.orders_of is None else f"/sources/{self.orders_of}"
 
     @property
     def public(self) -> bool:
-        """Whether it may be anybody who sends."""
+        """Whether anybody can send as this source."""
         return self.trust == "public"
 
     def in_public(self, *, keyless: bool = False) -> "Source":
-        """The same source, for what may come from anybody."""
+        """The same source as a public one."""
         if self.public and self.keyless == keyless:
             return self
         return replace(self, trust="public", keyless=keyless, limits=_public(self.limits))
 
     def allows(self, origin: str) -> bool:
-        """Whether a page of this origin may post and read the answer: with no origins named, any may."""
+        """Whether a page of this origin may post and read the response; without configured origins, any may."""
         return not self.origins or origin.lower() in self.origins
 
     def may(self, intake: Intake) -> bool:
@@ -107,7 +107,7 @@ class Source:
 
     @property
     def frames(self) -> Sequence[str]:
-        """The origins that may show the hosted form within a page of theirs; empty: any."""
+        """The origins that may frame the hosted form; empty: any."""
         return () if self.form is None else self.form.frames or sorted(self.origins)
 
 
@@ -121,11 +121,11 @@ class Sources:
     warnings: Sequence[ConfigProblem] = ()
 
     def by_key(self, key: bytes) -> Source | None:
-        """The source that this write key opens. Looked up by its SHA-256, so that time tells nothing about keys."""
+        """The source of this write key, looked up by its SHA-256, so that timing reveals nothing about keys."""
         return self._by_key.get(hashlib.sha256(key).digest())
 
     def with_canary(self, key: bytes) -> "Sources":
-        """These, and the canary's: found by its key alone, so that no list of sources shows it."""
+        """These and the canary's, which only its key finds, so that no list shows it."""
         own = Source(canary.NAME, "api", "trusted")
         return replace(self, _by_key={**self._by_key, hashlib.sha256(key).digest(): own})
 
@@ -234,7 +234,7 @@ def _origins(sources: Iterable[Source]) -> frozenset[str]:
 
 
 def _misplaced(raw: _Source) -> Iterator[tuple[str, str]]:
-    """Keys that would do nothing."""
+    """Keys that have no effect on this kind of source."""
     if raw.kind != "form":
         for name in _OF_FORMS:
             if name in raw.model_fields_set:
@@ -267,7 +267,7 @@ def _trust(raw: _Source) -> Trust:
 
 
 def _doubtful(raw: _Source) -> Iterator[str]:
-    """What may be meant otherwise."""
+    """Warnings about settings that are probably not meant so."""
     if raw.kind == "segment" and raw.trust is None:
         yield (
             "counts as `trust: public`, as if its key stood in a page: its orders book no money, and it changes "
@@ -322,9 +322,9 @@ def lead_key(config: Path) -> str | None:
 
 
 def secret_names(config: Path) -> frozenset[str]:
-    """The environment variables that hold what is ours to choose: `firsthour setup` makes those that are not set.
+    """The environment variables of secrets that are ours to choose: `firsthour setup` makes the missing ones.
 
-    A sender that signs makes its own secret; one of kind generic, or that is told by its URL, is given one.
+    A sender that signs makes its own secret; we choose that of kind generic, or of one in the URL.
     """
     raw = validate(read(config / FILE), _File)
     sources = raw.sources.values()

@@ -1,4 +1,4 @@
-"""Checks the fields of one JSON object and remembers everything that is wrong, so that all is named at once."""
+"""Checks the fields of a JSON object and collects everything wrong, so that one response names it all."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,16 +32,16 @@ class Wrong(NamedTuple):
 
 
 def pointed(name: str) -> str:
-    """A field's name as a part of a JSON pointer (RFC 6901); one that goes on for ever is cut."""
+    """A field's name as a part of a JSON pointer (RFC 6901), cut when too long."""
     shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     return shown.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(slots=True)
 class Fields:
-    """An object being read. Each reader returns the good value or None, and notes what is wrong.
+    """An object being read. Each reader returns the valid value or None, and notes what is wrong.
 
-    `country` (ISO 3166): of phone numbers that are written as at home.
+    `country` (ISO 3166): of phone numbers in national format.
     """
 
     data: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Fields:
     country: str | None = None
 
     def note(self, name: str, problem: str) -> None:
-        """Remember that this field is wrong."""
+        """Note that this field is wrong."""
         self.wrong.append(Wrong(f"{self.at}/{pointed(name)}", problem))
 
     def text(self, name: str, longest: int = SHORT) -> str | None:
@@ -73,7 +73,7 @@ class Fields:
         return value or None
 
     def _normalised(self, name: str, rule: Callable[[str], str], none: str | None = None) -> str | None:
-        """`none`: which identity it is, where a word for nothing is none."""
+        """`none`: the identity for which words for nothing count as absent."""
         value = self.text(name)
         if value is None or (none is not None and says_nothing(value, none)):
             return None
@@ -84,7 +84,7 @@ class Fields:
             return None
 
     def email(self, name: str = "email") -> str | None:
-        """An e-mail address in its one form."""
+        """A normalised e-mail address."""
         return self._normalised(name, _email, "email")
 
     def phone(self, name: str = "phone") -> str | None:
@@ -96,11 +96,10 @@ class Fields:
         return normalise_phone(text) if found is None else found
 
     def opaque(self, name: str) -> str | None:
-        """The sender's own id."""
+        """An id of the sender's own."""
         return self._normalised(name, normalise_opaque)
 
     def time(self, name: str) -> datetime | None:
-        """A moment in UTC."""
         value = self.text(name)
         if value is None:
             return None
@@ -118,7 +117,6 @@ class Fields:
             return None
 
     def flag(self, name: str) -> bool | None:
-        """True or false."""
         value = self.data.get(name)
         if value is None or isinstance(value, bool):
             return value
@@ -136,7 +134,6 @@ class Fields:
         return found
 
     def currency(self, name: str) -> str | None:
-        """An ISO 4217 code."""
         value = self.text(name)
         if value is None:
             return None
@@ -157,7 +154,7 @@ class Fields:
         return Money(amount, currency) if amount is not None and currency is not None else None
 
     def required(self, reader: Callable[[str], str | None], name: str) -> str | None:
-        """What the reader makes of the field, which must be there."""
+        """Read a field that must be present."""
         before = len(self.wrong)
         value = reader(name)
         if value is None and len(self.wrong) == before:
@@ -165,7 +162,7 @@ class Fields:
         return value
 
     def inner(self, name: str) -> "Fields | None":
-        """An object inside this one; what is wrong in it is noted here."""
+        """An inner object; its errors are noted here."""
         value = self.data.get(name)
         if value is None:
             return None
@@ -193,7 +190,7 @@ def _email(text: str) -> str:
     try:
         return normalise_email(text)
     except ValueError as error:
-        # After these the library quotes what it does not like.
+        # The library quotes the offending value after these words.
         reason = _QUOTES.split(str(error), maxsplit=1)[0].rstrip()
     raise ValueError(reason)
 
@@ -213,14 +210,14 @@ def amount_text(value: object) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """What keeps a sender's own field name from being stored."""
+    """Why a sender's own field name cannot be stored; None when it can."""
     if len(name) > LONGEST_NAME:
         return f"must have a name of at most {LONGEST_NAME} characters"
     return "must not contain the character NUL in its name" if "\0" in name else None
 
 
 def free_form_problem(value: Any) -> str | None:
-    """What keeps a JSON value from being stored: too deep, too many, NUL, or an integer beyond 64 bits."""
+    """Why a JSON value cannot be stored: too deep, too many, NUL, or an integer beyond 64 bits; None when it can."""
     count, level = 0, [value]
     for _depth in range(DEEPEST + 1):
         below: list[Any] = []

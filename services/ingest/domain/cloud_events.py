@@ -32,7 +32,7 @@ def is_json(content_type: str) -> bool:
 
 
 def from_headers(headers: Mapping[bytes, bytes], data: Any) -> dict[str, Any]:
-    """A binary-mode event as the structured one that it stands for: attributes are `ce-…` headers, percent-encoded.
+    """A binary-mode event in structured form: attributes are percent-encoded `ce-…` headers.
 
     Raises Refused with every attribute that is no UTF-8.
     """
@@ -79,7 +79,7 @@ def read_cloud_event(event: Mapping[str, Any], at: str = "") -> Fact:
 
 
 def _data(fields: Fields) -> dict[str, Any]:
-    """The data, a copy of its own; {} when what is wrong with it is noted."""
+    """A copy of the data; {} when it is wrong, which is noted."""
     content_type = fields.text("datacontenttype")
     if content_type is not None and not is_json(content_type):
         fields.note("datacontenttype", "must be application/json: the data is an object of the event's type")

@@ -1,7 +1,7 @@
-"""Which user agents are crawlers': the list of `crawlerdetect`, asked in a way that costs a stranger's agent little.
+"""Which user agents are crawlers: the list of `crawlerdetect`, searched so that an unknown agent costs little.
 
-The library tries its fifteen hundred patterns at each character, which takes a tenth of a millisecond for each of them.
-Nearly all are plain words, or begin with one: they are looked for as such, and only what is found is looked at again.
+The library tries its 1,500 patterns at each character, which takes a tenth of a millisecond per character. Nearly all
+are plain words, or begin with one: these are searched as words, and only hits are tried as patterns.
 """
 
 import re
@@ -12,7 +12,7 @@ from crawlerdetect.providers.crawlers import data as crawlers
 from crawlerdetect.providers.exclusions import data as exclusions
 
 _SPECIAL: Final = frozenset("[](){}|*+?^$.")
-# `[a-z]*bot` is found wherever `bot` is, and takes the square of the time.
+# `[a-z]*bot` matches wherever `bot` does, in quadratic time.
 _BEFORE_IT: Final = re.compile(r"^\[[^\]]*\]\*")
 _LEAST: Final = 3  # shortest word worth searching for
 
@@ -75,7 +75,7 @@ def _beginning(pattern: str) -> tuple[str, bool]:
             if letter.isalnum():  # a class such as \d
                 return "".join(found), False
         elif letter in _SPECIAL:
-            if letter in "*?{" and found:  # of the letter before it there may be none
+            if letter in "*?{" and found:  # the letter before it is optional
                 found.pop()
             return "".join(found), False
         found.append(letter)

@@ -12,7 +12,7 @@ from shared.events.types import Campaign, Consent
 
 
 class Told(NamedTuple):
-    """What the sender says about the person: user agent, address, and when the mail that led here was sent."""
+    """What the sender says about the visitor: user agent, address, and when the mail that led here was sent."""
 
     agent: str | None = None
     address: str | None = None

@@ -1,4 +1,4 @@
-"""How likely it is that a person did it, and why not. Nothing is dropped for it: what follows decides what to do."""
+"""How likely a person did it, and the reasons against it. Nothing is dropped here: later rules decide."""
 
 import re
 from typing import Final, NamedTuple
@@ -8,7 +8,7 @@ import msgspec
 from services.ingest.domain.crawlers import is_crawler
 from services.ingest.domain.fact import Fact, Told
 
-# Programs that post for a person: a site's server that hands its form on. No sign of a robot by themselves.
+# Programs that post for a person, such as a site's server that forwards its form: no sign of a robot.
 _LIBRARY: Final = re.compile(
     r"(?:curl|wget|python|httpx|aiohttp|guzzle|symfony|wordpress|axios|node|undici|got|okhttp|java|apache-httpclient"
     r"|go-http-client|php|ruby|faraday|rest-client|analytics-|dart|postman|insomnia|libwww|reqwest|dotnet|ktor)",
@@ -23,10 +23,10 @@ _judged: dict[str, bool] = {}
 
 
 class Visitor(NamedTuple):
-    """What is known of who did it: user agent and IP address, whether a field was filled in that people cannot see.
+    """What is known about the visitor: user agent and IP address, whether a hidden field was filled in.
 
-    `fill_s`: seconds from the form's stamp to the post; `least_fill_s`: what a person needs. `forged`: a stamp came
-    along that we did not make. `data_centre`: the address is one of a data centre. `after_mail_s`: seconds between
+    `fill_s`: seconds from the form's stamp to the post; `least_fill_s`: what a person needs. `forged`: the stamp
+    is not ours. `data_centre`: the address is one of a data centre. `after_mail_s`: seconds between
     the mail and the click in it.
     """
 
@@ -83,14 +83,13 @@ def is_robot(agent: str) -> bool:
 
 
 class Agents:
-    """The user agents of one request: a few that are new are judged, and each that is remembered."""
+    """The user agents of one request: a few new ones are judged, the others must be cached."""
 
     def __init__(self) -> None:
-        """None yet."""
         self.new = 0
 
     def one(self, agent: str | None) -> str | None:
-        """The agent; None when it would be one too many to judge."""
+        """The judged agent; None when too many were judged."""
         if agent is None or agent[:_LONGEST_AGENT] in _judged:
             return agent
         self.new += 1
@@ -98,12 +97,12 @@ class Agents:
 
 
 def undoubted(told: Told) -> bool:
-    """Whether nothing that a server tells of the person speaks against one: most of what a busy site sends."""
+    """Whether nothing that a server tells speaks against a person: most of a busy site's events."""
     return told.mail_sent is None and (told.agent is None or not is_robot(told.agent))
 
 
 def judged(fact: Fact, visitor: Visitor) -> Fact:
-    """The fact with its likelihood and reasons; what the sender said itself is kept when it is lower."""
+    """The fact with its likelihood and reasons; a lower likelihood from the sender is kept."""
     likelihood, reasons = human_likelihood(visitor)
     if not reasons or "human_likelihood" not in fact.data.__struct_fields__:
         return fact

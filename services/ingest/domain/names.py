@@ -1,4 +1,4 @@
-"""Joins a person's name from the parts that a form, a sheet or a shop sends. Every way in uses this."""
+"""Joins a person's name from the parts that a form, a sheet or a shop sends."""
 
 import re
 from typing import Final

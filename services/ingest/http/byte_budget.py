@@ -27,7 +27,6 @@ class Place:
     __slots__ = ("begun", "leaving", "limit", "size", "who")
 
     def __init__(self, who: str | None) -> None:
-        """It holds nothing yet."""
         self.who = who
         self.size = 0
         self.begun = 0.0

@@ -71,7 +71,6 @@ class HotPaths:
         self._counters: dict[tuple[str, int], Counter] = {}  # a label look-up costs five times as much as counting
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """ASGI."""
         method = scope.get("method")
         if method not in ("POST", "OPTIONS"):
             app = _only_posts if scope["path"] in self._exact else self._fallback

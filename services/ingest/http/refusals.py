@@ -40,7 +40,6 @@ class Refusals:
     """The refusals of all sources, in this process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Empty at first."""
         self._counter = Counter(
             "firsthour_ingest_refusals",
             "What was not taken, by source (`none`: it is not known) and why.",

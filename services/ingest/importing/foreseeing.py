@@ -58,7 +58,6 @@ class Foreseen:
                 self._rows[start.workflow] += 1
 
     def described(self) -> list[dict[str, Any]]:
-        """As JSON shows it."""
         return [
             {"workflow": start.workflow, "at_most": self._rows[start.workflow], "sends": list(start.sends)}
             for start in self._starts
@@ -66,7 +65,6 @@ class Foreseen:
         ]
 
     def lines(self) -> list[str]:
-        """In words."""
         if not self._starts:
             return []
         told = [

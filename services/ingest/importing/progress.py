@@ -39,7 +39,6 @@ class ProgressFile:
     """The progress of one file, in the state's folder. It holds no row."""
 
     def __init__(self, state: Path, file: Path) -> None:
-        """Nothing is read or written yet."""
         name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
         self._path = state / _FOLDER / f"{name}.json"
 

@@ -16,14 +16,12 @@ from services.ingest.http.client_address import Proxies
 from shared.clock import utc_now
 from shared.http.problems import Problem
 
-_OF_META: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # nothing that a browser could take for a page
+_OF_META: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # nothing that a browser could render as a page
 _NAMES: Final = ("hub.challenge", "challenge", "hub_challenge", "validationToken", "validationtoken", "echostr")
 _HEADERS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
 def install(app: FastAPI, sources: Sources, door: Door, proxies: Proxies) -> None:
-    """Add the routes to the app."""
-
     def answered(source: str, request: Request) -> Response:
         found = sources.by_name.get(source)
         if found is None or found.hook is None:

@@ -23,11 +23,9 @@ class Plain:
         self._largest = largest
 
     async def lead(self, request: Request) -> Answer:
-        """A lead."""
         return await self._one(request, "lead", _lead)
 
     async def purchase(self, request: Request) -> Answer:
-        """A paid order."""
         return await self._one(request, "purchase", _purchase)
 
     async def _one(self, request: Request, kind: IntakeKind, read: Callable[[bytes, str | None], Fact]) -> Answer:

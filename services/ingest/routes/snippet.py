@@ -34,7 +34,6 @@ class _Form:
 
 
 def install(app: FastAPI) -> None:
-    """Add the route to the app."""
     plain = jsmin(_FILE.read_text("utf-8")).encode()
     digest = hashlib.sha256(plain).hexdigest()[:32]
     as_is = _Form(plain, {**_HEADERS, "ETag": f'"{digest}"'})

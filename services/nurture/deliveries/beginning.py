@@ -26,7 +26,6 @@ class Beginnings:
     """Gathers what begins while one transaction runs, and marks it in the next."""
 
     def __init__(self, engine: AsyncEngine, *, lease_s: float, caps: MailCaps) -> None:
-        """Nothing happens before `begin`."""
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lease_s = lease_s

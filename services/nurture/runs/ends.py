@@ -17,7 +17,6 @@ class Ends:
     """A connection that reads no records, opened on first use and reopened after errors."""
 
     def __init__(self, bootstrap: str, *, client_id: str, access: Access = OPEN) -> None:
-        """Connects on first use."""
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._access = access

@@ -45,7 +45,6 @@ class Branch(Step):
     otherwise: str | None
 
     def reached(self, run: Moving) -> Move:
-        """Take an arm."""
         context = run.context(run.enrolment.trigger)
         return Go(next((arm.to for arm in self.arms if arm.when(context)), self.otherwise))
 

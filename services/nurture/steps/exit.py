@@ -15,7 +15,6 @@ class Exit(Step):
     id: str
 
     def reached(self, _run: Moving) -> Move:
-        """End."""
         return End()
 
 

@@ -43,7 +43,6 @@ class TargetModel(ConfigModel):
         return Target(channel, name)
 
     def channel(self) -> Channel:
-        """The one channel."""
         return self.channels[self.target().channel]
 
     def _named(self) -> list[tuple[str, str]]:
@@ -96,7 +95,6 @@ class Send(Step):
         return Go(self.next)
 
     def leads_to(self) -> tuple[str | None, ...]:
-        """The next step."""
         return (self.next,)
 
     def outlet(self) -> Outlet | None:

@@ -32,7 +32,6 @@ class Wait(Step):
     next: str | None
 
     def reached(self, run: Moving) -> Move:
-        """Wait from now on."""
         until = plus(run.now, self.length, run.zone)
         if self.quiet_hours is not None:
             until = after_quiet_hours(until, self.quiet_hours, run.zone)
@@ -47,7 +46,6 @@ class Wait(Step):
         return Go(self.next)
 
     def leads_to(self) -> tuple[str | None, ...]:
-        """The next step."""
         return (self.next,)
 
 

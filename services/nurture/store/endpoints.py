@@ -61,7 +61,6 @@ async def disable(conn: AsyncConnection, name: str, reason: str) -> bool:
 
 
 async def disabled(conn: AsyncConnection) -> set[str]:
-    """The disabled endpoints."""
     return set((await conn.execute(_DISABLED)).scalars())
 
 
@@ -71,7 +70,6 @@ async def slow_down(conn: AsyncConnection, name: str, seconds: float) -> None:
 
 
 async def enable(conn: AsyncConnection, name: str) -> None:
-    """Enable it."""
     await conn.execute(_ENABLE, {"name": name})
 
 
@@ -81,7 +79,6 @@ async def failing(conn: AsyncConnection, name: str, reason: str) -> None:
 
 
 async def well(conn: AsyncConnection, name: str) -> None:
-    """It has responded."""
     await conn.execute(_WELL, {"name": name})
 
 

@@ -94,7 +94,6 @@ async def timers(conn: AsyncConnection) -> dict[str, float]:
 
 
 async def claimed(conn: AsyncConnection) -> int:
-    """Claimed deliveries."""
     return int((await conn.execute(_CLAIMED)).scalar_one())
 
 

@@ -118,12 +118,10 @@ async def attempts(conn: AsyncConnection, delivery_id: UUID) -> Sequence[Row]:
 
 
 async def delivery(conn: AsyncConnection, identifier: UUID) -> Row | None:
-    """One delivery."""
     return (await conn.execute(sa.text(f"{_DELIVERIES} WHERE d.id = :id"), {"id": identifier})).mappings().first()
 
 
 async def task(conn: AsyncConnection, identifier: UUID) -> Row | None:
-    """One task."""
     return (await conn.execute(sa.text(f"{_TASKS} WHERE t.id = :id"), {"id": identifier})).mappings().first()
 
 

@@ -39,7 +39,6 @@ async def lock(conn: AsyncConnection, counted: Collection[Counted]) -> dict[Coun
 
 
 async def add(conn: AsyncConnection, more: Mapping[Counted, int]) -> None:
-    """Add to the counts."""
     if more:
         await conn.execute(_ADD, _arrays(more) | {"more": [more[each] for each in sorted(more)]})
 

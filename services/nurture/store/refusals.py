@@ -51,7 +51,6 @@ _OPEN_TASKS: Final = sa.text("""
 
 
 async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
-    """Store refusals."""
     if refusals:
         columns = list(zip(*refusals, strict=True))
         names = ("ids", "events", "contacts", "workflows", "reasons", "times", "told")

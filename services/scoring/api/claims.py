@@ -52,7 +52,6 @@ class ClaimOut(BaseModel):
 
 
 def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming, tokens: Tokens) -> APIRouter:
-    """The routes."""
     By = Annotated[Actor, Depends(tokens.actor)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["claims"], dependencies=[Depends(tokens.operate), Depends(without_nul)])
 

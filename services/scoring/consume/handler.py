@@ -146,7 +146,6 @@ class Scoring:
         return self._fold(fresh, ground, orders)
 
     def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> Outcome:
-        """Fold in memory."""
         batch = Batch(
             self._model, ground.now, ground.states, dict(ground.keys), self._new_id, merges=dict(ground.merges)
         )
@@ -207,7 +206,6 @@ class Scoring:
         return [Outgoing(target, key, update, KAFKA_HEADERS) for key, update in zip(keys, stored, strict=True)]
 
     def sender(self, record: Record) -> Sender:
-        """The sender of the event."""
         return sender_of(origin_of_event(record.value))
 
     async def _ground(self, conn: AsyncConnection, events: Sequence[Decoded]) -> _Ground:

@@ -68,8 +68,6 @@ class Refitting:
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until stopped."""
-
         async def turn() -> float:
             await self.step(stopping)
             return _LOOK_S

@@ -20,6 +20,5 @@ _AT_ONCE: Final = 1000  # rows in memory
 
 
 async def rows(conn: AsyncConnection, of: sa.TextClause) -> AsyncIterator[Any]:
-    """Every row."""
     async for row in await conn.stream(of, execution_options={"yield_per": _AT_ONCE}):
         yield row

@@ -78,7 +78,6 @@ async def newest(conn: AsyncConnection, limit: int, kind: Kind | None = None) ->
 
 
 async def one(conn: AsyncConnection, version: str) -> StoredModel | None:
-    """One version."""
     row = (await conn.execute(_ONE, {"version": version})).one_or_none()
     return _model(row) if row is not None else None
 

@@ -119,7 +119,6 @@ async def top(
 
 
 def place_of(waiting: Waiting) -> Place:
-    """Where it stands."""
     state = waiting.contact.state
     assert state.captured is not None
     return Place(waiting.rank, moment(state.captured), state.id)

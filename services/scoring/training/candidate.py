@@ -26,5 +26,4 @@ class Candidate:
 
     @property
     def version(self) -> str:
-        """Its version."""
         return version_of(self.kind, self.parameters)

@@ -30,7 +30,6 @@ def leads_page(test: LeadsBacktest, file: str, said: Sequence[str]) -> str:
 
 
 def leads_lines(test: LeadsBacktest, said: Sequence[str]) -> list[str]:
-    """The same in short."""
     scores = test.scores
     lines = [
         f"{scores.rows} leads, {test.positives} converted ({100 * scores.base_rate:.1f} %)"
@@ -101,7 +100,6 @@ def _ratio(predicted: float, actual: float) -> str:
 
 
 def purchases_lines(test: PurchasesBacktest, said: Sequence[str]) -> list[str]:
-    """The same in short."""
     lines = [
         f"{test.orders} purchases; seen until {test.split}: {test.customers} customers; then {test.weeks:.0f} weeks",
         "",

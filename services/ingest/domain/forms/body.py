@@ -12,7 +12,7 @@ from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.charsets import TOLD_IN, charset_named, charset_of, letters
 from services.ingest.domain.forms.names import MOST_FIELDS
 
-# A field that was sent several times, as boxes of one name are: all that is not empty.
+# A repeated field, such as boxes of one name: all values that are not empty.
 FormFields: TypeAlias = dict[str, str | list[str]]
 
 _LONGEST_NAME: Final = 200
@@ -33,7 +33,7 @@ def parse_form(body: bytes, content_type: bytes = b"", *, most: int = MOST_FIELD
 
 
 def _unquoted(text: bytes) -> bytes:
-    """Without the escapes of a url, some at a time: the library makes two objects of each."""
+    """Decode percent-escapes in chunks: the library makes two objects of each escape."""
     text = text.replace(b"+", b" ")
     if b"%" not in text:
         return text
@@ -57,7 +57,7 @@ def _fields(pairs: Iterable[tuple[str, str]]) -> FormFields:
 def parse_multipart(body: bytes, content_type: bytes) -> FormFields:
     """The text fields of a multipart body. Raises Refused: malformed, too many, or a file (they are not taken here).
 
-    A file input that was left empty is nothing.
+    An empty file input is ignored.
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
@@ -100,7 +100,7 @@ def _too_many() -> Wrong:
 
 
 class _Parts:
-    """Collects what the parser calls out. Positions into chunks are the parser's own convention."""
+    """Collects the parser's callbacks, which give positions into chunks."""
 
     def __init__(self) -> None:
         self.wrong: list[Wrong] = []
@@ -149,6 +149,6 @@ class _Parts:
             self._found.append((name, data, charset_of(self._headers.get(b"content-type", b""))))
 
     def fields(self, declared: str | None) -> FormFields:
-        """All of them, with what the parts, the whole and the form itself say of the encoding."""
+        """All fields, decoded as the parts, the whole and the form itself declare."""
         told = charset_named(next((letters(data) for name, data, _ in self._found if name == TOLD_IN), ""))
         return _fields((name, letters(data, (own, told, declared))) for name, data, own in self._found)

@@ -1,6 +1,6 @@
-"""Which letters the bytes of a form are: what is declared is believed, else UTF-8, else Windows-1252.
+"""The encoding of a form: the declared one, else UTF-8, else Windows-1252.
 
-No body is refused for its encoding: the page's author chose it, and the visitor could do nothing about it.
+No body is refused for its encoding: the page's author chose it, and the visitor cannot change it.
 """
 
 import codecs

@@ -108,9 +108,7 @@ NO: Final = frozenset(
         "abgemeldet", "desinscrit", "desabonne", "disiscritto", "afgemeld", "uitgeschreven", "wypisany",
     }
 )  # fmt: skip
-NOT_TICKED: Final = frozenset(
-    {"", "0", "off", "false", "unchecked"}
-)  # what programs send for a box that was left alone
+NOT_TICKED: Final = frozenset({"", "0", "off", "false", "unchecked"})  # what programs send for an unticked box
 _COURTESY: Final = frozenset(
     {
         "please", "thanks", "thank", "you", "bitte", "danke", "gern", "gerne", "merci", "bien", "sur", "s", "il",
@@ -123,7 +121,7 @@ _UNLESS: Final = frozenset(
     {"but", "only", "unless", "except", "aber", "nur", "mais", "seulement", "pero", "solo", "ma", "maar", "alleen",
      "mas", "somente", "ale", "tylko", "ausser", "sauf", "salvo", "tranne", "behalve", "exceto", "oprocz"}
 )  # fmt: skip
-# Accepting these allows nobody to write.
+# Accepting these is no consent to mail.
 _TERMS: Final = frozenset(
     {
         "age", "parental", "guardian", "number", "pricing", "budget", "medical", "treatment", "photo", "photos",
@@ -176,7 +174,7 @@ class Box(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What came of it: by channel, and for e-mail by purpose. None and absent: nothing was said."""
+    """The consents: by channel, and for e-mail by purpose. None and absent: nothing was said."""
 
     channels: Mapping[Channel, bool]
     purposes: Mapping[str, bool]
@@ -200,12 +198,12 @@ def box(sent: str) -> Box | None:
     if purposes and not (wished or all_of & (_NEWSLETTER | _AGREE | _AGAINST)) and (len(words) > 2 or all_of & _TERMS):  # noqa: PLR2004
         return None  # "Which of our offers …": what is sold is no question of consent
     if against and not purposes and not all_of & _REACHED:
-        purposes = frozenset({"newsletter", "marketing"})  # who leaves a list still wants to be answered
+        purposes = frozenset({"newsletter", "marketing"})  # unsubscribing from a list is no refusal of an answer
     return Box(frozenset(_CHANNELS[word] for word in all_of & set(_CHANNELS)), purposes, against)
 
 
 def worded(asked: Box, shown: str | None) -> Box:
-    """The box with what the words beside it say, where its own name says nothing."""
+    """The box as the words beside it say, when its own name says nothing."""
     beside = None if shown is None or asked.purposes or asked.channels or asked.against else box(shown)
     if beside is None:
         return asked
@@ -245,7 +243,7 @@ def _given(text: str, words: Sequence[str]) -> bool | None:
 def _against(text: str) -> bool:
     """Whether it says no to something that matters here: "no newsletter", "please unsubscribe", not "no spam".
 
-    What one can do later ("you can unsubscribe at any time") is no refusal.
+    What is possible later ("you can unsubscribe at any time") is no refusal.
     """
     for place, sentence in enumerate(_SENTENCES.split(text)):
         words = words_in(sentence)
@@ -277,9 +275,9 @@ def _purposes(words: Sequence[str]) -> frozenset[str]:
 
 
 def together(asked: Iterable[tuple[Box, str]]) -> Said:
-    """What all boxes of a form say together; of a yes and a no for the same the no counts.
+    """All boxes of a form together; a no outranks a yes for the same.
 
-    A newsletter's yes is one to e-mail, as a ticked box always was; its no is one to newsletters alone.
+    A yes to a newsletter is one to e-mail, as a ticked box always was; a no is one to newsletters alone.
     """
     channels: dict[Channel, bool] = {}
     purposes: dict[str, bool] = {}
@@ -290,7 +288,7 @@ def together(asked: Iterable[tuple[Box, str]]) -> Said:
                 channels.setdefault(_CHANNELS[word], True)
             continue
         if given is None or (each.against and not given):
-            continue  # "no newsletter: no" may mean either
+            continue  # "no newsletter: no" is ambiguous
         given = given and not each.against
         about = each.purposes | named
         if about and not each.channels - _E_MAIL:

@@ -1,4 +1,4 @@
-"""A form that ingest shows itself, as sources.yaml describes it."""
+"""A hosted form, as sources.yaml describes it."""
 
 from dataclasses import dataclass
 from typing import Literal

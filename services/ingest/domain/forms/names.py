@@ -1,4 +1,4 @@
-"""The names that forms give to their fields, and what they are for us."""
+"""The names that forms give to their fields, and ours."""
 
 import re
 import unicodedata
@@ -80,7 +80,7 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
 # Where the family's name goes first: Hungarian, and (see domain/names.py) what is written in the scripts of East Asia.
 _FAMILY_FIRST: Final = frozenset({"vezeteknev", "csaladnev"})
 
-# What stands around a name and does not change it. Words of courtesy, and of what has to be filled in:
+# Words around a name that do not change it: of courtesy, and for required fields;
 _COURTESY: Final = frozenset(
     {
         "your", "my", "our", "the", "please", "enter", "required", "requis", "optional", "mandatory", "no",
@@ -96,7 +96,7 @@ _COURTESY: Final = frozenset(
         "qual", "e", "wat", "jaki", "jakie", "jest", "can", "you", "we", "may", "have", "to",
     }
 )  # fmt: skip
-# … and of form builders, who number and prefix their fields: q3_email, et_pb_contact_email_0, mauticform[f_email].
+# and of form builders, who number and prefix their fields: q3_email, et_pb_contact_email_0, mauticform[f_email].
 _BUILDERS: Final = frozenset(
     {
         "form", "forms", "field", "fields", "input", "inputs", "data", "item", "items", "value", "values",
@@ -136,7 +136,7 @@ _LONGEST: Final = 200  # characters of a name that is looked at
 
 @lru_cache(maxsize=4096)
 def usual_field(sent: str) -> str | None:
-    """What a field of that name usually is: a field of ours, `first`, `last`, `consent`; None when it is nobody's.
+    """What a field of that name usually is: a field of ours, `first`, `last`, `consent`; None when unknown.
 
     Of a nested name the innermost part that says something decides: form_fields[email], items[Email][value].
     """
@@ -157,7 +157,7 @@ def usual_field(sent: str) -> str | None:
             return ours
         if (len(parts) > 1 or len(words) > 1) and len(bare) == 1 and bare[0] in _HALVES:
             return _HALVES[bare[0]]
-        if bare:  # it says something, and nothing that is known
+        if bare:  # it says something unknown
             return None
     return None
 
@@ -184,13 +184,13 @@ def before_a_number(sent: str, number: str) -> str | None:
     words = words_in(inner)
     if above != around or sent == number:
         return None
-    if not above:  # a country of its own is the person's
+    if not above:  # a top-level country is the person's
         words = words[1:] if words[:1] and _KNOWN.get(words[0]) == "phone" else words if len(words) > 1 else []
     return _BEFORE_IT.get("".join(words))
 
 
 def words_in(text: str) -> list[str]:
-    """Its words in small letters without accents; digits and all else only part them."""
+    """Its words in lower case without accents; digits and everything else separate them."""
     plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().replace("ł", "l")
     return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
 

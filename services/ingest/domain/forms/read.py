@@ -36,7 +36,7 @@ _PLAIN_BOX: Final = Box(frozenset(), frozenset(), against=False)
 
 
 def caught(form: Mapping[str, object]) -> bool:
-    """Whether a field that people cannot see is filled in: a robot did it."""
+    """Whether the hidden field, which only robots see, is filled in."""
     return any(form.get(name) for name in HONEYPOTS)
 
 
@@ -51,9 +51,9 @@ def read_form(
 ) -> Fact:
     """A lead from a form's fields; `mapping` (our name → theirs) goes before the guesses.
 
-    `came_from` is the Referer header: the page, when the form does not tell it. `wording` is what a visitor sees beside
-    the consent box, when the form does not tell it. `country`: that of its numbers, when it asks for none.
-    Fields that are nobody's are kept as traits. Wrong fields are named as the form names them. Raises Refused.
+    `came_from` is the Referer header: the page, unless the form tells it. `wording`: what a visitor sees beside the
+    consent box, unless the form tells it. `country`: of phone numbers, when the form does not ask for one.
+    Unknown fields become traits. Wrong fields are named as the form names them. Raises Refused.
     """
     form = _counted(flat(form))
     theirs = _recognise(form, mapping)
@@ -126,7 +126,7 @@ def _campaign(fields: Fields, *, page: str | None, referrer: str | None) -> Camp
 
 
 def _boxes(form: Mapping[str, object], theirs: Mapping[str, str]) -> dict[str, Box]:
-    """The fields that ask for a consent. What is something else of ours is none."""
+    """The fields that ask for consent, without known fields of another kind."""
     boxes = {}
     others = {sent for ours, sent in theirs.items() if ours != "consent"}
     for sent in form:
@@ -139,7 +139,7 @@ def _boxes(form: Mapping[str, object], theirs: Mapping[str, str]) -> dict[str, B
 
 
 def _consent(fields: Fields, asked: Sequence[tuple[Box, str]], wording: str | None, page: str | None) -> Consent | None:
-    """What the boxes say, with the words beside them. A box that was not ticked says neither yes nor no.
+    """What the boxes say, with the words beside them. An unticked box says neither yes nor no.
 
     Forms of WordPress send the words themselves for a ticked box.
     """
@@ -210,9 +210,9 @@ def _both(one: str | None, other: str | None) -> str | None:
 
 
 def _find_by_value(form: Mapping[str, object], theirs: dict[str, str], ours: str, fits: Callable[[str], bool]) -> None:
-    """A form's only value that is an address is the address, whatever its field is called; so with a number.
+    """The first value that is an address is the address, whatever its field is called; likewise a number.
 
-    Of several it is the first: people ask for their own before that of a friend, and again to confirm it.
+    The first: forms ask for one's own before that of a friend, and ask again to confirm it.
     """
     for sent, value in form.items():
         said = value[0] if isinstance(value, list) and value else value
@@ -242,7 +242,7 @@ def _reads(rule: Callable[[str], str], text: str) -> bool:
 def _phone(fields: Fields, theirs: Mapping[str, str], country: str | None) -> str | None:
     """By the form's country, where it asks for one, else by `country`.
 
-    A number that stays unreadable is kept as a trait; refused only where nothing else says who it is.
+    An unreadable number becomes a trait; it is refused only when nothing else identifies the person.
     """
     if "phone" not in theirs:
         return None

@@ -1,4 +1,4 @@
-"""Where a visitor may be sent after a form: never wherever a form says."""
+"""Where a visitor may be sent after a form: never just anywhere the form names."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,7 +19,7 @@ def redirect_of(form: Mapping[str, object], origins: frozenset[str], default: st
 
 def _allowed(url: str, origins: frozenset[str]) -> bool:
     if len(url) > _LONGEST or not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
-        return False  # browsers read these otherwise than we do
+        return False  # browsers parse these differently
     try:
         parts = urlsplit(url)
     except ValueError:

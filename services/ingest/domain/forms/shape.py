@@ -20,7 +20,7 @@ _JSON: Final = msgspec.json.Decoder()
 
 
 def flat(form: Mapping[str, object]) -> Mapping[str, object]:
-    """The fields without nesting, one more than are taken where there are too many. What is empty stays as it is."""
+    """The fields without nesting, at most one more than are accepted. Empty values stay as they are."""
     if any(_is_nested(value) for value in form.values()):
         found: dict[str, object] = {}
         for name, value in _walk(form, "", 0):
@@ -88,8 +88,7 @@ def _answers(answers: list[Any], path: str, depth: int) -> Iterator[tuple[str, o
 def unflat(fields: Mapping[str, object]) -> dict[str, Any]:
     """The object that a form's names stand for: `data[merges][FNAME]` is in `merges` in `data`.
 
-    A value that is JSON is what it says (`mandrill_events=[…]`, `payload={…}`). What would stand in two places at once
-    is left out.
+    A value that is JSON is decoded (`mandrill_events=[…]`, `payload={…}`). Conflicting names are left out.
     """
     found: dict[str, Any] = {}
     for name, value in fields.items():

@@ -1,7 +1,7 @@
 """The answers of another service's form, read with the guesses of our own forms.
 
-Nobody can send such a form again with other words in it: whatever is too long, unknown or not quite right is cut or
-kept as a trait, and a lead is refused only when it leaves nobody to answer.
+Nobody can submit such a form again with other words: whatever is too long, unknown or not quite right is cut or becomes
+a trait, and a lead is refused only when there is nobody to answer.
 """
 
 import re
@@ -20,8 +20,8 @@ from services.ingest.domain.forms.read import read_form
 from shared.events.identity import normalise_email, normalise_opaque
 from shared.events.types import LeadCaptured
 
-# How old a signed body without a signed time may be: as long as the log keeps events. A copy sent later could bring
-# back a person who has been erased since.
+# The greatest age of a signed body without a signed time: as long as the log keeps events. An older copy could bring
+# back an erased person.
 OLDEST: Final = timedelta(days=28)
 _LONGEST: Final = {"message": LONG, "page": 2000, "referrer": 2000, "consent_wording": 5000}
 _LONGEST_NAME: Final = 100
@@ -44,7 +44,7 @@ _ASKED: Final = re.compile(r"^(?:(?:and|what.?s|what|is|please|enter|tell|us|the
 class Answer(NamedTuple):
     """One answer. `at` points to it in the body, `name` is the question, `alias` the name that its author gave it.
 
-    `ours` is our field where the question's type says which; `long` says that people write whole sentences there.
+    `ours`: our field, if the question's type tells; `long`: whether people write whole sentences there.
     """
 
     at: str
@@ -77,7 +77,7 @@ def objects(value: object) -> list[tuple[int, Mapping[str, Any]]]:
 
 
 def check_recent(time: datetime | None, now: datetime, at: str) -> None:
-    """Raises Refused when it happened too long ago to be a webhook of today."""
+    """Raises Refused when it happened too long ago."""
     if time is not None and now - time > OLDEST:
         raise Refused([Wrong(at, f"must not be older than {OLDEST.days} days")])
 
@@ -112,9 +112,9 @@ def read_answers(
     for answer in rest:
         name = _name(answer.name)
         if name in _NOT_FORM_FIELDS or usual_field(name) is not None:
-            apart.append((name, answer.value))  # or it would be taken for what was found elsewhere
+            apart.append((name, answer.value))  # apart from fields found elsewhere
         else:
-            _add(fields, name, answer.value)  # which of these tell of the campaign, the form's rules know
+            _add(fields, name, answer.value)  # the form's rules know which of these are campaign fields
     try:
         lead = read_form(fields, {ours: ours for ours in found}, name="", country=options.get("country")).data
     except Refused as refused:
@@ -178,7 +178,7 @@ def _name(question: str) -> str:
 
 
 def _add(texts: dict[str, Any], name: str, value: str) -> None:
-    """Under the name, or when a question of this name was answered before, under the next free one."""
+    """Add under the name, or under the next free one when it is taken."""
     free, count = name, 1
     while free in texts:
         count += 1

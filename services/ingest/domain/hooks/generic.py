@@ -1,8 +1,8 @@
-"""Any sender: sources.yaml says how its webhooks are signed and which field of ours stands where in them.
+"""Any sender: sources.yaml says how its webhooks are signed and where our fields are in them.
 
 Its options: `signature` (a Signature), `id` (a JSON pointer or a header's name; None: the event's own hash, so that a
 repeated one is the same event), `each` (where a list of events stands; pointers then are into each of them) and
-`events` (Rules; the first that fits counts). What no rule is about is ignored, what has not the rules' shape refused.
+`events` (Rules; the first that fits counts). What no rule matches is ignored; what lacks the rules' shape is refused.
 """
 
 import base64
@@ -27,7 +27,7 @@ from services.ingest.domain.plain.leads import read_lead, read_purchase
 
 IDENTITIES: Final = ("email", "phone", "user_id", "anonymous_id")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.=+/: -]{1,500}")  # nothing that a browser could take for a page
+CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.=+/: -]{1,500}")  # nothing that a browser could render as a page
 _CHALLENGES: Final = ("url_verification", "webhook_verification", "challenge", "endpoint.url_validation")
 _FILTER: Final = re.compile(r"\[(?P<key>[^=\]]+)=(?P<value>[^\]]*)\]")
 _FLAGS: Final = frozenset({"given", "human", "consent.email", "consent.phone", "consent.sms"})
@@ -40,7 +40,7 @@ _STANDARD_SECRET: Final = "whsec_"  # noqa: S105 - what secrets begin with
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a webhook shows where it comes from. `header` holds the signature, or with `token` the secret itself.
+    """How a webhook proves its sender. `header` holds the signature, or with `token` the secret itself.
 
     With `token` the secret may stand in the URL instead: as the value of `query`, or behind the source's name (`path`).
     `signed`: what is signed, of `{body}`, `{timestamp}` (the header `timestamp_header`) and `{id}` (of `id_header`).
@@ -61,9 +61,9 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is an event of which type. `when`: JSON pointer or header → the values that fit.
+    """Which webhooks are an event of a type. `when`: JSON pointer or header → the values that match.
 
-    `fields`: our field (dotted inside an object) → a JSON pointer, or what is no pointer: the value itself.
+    `fields`: our field (dotted inside an object) → a JSON pointer, or else the value itself.
     """
 
     type: str
@@ -132,7 +132,7 @@ def _verify(incoming: Incoming, secrets: Sequence[str], options: Mapping[str, An
 
 
 def _given(value: str, signature: Signature) -> list[str]:
-    """Standard Webhooks sends one signature for each secret; the others one alone."""
+    """Standard Webhooks sends one signature per secret; other schemes send a single one."""
     many = value.split()[:_MOST_SIGNATURES] if signature.scheme == "standard-webhooks" else [value]
     found = [each.removeprefix(signature.prefix) for each in many if each.startswith(signature.prefix)]
     return [each.lower() for each in found] if signature.encoding == "hex" else found
@@ -144,7 +144,7 @@ def _expected(secret: str, signed: bytes, signature: Signature) -> str:
 
 
 def at_pointer(value: Any, pointer: str) -> Any:
-    """What a JSON pointer (RFC 6901) leads to; None when it leads nowhere.
+    """The value at a JSON pointer (RFC 6901); None when there is none.
 
     In a list a step `[name=email]` is the first object whose `name` is `email`.
     """
@@ -191,7 +191,7 @@ def _read(incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading:
 
 
 def _events(body: Any, each: str | None) -> Sequence[tuple[str, Any]]:
-    """The events of the body, with where each stands; one that stands alone, nowhere. Raises Refused."""
+    """The events of the body, each with its pointer (empty for a single one). Raises Refused."""
     found = body if each is None else at_pointer(body, each)
     if each is None and not isinstance(body, list):
         return [("", body)]
@@ -201,7 +201,7 @@ def _events(body: Any, each: str | None) -> Sequence[tuple[str, Any]]:
 
 
 def _challenge(body: Any) -> bytes | None:
-    """What proves to a sender that the address is ours: its own word, sent back as it came."""
+    """The challenge to echo: it proves to the sender that the address is ours."""
     given = body.get("challenge") if isinstance(body, dict) else None
     if not isinstance(given, str) or not CHALLENGE.fullmatch(given):
         return None
@@ -210,7 +210,7 @@ def _challenge(body: Any) -> bytes | None:
 
 
 def _one(incoming: Incoming, event: Any, options: Mapping[str, Any], *, alone: bool) -> Fact | None:
-    """The fact that the first rule that fits makes of it; None when it is nothing to us. Raises Refused."""
+    """The fact made by the first matching rule; None when none matches. Raises Refused."""
     for rule in options["events"]:
         if all(_fits(_look_up(incoming, event, place), values) for place, values in rule.when.items()):
             sender_id = _sender_id(incoming, event, options["id"], alone=alone)
@@ -219,13 +219,15 @@ def _one(incoming: Incoming, event: Any, options: Mapping[str, Any], *, alone: b
             except Refused as refused:
                 raise Refused([_in_body(each, rule, event) for each in refused.wrong]) from None
     places = sorted({place for rule in options["events"] for place in rule.when})
-    if all(_look_up(incoming, event, place) is None for place in places):  # it is not at all as the rules take it to be
+    if all(
+        _look_up(incoming, event, place) is None for place in places
+    ):  # it does not have the shape that the rules assume
         raise Refused([Wrong(place if place.startswith("/") else "/", "is not there") for place in places])
     return None
 
 
 def _fits(found: Any, values: tuple[Any, ...]) -> bool:
-    """A form has text alone: `true` and `7` there are those of the rule."""
+    """Forms hold only text: there `true` and `7` match the rule's."""
     if found in values:
         return True
     return isinstance(found, str) and any(not isinstance(each, str) and str(each).lower() == found for each in values)
@@ -256,7 +258,7 @@ def _fact(body: Any, rule: Rule, sender_id: str, country: str | None) -> Fact:
             _put(data, name.split("."), value)
     if rule.type == "lead.captured":
         return read_lead(data, country).named(sender_id)
-    if rule.type == "purchase.completed":  # keeps the order's own id: however often it is told of, it is one purchase
+    if rule.type == "purchase.completed":  # the order's own id: however often it is told, it is one purchase
         return read_purchase(data)
     time = data.pop("occurred_at", None)
     identity = {name: data.pop(name) for name in IDENTITIES if name in data}
@@ -266,7 +268,7 @@ def _fact(body: Any, rule: Rule, sender_id: str, country: str | None) -> Fact:
 
 
 def _in_body(wrong: Wrong, rule: Rule, body: Any) -> Wrong:
-    """What is wrong with a field of ours, at the place in the webhook where it should stand."""
+    """An error in a field of ours, at its place in the webhook."""
     places = {f"/{name.replace('.', '/')}": place for name, place in rule.fields.items() if _is_pointer(place)}
     who = [place for name, place in places.items() if name.removeprefix("/") in IDENTITIES]
     if wrong.at in ("/", "/data/identity") and who and not any(_said(body, place) for place in who):
@@ -280,7 +282,7 @@ def _is_pointer(place: Any) -> bool:
 
 
 def _said(body: Any, place: Any) -> Any:
-    """What stands at the pointer, or what is no pointer itself."""
+    """The value at the pointer, or the text itself when it is no pointer."""
     return at_pointer(body, place) if _is_pointer(place) else place
 
 

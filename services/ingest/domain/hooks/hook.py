@@ -1,4 +1,4 @@
-"""What one sender's webhook is: how it is verified, what it says, and how it is answered.
+"""What a sender's webhook is: how it is verified, read and answered.
 
 Each sender is one small file in `senders/` (or `mailing/`) that ends in a `HOOK`; `registry.py` lists them.
 """
@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
 
-TOLERANCE_S = 300.0  # how old a signed timestamp may be: a copy sent later is refused
+TOLERANCE_S = 300.0  # the greatest age of a signed timestamp: later copies are refused
 
 
 class Incoming(NamedTuple):
@@ -26,7 +26,7 @@ class Incoming(NamedTuple):
 
 
 class Unverified(Exception):  # noqa: N818 - reads as what happened
-    """It cannot be shown that the sender sent this: no signature, a wrong one, or one too old. Says which."""
+    """The sender is not proven: no signature, a wrong one, or one too old; the message says which."""
 
 
 class Signed(NamedTuple):
@@ -51,11 +51,11 @@ class ToFetch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a webhook says. `ignored`: the sender's event types in it that are nothing to us (counted, answered 2xx).
+    """The content of a webhook. `ignored`: its event types that mean nothing to us (counted, answered 2xx).
 
-    `refused`: what is wrong with those of its events that cannot be taken. `answer`: what the sender wants to hear.
-    `to_confirm`: a link that has to be opened before the sender sends anything; where a signature proved it, we do.
-    `ended`: the sender sends nothing more unless somebody opens the link.
+    `refused`: errors of events that cannot be accepted. `answer`: the response that the sender expects.
+    `to_confirm`: a link to open before the sender sends anything; we open it if a signature proved it.
+    `ended`: the sender stops sending unless somebody opens the link.
     """
 
     facts: Sequence[Fact] = ()
@@ -72,9 +72,9 @@ class Hook:
     """One sender. `verify` raises Unverified; `read` raises Refused; `options` are those of sources.yaml.
 
     `header` proves the sender; None: the body does, or (kind generic) a header of the options. Without it at most
-    `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed. `early`: it stands in
-    the URL or a header, and is looked at before the body. `signed` is a further proof, where the options ask for one;
-    it raises Unverified when there is none. `unfit` names options that cannot be right, and why.
+    `unsigned` bytes are read. `told`: the proof is the secret itself, and so could be guessed. `early`: it is in the
+    URL or a header, and checked before the body is read. `signed`: a further proof that the options may ask for; it
+    raises Unverified when there is none. `unfit` names options that cannot be right, and why.
 
     Every fact has the sender's own id as `sender_id`, so that a repeated webhook is the same event.
     """
@@ -94,7 +94,7 @@ class Hook:
 
 
 def same(given: str, expected: str) -> bool:
-    """Whether two texts are the same, in constant time."""
+    """Whether two texts are equal, in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
 
 

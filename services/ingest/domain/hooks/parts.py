@@ -1,6 +1,6 @@
 """Reads other services' JSON without trusting its shape: what is not as documented counts as absent.
 
-An odd phone number or name must not cost a purchase, so nothing here raises; a reader names what it cannot do without.
+An odd phone number or name must not cost a purchase, so nothing here raises; readers check what they require.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
 
 def part(value: Any, *path: str | int) -> Any:
-    """What stands at the path; None when it does not lead anywhere."""
+    """The value at the path; None when there is none."""
     for step in path:
         if isinstance(step, str) and isinstance(value, dict):
             value = value.get(step)
@@ -41,7 +41,7 @@ def the_object(body: Any) -> dict[str, Any]:
 
 
 def text(value: Any, longest: int = SHORT) -> str | None:
-    """Trimmed text, cut at `longest`; a whole number as its digits. None for all else, and for nothing."""
+    """Trimmed text, cut at `longest`; an integer as its digits. None for anything else, and for empty text."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 2**63 else None
     if not isinstance(value, str):
@@ -78,7 +78,7 @@ def seconds(value: Any) -> datetime | None:
 
 
 def moment_in_utc(value: Any) -> datetime | None:
-    """As `moment`; a time without a zone is one of UTC, as in `2026-11-29 01:00:00`."""
+    """As `moment`; a time without a zone, as in `2026-11-29 01:00:00`, is UTC."""
     found = moment(value)
     if found is not None or not isinstance(value, str):
         return found
@@ -98,7 +98,7 @@ def person(
     anonymous_id: Any = None,
     order: str | None = None,
 ) -> Identity | None:
-    """Who it is: of each identity what can be one. `country` (ISO 3166) reads a local number. None: nobody is named."""
+    """The person, from every valid identity; None without one. `country` (ISO 3166): of local numbers."""
     region = country.upper() if isinstance(country, str) and len(country) == len("GB") else None
     identity = identify(
         email=_normal(normalise_email, email),
@@ -121,12 +121,12 @@ def _normal(rule: Callable[[str], str], value: Any) -> str | None:
 
 
 def full_name(first: Any, last: Any) -> str | None:
-    """`Ada Lovelace`, or what there is of it."""
+    """`Ada Lovelace`, or the half that is known."""
     return person_name(None, text(first), text(last))
 
 
 def told(traits: Mapping[str, Any]) -> dict[str, Any]:
-    """The traits that say something."""
+    """The traits without empty ones."""
     return {name: value for name, value in traits.items() if value is not None}
 
 
@@ -137,7 +137,7 @@ def amount(value: Any) -> str | None:
 
 
 def money(order: Mapping[str, Any], total: str) -> tuple[str, str]:
-    """An order's total, which stands under that name, and its currency. Raises Refused."""
+    """An order's total, under that name, and its currency. Raises Refused."""
     found, currency = amount(order.get(total)), (text(order.get("currency")) or "").upper()
     wrong = []
     if found is None:
@@ -150,7 +150,7 @@ def money(order: Mapping[str, Any], total: str) -> tuple[str, str]:
 
 
 def items(lines: Any) -> list[Item]:
-    """The lines of an order that tell what was bought (Shopify and WooCommerce name their fields alike)."""
+    """The items of an order (Shopify and WooCommerce name their fields alike)."""
     found = []
     for line in lines[:_MOST_ITEMS] if isinstance(lines, list) else ():
         quantity = whole(part(line, "quantity"))

@@ -1,4 +1,4 @@
-"""Every service whose webhooks are taken. A new one is a file in `senders/` and a line here."""
+"""Every service whose webhooks are accepted. A new one is a file in `senders/` and a line here."""
 
 from collections.abc import Mapping
 from typing import Final

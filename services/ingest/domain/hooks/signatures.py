@@ -1,4 +1,4 @@
-"""What the senders' signatures have in common. A wrong signature takes as long as a right one."""
+"""Common parts of signature checks, in constant time."""
 
 import base64
 from collections.abc import Iterable, Sequence

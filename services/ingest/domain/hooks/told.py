@@ -1,6 +1,6 @@
-"""Senders that sign nothing and can only be given a URL: the secret itself stands in it, or in a header.
+"""Senders that sign nothing: the secret itself is in the URL, or in a header.
 
-Whoever reads the URL in a log of a proxy has the secret; so it opens this one source, and is as long as a key.
+Whoever reads the URL in a proxy's log has the secret; so it opens only this source, and is as long as a key.
 """
 
 import base64
@@ -17,7 +17,7 @@ _MOST: Final = 20
 
 
 def in_path(url: str) -> str | None:
-    """What stands behind the source's name in the path."""
+    """The rest of the path after the source's name."""
     steps = urlsplit(url).path.rsplit("/hooks/", 1)[-1].split("/", 1)
     return unquote(steps[1]) or None if len(steps) > 1 else None
 
@@ -44,7 +44,7 @@ def in_basic(authorization: str) -> str | None:
 
 
 def check_told(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
-    """Whether the request tells one of the secrets: in the path, the query, or by HTTP Basic. Raises Unverified."""
+    """Check that the path, the query or HTTP Basic holds one of the secrets. Raises Unverified."""
     given = list(_given(incoming))
     if not given:
         raise Unverified(

@@ -22,7 +22,6 @@ class Beside:
     """Reads it from the rows of one sheet."""
 
     def __init__(self, columns: Sequence[Column], *, dates: DateOrder | None, decimals: Decimals, zone: tzinfo) -> None:
-        """As the sheet says."""
         at = {column.taken_as: index for index, column in enumerate(columns)}
         self._columns = columns
         self._refunded, self._refunded_at = at.get(REFUNDED), at.get(REFUNDED_AT)

@@ -155,7 +155,6 @@ def _whole_year(short: int) -> int:
 
 
 def _date(match: re.Match[str], order: DateOrder | None) -> tuple[int, int, int] | None:
-    """Year, month, day."""
     a, b, c = int(match["a"]), int(match["b"]), int(match["c"])
     if len(match["a"]) == _LONG_YEAR:
         return a, b, c

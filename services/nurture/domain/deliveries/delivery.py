@@ -74,7 +74,6 @@ class StoredDelivery(NewDelivery):
     lease_token: UUID | None
 
     def as_new(self) -> NewDelivery:
-        """As it was made."""
         return NewDelivery(**{name: getattr(self, name) for name in _AS_MADE})
 
 

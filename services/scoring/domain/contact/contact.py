@@ -103,7 +103,6 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def source(self) -> str | None:
-        """Its first source."""
         return self.first_source[1] if self.first_source is not None else None
 
 

@@ -66,7 +66,6 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of both together."""
         return f"{self.first}×{self.second}"  # noqa: RUF001 - a times sign
 
 

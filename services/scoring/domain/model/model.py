@@ -27,7 +27,6 @@ class Learnt(NamedTuple):
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Of what there is."""
         return tuple(each.version for each in self if each is not None)
 
 

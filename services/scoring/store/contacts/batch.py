@@ -225,7 +225,6 @@ def names(keys: Mapping[str, UUID]) -> dict[str, list[Any]]:
 
 
 async def insert_contacts(conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
-    """Write new contacts."""
     await _INSERT_CONTACTS.run(conn, new_contacts(states, now))
 
 
@@ -275,7 +274,6 @@ async def insert_updates(conn: AsyncConnection, rows: Sequence[UpdateRow]) -> No
 
 
 async def insert_bookings(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
-    """Write bookings."""
     await copy(conn, "bookings", BookingRow._fields, rows, schema=SCHEMA)
 
 

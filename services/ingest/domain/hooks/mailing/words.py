@@ -1,4 +1,4 @@
-"""What senders of mail tell of an address: that its owner wants no more, or that nothing arrives there."""
+"""What mail services tell about an address: that its owner unsubscribed, or that nothing arrives there."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.parts import person, text
 from shared.events.types import ConsentChanged
 
-PURPOSE: Final = "purpose"  # the option that says what its mails are for; without it a no is one to every mail
+PURPOSE: Final = "purpose"  # the option for the purpose of its mails; without it a no is one to all mail
 
 
 def consent(
@@ -21,7 +21,7 @@ def consent(
     purpose: str | None = None,
     user_id: Any = None,
 ) -> Fact | None:
-    """The word on consent; None when there is nobody whose it could be."""
+    """The fact on consent; None when it names nobody."""
     who = person(email=address, user_id=user_id)
     if who is None:
         return None
@@ -30,5 +30,5 @@ def consent(
 
 
 def purpose_of(options: Mapping[str, Any]) -> str | None:
-    """What the source's mails are for, as its options say."""
+    """The purpose of the source's mails, from its options."""
     return text(options.get(PURPOSE))

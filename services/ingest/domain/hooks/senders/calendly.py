@@ -1,7 +1,7 @@
 """Calendly: a booked meeting, and one that was called off.
 
-Who books is a lead too, so a booking is two facts. A reschedule comes as a cancellation of the old booking with
-`rescheduled: true` and a booking that names the old one: it is one meeting that moved, and no new lead.
+Whoever books is a lead too, so a booking is two facts. A rescheduled meeting comes as a cancellation of the old booking
+with `rescheduled: true` and a booking that names the old one: one meeting that moved, and no new lead.
 
 https://developer.calendly.com/api-docs
 """

@@ -51,7 +51,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
         at="/user_column_data",
         more={f"google_{name}_id": value for name, value in ids.items()},
     )
-    # The ad is what brought them: its own numbers are all that Google tells.
+    # The ad brought them: its ids are all that Google tells.
     campaign = Campaign(source="google", medium="cpc", name=ids["campaign"], gclid=text(body.get("gcl_id")))
     lead = msgspec.structs.replace(lead, campaign=campaign)
     return Reading((Fact("lead.captured", lead.identity, lead, moment(body.get("lead_submit_time")), lead_id),))
@@ -62,7 +62,7 @@ def _answers(body: Any) -> Iterator[Answer]:
         identifier, said = text(column.get("column_id")) or "", words(column.get("string_value"))
         if said is None:
             continue
-        # A column of Google's own has a name in the visitor's language: one trait must not have twenty names.
+        # Google names its own columns in the visitor's language: one trait must not have twenty names.
         name = _TRAITS.get(identifier) or text(column.get("column_name")) or identifier or "answer"
         yield Answer(
             f"/user_column_data/{place}", name, said, ours=_BY_COLUMN.get(identifier), alias=identifier or None

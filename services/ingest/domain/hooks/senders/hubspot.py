@@ -80,7 +80,7 @@ def _read(incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Reading
 
 
 def _event(event: Any) -> Fact | None:
-    """What one subscription event tells of a contact: that it is there, or a property of it."""
+    """What one subscription event tells about a contact: that it exists, or a property."""
     kind, event_id = text(part(event, "subscriptionType")) or "", text(part(event, "eventId"), 100)
     contact_id = text(part(event, "objectId"), 100)
     if not _of_a_contact(kind, event) or event_id is None or contact_id is None:

@@ -33,7 +33,7 @@ _AS_TRAITS: Final = ("ad_id", "ad_name", "adset_id", "adset_name", "campaign_id"
 
 
 def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
-    """No time is signed: a copy names a lead that is fetched again, and is the same event by its id."""
+    """No time is signed: a copy makes us fetch the lead again, and is the same event by its id."""
     expected = [f"sha256={sha256(secret.encode(), incoming.body).hex()}" for secret in secrets]
     check_match([header(incoming, "x-hub-signature-256")], expected)
 
@@ -60,7 +60,7 @@ def _read(_incoming: Incoming, body: Any, _options: Mapping[str, Any]) -> Readin
 
 
 def _to_fetch(value: Any, entry: Mapping[str, Any]) -> ToFetch | None:
-    """None without an id that is digits alone: it becomes a part of an address."""
+    """None unless the id is all digits: it becomes a part of a URL."""
     lead_id = text(part(value, "leadgen_id"))
     if lead_id is None or not (lead_id.isascii() and lead_id.isdigit() and len(lead_id) <= _LONGEST_ID):
         return None
@@ -74,7 +74,7 @@ def _to_fetch(value: Any, entry: Mapping[str, Any]) -> ToFetch | None:
 
 
 def read_meta_lead(answer: Mapping[str, Any], to_fetch: ToFetch, options: Mapping[str, Any] | None = None) -> Fact:
-    """The lead from the Graph API's answer. Raises Refused when it leaves nobody to answer."""
+    """The lead from the Graph API's response. Raises Refused when there is nobody to answer."""
     ad_id = text(answer.get("ad_id")) or to_fetch.ad_id
     lead = read_answers(
         list(_answers(answer)),

@@ -40,7 +40,7 @@ from shared.events.types import (
 )
 from shared.money import is_currency
 
-_GONE: Final = ("success", "pending")  # a refund that failed went nowhere
+_GONE: Final = ("success", "pending")  # a failed refund is none
 _STATES: Final = {"subscribed": True, "unsubscribed": False, "redacted": False, "invalid": False}
 _MOST_TRANSACTIONS: Final = 100
 _Resource = dict[str, Any]
@@ -63,7 +63,7 @@ def _who(resource: _Resource, order_id: str | None = None) -> Identity | None:
 
 
 def _known(customer: Any, address: Any) -> tuple[str | None, dict[str, Any]]:
-    """Name and traits."""
+    """The customer's name and traits."""
     name = full_name(part(customer, "first_name"), part(customer, "last_name")) or text(part(address, "name"))
     return name, told({"company": text(part(address, "company")), "country": text(part(address, "country_code"))})
 
@@ -115,7 +115,7 @@ def _refund(refund: _Resource) -> list[Fact]:
         if went is None or not is_currency(currency):
             raise Refused([Wrong("/transactions", "must each have an amount and a currency")])
         total += Decimal(went)
-    if currency is None:  # goods went back, but no money did
+    if currency is None:  # goods were returned, but no money
         return []
     who = Identity(order=order_id)
     data = PurchaseRefunded(identity=who, order_id=order_id, amount=f"{total:f}", currency=currency)

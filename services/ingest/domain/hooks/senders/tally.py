@@ -18,7 +18,7 @@ _BY_TYPE: Final = {"INPUT_EMAIL": "email", "INPUT_PHONE_NUMBER": "phone"}
 
 
 def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
-    """No time is signed: a copy is the same event by the response's id, and too old one day (see `OLDEST`)."""
+    """No time is signed: a copy is the same event by the response's id, and is refused when old (see `OLDEST`)."""
     check_body_in_base64(incoming, secrets, "tally-signature")
 
 
@@ -49,12 +49,12 @@ def _answers(fields: object) -> Iterator[Answer]:
         if kind == "CHECKBOXES" and isinstance(field.get("value"), list):
             several.add(key)
         elif kind == "CHECKBOXES" and key.rpartition("_")[0] in several:
-            continue  # each box of a question comes once more, alone
+            continue  # each box of a question is repeated separately
         said, wording = _said(field), None
         if said is None or (kind == "CHECKBOXES" and field.get("value") is False):
             continue
         if kind == "CHECKBOXES" and len(objects(field.get("options"))) == 1:
-            # The only box of a question: ticked, it is a yes to what stands beside it, or the no that stands there.
+            # The only box of a question: ticked, it is a yes or no by the words beside it.
             said, wording = said if answer(said)[0] is False else "yes", said
         yield Answer(
             f"/data/fields/{place}",

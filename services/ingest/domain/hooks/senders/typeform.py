@@ -18,7 +18,7 @@ _BY_TYPE: Final = {"email": "email", "phone_number": "phone"}
 
 
 def _verify(incoming: Incoming, secrets: Sequence[str], _options: Mapping[str, Any]) -> None:
-    """No time is signed: a copy is the same event by the response's id, and too old one day (see `OLDEST`)."""
+    """No time is signed: a copy is the same event by the response's id, and is refused when old (see `OLDEST`)."""
     signed = (base64.b64encode(sha256(secret.encode(), incoming.body)).decode() for secret in secrets)
     check_match([header(incoming, "typeform-signature")], [f"sha256={each}" for each in signed])
 

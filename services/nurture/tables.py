@@ -10,7 +10,6 @@ from typing import Final, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState, Touch
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
@@ -18,6 +17,7 @@ from services.nurture.domain.mail.caps import Kind
 from services.nurture.domain.mail.confirmation import Confirmation
 from shared.db.tables.audit import audit_table
 from shared.db.tables.offset_tables import offset_tables
+from shared.events.lanes import Lane
 
 SCHEMA: Final = "nurture"
 MOST_TRIES: Final = 20  # between two replays; the plan in domain/deliveries/retry.py has 16

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from shared.db.tables.facts import Fact
-from shared.db.tables.halts import Lane
+from shared.events.lanes import Lane
 from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/scoring"

@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import log
 from shared.db.tables import facts as store
 from shared.db.tables.facts import Fact
-from shared.db.tables.halts import Lane
 from shared.db.transient import is_transient, suppress_transient
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import partition_key
+from shared.events.lanes import Lane
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics

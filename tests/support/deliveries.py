@@ -16,7 +16,6 @@ from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
-from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.workflow import Workflow
 from services.nurture.facts import FactMaker
@@ -28,6 +27,7 @@ from services.nurture.store.deliveries import claims, deliveries
 from services.nurture.store.enrolments import Version
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
+from shared.events.lanes import Lane
 from shared.runtime.deadlines import LEASE_S
 from tests.unit.nurture.builders import a_contact, a_workflow, an_update, begun
 

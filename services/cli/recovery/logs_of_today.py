@@ -13,6 +13,7 @@ from services.cli.setup import Unreachable
 from shared.db.tables import halts, offsets
 from shared.db.tables.offsets import Progress
 from shared.errors import Transient
+from shared.events.lanes import LANES
 from shared.kafka.loop.position import Found, fingerprint, judge, taken_up
 from shared.kafka.records import Record
 from shared.kafka.topics import MAX_MESSAGE_BYTES
@@ -55,7 +56,7 @@ async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[Ta
                 after = taken_up(before, each.found, first=each.first)
                 if not await offsets.take_up(conn, (each.topic, each.partition), before, after):
                     raise Transient(f"{service} goes on with {each.topic}/{each.partition}; nothing was taken up")
-            await halts.end(conn, ["live", "bulk"], "position")
+            await halts.end(conn, LANES, "position")
     return wrong
 
 

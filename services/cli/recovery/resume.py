@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
-
-if TYPE_CHECKING:
-    from shared.db.tables.halts import Lane
+from shared.events.lanes import LANES, Lane
 
 Service: TypeAlias = Literal["scoring", "nurture"]
 OneService = Annotated[Service | None, typer.Option(help="scoring or nurture; default: both.")]
-OneLane = Annotated[Literal["live", "bulk"] | None, typer.Option(help="live or bulk; default: both.")]
+OneLane = Annotated[Lane | None, typer.Option(help="live or bulk; default: both.")]
 
 
 def resume(
@@ -34,7 +32,7 @@ def resume(
     from shared.db.tables import halts
 
     url = settings().database_url()
-    lanes: list[Lane] = [lane] if lane else ["live", "bulk"]
+    lanes = (lane,) if lane else LANES
     ended: list[dict[str, Any]] = []
     still: list[str] = []
 

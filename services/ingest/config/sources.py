@@ -19,6 +19,7 @@ from shared import canary, secrets
 from shared.config import ConfigModel, read, validate
 from shared.errors import ConfigProblem, ConfigurationError
 from shared.events.envelope import Trust
+from shared.events.lanes import Lane
 
 FILE: Final = "sources.yaml"
 Kind: TypeAlias = Literal["form", "segment", "api", HookKind]
@@ -64,7 +65,7 @@ class Source:
     kind: Kind
     trust: Trust
     keyless: bool = False
-    lane: Literal["live", "bulk"] = "live"
+    lane: Lane = "live"
     country: str | None = None
     orders_of: str | None = None
     origins: frozenset[str] = frozenset()
@@ -180,7 +181,7 @@ class _Source(RawHook):
     kind: Kind
     trust: Trust | None = None
     keys: tuple[Annotated[str, AfterValidator(_reference)], ...] = ()
-    lane: Literal["live", "bulk"] = "live"
+    lane: Lane = "live"
     orders_of: _Name | None = None
     origins: tuple[Origin, ...] = ()
     redirect: Annotated[str, AfterValidator(_url)] | None = None

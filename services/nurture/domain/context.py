@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shared.errors import Permanent
 from shared.events.envelope import Trust
+from shared.events.lanes import Lane
 from shared.events.reasons import without_values
 from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
@@ -40,9 +41,6 @@ class Happening:
         """How likely a person did it, in [0, 1]; 1 unless the event says otherwise."""
         said = self.data.get("human_likelihood", 1.0)
         return float(said) if isinstance(said, int | float) else 1.0
-
-
-Lane: TypeAlias = Literal["live", "bulk"]  # bulk: an import or a backfill
 
 
 @dataclass(frozen=True, slots=True)

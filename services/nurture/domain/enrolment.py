@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.nurture.domain.context import ContactUpdate, Happening, Lane
+from services.nurture.domain.context import ContactUpdate, Happening
 from services.nurture.domain.deliveries.delivery import NewDelivery
+from shared.events.lanes import Lane
 from shared.events.updates import Booking, ContactView, Values
 
 Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
-from services.nurture.domain.context import ContactUpdate, Lane, read_event, read_update, type_of
+from services.nurture.domain.context import ContactUpdate, read_event, read_update, type_of
 from services.nurture.domain.enrolment import Arrived, Enrolment
 from services.nurture.domain.entry import begin, may_enrol
 from services.nurture.domain.mail.consent import Word, last_words, said
@@ -35,6 +35,7 @@ from services.nurture.store import enrolments as store
 from services.nurture.store import erase as store_erase
 from shared import canary, clock
 from shared.errors import Permanent, Transient
+from shared.events.lanes import Lane
 from shared.events.origin import origin_of_update, sender_of
 from shared.events.updates import UpdateEnvelope, decode_update
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender

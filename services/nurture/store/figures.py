@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, get_args
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture.domain.context import Lane
+from shared.events.lanes import Lane
 
 _CUT_OFF: Final = 10_000
 _RUNS: Final = 20_000

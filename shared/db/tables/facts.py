@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db.statement import Statement
-from shared.db.tables.halts import Lane
+from shared.events.lanes import Lane
 
 
 class Fact(NamedTuple):

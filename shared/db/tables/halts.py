@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Lane: TypeAlias = Literal["live", "bulk"]
+from shared.events.lanes import Lane
+
 Cause: TypeAlias = Literal["failures", "position"]
 
 

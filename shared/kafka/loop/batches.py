@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared import clock, log
 from shared.db.tables import dead_letters, offsets
 from shared.db.tables.dead_letters import DeadLetterRow
-from shared.db.tables.halts import Cause, Lane
+from shared.db.tables.halts import Cause
 from shared.db.tables.offsets import Advance
 from shared.errors import Permanent, Transient
+from shared.events.lanes import Lane
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics

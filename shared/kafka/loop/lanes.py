@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import log
 from shared.db.tables import halts
-from shared.db.tables.halts import Cause, Halt, Lane
+from shared.db.tables.halts import Cause, Halt
 from shared.db.transient import is_transient
+from shared.events.lanes import Lane
 from shared.kafka.loop.halting import WINDOW, bad_deploy
 from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.records import Sender

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.clock import utc_now
 from shared.db.tables.dead_letters import DeadLetterRow
-from shared.db.tables.halts import Lane
 from shared.db.tables.offsets import TopicPartition
+from shared.events.lanes import Lane
 from shared.kafka.loop.lag import Waits
 from shared.kafka.records import Kind, Record
 

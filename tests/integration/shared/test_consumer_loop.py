@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db.engine import make_engine
-from shared.db.tables.halts import Lane, end
+from shared.db.tables.halts import end
 from shared.db.tables.offset_tables import offset_tables
 from shared.errors import Permanent, Transient
+from shared.events.lanes import Lane
 from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.loop.watchdog import Stalled
 from shared.kafka.producer import Producer

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
-from services.nurture.domain.context import Lane
 from services.nurture.domain.mail.confirmation import Confirmation
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
+from shared.events.lanes import Lane
 
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
 TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]

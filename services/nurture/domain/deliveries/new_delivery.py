@@ -4,7 +4,6 @@ from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 
-from services.nurture.domain.context import Lane
 from services.nurture.domain.deliveries.delivery import NewDelivery, delivery_id, expiry
 from services.nurture.domain.deliveries.followup import REQUESTED, Waits, requested
 from services.nurture.domain.deliveries.trimming import written
@@ -12,6 +11,7 @@ from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.mail.confirmation import TEMPLATE, Confirmation, asks_first
 from services.nurture.domain.mail.recipient import recipient_of
 from services.nurture.domain.workflow import FOLLOW_UP, ConfirmFirst, Target
+from shared.events.lanes import Lane
 
 
 def new_delivery(

@@ -254,7 +254,7 @@ BOARDS: dict[str, dict[str, list[Panel]]] = {
     },
     "nurture": {
         "nurture": [
-            Panel("Runs begun", "eps", {_rate("firsthour_nurture_enrolments_total", "workflow"): "{{workflow}}"}),
+            Panel("Enrolments begun", "eps", {_rate("firsthour_nurture_enrolments_total", "workflow"): "{{workflow}}"}),
             Panel(
                 "Attempts",
                 "eps",

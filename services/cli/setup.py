@@ -88,7 +88,7 @@ async def migrate_all(settings: Settings) -> list[str]:
             await migrate(url, service)
 
         await _patiently(step, "Postgres", "FIRSTHOUR_DATABASE")
-    return [f"schema {service} is of today" for service in SERVICES]
+    return [f"schema {service} is up to date" for service in SERVICES]
 
 
 async def make_topics(settings: Settings) -> list[str]:

@@ -41,10 +41,10 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         hops=LeadHops(registry, "enrolled", "attempted", "delivered"),
         canary=CanaryHops(registry, "enrolled", "attempted", "delivered"),
         updates=Counter("firsthour_nurture_updates", "Updates worked off.", registry=registry),
-        enrolments=Counter("firsthour_nurture_enrolments", "Runs begun.", ["workflow"], registry=registry),
+        enrolments=Counter("firsthour_nurture_enrolments", "Enrolments begun.", ["workflow"], registry=registry),
         refusals=Counter(
             "firsthour_nurture_refusals",
-            "Triggers that began no run, by why.",
+            "Triggers that enrolled nobody, by reason.",
             ["workflow", "reason"],
             registry=registry,
         ),
@@ -69,7 +69,7 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         ),
         first_followup_seconds=Histogram(
             "firsthour_nurture_first_followup_seconds",
-            "From the event that started a run to the first follow-up delivered.",
+            "From the event that started an enrolment to the first follow-up delivered.",
             ["workflow"],
             buckets=_SECONDS_TO_FIRST,
             registry=registry,
@@ -127,8 +127,8 @@ class Figures:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.windows = Gauge(
             "firsthour_nurture_windows",
-            "First-hour clocks of the runs of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, and less "
-            "than a quarter of it is left), `met`, `missed`.",
+            "First-hour clocks of the enrolments of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, and "
+            "less than a quarter of it is left), `met`, `missed`.",
             ["workflow", "state"],
             registry=registry,
         )

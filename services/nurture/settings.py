@@ -32,7 +32,7 @@ class NurtureSettings(Settings):
         Field(
             ge=30,
             le=3650,
-            description="How long an ended run is kept, with all that it sent; `reentry: once` knows no longer.",
+            description="How long an ended enrolment is kept, with all it sent; `reentry: once` looks no further back.",
         ),
     ] = 400
     canary: Annotated[

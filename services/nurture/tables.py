@@ -80,7 +80,7 @@ enrolments = sa.Table(
     _text("window_stopped_by", nullable=True),
     _at("window_missed_at"),  # noticed that nobody had got in touch when it closed
     _text("parked_reason", nullable=True),  # moving it failed: its timer is left alone until nurture starts anew
-    sa.Column("document", BYTEA, nullable=False),  # the whole run: domain/enrolment.py
+    sa.Column("document", BYTEA, nullable=False),  # the whole enrolment: domain/enrolment.py
     sa.ForeignKeyConstraint(
         ["workflow", "version"],
         [workflow_versions.c.name, workflow_versions.c.version],
@@ -140,7 +140,7 @@ deliveries = sa.Table(
     _text("endpoint"),  # whose queue it stands in
     sa.Column("lane", sa.Text, nullable=False, server_default=sa.text("'live'")),  # of the event that it follows
     _text("rep", nullable=True),  # an e-mail that tells this rep of a task, not one for the contact
-    sa.Column("is_first", sa.Boolean, nullable=False),  # what the run sends first: its delay is measured
+    sa.Column("is_first", sa.Boolean, nullable=False),  # what the enrolment sends first: its delay is measured
     _text("state"),
     _at("created_at", nullable=False),
     _at("due_at", nullable=False),
@@ -312,7 +312,7 @@ contacts = sa.Table(  # whoever something that matters happened to: the row is t
     sa.CheckConstraint("merged_into <> id", name="contacts_apart"),
 )
 
-recent_events = sa.Table(  # what may end or move a run whose trigger is yet to arrive
+recent_events = sa.Table(  # what may end or advance an enrolment whose trigger is yet to arrive
     "recent_events",
     metadata,
     _id(primary_key=True),
@@ -324,10 +324,10 @@ recent_events = sa.Table(  # what may end or move a run whose trigger is yet to 
     sa.Index("recent_events_age", "happened_at"),
 )
 
-refusals = sa.Table(  # leads that began no run at all
+refusals = sa.Table(  # leads that no workflow enrolled
     "refusals",
     metadata,
-    _id(primary_key=True),  # of the run that it would have been
+    _id(primary_key=True),  # of the enrolment that it would have been
     _id("event_id"),
     _id("contact_id"),
     _text("workflow"),

@@ -228,7 +228,7 @@ def _tasks(router: APIRouter, parts: Parts) -> None:
         if row is None:
             raise Problem(404, "There is no such task")
         if row["state"] == "cancelled":
-            raise Problem(409, "This task was cancelled", "The run that it belonged to has ended.")
+            raise Problem(409, "This task was cancelled", "The enrolment that it belonged to has ended.")
         parts.wake(sendable)
         parts.on_facts()
         return shown(row, seen)

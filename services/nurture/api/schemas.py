@@ -83,8 +83,8 @@ BECAUSE: dict[Reason, str] = {
     "robot": "it was probably a robot's",
     "late": "it came later than `trigger.max_age` allows, or nobody knows when it happened",
     "where": "`where` did not hold",
-    "running": "a run for this contact was going on",
-    "reentry": "`reentry` allows no further run for this contact yet",
+    "running": "the contact was already enrolled",
+    "reentry": "`reentry` does not allow this contact again yet",
 }
 
 

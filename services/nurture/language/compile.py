@@ -159,7 +159,7 @@ class _Build:
         kinds = [step.kind() for step in steps]
         for index, kind in enumerate(kinds[:-1]):
             if kind is not None and kind.ends:
-                self.problems.append(((*path, index + 1), "never reached: the step before it ends the run"))
+                self.problems.append(((*path, index + 1), "never reached: the step before it ends the enrolment"))
         position = after
         for index in range(len(steps) - 1, -1, -1):  # from the end, so that each step knows the next
             step, here, kind = steps[index], (*path, index), kinds[index]

@@ -27,7 +27,7 @@ class Versions:
 
     live: Workflows
     known: dict[tuple[str, str], Workflow | None]
-    listened: set[str]  # the types of event that can move a run of any of them
+    listened: set[str]  # the types of event that can advance an enrolment in any of them
     undecided: Undecided
     channels: Registry = field(default_factory=lambda: CHANNELS)
 

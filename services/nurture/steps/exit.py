@@ -22,7 +22,7 @@ EXIT: Final = Kind(
     key="exit",
     field=lambda _vocabulary: (Literal[True] | None, None),
     compile=lambda _model, place, _build: Exit(place.id),
-    docs={"exit": "ends the run; what was already handed to delivery is still delivered"},
+    docs={"exit": "ends the enrolment; deliveries already made are still sent"},
     alone=True,
     ends=True,
 )

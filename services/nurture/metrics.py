@@ -127,8 +127,8 @@ class Figures:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.windows = Gauge(
             "firsthour_nurture_windows",
-            "First-hour clocks of the enrolments of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, and "
-            "less than a quarter of it is left), `met`, `missed`.",
+            "First-hour clocks of the enrolments of the last 24 hours (the newest 20,000): `open`, `at_risk` (open, "
+            "and less than a quarter of it is left), `met`, `missed`.",
             ["workflow", "state"],
             registry=registry,
         )

@@ -151,10 +151,11 @@ class Revaluing:
                 for line, b in enumerate(changes)
             ]
         await store.update_contacts(conn, valued, now)
-        await funnel.add(conn, places.moved((before[state.id], state) for state in valued))
         if booked:
             await store.insert_bookings(conn, booked)
         await watched.note(conn, [state.id for state in valued], queue=any(each.worth is not None for each in valued))
+        # Last, as every batch changes the same few rows.
+        await funnel.add(conn, places.moved((before[state.id], state) for state in valued))
 
     async def _facts(self, conn: AsyncConnection, states: dict[UUID, ContactState]) -> list[ContactState]:
         """The contacts as the model needs them: counted with its half-lives, their orders priced by it."""

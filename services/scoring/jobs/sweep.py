@@ -109,8 +109,9 @@ class Sweeping:
                 ]
         if moved:
             await store.update_contacts(conn, moved, now, told=())
-            before = {state.id: state for state in states}
-            await funnel.add(conn, places.moved((before[state.id], state) for state in moved))
             await sweep.book(conn, booked)
             await changes.note(conn, [state.id for state in moved], queue=True)
+            # Last, as every batch changes the same few rows.
+            before = {state.id: state for state in states}
+            await funnel.add(conn, places.moved((before[state.id], state) for state in moved))
         await outbox.insert(conn, facts)

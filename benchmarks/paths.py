@@ -67,7 +67,7 @@ def asked(path: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     """What is varied, the path with its query, and the headers."""
     yield "as it is", path.replace("{}", "x"), {}
     for piece in _PIECES:
-        long = (piece * _LONG)[:_LONG]
+        long = (piece * _LONG)[:_LONG].strip()
         safe = quote(long, safe="%/&=;,.-")[:_LONG]
         if "{}" in path:
             yield f"{piece!r} in the path", path.replace("{}", safe), {}

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
-from services.cli.doctor import outgoing, services_up, stores
+from services.cli.doctor import outgoing, services_up, stores, stuck
 from services.cli.doctor.finding import Finding, ok, survived, warning, wrong
 from services.cli.setup import check_configuration
 from services.ingest.settings import IngestSettings
@@ -36,6 +36,7 @@ async def examine(now: datetime) -> list[Finding]:
     for name, port in ports:
         tests.append((name, partial(services_up.service, name, settings.host, port)))
     tests += [("kafka", partial(stores.kafka, settings)), ("database", partial(stores.database, settings, now))]
+    tests.append((stuck.WHAT, partial(stuck.work, settings, now)))
     try:
         endpoints = load_endpoints(settings.config)
     except ConfigurationError:  # the first test says so

@@ -1,7 +1,6 @@
 """Whether Kafka and Postgres answer, know us, hold what they should, and agree with our clock."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,11 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, wrong
-from services.cli.service_database import connected
-from services.cli.setup import Unreachable
 from shared.db.database_url import NotAPostgresUrl, dsn
 from shared.db.migrate import SERVICES
-from shared.db.tables import halts
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 
@@ -113,7 +109,7 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
         else ok(_DATABASE, "it answers, knows us, and has the schemas")
     ]
     found.append(_clock(now, theirs, loop.time() - begun))
-    return found + await _halted_lanes(settings.database_url(), [row["schemaname"] for row in rows])
+    return found
 
 
 def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
@@ -123,21 +119,6 @@ def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
     which = "ahead of" if apart > 0 else "behind"
     do = "set both by NTP (timedatectl set-ntp true): signed webhooks are refused, leads count as old or of the future"
     return wrong(_CLOCK, f"this machine is {abs(apart):,.0f} s {which} the database", do)
-
-
-async def _halted_lanes(url: str, services: Sequence[str]) -> list[Finding]:
-    found = []
-    for service in services:
-        try:
-            async with connected(url, service) as conn:
-                halted = await halts.read(conn)
-        except Unreachable as error:
-            found.append(wrong("lanes", str(error), "make the schemas those of this version: firsthour migrate"))
-            continue
-        for halt in halted:
-            said = f"{service} halted its {halt.lane} lane: {halt.reason}"
-            found.append(wrong("lanes", said, "see docs/operating.md, then: firsthour resume"))
-    return found
 
 
 def _refused(error: Exception) -> Finding:

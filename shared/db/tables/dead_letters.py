@@ -47,6 +47,7 @@ _READ = sa.text("""
     ORDER BY "offset"
 """)
 _REDRIVEN = sa.text('SELECT topic, partition, "offset", redriven_at FROM dead_letters WHERE redriven_at IS NOT NULL')
+_WAITING = sa.text("SELECT count(*), max(failed_at) FROM dead_letters WHERE redriven_at IS NULL")
 _LOCK = sa.text("""
     SELECT redriven_at FROM dead_letters WHERE topic = :topic AND partition = :partition AND "offset" = :offset
     FOR UPDATE
@@ -94,6 +95,12 @@ async def redriven(conn: AsyncConnection) -> dict[tuple[str, int, int], datetime
     """When dead letters were redriven, by topic, partition and offset."""
     rows = await conn.execute(_REDRIVEN)
     return {(row.topic, row.partition, row.offset): row.redriven_at for row in rows}
+
+
+async def waiting(conn: AsyncConnection) -> tuple[int, datetime | None]:
+    """How many have not been redriven, and when the last one failed."""
+    count, last = (await conn.execute(_WAITING)).one()
+    return count, last
 
 
 async def may_redrive(conn: AsyncConnection, topic: str, partition: int, offset: int) -> bool:

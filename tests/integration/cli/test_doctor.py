@@ -6,20 +6,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from services.cli.doctor import outgoing, services_up, stores
+from services.cli.doctor import outgoing, services_up, stores, stuck
 from services.cli.doctor.finding import Finding
 from services.cli.service_database import connected
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.webhook.settings import Webhook
+from services.nurture.store import endpoints
 from shared.clock import utc_now
-from shared.db.tables import halts
+from shared.db.tables import dead_letters, halts
+from shared.db.tables.dead_letters import DeadLetterRow
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import SECRETS_FILE
 from shared.settings import Settings, load
@@ -72,12 +74,29 @@ async def test_kafka(kafka: str, topic_prefix: str, stranger: int) -> None:
     assert found[0].said == f"{kafka} answers, and has all 5 topics"
 
 
-async def test_a_halted_lane_is_said(database: str) -> None:
+async def test_what_waits_for_a_person_is_said(database: str) -> None:
+    here, now = settings_of(database=database), utc_now()
+    assert [each.state for each in await stuck.work(here, now)] == ["ok"]
     async with connected(database, "nurture") as conn:
         await halts.begin(conn, "live", "failures", "ten records failed")
-    found = await stores.database(settings_of(database=database), utc_now())
-    (lane,) = [each for each in found if each.what == "lanes"]
-    assert (lane.state, lane.said) == ("wrong", "nurture halted its live lane: ten records failed")
+        await dead_letters.insert(conn, [a_dead_letter(now - timedelta(hours=2))])
+        await endpoints.disable(conn, "crm", "it answered 410")
+    found = await stuck.work(here, now)
+    assert [(each.state, each.said) for each in found] == [
+        ("wrong", "nurture halted its live lane: ten records failed"),
+        ("warning", "nurture could not work off 1 events, the last one 2.0 hours ago"),
+        ("wrong", "the endpoint crm is off: nothing is sent to it"),
+    ]
+    assert all(each.do for each in found)
+    for elsewhere in ("postgresql://127.0.0.1:1/x", "mysql://127.0.0.1/x"):
+        assert await stuck.work(settings_of(database=elsewhere), now) == []
+    async with connected(database, "nurture") as conn:
+        await conn.exec_driver_sql("ALTER TABLE consumer_halts RENAME TO of_another_version")
+    assert [(each.state, "migrate" in each.do) for each in await stuck.work(here, now)] == [("wrong", True)]
+
+
+def a_dead_letter(at: datetime) -> DeadLetterRow:
+    return DeadLetterRow("t", 0, 1, None, b"{", "permanent", "E", "broken", "/sources/x", 1, at, at)
 
 
 async def test_database_and_clock(database: str) -> None:

@@ -135,6 +135,7 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
     HubSpot gives it no id: the same bytes are the same event.
     """
     properties = contact.get("properties", contact)
+    names = properties if isinstance(properties, dict) else ()
 
     def get(name: str, longest: int = SHORT) -> str | None:
         found = part(properties, name)
@@ -157,7 +158,7 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
         campaign=Campaign(**campaign) if any(campaign.values()) else None,
         message=get("message", LONG),
         traits=told({ours: get(theirs) for theirs, ours in _TRAITS.items()}),
-        consent=_consent({name: get(name) for name in islice(properties, _MOST_PROPERTIES)}),
+        consent=_consent({name: get(name) for name in islice(names, _MOST_PROPERTIES)}),
     )
     return Reading([Fact("lead.captured", who, lead, None, hashlib.sha256(incoming.body).hexdigest())])
 

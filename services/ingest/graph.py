@@ -1,7 +1,7 @@
-"""Fetches a lead from Meta's Graph API. Beside `proofs` the only module of ingest that speaks HTTP outwards.
+"""Fetches a lead from Meta's Graph API. Beside `proofs` the only module of ingest with outgoing HTTP.
 
-Whatever goes wrong is Transient: Meta sends the webhook again, less and less often, for 36 hours, and only so much time
-is there to put a token right. The token goes into a header and nowhere else.
+Every error is Transient: Meta repeats the webhook, less and less often, for 36 hours, which is the time to correct a
+token. The token goes into a header and nowhere else.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Graph:
         )
 
     async def fetch(self, source: Source, wanted: ToFetch) -> Fact:
-        """The lead. Raises Transient when it cannot be had now, and Refused when it leaves nobody to answer."""
+        """The lead. Raises Transient when it cannot be fetched now, and Refused when there is nobody to answer."""
         assert source.hook is not None
         options = source.hook.options
         try:

@@ -1,7 +1,7 @@
 """Signatures that are checked with a public key: SNS' certificates are fetched, SendGrid's key stands in sources.yaml.
 
-A certificate comes from Amazon's own hosts alone, by TLS, without redirects, within a bound of time and size, and is
-kept for a day: nobody can make ingest call another address, or call often. Whoever fails is asked to send it again.
+A certificate comes only from Amazon's own hosts, by TLS, without redirects, bounded in time and size, and is kept for a
+day: nobody can make ingest call another address, or call often. On failure the sender is asked to repeat.
 """
 
 import asyncio

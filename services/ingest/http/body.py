@@ -18,7 +18,7 @@ MOST_VALUES_OF_BATCH: Final = 65_536
 
 
 class ClientGone(Exception):  # noqa: N818 - reads as what happened
-    """The client disconnected before its body was complete; there is nobody to answer."""
+    """The client disconnected before its body was complete; nobody is there to answer."""
 
 
 def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
@@ -70,7 +70,7 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any] = _JSON, *, most
 def bounded(body: bytes, most: int = MOST_VALUES) -> bytes:
     """The body, if it holds at most so many values; counted before anything is decoded. Raises Problem 413.
 
-    Each is told by the comma or bracket before it; an object, the largest there is, counts as two.
+    Each is counted by the comma or bracket before it; an object, the largest kind, counts as two.
     """
     if len(body) > most and body.count(b",") + body.count(b"[") + 2 * body.count(b"{") > most:
         raise Problem(413, "The body holds too many values", f"At most {most} are taken here.")

@@ -1,7 +1,7 @@
 """The byte budget: how many bytes of bodies and how many requests are handled at once, so that memory is bounded.
 
-Bytes are counted as they come, never as they are promised. A body that is still coming makes way for those that are
-whole: who sends slowly, or nothing, keeps nobody else out. And one public address has a quarter, however it comes.
+Bytes are counted as they arrive, never as announced. An incomplete body makes way for complete ones, so that a slow or
+silent client keeps nobody out. One public address gets a quarter at most.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ def busy() -> Problem:
 
 
 class Place:
-    """What one request takes of the budget. `who`: the address, limited to a quarter of it; None: no such limit."""
+    """One request's share of the budget. `who`: the address, limited to a quarter of it; None: no such limit."""
 
     __slots__ = ("begun", "leaving", "limit", "size", "who")
 
@@ -41,12 +41,12 @@ class _Turn(NamedTuple):
 
 
 class Room:
-    """The budget shared by all requests of one process. A request that does not fit waits a little for its turn."""
+    """The budget of all requests of one process. A request that does not fit waits a little for its turn."""
 
     def __init__(
         self, most: int, *, requests: int = 2000, patience_s: float = _PATIENCE_S, grace_s: float = _GRACE_S
     ) -> None:
-        """`most`: bytes at work, and four times as many that wait; a body that is larger has it for itself.
+        """`most`: bytes being handled, and four times as many may wait; a larger body gets the whole budget.
 
         `patience_s`: how long one waits; `grace_s`: how long a body may take before it makes way.
         """
@@ -83,7 +83,7 @@ class Room:
             self._less(self._requests_of, who, 1)
 
     def coming(self, place: Place, limit: asyncio.Timeout) -> None:
-        """Its body is awaited from now on, until `whole`: `limit` ends that when others need the room."""
+        """Its body arrives from now on, until `whole`: `limit` ends it when others need the room."""
         place.limit = limit
         place.begun = asyncio.get_running_loop().time()
         self._coming[place] = None
@@ -94,7 +94,7 @@ class Room:
         self._coming.pop(place, None)
 
     async def take(self, place: Place, size: int) -> None:
-        """Count so many bytes more, each in its turn. Raises Problem 503 when too many wait, or one too long."""
+        """Take more bytes, each request in its turn. Raises Problem 503 when too many wait, or one too long."""
         if place.who is not None and self._is_beyond_share(place, place.who, size):
             raise busy()
         if (self._turns and not place.size) or not self._fits(place, size):
@@ -149,7 +149,7 @@ class Room:
             self._turns.popleft()
 
     def _send_away(self, but: Place | None = None) -> bool:
-        """Whether a body that has been coming for too long was told to make way: the oldest."""
+        """Make the oldest body that has been arriving for too long give way; return whether there was one."""
         now = asyncio.get_running_loop().time()
         for place in self._coming:
             if now - place.begun < self._grace_s:

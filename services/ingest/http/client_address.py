@@ -16,10 +16,9 @@ _OF_ONE: Final = 64  # prefix length that a provider gives to one customer
 
 @lru_cache(maxsize=10_000)
 def sender(address: str) -> str | None:
-    """Whom a public address counts as: itself, of IPv6 its /64, which is what one line is given.
+    """The unit that limits count: an IPv4 address, or the /64 of an IPv6 one, which is what one line gets.
 
-    None for one of a private network: it is our own server, or a proxy that nobody told us of, and all its visitors
-    would be counted as one.
+    None for a private address: it is our own server, or an unconfigured proxy, whose visitors would all count as one.
     """
     parsed = _parsed(address)
     if parsed is None or not parsed.is_global:

@@ -106,7 +106,7 @@ class HotPaths:
         counter.inc()
 
     async def _elsewhere(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """What is no hot path; a page's library may ask before it reads there too."""
+        """Everything but the hot paths; a page's library may send preflights there, too."""
         headers = dict(scope["headers"])
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await _respond(send, _preflight(headers), self._cors(headers, None))

@@ -65,7 +65,7 @@ class Request:
             self.room.trust(self.place)
 
     async def body(self, largest: int, *, packed: int | None = None) -> bytes:
-        """The whole body, inflated; at most `largest` bytes. Raises Problem 400, 413, 415 or 503, and ClientGone."""
+        """The whole body, decompressed; at most `largest` bytes. Raises Problem 400, 413, 415, 503, and ClientGone."""
         headers = self.headers
         limit = packed or largest
         declared = headers.get(b"content-length")
@@ -77,7 +77,7 @@ class Request:
             async with asyncio.timeout(None) as coming:
                 room.coming(place, coming)
                 body = await self._whole(limit)
-        except TimeoutError:  # it was so slow that others needed the budget
+        except TimeoutError:  # too slow: others needed the budget
             raise busy() from None
         finally:
             room.whole(place)
@@ -89,7 +89,7 @@ class Request:
         return plain
 
     async def _whole(self, limit: int) -> bytes:
-        """The body as it was sent. Raises as `body`, as soon as it is known to be too large."""
+        """The body as sent. Raises as `body`, as soon as it is known to be too large."""
         parts: list[bytes] = []
         size = 0
         while True:

@@ -47,7 +47,7 @@ class Limits:
     def guessing(self, address: str) -> None:
         """Raises Problem 429, before the key is checked, if the address has sent too many wrong ones.
 
-        Not for one of a private network: behind a proxy that nobody told us of, one who guesses would lock out all.
+        Private addresses are exempt: behind an unconfigured proxy, one who guesses would lock out everybody.
         """
         who = sender(address) if self._due else None
         if who is not None and who in self._due:

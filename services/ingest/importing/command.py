@@ -1,4 +1,4 @@
-"""`firsthour import`: understands the file, asks, and imports it. Exit codes: 0 all taken, 1 not all, 2 wrong use."""
+"""`firsthour import`: understands the file, asks, imports. Exit codes: 0 all accepted, 1 not all, 2 wrong use."""
 
 import asyncio
 import hashlib
@@ -35,7 +35,7 @@ from shared.kafka.topics import Topics
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_SMALL: Final = 1_000_000  # bytes that one process has read before others have started
+_SMALL: Final = 1_000_000  # bytes that one process reads before others have started
 _MOST_WORKERS: Final = 8
 _BATCH_BYTES: Final = 262_144
 _LAST: Final = 19  # niceness
@@ -44,9 +44,9 @@ _DONE, _NOT_ALL, _WRONG_USE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command was told. `workers` None: one for each core, and none beside this process for a small file.
+    """The options of the command. `workers` None: one per core, but only this process for a small file.
 
-    `follow_up`: also rows that do not say when it happened. `starts`: what a row of now would start, for a dry run.
+    `follow_up`: also rows without a time. `starts`: what a present row would start, for a dry run.
     """
 
     file: Path
@@ -62,7 +62,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How to ask: `answer` returns what is said to a question, `agreed` whether to begin; None when nobody is there."""
+    """How to ask: `answer` asks a question, `agreed` asks whether to begin; None when nobody is there."""
 
     answer: Callable[[Question], str | None]
     agreed: Callable[[], bool | None]
@@ -94,7 +94,7 @@ def import_file(order: Order, asking: Asking | None, settings: IngestSettings) -
             err.print("Nothing was imported. Columns are put right with --map email='Its column' or --map=-Column.")
             return _NOT_ALL
     _quiet_logs()
-    os.nice(_LAST)  # whatever leads need of this machine they get first
+    os.nice(_LAST)  # live leads go first on this machine
     begun = time.monotonic()
     foreseen = Foreseen(order.starts)
     if order.dry_run:
@@ -117,7 +117,7 @@ def _answered(order: Order, found: Understanding, asking: Asking) -> Understandi
 
 
 def _counted(order: Order, found: Understanding, err: Console, foreseen: Foreseen) -> Tally:
-    """What would come of every row; nothing is sent or written."""
+    """Count what every row would become; nothing is sent or written."""
     tally = Tally(Progress(of="", offset=found.begins, line=found.line))
     plan = Plan(found.sheet, found.shape, f"/sources/{order.source}", b"", follow_up=order.follow_up)
     with working(plan, _processes(order)) as workers, _bar(order, err, tally) as show:
@@ -249,7 +249,7 @@ def _processes(order: Order) -> int:
 
 
 def _refused_path(file: Path, state: Path) -> Path:
-    """Beside the file; where nothing may be written, beside the progress."""
+    """Beside the file, or beside the progress if that is not writable."""
     folder = file.parent if os.access(file.parent, os.W_OK) else state / "imports"
     return folder / f"{file.name}.refused.csv"
 
@@ -261,6 +261,6 @@ def _trace() -> str:
 
 
 def _quiet_logs() -> None:
-    """The bar says what matters; log lines would tear it, and the JSON."""
+    """The bar says what matters; log lines would break it, and the JSON."""
     structlog.configure(wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory())
     logging.getLogger().addHandler(logging.NullHandler())

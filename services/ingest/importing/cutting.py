@@ -11,7 +11,7 @@ LONGEST_RECORD: Final = 1_048_576  # bytes: as large as a Kafka message may be
 
 @lru_cache
 def _outside_quotes(delimiter: bytes) -> re.Pattern[bytes]:
-    """As much as is outside quoted cells or whole ones. A quote opens a cell only where the cell begins."""
+    """Everything outside quoted cells, and whole ones. A quote opens a cell only at the cell's beginning."""
     begins = re.escape(delimiter) + rb"\r\n"
     return re.compile(
         rb'(?:[^"]++|(?<![^' + begins + rb'])"(?:[^"]++|"")*+"|(?<=[^' + begins + rb'])")*+',
@@ -19,7 +19,7 @@ def _outside_quotes(delimiter: bytes) -> re.Pattern[bytes]:
 
 
 def whole_records(block: bytes, delimiter: bytes) -> int:
-    """How many bytes of the block are whole CSV records; the block begins with a record. 0 when not even one is."""
+    """How many bytes of the block, which begins with a record, are whole CSV records. 0 when none is."""
     end = _last_line_end(block, len(block))
     pattern = _outside_quotes(delimiter)
     while end:
@@ -27,7 +27,7 @@ def whole_records(block: bytes, delimiter: bytes) -> int:
         assert opened is not None
         if opened.end() == end:
             return end
-        end = _last_line_end(block, opened.end())  # inside a quoted cell: before the record that holds it
+        end = _last_line_end(block, opened.end())  # inside a quoted cell: cut before its record
     return 0
 
 
@@ -40,7 +40,7 @@ def _last_line_end(block: bytes, before: int) -> int:
     end = block.rfind(b"\n", 0, before) + 1
     if end or b"\n" in block:
         return end
-    return block.rfind(b"\r", 0, max(0, before - 1)) + 1  # at the very end, its \n may be still to come
+    return block.rfind(b"\r", 0, max(0, before - 1)) + 1  # at the very end: its \n may still follow
 
 
 def count_lines(piece: bytes) -> int:
@@ -49,9 +49,9 @@ def count_lines(piece: bytes) -> int:
 
 
 def before_last_group(piece: bytes, delimiter: str, column: int) -> int:
-    """How many bytes are before the last records of one group: consecutive ones with the same value in the column.
+    """How many bytes precede the last group: consecutive records with the same value in the column.
 
-    An empty value goes on with the group before it. 0 when the whole piece is one group.
+    An empty value continues the group before it. 0 when the whole piece is one group.
     """
     lines = io.StringIO(piece.decode("latin-1"), newline="").readlines()  # a byte is a character: lengths are bytes
     reader = csv.reader(iter(lines), delimiter=delimiter)

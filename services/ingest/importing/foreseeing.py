@@ -1,4 +1,4 @@
-"""What an import would do, of a dry run: its first rows as they will be stored, and what would be sent to whom."""
+"""The preview of a dry run: the first rows as they will be stored, and what would be sent to whom."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ SHOWN: Final = 20  # rows
 
 
 class Start(NamedTuple):
-    """What starts a workflow: events of type `on`, not older than `max_age` (None: of any age). `sends`: all it may."""
+    """What starts a workflow: events of type `on`, at most `max_age` old (None: any age). `sends`: all it may send."""
 
     workflow: str
     on: str
@@ -32,7 +32,7 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
 class Foreseen:
-    """Counts as the pieces of a file are read. Conditions on the contact are not asked: the counts are upper ones."""
+    """Counts while the pieces of a file are read. Conditions are not evaluated, so the counts are upper bounds."""
 
     def __init__(self, starts: Sequence[Start]) -> None:
         """`starts`: of the workflows that are live."""

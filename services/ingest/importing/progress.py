@@ -1,4 +1,4 @@
-"""How far an import has come, on disk: so that it goes on there after a kill."""
+"""The progress of an import, on disk, so that it continues there after a kill."""
 
 import fcntl
 import hashlib
@@ -16,11 +16,11 @@ _FOLDER = "imports"
 
 
 class AlreadyRunning(FirsthourError):  # noqa: N818 - reads as what happened
-    """Another process imports this very file."""
+    """Another process is importing this file."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything before `offset` is acknowledged or in the file of refused rows, whose size is `refused_bytes`.
+    """Everything before `offset` is acknowledged, or in the file of refused rows, which has `refused_bytes`.
 
     `of` tells the file, as it is now, and the options; `line` counts from 1. `read`: bytes of the file as it lies
     """
@@ -36,7 +36,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgressFile:
-    """The progress of one file, in the state's folder. It holds no row."""
+    """The progress of one file, in the state folder. It holds no row."""
 
     def __init__(self, state: Path, file: Path) -> None:
         name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
@@ -52,23 +52,23 @@ class ProgressFile:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise AlreadyRunning("another `firsthour import` of this file is running") from None
-            for draft in self._path.parent.glob(f".{self._path.name}.*"):  # of one that was killed as it wrote
+            for draft in self._path.parent.glob(f".{self._path.name}.*"):  # of a process killed while writing
                 draft.unlink()
             yield
         finally:
             os.close(descriptor)
 
     def read(self) -> Progress | None:
-        """What the last run left; None when it came to its end, or there was none."""
+        """The progress of the last run; None when it finished, or there was none."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Progress)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
     def write(self, progress: Progress) -> None:
-        """Remember it over a crash of the machine."""
+        """Store it, safe against a crash of the machine."""
         write_private(self._path, msgspec.json.encode(progress).decode())
 
     def forget(self) -> None:
-        """It came to its end."""
+        """Delete it: the import is finished."""
         self._path.unlink(missing_ok=True)

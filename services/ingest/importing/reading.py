@@ -1,4 +1,4 @@
-"""Reads a file of any size in pieces: unpacked, as UTF-8 or as it is, and cut where records end."""
+"""Reads a file of any size in pieces: decompressed, as UTF-8 or raw, and cut where records end."""
 
 import codecs
 import gzip
@@ -18,18 +18,18 @@ SAMPLE: Final = 1_048_576  # bytes
 _PIECE: Final = 262_144
 _GZIP: Final = b"\x1f\x8b"
 _SHARE_OF_NULS: Final = 0.3
-_EVIDENCE: Final = 65_536  # bytes of lines that are not UTF-8: enough to tell their letters
+_EVIDENCE: Final = 65_536  # bytes of lines that are not UTF-8: enough to recognise the code page
 
 
 class Unreadable(FirsthourError):  # noqa: N818 - reads as what happened
-    """The file cannot be read on; the message says why."""
+    """The file cannot be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Whole records. Offsets count bytes of the unpacked file; `read` those of the file as it lies there.
+    """Whole records. Offsets count bytes of the decompressed file; `read` those of the file itself.
 
-    `broken`: it is a line with a quote that never ends, and no record.
+    `broken`: a line with a quote that never ends, and no record.
     """
 
     content: bytes
@@ -42,9 +42,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the bytes of a file are to be read. `grouped`: the column whose equal values hold records together.
+    """How to read the bytes of a file. `grouped`: the column whose equal values group records.
 
-    `page` is that of lines that are not UTF-8, in a file that is: files are glued from others.
+    `page`: the code page of lines that are not UTF-8 in a UTF-8 file, as concatenated files have.
     """
 
     encoding: str
@@ -69,14 +69,14 @@ class Shape:
 
 
 class Letters(NamedTuple):
-    """What a file's bytes say of its letters. `encoding` None: an old code page. `foreign`: lines that are no UTF-8."""
+    """The encoding of a file by its bytes. `encoding` None: an old code page. `foreign`: lines that are not UTF-8."""
 
     encoding: str | None
     foreign: bytes
 
 
 def letters_of(path: Path) -> Letters:
-    """Read the whole file for what is not UTF-8 in it: one customer of ten thousand has a name with an accent.
+    """Search the whole file for what is not UTF-8: perhaps one customer in ten thousand has an accented name.
 
     Raises Unreadable.
     """
@@ -152,7 +152,7 @@ def pieces(path: Path, shape: Shape, *, offset: int = 0, line: int = 1, size: in
 
 
 def _cut(held: bytes, shape: Shape, *, ended: bool) -> tuple[int, bool]:
-    """How many bytes the next piece has (0: read on), and whether it is a broken line."""
+    """The size of the next piece in bytes (0: read more), and whether it is a broken line."""
     if shape.delimiter is None:
         return (len(held) if ended else whole_lines(held)), False
     delimiter = shape.delimiter.encode()
@@ -216,7 +216,7 @@ def _read(file: IO[bytes], size: int) -> bytes:
 
 
 def _marked(head: bytes) -> tuple[str | None, int]:
-    """The encoding that a mark or the pattern of its bytes tells, and how many bytes the mark has."""
+    """The encoding by the byte order mark or the pattern of bytes, and the length of the mark."""
     for mark, marked in (
         (codecs.BOM_UTF8, UTF_8),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -230,7 +230,7 @@ def _marked(head: bytes) -> tuple[str | None, int]:
 
 
 def fingerprint(path: Path) -> str:
-    """What tells this file from another, or from itself after a change: path, size, time of change, first megabyte."""
+    """Identifies the file and its version: path, size, time of change, first megabyte."""
     about = path.stat()
     with path.open("rb") as file:
         first = hashlib.sha256(file.read(SAMPLE)).hexdigest()

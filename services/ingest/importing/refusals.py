@@ -1,4 +1,4 @@
-"""The rows that could not be taken, beside the file they came from: to be mended and imported in their turn."""
+"""The rejected rows, in a file beside the original: to be corrected and imported again."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ from services.ingest.importing.work import Refusal
 
 
 class Refusals:
-    """A CSV file of the original rows with line and reason. It appears with the first row, readable by its owner."""
+    """A CSV file of the original rows with line and reason, created with the first row, readable by its owner only."""
 
     def __init__(self, path: Path, *, delimiter: str, names: Sequence[str], size: int) -> None:
-        """`size`: what an earlier run had written and remembered, in bytes; what it wrote beyond that is cut off."""
+        """`size`: the bytes that an earlier run had written and stored; anything after them is cut off."""
         self.path = path
         self._delimiter = delimiter
         self._names = names
@@ -37,9 +37,7 @@ class Refusals:
         writer.writerows([each.line, each.reason, *map(as_text, each.row)] for each in refused)
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        content = rows.getvalue().encode(
-            "utf-8" if self.size else "utf-8-sig"
-        )  # Excel sees by the mark that it is UTF-8
+        content = rows.getvalue().encode("utf-8" if self.size else "utf-8-sig")  # by the mark Excel recognises UTF-8
         os.write(self._file, content)
         self.size += len(content)
 

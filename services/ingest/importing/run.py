@@ -1,4 +1,4 @@
-"""Imports one file: pieces are read, sent and remembered in the order of the file."""
+"""Imports one file: pieces are read, sent and marked as done in the order of the file."""
 
 import asyncio
 import itertools
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 _REMEMBER_S: Final = 1.0
 _SENDING: Final = 3  # pieces under way to Kafka at once
-_PATIENT: Final = 3  # tries before it is said: connecting takes a moment
+_PATIENT: Final = 3  # tries before it is shown: connecting takes a moment
 
 
 @dataclass(slots=True)
 class Tally:
-    """How far this run has come. `reasons` counts the refused rows of this run."""
+    """The progress of this run. `reasons` counts its rejected rows."""
 
     progress: Progress
     reasons: Counter[str] = field(default_factory=Counter)
@@ -69,7 +69,7 @@ class Import:
         tally: Tally,
         show: Callable[[Tally], None],
     ) -> None:
-        """`tally` holds what an earlier run left; `show` is called whenever something is new."""
+        """`tally` continues an earlier run; `show` is called with each change."""
         self._kafka = kafka
         self._topic = topic
         self._producer = producer
@@ -82,7 +82,7 @@ class Import:
         self._remember_at = 0.0
 
     async def run(self, pieces: Iterator[Piece]) -> None:
-        """Return when all is acknowledged or, after a signal, what was under way. Raises Unreadable."""
+        """Return once everything, or after a signal what was under way, is acknowledged. Raises Unreadable."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
@@ -123,7 +123,7 @@ class Import:
             await asyncio.gather(*(task for *_, task in sending), return_exceptions=True)
 
     async def _sent(self, worked: Worked) -> bool:
-        """True once all is acknowledged, however long Kafka is away; False when told to stop before that."""
+        """True once all is acknowledged, however long Kafka is away; False when stopped before."""
         outgoing = [Outgoing(self._topic, key, value, KAFKA_HEADERS) for key, value in worked.messages]
         attempt = 0
         while True:

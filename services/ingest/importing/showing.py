@@ -1,4 +1,4 @@
-"""What a person sees of an import: what was understood, how far it is, and what came of it."""
+"""What a person sees of an import: the understanding, the progress, the result."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _REASONS: Final = 10
 
 
 def example(taken_as: str, value: str) -> str:
-    """A value as it may be shown: what can be about a person has only the first letter of each word."""
+    """A value fit to show: of personal data, only the first letter of each word."""
     if taken_as in _OPEN or taken_as.startswith("campaign."):
         return value[:_LONGEST]
     if taken_as == "order_id":
@@ -89,7 +89,7 @@ def show_understanding(console: Console, name: str, found: Understanding, *, fol
 
 
 def show_rows(console: Console, events: Sequence[Mapping[str, Any]]) -> None:
-    """The first events as they will be stored: whoever imports a file sees what is in it."""
+    """The first events as they will be stored: whoever imports a file may see its content."""
     table = Table("event", "time", "what is stored")
     for event in events:
         said = [f"{name}: {value}" for name, value in _flat(event["data"])]
@@ -122,7 +122,7 @@ def _plain(text: str) -> str:
 
 @contextmanager
 def bar(console: Console, size: int, begun: Tally) -> Iterator[Any]:
-    """A bar over the bytes of the file; gives what is to be called with each new tally."""
+    """A progress bar over the bytes of the file; yields the function to call with each new tally."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -148,12 +148,12 @@ def bar(console: Console, size: int, begun: Tally) -> Iterator[Any]:
 
 
 def rows_of(tally: Tally) -> int:
-    """Rows that are done, whatever came of them."""
+    """Rows that are done, accepted or not."""
     return tally.progress.taken + tally.progress.refused + tally.progress.left_out
 
 
 def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
-    """In a line: how many rows, and what came of them."""
+    """One line: how many rows were accepted, rejected, left out."""
     done = tally.progress
     words = [f"{done.taken:,} {'imported' if sent else 'good'}", f"{done.refused:,} refused"]
     if done.left_out:
@@ -162,7 +162,7 @@ def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
 
 
 def reasons(tally: Tally) -> list[str]:
-    """The commonest reasons of this run, with how many rows each."""
+    """The most frequent reasons of this run, with the number of rows."""
     return [
         f"{count:,} {'row' if count == 1 else 'rows'}: {reason}"
         for reason, count in tally.reasons.most_common(_REASONS)

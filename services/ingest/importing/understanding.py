@@ -1,4 +1,4 @@
-"""What a file is taken to be: its form, its columns, and what has to be asked because it can be read in two ways."""
+"""What a file is: its format, its columns, and questions where it can be read in two ways."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ _T = TypeVar("_T", DateOrder, Decimals)
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user said about the file; None and empty where nothing was said."""
+    """The user's options about the file; None and empty where there are none."""
 
     kind: Kind | None = None
     map: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something only the user knows; `option` is how to say it beforehand. No choices: a currency, or a code page."""
+    """A question to the user; `option` answers it in advance. No choices: a currency, or a code page."""
 
     option: str
     text: str
@@ -58,7 +58,7 @@ class Question:
 
     @property
     def example(self) -> str:
-        """What an answer looks like."""
+        """An example of an answer."""
         return "|".join(self.choices) or ("cp1250" if self.option == "--encoding" else "EUR")
 
     def accepts(self, answer: str) -> bool:
@@ -70,9 +70,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """What the file is taken to be. `begins`, `line`: where the first row is. `questions` have to be answered first.
+    """What the file is. `begins`, `line`: where the first row is. `questions` have to be answered first.
 
-    `undated`: how many of so many first rows do not say when it happened.
+    `undated`: how many of how many first rows have no time.
     """
 
     sheet: Sheet
@@ -110,7 +110,7 @@ def understand(path: Path, wishes: Wishes) -> Understanding:
 
 
 def _letters(path: Path, wishes: Wishes, questions: list[Question]) -> Shape:
-    """How the file's letters are to be read, and a question where nothing tells."""
+    """The file's encoding, and a question when it is unclear."""
     if wishes.encoding is not None:
         told = code_page(wishes.encoding)
         if told is None:
@@ -165,7 +165,7 @@ def _of_sheet(head: bytes, shape: Shape, wishes: Wishes, questions: list[Questio
 
 
 def _header(head: bytes, lines: int) -> int:
-    """How many bytes the first record has, which has so many lines."""
+    """The length in bytes of the first record, which has so many lines."""
     return len("".join(io.StringIO(head.decode("latin-1"), newline="").readlines()[:lines]))
 
 
@@ -195,7 +195,7 @@ def _cell(value: Any) -> str:
 
 
 def _delimiter(beginning: str) -> str:
-    """The one that cuts the first lines into the most cells, as many in each."""
+    """The delimiter that cuts the first lines into the most cells, equally many in each."""
 
     def fitness(delimiter: str) -> tuple[float, int]:
         first = itertools.islice(csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter), 20)
@@ -217,7 +217,7 @@ def _asked(
     line: int,
     wishes: Wishes,
 ) -> Understanding:
-    """With what the values say of dates, amounts and currencies, and questions where they do not."""
+    """Complete it with what the values show of dates, amounts and currencies, and questions where they do not."""
     taken = {column.taken_as: index for index, column in enumerate(columns)}
 
     def values(*targets: str) -> list[str]:
@@ -256,7 +256,7 @@ def _decided(
     question: Question,
     questions: list[Question],
 ) -> _T | None:
-    """How the values are to be read; None, and a question about the first unsure one, when they do not tell."""
+    """How to read the values; None, and a question about the first ambiguous one, when they do not show it."""
     unsure, shown = read(values)
     if len(shown) == 1:
         return next(iter(shown))

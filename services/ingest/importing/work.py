@@ -25,7 +25,7 @@ _JSON: Final = msgspec.json.Decoder()
 
 
 class Refusal(NamedTuple):
-    """A row that cannot be taken, as it stands in the file. The reason names columns, never a value."""
+    """A rejected row, as it is in the file. The reason names columns, never a value."""
 
     line: int
     reason: str
@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
 
 
 class Worked(NamedTuple):
-    """What came of a piece. `messages` are keys and values, some rows have several; `taken` rows have one.
+    """The result of a piece. `messages` are keys and values, several for some rows; `taken` counts accepted rows.
 
     What is left out says that nothing was bought, or sums up the rows above it.
     """
@@ -53,7 +53,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a worker has to know. `source` is `/sources/<name>`, `shop` the one of whose orders it speaks too.
+    """Everything a worker needs. `source` is `/sources/<name>`, `shop` the source whose orders it also tells of.
 
     `follow_up`: rows that do not say when it happened are followed up as if it was now.
     """
@@ -67,7 +67,7 @@ class Plan:
     shop: str | None = None
 
 
-# A time ahead of us is a mistake of the sheet; taken as now, it would start what is for leads of now.
+# A time in the future is a mistake of the sheet; taken as now, it would start workflows for new leads.
 _AHEAD: Final = timedelta(minutes=5)
 
 

@@ -1,4 +1,4 @@
-"""Worker processes: they read pieces while this process sends what came of those before."""
+"""Worker processes: they read pieces while this process sends the messages of earlier ones."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ _worker: Worker | None = None  # of this worker process
 
 
 class Workers(NamedTuple):
-    """Does pieces side by side; `most` at once keep everybody busy."""
+    """Works on pieces in parallel; `most` at once keep every worker busy."""
 
     executor: Executor
     most: int
@@ -29,7 +29,7 @@ class Workers(NamedTuple):
 
 @contextmanager
 def working(plan: Plan, processes: int) -> Iterator[Workers]:
-    """So many processes; 0 for a thread of this one, which begins at once: for small files."""
+    """Start so many processes; 0: a thread of this one, which starts at once, for small files."""
     if processes == 0:
         with ThreadPoolExecutor(1, initializer=_begin, initargs=(plan,)) as thread:
             yield Workers(thread, 2)
@@ -54,7 +54,7 @@ def _begin_process(plan: Plan) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed parent tells nobody: without this, its workers would wait for ever."""
+    """End with the parent: a killed one cannot say so, and its workers would wait forever."""
     parent = parent_process()
     assert parent is not None
     connection.wait([parent.sentinel])

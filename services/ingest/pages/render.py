@@ -1,4 +1,4 @@
-"""The plain pages that a form's visitor may see: the form, thanks, what was wrong. No script, nothing from outside."""
+"""The plain pages that a form's visitor may see: form, thanks, errors. No script, nothing from outside."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,19 +86,19 @@ def wrong(problems: Sequence[Wrong], *, language: str, framed: bool) -> bytes:
 
 
 def busy(*, language: str, framed: bool) -> bytes:
-    """It is our fault, or too much at once: the same may work in a moment."""
+    """The page for an overload or an error of ours: the same may work in a moment."""
     words = words_in(language)
     return _message(language, words["busy"], text=words["later"], framed=framed)
 
 
 def too_long(*, language: str, framed: bool) -> bytes:
-    """More than a form may hold."""
+    """The page for more than a form may hold."""
     words = words_in(language)
     return _message(language, words["too_long"], text=words["shorten"], framed=framed)
 
 
 def closed(*, language: str, framed: bool) -> bytes:
-    """The page is set up wrongly, which its visitor can do nothing about."""
+    """The page for a wrong setup, which a visitor cannot change."""
     words = words_in(language)
     return _message(language, words["closed"], text=words["otherwise"], framed=framed)
 

@@ -1,4 +1,4 @@
-"""What our own pages say to a form's visitor, in the form's language."""
+"""The words of our own pages, in the form's language."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -73,9 +73,9 @@ def _of_meta(source: Source, query: Mapping[str, str]) -> str:
 
 
 def _of_others(source: Source, request: Request) -> str:
-    """What stands for a challenge in the query; nothing where none does. Raises Unverified.
+    """The challenge in the query; empty without one. Raises Unverified.
 
-    Where the secret stands in the URL, it has to be right; where the sender signs bodies, there is none to sign yet.
+    A secret in the URL has to be right; a sender that signs bodies has none to sign yet.
     """
     assert source.hook is not None
     hook, settings = SENDERS[source.kind], source.hook

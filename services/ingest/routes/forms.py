@@ -45,7 +45,7 @@ class Forms:
         self._robots = Counter("firsthour_ingest_honeypot", "Forms that only a robot fills in so.", registry=registry)
 
     async def take(self, request: Request) -> Answer:
-        """A page for a person, JSON for a program."""
+        """Answer with a page for a person, JSON for a program."""
         try:
             return await self._take(request)
         except Problem as problem:
@@ -107,7 +107,7 @@ class Forms:
                 country=source.country,
             )
         except Refused:
-            if robot:  # looks successful, so that the robot learns nothing; nobody can be reached by it anyway
+            if robot:  # looks successful, so that the robot learns nothing
                 return str(new_id())
             raise
         visitor = self._visitor(request, source, form, robot=robot)
@@ -132,7 +132,7 @@ def _may_post(source: Source, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _from_hosted(source: Source, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether it was sent from the form that we show ourselves. Behind a proxy, only the browser may know."""
+    """Whether it was sent from our hosted form. Behind a proxy, only the browser may know."""
     if source.form is None:
         return False
     if headers.get(b"sec-fetch-site") == b"same-origin":
@@ -142,7 +142,7 @@ def _from_hosted(source: Source, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _to_correct(request: Request, source: Source, form: Mapping[str, object], wrong: Sequence[Wrong]) -> Answer:
-    """Our own form comes back as it was filled in; a form of another page is still there, behind the back button."""
+    """Show our own form again as filled in; another page's form is still there, behind the back button."""
     hosted, framed = source.form, _framed(request)
     if hosted is None or not _from_hosted(source, request.headers):
         language = _language(request)
@@ -165,7 +165,7 @@ def _wants_json(request: Request) -> bool:
 
 
 def _language(request: Request) -> str:
-    """That of the form, where it is ours; else the one that the visitor's browser asks for."""
+    """The language of our own form; otherwise the one that the browser asks for."""
     if request.source is not None and request.source.form is not None:
         return request.source.form.language
     return language_asked(request.headers.get(b"accept-language", b"").decode("latin-1"))

@@ -96,7 +96,7 @@ class Hooks:
             proven = await self._proven(hook, source.hook, incoming, document)
             reading = hook.read(incoming, document, source.hook.options)
             result = await self._take(source, reading, request, proven=proven)
-            if reading.refused:  # the others are taken: to be sent them all again would help nobody
+            if reading.refused:  # the others are accepted: receiving all of them again would help nobody
                 result = _refused(source, request, reading.refused)
         except (Refused, Permanent) as error:
             result = _refused(source, request, error.wrong if isinstance(error, Refused) else [])
@@ -189,7 +189,7 @@ class Hooks:
 
 
 def _at_home(request: Request, hook: Hook, settings: HookSettings) -> bool:
-    """Whether nothing stands behind the source's name in the path, or a secret is to stand there."""
+    """Whether the path ends after the source's name, or may go on with a secret."""
     signature = settings.options.get("signature")
     return (
         hook.early or (signature is not None and signature.path) or request.scope["path"].endswith(f"/{request.name}")
@@ -204,7 +204,7 @@ def _refused(source: Source, request: Request, wrong: Sequence[Wrong]) -> str:
 
 
 def _tells(options: Mapping[str, Any]) -> bool:
-    """Whether a sender of kind generic sends its secret itself, in a header or in the URL."""
+    """Whether a sender of kind generic sends the secret itself, in a header or the URL."""
     signature = options.get("signature")
     return signature is not None and signature.scheme == "token"
 

@@ -1,4 +1,4 @@
-"""What a row says beside its lead or purchase: money that went back, and that somebody wants no e-mail any more."""
+"""Further facts of a row, beside its lead or purchase: refunds, and opt-outs from e-mail."""
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
@@ -59,9 +59,9 @@ class Beside:
         return [Fact("purchase.refunded", fact.identity, refund, time, f"refunds of {order.order_id}: {found}")]
 
     def _opt_out(self, row: Sequence[Any], fact: Fact) -> list[Fact]:
-        """The word, with the time at which it was said: that of the lead may lie before a yes that came between.
+        """The opt-out with its own time: the lead's may be before a later yes.
 
-        A column that says only yes says it as of now.
+        A column that only says yes counts as of now.
         """
         moments = [moment for index in self._opt_outs.named(row) if (moment := self._moment(row[index])) is not None]
         found = []
@@ -100,7 +100,7 @@ def refund_of(data: dict[str, Any]) -> Fact | None:
 
 
 def proof_of(column: Column) -> str:
-    """Where it stands that somebody is out."""
+    """Which column says that somebody opted out."""
     return f"column {column.name} of an import"[:500]
 
 

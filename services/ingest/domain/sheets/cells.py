@@ -1,4 +1,4 @@
-"""What people write into the cells of a sheet: dates of several countries, amounts with commas, yes and no."""
+"""The cells of a sheet as people fill them in: dates of several countries, amounts with commas, yes and no."""
 
 import re
 import unicodedata
@@ -250,7 +250,7 @@ def _is_currency(word: str) -> bool:
 
 
 def currency_beside(text: str) -> str | None:
-    """The currency that stands beside an amount, where it can only be one."""
+    """The currency written beside an amount, if it is unambiguous."""
     for symbol, code in SYMBOLS.items():
         if symbol in text:
             return code
@@ -280,7 +280,7 @@ def decimals_of(texts: Iterable[str]) -> tuple[bool, frozenset[Decimals]]:
 
 
 def as_text(cell: str) -> str:
-    """The cell as a spreadsheet takes it for text: what begins like a formula gets the apostrophe that says so."""
+    """The cell as spreadsheets take it for text: one that looks like a formula gets an apostrophe."""
     return f"'{cell}" if cell.startswith(_LIKE_A_FORMULA) else cell
 
 

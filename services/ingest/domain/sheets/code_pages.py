@@ -1,4 +1,4 @@
-"""Which code page the bytes of an old sheet are of: by whether what comes out is words of one language.
+"""The code page of an old sheet: the one by which its bytes are words of one language.
 
 A page is known when its letters are those of a language and no other page reads the same bytes as well. `Muñoz` of
 Windows-1252 is `Muńoz` of Windows-1250, and both are names: then only who made the file knows.

@@ -1,4 +1,4 @@
-"""Which column of a sheet is what: by its name in several languages, and by what is in it."""
+"""What each column of a sheet is: by its name in several languages, and by its values."""
 
 import re
 import unicodedata
@@ -48,12 +48,12 @@ _LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae"})
 
 
 class NotUnderstood(ValueError):  # noqa: N818 - reads as what happened
-    """What was said about the columns does not fit the file; the message is for the person who said it."""
+    """The user's map of columns does not fit the file; the message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, and what it is taken as: a target, `traits.<name>`, or LEFT_OUT."""
+    """A column and its meaning: a target, `traits.<name>`, or LEFT_OUT."""
 
     name: str
     taken_as: str
@@ -204,7 +204,7 @@ def read_map(texts: Sequence[str], kind: Kind, names: Sequence[str]) -> dict[str
 
 
 def targets(kind: Kind) -> list[str]:
-    """All that a column can be taken as, beside `traits.…`."""
+    """Every meaning that a column can have, beside `traits.…`."""
     return sorted(_TARGETS[kind])
 
 

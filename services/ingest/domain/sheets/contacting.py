@@ -1,4 +1,4 @@
-"""How somebody is reached, where a cell holds it as people write it: several addresses, a number as at home."""
+"""Addresses and numbers as people write them into cells: several addresses, numbers in national format."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lines of a sheet that are no row: sums, and what report generators print below their table."""
+"""Lines of a sheet that are not rows: totals, and what report generators print below their table."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _FIGURES: Final = re.compile(r"[^\W\d]{0,4}\W*[\d.,'\s\u00a0\u202f-]*\d\W*[^\W\d
 
 
 def is_no_row(row: Sequence[Any], who: Sequence[int]) -> bool:
-    """Whether the line names nobody in the columns `who`, and sums up what is above it or tells of the report."""
+    """Whether the line has nothing in the columns `who`, and is a total or about the report."""
     if any(str(row[index]).strip() for index in who):
         return False
     cells = [text for cell in row if (text := str(cell).strip())]

@@ -12,6 +12,7 @@ import msgspec
 from services.ingest.domain.forms.names import MOST_FIELDS
 
 _DEEPEST: Final = 6
+_MOST_VALUES: Final = 10 * MOST_FIELDS  # of a field that is JSON: nothing is made of more
 _LABELS: Final = ("name", "label", "title", "question", "key", "field", "slug", "id")
 _VALUES: Final = ("value", "answer", "text", "values", "answers")
 _NUMBERED: Final = re.compile(r"\[(\d{1,6})\]\[(?:value|answer|text)\]$", re.ASCII)
@@ -33,7 +34,7 @@ def flat(form: Mapping[str, object]) -> Mapping[str, object]:
 
 def opened(form: Mapping[str, object]) -> Mapping[str, object]:
     """The fields with those in a field that is JSON: `data.json={"email": …}`, `rawRequest={…}`; flat."""
-    inner = {name: _meant(value) for name, value in form.items()}
+    inner = {name: _meant(value) if str(value).count(",") < _MOST_VALUES else value for name, value in form.items()}
     whole = [value for name, value in inner.items() if isinstance(value, dict) and not isinstance(form[name], dict)]
     if not whole:
         return form

@@ -208,3 +208,6 @@ def test_a_field_that_is_json_is_opened_only_where_nothing_else_says_who_it_is()
         lead({"payload": "{" + ",".join(f'"f{n}": "x"' for n in range(MOST_FIELDS)) + f', "email": "{ADA}"}}'})
     with pytest.raises(Refused):
         lead({"payload": "[" * 2000, "other": "{not json"})
+    many = '{"email": "ada@example.com", "a": [' + "{}," * 10 * MOST_FIELDS + "{}]}"
+    with pytest.raises(Refused):
+        lead({"payload": many})

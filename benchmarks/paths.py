@@ -20,7 +20,7 @@ import psutil
 from benchmarks.month import everything_up
 
 _LONG: Final = 30_000  # bytes: headers of 32 KB are taken
-_TIMES: Final = 20
+_TIMES: Final = 8
 # Service, method, path: what answers without a token or a key, or refuses for lack of one.
 PUBLIC: Final = (
     ("nurture", "GET", "/c/{}"), ("nurture", "POST", "/c/{}"), ("nurture", "GET", "/u/{}"),
@@ -33,27 +33,10 @@ PUBLIC: Final = (
     ("ingest", "GET", "/readyz"), ("ingest", "GET", "/{}"),
 )  # fmt: skip
 _HEADERS: Final = (
-    "Accept-Language", "Accept", "Accept-Encoding", "Authorization", "Content-Type", "Cookie", "If-None-Match",
-    "Origin", "Range", "Referer", "traceparent", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto",
-    "Idempotency-Key", "Access-Control-Request-Headers",
+    "Accept-Language", "Accept", "Authorization", "Content-Type", "Cookie", "If-None-Match", "Origin", "Referer",
+    "User-Agent", "X-Forwarded-For", "traceparent",
 )  # fmt: skip
-_PIECES: Final = (
-    "a",
-    "de;q=0.1,",
-    "%00",
-    ";a=",
-    "=?",
-    "1.2.3.4, ",
-    "Basic ",
-    "=",
-    "\\",
-    "(",
-    "é",
-    "//",
-    "..%2f",
-    "&a=1",
-    "ab-",
-)
+_PIECES: Final = ("a", "de;q=0.1,", "%00", ";a=", "1.2.3.4, ", "=", "é", "&a=1")
 
 
 class Cost(NamedTuple):

@@ -21,6 +21,7 @@ from services.cli.models.backtest import backtest
 from services.cli.models.command import fit, models
 from services.cli.options import AsJson, Config, State, place, settings
 from services.cli.recovery.dead_letters import dead_letters
+from services.cli.recovery.replay import replay
 from services.cli.recovery.resume import resume
 from services.cli.recovery.take_up import take_up
 from services.cli.status.command import status
@@ -241,6 +242,7 @@ app.command("import")(import_)
 app.command("funnel")(funnel)
 app.command("queue")(queue)
 app.command("resume")(resume)
+app.command("replay")(replay)
 app.command("status")(status)
 app.command("erase")(erase)
 app.command("explain")(explain)

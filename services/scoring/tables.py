@@ -71,6 +71,7 @@ sa.Index(
     postgresql_using="gin",
     postgresql_where=contacts.c.merged_into.is_(None),
 )
+sa.Index("contacts_merged", contacts.c.merged_into, postgresql_where=contacts.c.merged_into.is_not(None))
 sa.Index("contacts_model", contacts.c.model, contacts.c.id, postgresql_where=contacts.c.merged_into.is_(None))
 
 identities = sa.Table(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 EVERYBODY: Final = ""
-_MOST_ITEMS: Final = 200  # of a contact: its first ones, as a bound
+MOST_ITEMS: Final = 200  # of a contact: its first ones, as a bound
 _MOST_OTHERS: Final = 200  # of an item
 
 _ADD = sa.text("""
@@ -42,6 +42,14 @@ _TAKE = sa.text("""
     )
     SELECT contact_id, item FROM gone
 """)
+_DROP = sa.text("DELETE FROM bought WHERE contact_id = ANY(CAST(:contacts AS uuid[]))")
+_RECOUNT = (
+    sa.text("DELETE FROM bought_together"),
+    sa.text("""
+        INSERT INTO bought_together (item, other, buyers) SELECT a.item, b.item, count(*)
+        FROM bought a JOIN bought b ON b.contact_id = a.contact_id GROUP BY a.item, b.item
+    """),
+)
 _OF = sa.text("SELECT item FROM bought WHERE contact_id = :id AND item <> ''")
 _BESIDE = sa.text("""
     SELECT asked.item, t.other, t.buyers FROM unnest(CAST(:items AS text[])) AS asked (item) CROSS JOIN LATERAL (
@@ -69,10 +77,20 @@ async def again(conn: AsyncConnection, contacts: Collection[UUID], bought: Colle
     await _add(conn, {*bought, *((contact, EVERYBODY) for contact, _ in bought)})
 
 
+async def put_right(conn: AsyncConnection, contacts: Collection[UUID], bought: Collection[tuple[UUID, str]]) -> None:
+    """Let these contacts have bought this alone, and count everybody's purchases anew; nobody else may write them."""
+    await conn.execute(_DROP, {"contacts": sorted(contacts)})
+    rows = {*bought, *((contact, EVERYBODY) for contact, _ in bought)}
+    if rows:
+        await conn.execute(_ADD, _columns(rows) | {"most": MOST_ITEMS})
+    for statement in _RECOUNT:
+        await conn.execute(statement)
+
+
 async def _add(conn: AsyncConnection, rows: Collection[tuple[UUID, str]]) -> None:
     if not rows:
         return
-    found = await conn.execute(_ADD, _columns(rows) | {"most": _MOST_ITEMS})
+    found = await conn.execute(_ADD, _columns(rows) | {"most": MOST_ITEMS})
     if new := [(row.contact_id, row.item) for row in found]:
         await conn.execute(_COUNT, _columns(new))
 

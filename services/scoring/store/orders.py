@@ -100,6 +100,15 @@ async def write(conn: AsyncConnection, orders: Mapping[UUID, Mapping[OrderKey, O
     await conn.execute(_WRITE, given)
 
 
+def as_rows(orders: Mapping[UUID, Mapping[OrderKey, Order]]) -> list[tuple[Any, ...]]:
+    """Orders as their table's columns, in their order."""
+    return [
+        (contact, source, order_id, order.currency, order.paid, order.margin,
+         moment(order.at) if order.at else None, json.dumps(order.refunded))
+        for contact, theirs in orders.items() for (source, order_id), order in theirs.items()
+    ]  # fmt: skip
+
+
 async def move(conn: AsyncConnection, merges: Mapping[UUID, UUID], joined: Mapping[UUID, Collection[OrderKey]]) -> None:
     """Move each loser's orders to its survivor, except those in `joined` (by survivor), which are rewritten."""
     gone = [

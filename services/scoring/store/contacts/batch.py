@@ -73,6 +73,7 @@ _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
     "curve": lambda row: None if row.state.worth is None else row.state.curve,
     "state": lambda row: encode_state(row.state),
 }
+CONTACT_COLUMNS: Final = tuple(_CONTACT)
 _NEW: Final = Rows(tables.contacts, _CONTACT, "new_")
 _OLD: Final = Rows(tables.contacts, _CONTACT, "old_")
 _NAMED: Final[Rows[_Named]] = Rows(tables.identities, by_name(_Named), "named_")
@@ -205,6 +206,12 @@ async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID
             raise Transient("a contact was merged by another process meanwhile")
         found[contact_id] = decode_state(state)
     return found
+
+
+def contact_row(state: ContactState, now: datetime) -> tuple[Any, ...]:
+    """A contact as its table's columns, CONTACT_COLUMNS."""
+    written = _Written(state, now, said(state))
+    return tuple(read(written) for read in _CONTACT.values())
 
 
 def new_contacts(states: Sequence[ContactState], now: datetime) -> dict[str, list[Any]]:

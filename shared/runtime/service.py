@@ -44,9 +44,23 @@ class Service:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: the runtime owns the signals."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
+
+    async def main_loop(self) -> None:
+        """Wait to be told. uvicorn's own looks ten times a second, for what is not in use here."""
+        await self.on_tick(0)  # sets the headers of all responses
+        await self._told.wait()
+
+    def stop(self) -> None:
+        """Finish the requests under way and end."""
+        self.should_exit = True
+        self._told.set()
 
 
 class PortInUse(FirsthourError):  # noqa: N818 - reads as what happened
@@ -168,7 +182,7 @@ async def serving(
                 await asyncio.sleep(0.005)
             yield listener.getsockname()[1]
             stopping.set()
-            server.should_exit = True
+            server.stop()
             slow.cancel()
             _done, late = await asyncio.wait([http, *tasks], timeout=CUT_OFF_S)
             for task in late:

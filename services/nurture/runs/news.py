@@ -41,7 +41,7 @@ class News:
         self, engine: AsyncEngine, ends: Ends, topic: str, metrics: Metrics, *, longest: timedelta = LONGEST
     ) -> None:
         """`longest`: without an answer for so long, timers go on anyway."""
-        self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._ends = ends
         self._topic = topic
         self._metrics = metrics
@@ -90,11 +90,11 @@ class News:
 
     async def _look(self) -> bool:
         """Ask, or check the pending question; whether it is answered."""
-        async with self._engine.connect() as conn:
+        async with self._single.connect() as conn:
             at, read = await store.reached(conn, self._topic)
         if self._question is None:
             self._question = _Question(at, await self._ends.of(self._topic, read.keys()))
-            async with self._engine.connect() as conn:
+            async with self._single.connect() as conn:
                 _, read = await store.reached(conn, self._topic)
         question = self._question
         if any(read.get(partition, 0) < end for partition, end in question.ends.items()):

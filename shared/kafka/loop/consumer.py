@@ -26,6 +26,7 @@ from shared.kafka.loop.assignment import Assignment
 from shared.kafka.loop.batches import Batches, GiveUp, MustHalt
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
+from shared.kafka.loop.patience import SOON_MS, Patience
 from shared.kafka.loop.position import Found, fingerprint, judge
 from shared.kafka.loop.publishing import Publishing
 from shared.kafka.loop.watchdog import watch
@@ -131,7 +132,7 @@ class ConsumerLoop:
             heartbeat_interval_ms=3_000,
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=SOON_MS,
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             metadata_max_age_ms=60_000,
             **self._access.arguments(),
@@ -164,6 +165,8 @@ class ConsumerLoop:
 
     async def _consume(self, consumer: AIOKafkaConsumer, assignment: Assignment, stopping: asyncio.Event) -> None:
         self._give_ups = 0
+        now = asyncio.get_running_loop().time
+        patience = Patience(consumer, now())
         while not stopping.is_set():
             try:
                 if changed := await self._lanes.look():
@@ -173,10 +176,11 @@ class ConsumerLoop:
                 if assignment.joined and not self._give_ups:
                     self._trouble = None
                 records = await self._read(consumer)
+                patience.read(len(records), now())
                 if records:
                     with self._metrics.batch(records):
                         await self._batches.settle(records)
-                    self._progress = asyncio.get_running_loop().time()
+                    self._progress = now()
                 else:
                     await self._publishing.remember()
                 self._give_ups = 0

@@ -34,6 +34,7 @@ class Lanes:
     def __init__(self, engine: AsyncEngine, service: str, live: Iterable[str], metrics: LoopMetrics) -> None:
         """Topics other than `live` belong to the bulk lane. Nothing is read before `look`."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._service = service
         self._live = frozenset(live)
         self._metrics = metrics
@@ -91,7 +92,7 @@ class Lanes:
         return before ^ set(self._halts)
 
     async def _read(self) -> None:
-        async with self._engine.connect() as conn:
+        async with self._single.connect() as conn:
             found = {halt.lane: halt for halt in await halts.read(conn)}
         for lane in found.keys() - self._halts.keys():
             _LOG.error("lane_halted", consumer=self._service, lane=lane, cause=found[lane].cause,

@@ -1,0 +1,30 @@
+"""How long the broker may hold a fetch that finds nothing: at rest longer, so that both sleep.
+
+While there is traffic it is short: a partition that was being consumed when a fetch left is not in it, and what arrives
+for it waits until that fetch ends. At rest all are in it, and the first record ends it at once.
+"""
+
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+
+SOON_MS: Final = 100
+AT_REST_MS: Final = 500
+_RESTS_AFTER_S: Final = 5.0  # without a record
+
+
+class Patience:
+    """Of one consumer that has been started with `SOON_MS`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, now: float) -> None:
+        """`now`, here and below: by the event loop's clock."""
+        self._consumer = consumer
+        self._last = now
+
+    def read(self, records: int, now: float) -> None:
+        """So many were read."""
+        if records:
+            self._last = now
+        at_rest = now - self._last > _RESTS_AFTER_S
+        # aiokafka takes it once, for good; its fetcher reads it anew for each fetch.
+        self._consumer._fetcher._fetch_max_wait_ms = AT_REST_MS if at_rest else SOON_MS  # noqa: SLF001

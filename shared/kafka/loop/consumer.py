@@ -38,7 +38,6 @@ from shared.kafka.transient import passes
 from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
-_POLL_MS: Final = 200
 _STALLED_S: Final = 60.0
 _SURE: Final = 3  # how often a log must be seen to end too early before it counts as another log
 _ANEW: Final = "{} is not the log that was read: the topic was recreated, or has lost its end"
@@ -175,7 +174,7 @@ class ConsumerLoop:
                     await self._adopt(consumer, assignment)
                 if assignment.joined and not self._give_ups:
                     self._trouble = None
-                records = await self._read(consumer)
+                records = await self._read(consumer, patience.ms)
                 patience.read(len(records), now())
                 if records:
                     with self._metrics.batch(records):
@@ -260,13 +259,13 @@ class ConsumerLoop:
         _LOG.info("published_again", topic=partition.topic, partition=partition.partition, first=first, end=end,
                   messages=len(outgoing))  # fmt: skip
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> list[Record]:
+    async def _read(self, consumer: AIOKafkaConsumer, wait_ms: int) -> list[Record]:
         """The next batch, from the live lane if it has anything. A batch that failed is halved at each repeat."""
         live = [partition for partition in consumer.assignment() if self._lanes.of(partition.topic) == "live"]
         most, most_bulk = (max(1, size >> self._give_ups) for size in (self._max_records, self._max_bulk_records))
         fetched = await consumer.getmany(*live, timeout_ms=0, max_records=most) if live else {}
         if not fetched:
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=most_bulk)
+            fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=most_bulk)
         ordered = sorted(fetched.items(), key=lambda item: (self._lanes.of(item[0].topic) == "bulk", item[0]))
         records = []
         for partition, some in ordered:

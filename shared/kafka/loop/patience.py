@@ -20,11 +20,12 @@ class Patience:
         """`now`, here and below: by the event loop's clock."""
         self._consumer = consumer
         self._last = now
+        self.ms = SOON_MS
 
     def read(self, records: int, now: float) -> None:
         """So many were read."""
         if records:
             self._last = now
-        at_rest = now - self._last > _RESTS_AFTER_S
+        self.ms = AT_REST_MS if now - self._last > _RESTS_AFTER_S else SOON_MS
         # aiokafka takes it once, for good; its fetcher reads it anew for each fetch.
-        self._consumer._fetcher._fetch_max_wait_ms = AT_REST_MS if at_rest else SOON_MS  # noqa: SLF001
+        self._consumer._fetcher._fetch_max_wait_ms = self.ms  # noqa: SLF001

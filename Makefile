@@ -16,6 +16,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable . && \
 	for path in .venv/lib/python3*/site-packages/firsthour.pth; do echo ../../../.. > "$$path"; done
 ARGS ?=
+# Of tests at once; many of them wait for processes, so one more than a small machine has processors.
+WORKERS ?= 3
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,7 +33,7 @@ demo: .venv/installed ## The same, with sample leads and a live view of their wa
 	@exec $(BIN)/firsthour demo $(ARGS)
 
 test: .venv/installed-dev ## All tests, on a real Kafka and Postgres (ARGS="-k words" …)
-	@exec $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-unit: .venv/installed-dev ## The rules alone, without Kafka and Postgres: a minute
 	@exec $(BIN)/pytest tests/unit -n 2 $(ARGS)

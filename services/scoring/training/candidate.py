@@ -1,4 +1,4 @@
-"""What a fit comes to: a model as text, how it did on what it had not seen, and whether it beats the one in force."""
+"""What a fit yields: a model as text, how it did on unseen data, and whether it beats the one in force."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from services.scoring.domain.model.learnt import Kind, version_of
 
 
 class TooFewError(ValueError):
-    """There is not enough to learn from, or nothing new to compare on: all stays as it is."""
+    """There is too little to learn from, or nothing new to compare on: everything stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`metrics` and `better` are of data that neither it nor the model in force was fitted on."""
+    """`metrics` and `better` come from data that neither it nor the model in force was fitted on."""
 
     kind: Kind
     parameters: str

@@ -18,9 +18,9 @@ _BINS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Leads of similar predictions: how many, what was predicted and what came on average.
+    """Leads with similar predictions: how many, what was predicted, and what happened on average.
 
-    `low` to `high` is the 95 % interval of what came (Wilson).
+    `low` to `high` is the 95 % interval of what happened (Wilson).
     """
 
     count: int
@@ -32,7 +32,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of predictions against outcomes. `ece`: mean distance of predicted and observed over bins of equal count."""
+    """Predictions scored against outcomes. `ece`: mean gap between predicted and observed over bins of equal count."""
 
     rows: int
     base_rate: float
@@ -44,7 +44,7 @@ class Scores:
 
 
 def evaluate(predicted: Numbers, outcome: Numbers) -> Scores:
-    """All scores; `outcome` holds 0 and 1. AUC is 0.5 when only one outcome is there."""
+    """All scores; `outcome` holds 0 and 1. AUC is 0.5 when there is only one kind of outcome."""
     bins = calibration(predicted, outcome)
     count = len(outcome)
     return Scores(
@@ -75,7 +75,7 @@ def losses(predicted: Numbers, outcome: Numbers) -> Numbers:
 
 
 def calibration(predicted: Numbers, outcome: Numbers, bins: int = _BINS) -> tuple[Bin, ...]:
-    """Bins of equal count in the order of the prediction; equal predictions stay together."""
+    """Bins of equal count, ordered by prediction; equal predictions stay together."""
     if not len(outcome):
         return ()
     order = np.argsort(predicted, kind="stable")
@@ -83,7 +83,7 @@ def calibration(predicted: Numbers, outcome: Numbers, bins: int = _BINS) -> tupl
     ends = [round(len(values) * (place + 1) / bins) for place in range(bins)]
     found, begin = [], 0
     for end in ends:
-        # A tie at the border goes with the bin it begins in.
+        # A tie across a border stays in the bin where it begins.
         until = int(np.searchsorted(values, values[end - 1], side="right")) if end > begin else begin
         if until <= begin:
             continue
@@ -112,7 +112,7 @@ def beats(candidate: Numbers, current: Numbers, outcome: Numbers) -> bool:
 
 
 def better(candidate: Numbers, current: Numbers) -> bool:
-    """The same from the losses of both, row by row."""
+    """The same, from the row-by-row losses of both."""
     gained = current - candidate
     if len(gained) < 2:  # noqa: PLR2004 - one difference has no spread
         return False

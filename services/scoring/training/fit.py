@@ -1,4 +1,4 @@
-"""Fits the models anew from what is stored, and puts to use what is better. A process of its own.
+"""Refits the models from what is stored, and activates what is better. Runs as a process of its own.
 
 numpy and scipy are imported here and never by the service, which starts this as a child (jobs/refit.py).
 """
@@ -36,7 +36,7 @@ _MOST_CONTACTS: Final = 100_000  # of a fit of leads: the newest
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What came of a fit of one kind. `version` None: there was none."""
+    """The result of fitting one kind. `version` is None when there is no model."""
 
     kind: Kind
     version: str | None
@@ -45,10 +45,10 @@ class Fitted:
 
 
 async def fit_models(engine: AsyncEngine, settings: Model, kinds: Sequence[Kind], now: datetime) -> list[Fitted]:
-    """Fit, keep, and put to use what is better than what is in force. Nothing when another process is at it."""
+    """Fit, store, and activate what beats the model in force. Does nothing while another process is fitting."""
     async with engine.begin() as conn:
         if not await store.alone(conn):
-            return [Fitted(kind, None, in_force=False, said="another process fits the models now") for kind in kinds]
+            return [Fitted(kind, None, in_force=False, said="another process is fitting the models") for kind in kinds]
         fitted = [await _fit(conn, settings, kind, now) for kind in kinds]
         for each in fitted:
             await store.note_fits(conn, [each.kind], now, each.said)
@@ -100,7 +100,7 @@ async def _customer(conn: AsyncConnection, _settings: Model, champion: StoredMod
 
 
 async def fit_all(database: str, config: Path, kinds: Sequence[Kind] = KINDS) -> list[Fitted]:
-    """The same in the database of an installation."""
+    """The same, in the database of an installation."""
     engine = make_engine(database, application="firsthour-fit", schema=SCHEMA, pool_size=1)
     try:
         return await fit_models(engine, load_scoring(config), kinds, utc_now())
@@ -109,8 +109,8 @@ async def fit_all(database: str, config: Path, kinds: Sequence[Kind] = KINDS) ->
 
 
 def main() -> int:
-    """As the service's child: where it is says the environment. What came of it is in the database."""
-    os.nice(15)  # behind all others
+    """Run as the service's child: the environment says where; the results go to the database."""
+    os.nice(15)  # everything else goes first
     settings = load(Settings)
     asyncio.run(fit_all(settings.database_url(), settings.config))
     return 0

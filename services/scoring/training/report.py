@@ -1,4 +1,4 @@
-"""Backtests for people: an HTML page that stands by itself, and lines for the terminal."""
+"""Backtests for people: a self-contained HTML page, and lines for the terminal."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _PAGES = Environment(
 
 
 def leads_page(test: LeadsBacktest, file: str, said: Sequence[str]) -> str:
-    """The page of a backtest of leads. What comes from the file is escaped."""
+    """The page of a lead backtest. Everything from the file is escaped."""
     top = max([0.05, *(max(each.high, each.predicted) for each in test.scores.calibration)])
     return _PAGES.get_template("leads.html").render(
         test=test,
@@ -59,7 +59,7 @@ def leads_lines(test: LeadsBacktest, said: Sequence[str]) -> list[str]:
 
 
 def leads_object(test: LeadsBacktest, said: Sequence[str]) -> dict[str, object]:
-    """The same for programs."""
+    """The same, for programs."""
     scores = test.scores
     return {
         "kind": "leads",
@@ -90,7 +90,7 @@ def leads_object(test: LeadsBacktest, said: Sequence[str]) -> dict[str, object]:
 
 
 def purchases_page(test: PurchasesBacktest, file: str, said: Sequence[str]) -> str:
-    """The page of a backtest of purchases. What comes from the file is escaped."""
+    """The page of a purchase backtest. Everything from the file is escaped."""
     widest = max([1e-9, *(max(each.predicted_purchases, each.actual_purchases) for each in test.groups)])
     return _PAGES.get_template("purchases.html").render(test=test, file=file, said=said, widest=widest, ratio=_ratio)
 
@@ -118,7 +118,7 @@ def purchases_lines(test: PurchasesBacktest, said: Sequence[str]) -> list[str]:
 
 
 def purchases_object(test: PurchasesBacktest, said: Sequence[str]) -> dict[str, object]:
-    """The same for programs."""
+    """The same, for programs."""
     model, spend = test.purchases.model, test.spend
     return {
         "kind": "purchases",

@@ -1,4 +1,4 @@
-"""What the customer models would have said on past purchases: fitted on their first part, held against the rest."""
+"""What the customer models would have predicted: fitted on the first part of the past, tested on the rest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.scoring.training.reading.sheet import SheetUnusableError
 
 _FITTED_SHARE: Final = 2 / 3  # of the time; the rest is held out
 _FEWEST: Final = 10  # customers
-_SAMPLE: Final = 1000  # customers whose future is drawn
+_SAMPLE: Final = 1000  # customers whose future is simulated
 _DRAWS: Final = 100  # of each
 _Z: Final = 1.959963984540054  # two-sided 95 %
 _INSIDE: Final = (0.05, 0.95)  # of a customer's draws
@@ -24,7 +24,7 @@ _GROUPS: Final = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 6), (7, None))
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Customers with so many repeat purchases before the split: means for one, values in the file's own unit."""
+    """Customers by their repeat purchases before the split: means per customer, values in the file's own unit."""
 
     repeats: str
     customers: int
@@ -36,11 +36,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class PurchasesBacktest:
-    """`split`: the last day that the models saw; `weeks` held out after it. Totals: all customers known by then.
+    """`split`: the last day that the models saw, before `weeks` held out. Totals cover the customers known by then.
 
-    `purchases_off` and `value_off`: half of the 95 % interval around the predicted totals, as far as chance goes; the
-    models may be wrong beyond it. `covered`: the share of customers whose purchases lay in the 90 % interval of each.
-    `of_new`: repeat purchases that are expected of a new customer in a year.
+    `purchases_off` and `value_off`: half of the 95 % interval around the predicted totals, from chance alone; the
+    models may be off by more. `covered`: the share of customers whose purchases fell into their own 90 % interval.
+    `of_new`: repeat purchases expected of a new customer in a year.
     """
 
     orders: int
@@ -65,7 +65,7 @@ Orders = Mapping[str, Sequence[tuple[date, float]]]
 
 
 def backtest_purchases(orders: Orders, split: date | None = None) -> PurchasesBacktest:
-    """The backtest of each customer's orders. `split`: by default after two thirds of the time.
+    """Backtest each customer's orders. `split` defaults to two thirds of the time.
 
     Raises SheetUnusableError when there is too little to fit or to hold out.
     """
@@ -130,7 +130,7 @@ def _drawn(
     average: float,
     weeks: float,
 ) -> tuple[float, float, float]:
-    """By simulation: how far chance alone takes both totals, and how many customers lie in the interval of each."""
+    """Simulate how far chance alone moves both totals, and how many customers fall into their interval."""
     dice = Random(1)  # noqa: S311 - the same figures each time
     who = sorted(known)
     if len(who) > _SAMPLE:

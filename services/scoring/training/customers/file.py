@@ -1,4 +1,4 @@
-"""From a file of past purchases to each customer's orders: which column is which is found out, and said."""
+"""Each customer's orders from a file of past purchases; its columns are detected and reported."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,7 +12,7 @@ from services.scoring.training.reading.columns import words_of
 from services.scoring.training.reading.moments import day_of, moments
 from services.scoring.training.reading.sheet import Sheet, SheetUnusableError, read_sheet
 
-# The columns of the exports that people have, by what their names hold; what stands first is taken before the rest.
+# The columns of common exports, by what their names contain; earlier patterns win.
 _CUSTOMER: Final = (
     r"unique", r"e ?mail",
     r"(customer|client|user|buyer|contact|kunden?|account|member|household|card) ?(id|no|nr|number|key)",
@@ -35,15 +35,15 @@ _EACH: Final = re.compile(r"unit|price|each|per", re.IGNORECASE)
 _WHOLE: Final = re.compile(r"total|sub|line|order", re.IGNORECASE)
 _QUANTITY: Final = re.compile(r"quantity|qty|units|menge|anzahl|number of items", re.IGNORECASE)
 _MOSTLY: Final = 0.95
-_SAMPLE: Final = 2000  # rows that show what a column holds
+_SAMPLE: Final = 2000  # rows sampled to see what a column holds
 
 
 def read_orders(
     path: Path, customer: str | None = None, time: str | None = None, amount: str | None = None
 ) -> tuple[Orders, list[str]]:
-    """Each customer's orders from a CSV file, and how it was read. Columns that are not named are found out.
+    """Each customer's orders from a CSV file, and how it was read. Columns not named are detected.
 
-    Raises SheetUnusableError, OSError.
+    Raises SheetUnusableError or OSError.
     """
     sheet = read_sheet(path)
     who_name = sheet.name(customer) if customer else _found(sheet, "customer", _CUSTOMER, _repeats, but=None)
@@ -84,7 +84,7 @@ def read_orders(
 
 
 def given_back(orders: Sequence[tuple[date, float]]) -> list[tuple[date, float]]:
-    """The orders with each negative amount taken off the latest ones before it; more than they were worth is lost."""
+    """The orders, with each negative amount deducted from the latest ones before it; any excess is dropped."""
     kept: list[tuple[date, float]] = []
     for day, value in sorted(orders, key=lambda each: (each[0], -each[1])):
         left = -value
@@ -107,7 +107,7 @@ def _found(
     but: re.Pattern[str] | None,
     taken: Collection[str] = (),
 ) -> str:
-    """The column of a role: by its name where it holds what it should, else one that holds it under any name."""
+    """The column for a role: one whose name and content fit, else one whose content fits."""
 
     def candidates() -> Iterator[str]:
         names = [name for name in sheet.columns if name not in taken]
@@ -152,12 +152,12 @@ def _has_cents(cells: Sequence[str]) -> bool:
 
 
 def _names_somebody(cells: Sequence[str]) -> bool:
-    """Whether a column under any name may hold who bought: words or whole numbers that repeat, and no days."""
+    """Whether a column under any name may identify the buyer: words or whole numbers that repeat, no days."""
     return _repeats(cells) and not _is_time(cells) and not _has_cents(cells)
 
 
 def _quantity(sheet: Sheet, amount: str) -> str | None:
-    """The column that says how many, where the amount is the price of one."""
+    """The column with the quantity, where the amount is a unit price."""
     if not _EACH.search(words_of(amount)) or _WHOLE.search(words_of(amount)):
         return None
     return next((name for name in sheet.columns if name != amount and _QUANTITY.search(words_of(name))), None)

@@ -1,8 +1,8 @@
 """Fits of the population's purchases (BG/NBD, MBG/NBD) and spend (Gamma-Gamma) from customers' histories.
 
-The likelihoods are those of the papers named in `domain/customer/purchases.py` and `spend.py`; a wide normal prior on
-the log of each parameter keeps ten customers finite and is not seen from a thousand on. Customers in one cell (same
-repeat purchases, ages within a week) are counted together: a million become some thousands, and the fit takes
+The likelihoods are those of the papers named in `domain/customer/purchases.py` and `spend.py`. A wide normal prior on
+the log of each parameter keeps the fit finite for ten customers and is negligible from a thousand on. Customers in one
+cell (same repeat purchases, ages within a week) are grouped: a million become a few thousand, and the fit takes
 milliseconds.
 """
 
@@ -29,16 +29,16 @@ _CELLS_FROM: Final = 20_000  # customers; below it each counts by itself
 _CELL_WEEKS: Final = 1.0
 _CELL_LOG_SPEND: Final = 0.02
 _LOWEST_Q: Final = 1.01  # q <= 1 has no mean
-_STEEP: Final = 0.5  # the gradient at the end, in log-likelihood a unit of log parameter, above which nothing was found
+_STEEP: Final = 0.5  # the largest final gradient, in log-likelihood per unit of log parameter, that counts as converged
 
 
 class FitFailedError(ValueError):
-    """The optimiser ended where it may not end: the old model stays."""
+    """The optimiser found no usable optimum: the old model stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseFit:
-    """`log_likelihood` without the prior, over all customers."""
+    """`log_likelihood` excludes the prior and covers all customers."""
 
     model: PurchaseModel
     log_likelihood: float
@@ -47,7 +47,7 @@ class PurchaseFit:
 
 @dataclass(frozen=True, slots=True)
 class SpendFit:
-    """`correlation` of repeat purchases with their mean value: the model takes it to be near 0."""
+    """`correlation` of repeat purchases with their mean value: the model assumes that it is near 0."""
 
     model: SpendModel
     log_likelihood: float
@@ -80,7 +80,7 @@ def fit_purchases(x: Numbers, last: Numbers, age: Numbers, kind: Kind, *, prior_
 
 
 def fit_spend(x: Numbers, mean: Numbers, *, prior_sd: float | None = _SD) -> SpendFit:
-    """The most likely population of spenders, from customers with repeat purchases; others are left out here.
+    """The most likely population of spenders, from customers with repeat purchases; others are ignored.
 
     `mean` is the mean value of the repeat purchases, in any one currency. Raises FitFailedError when nobody is left.
     """
@@ -110,13 +110,13 @@ def fit_spend(x: Numbers, mean: Numbers, *, prior_sd: float | None = _SD) -> Spe
 
 
 def spend_like_others(mean: Numbers) -> SpendModel:
-    """The population of published shape around this data's mean: where everybody spends the same there is no fit."""
+    """The published population scaled to this data's mean: where everybody spends the same there is no fit."""
     p, q = _SPEND_CENTRE
     return SpendModel(p, q, float(np.mean(mean)) * (q - 1.0) / p)
 
 
 def check_histories(x: Numbers, last: Numbers, age: Numbers) -> None:
-    """Raises ValueError with the row of the first history that cannot be (see `History`)."""
+    """Raises ValueError with the row of the first impossible history (see `History`)."""
     good = (x >= 0) & (last >= 0) & (last <= age) & np.isfinite(age) & ((x > 0) == (last > 0))
     if not good.all():
         row = int(np.argmin(good))
@@ -150,7 +150,7 @@ def _cells(rows: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _spend_cells(x: Numbers, mean: Numbers) -> tuple[Numbers, Numbers]:
-    """x, mean, log of the mean; in cells their averages."""
+    """x, mean and log of the mean, averaged within each cell."""
     columns = (x, mean, np.log(mean))
     if len(x) < _CELLS_FROM:
         return np.column_stack(columns), np.ones(len(x))
@@ -163,7 +163,7 @@ def _spend_cells(x: Numbers, mean: Numbers) -> tuple[Numbers, Numbers]:
 def _purchase_likelihood(
     parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, weights: Numbers, kind: Kind
 ) -> tuple[float, Numbers]:
-    """The log-likelihood of all, and its gradient by r, alpha, a, b."""
+    """The total log-likelihood, and its gradient by r, alpha, a, b."""
     value, gradient = _purchase_likelihoods(parameters, x, last, age, kind)
     return float(weights @ value), gradient @ weights
 
@@ -175,7 +175,7 @@ def log_likelihoods(model: PurchaseModel, x: Numbers, last: Numbers, age: Number
 
 
 def centre_of(age: Numbers, kind: Kind) -> PurchaseModel:
-    """The population that is believed in before anything is known: the prior's centre, for customers of these ages."""
+    """The population assumed before there is data: the prior's centre, for customers of these ages."""
     r, alpha, a, b = (float(number) for number in np.exp(_centre(age, kind)))
     return PurchaseModel(kind, r, alpha, a, b)
 
@@ -214,7 +214,7 @@ def _purchase_likelihoods(
 
 
 def _spend_likelihood(p: float, q: float, v: float, cells: Numbers, weights: Numbers) -> tuple[float, Numbers]:
-    """The log-likelihood of all, and its gradient by p, q, v."""
+    """The total log-likelihood, and its gradient by p, q, v."""
     x, mean, log_mean = cells.T
     whole, log_whole = p * x + q, np.log(v + x * mean)
     value = (

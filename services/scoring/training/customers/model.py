@@ -1,4 +1,4 @@
-"""The customer model from everybody's days of purchase, judged on purchases that came later."""
+"""The customer model from everybody's purchase days, judged on later purchases."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ Customer = tuple[Days, Earlier | None]
 def fit_customer_model(
     customers: Sequence[Customer], today: int, in_force: CustomerModel | None, since: int | None
 ) -> Candidate:
-    """The candidate as of `today`; `in_force` is of the day `since`. Raises TooFewError and FitFailedError."""
+    """The candidate as of `today`; `in_force` dates from `since`. Raises TooFewError and FitFailedError."""
     so_far = [found for days, earlier in customers if (found := bought(days, earlier, today)) is not None]
     _enough(so_far, "bought")
     is_better, metrics, said = _judged(customers, so_far, today, in_force, since)
@@ -82,12 +82,12 @@ def _judged(
     in_force: CustomerModel | None,
     since: int | None,
 ) -> tuple[bool, dict[str, Any], str]:
-    """Whether a fit of what was until some day says more of what came after it than the model in force."""
+    """Whether a fit on everything up to some day predicts what came after better than the model in force."""
     cut = _cut(so_far, today, since)
     known, later = [], []
     for days, earlier in customers:
         if earlier is not None and earlier.last > cut:
-            continue  # its days around the cut are summed up already
+            continue  # its days around the cut are already aggregated
         before = bought({day: worth for day, worth in days.items() if day <= cut}, earlier, cut)
         after = bought(days, earlier, today)
         if before is not None and after is not None:
@@ -116,7 +116,7 @@ def _judged(
 
 
 def _cut(so_far: Sequence[Bought], today: int, since: int | None) -> int:
-    """The day until which is fitted and after which is judged: on nothing that the model in force has seen."""
+    """The day up to which to fit and after which to judge: only on what the model in force has not seen."""
     if since is not None:
         if today - since < 2 * _SHORTEST_TEST:
             raise TooFewError(f"the model in force is of {today - since} days ago: too little has come since")
@@ -129,7 +129,7 @@ def _cut(so_far: Sequence[Bought], today: int, since: int | None) -> int:
 
 
 def _later_loss(model: PurchaseModel, known: Sequence[Bought], later: Sequence[Bought]) -> Numbers:
-    """Minus the log-likelihood of what each customer did after the cut, given what he had done until then."""
+    """Negative log-likelihood of what each customer did after the cut, given what they had done before."""
     return log_likelihoods(model, *_histories(known)[:3]) - log_likelihoods(model, *_histories(later)[:3])
 
 

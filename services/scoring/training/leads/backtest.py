@@ -1,4 +1,4 @@
-"""What P(conversion) would have said on past leads, each scored with what was known before it."""
+"""What P(conversion) would have predicted for past leads, each scored with what was known before it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ Say = Callable[[float], None]
 """Called with the share that is done."""
 
 _FOLDS: Final = 5
-# Where in the file (by share) the model is fitted anew; the choice of features and interactions at the first, and a
-# few more.
+# Where in the file (by share) the model is refitted; features and interactions are chosen at the first and a few
+# more.
 _REFITS: Final = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _CHOICES: Final = frozenset({0.02, 0.1, 0.3, 0.6})
-_FEWEST: Final = 30  # outcomes before which only the level is learnt
+_FEWEST: Final = 30  # outcomes; with fewer, only the level is learnt
 _MOST_ROWS: Final = 50_000  # of a fit: the newest
-# How far the level of all leads may wander with each outcome: variance of the log-odds. The best so far is used.
+# How far the overall level may drift with each outcome: variance of the log-odds. The best so far is used.
 _DRIFTS: Final = (0.0, 1e-5, 1e-4, 1e-3)
 _FORGET: Final = 0.998  # of the experts' losses, for each outcome
-_FIRST_MEAN: Final = -1.5  # before any outcome: some 18 %, and hardly believed
+_FIRST_MEAN: Final = -1.5  # before any outcome: about 18 %, with little confidence
 _FIRST_VARIANCE: Final = 4.0
 _REFITTED_VARIANCE: Final = 0.05
 _NEWER: Final = 0.25  # half-life of the second fit's rows, as a share of those there are
@@ -34,7 +34,7 @@ _NEWER: Final = 0.25  # half-life of the second fit's rows, as a share of those 
 
 @dataclass(frozen=True, slots=True)
 class FeatureShare:
-    """What a column contributes: the mean distance that it moves the log-odds by, and how well it ranks alone."""
+    """What a column contributes: how far it moves the log-odds on average, and how well it ranks alone."""
 
     column: str
     log_odds: float
@@ -43,7 +43,7 @@ class FeatureShare:
 
 @dataclass(frozen=True, slots=True)
 class LeadsBacktest:
-    """All that was found. `compared`: AUC and log loss of simpler ways; None where a way gives an order alone."""
+    """All results. `compared`: AUC and log loss of simpler methods; None where a method only ranks."""
 
     scores: Scores
     in_time: bool
@@ -67,9 +67,9 @@ def backtest_leads(
 ) -> LeadsBacktest:
     """Scores of the model on these leads.
 
-    `times` (seconds since 1970): each is scored with what was known then, an outcome being known `matures_s` after its
-    lead; None: by cross-validation. `scorecard`: the log-odds that it gives each lead. `left_out`: columns that are no
-    features, and why; `afterwards`: those that are known to lie later than the lead, and how.
+    `times` (seconds since 1970): each lead is scored with what was known then, and its outcome is known `matures_s`
+    later; None: by cross-validation. `scorecard`: its log-odds for each lead. `left_out`: columns that are not
+    features, and why; `afterwards`: those known to lie later than the lead, and how.
     """
     order = np.arange(len(outcome)) if times is None else np.argsort(np.array(times), kind="stable")
     columns = {name: [values[row] for row in order] for name, values in columns.items()}
@@ -103,7 +103,7 @@ def backtest_leads(
 
 
 def _crossed(table: Table, outcome: Numbers, say: Say) -> tuple[Numbers, Numbers, LeadFit]:
-    """Each row by a model of the others, in folds drawn with a fixed seed."""
+    """Score each row by a model of the others, in folds drawn with a fixed seed."""
     fold = np.random.default_rng(1).permutation(len(outcome)) % _FOLDS
     predicted, base = np.empty(len(outcome)), np.empty(len(outcome))
     for out in range(_FOLDS):
@@ -118,9 +118,9 @@ def _crossed(table: Table, outcome: Numbers, say: Say) -> tuple[Numbers, Numbers
 def _in_time(
     table: Table, outcome: Numbers, times: Numbers, matures_s: float, say: Say
 ) -> tuple[Numbers, Numbers, LeadFit]:
-    """Each row by what was known before its time: models of the rows before, and a level that follows the outcomes."""
+    """Score each row with what was known before it: models of earlier rows, and a level that follows the outcomes."""
     count = len(outcome)
-    # How many outcomes are known when each row comes: those of leads that came earlier, and are ripe.
+    # How many outcomes are known when each row comes: those of earlier leads that have matured.
     known = np.searchsorted(times + matures_s, times, side="left")
     level = _Level(mean=_FIRST_MEAN, variance=_FIRST_VARIANCE)
     predicted, base = np.empty(count), np.empty(count)
@@ -162,7 +162,7 @@ _NO_ODDS: Final = np.zeros(1)
 
 
 def _fitted(table: Table, outcome: Numbers, known: int, before: list[LeadFit]) -> list[LeadFit]:
-    """Two fits of the newest known rows: all alike, and with the newer ones counting more."""
+    """Two fits of the newest known rows: one with equal weights, one in which newer rows count more."""
     which = np.arange(max(0, known - _MOST_ROWS), known)
     if before:
         design, variance = before[0].design, before[0].prior
@@ -178,9 +178,9 @@ def _fitted(table: Table, outcome: Numbers, known: int, before: list[LeadFit]) -
 
 
 class _Level:
-    """How much more, or less, all leads convert than the models say, followed outcome by outcome.
+    """How far all leads convert above or below what the models say, tracked outcome by outcome.
 
-    For each model and each speed of drift a filter of its own; the one with the least loss of late is used.
+    Each model and each speed of drift has its own filter; the one with the lowest recent loss is used.
     """
 
     def __init__(self, mean: float, variance: float, models: int = 1, loss: Numbers | None = None) -> None:
@@ -190,7 +190,7 @@ class _Level:
         self._loss = np.zeros((models, len(_DRIFTS))) if loss is None else loss
 
     def beside_new(self, models: int) -> "_Level":
-        """The level beside new models: they know the level of their own rows, so it begins near 0."""
+        """The level beside new models: they know the level of their own rows, so it starts near 0."""
         loss = self._loss if len(self._loss) == models else None
         return _Level(0.0, _REFITTED_VARIANCE, models, loss)
 
@@ -225,7 +225,7 @@ def _level(odds: Numbers, outcome: Numbers) -> float:
 
 
 def _alone(table: Table, name: str, outcome: Numbers) -> float:
-    """How well one column ranks by itself, out of sample: each half by the rates of the other's levels."""
+    """How well one column ranks alone, out of sample: each half by the rates of the other half's levels."""
     codes, levels = table.coded(name, table.feature(name, np.arange(table.count)))
     half = np.random.default_rng(2).permutation(len(outcome)) % 2  # a file may hold one outcome in every other row
     rates = np.empty(len(outcome))
@@ -239,7 +239,7 @@ def _alone(table: Table, name: str, outcome: Numbers) -> float:
 
 
 def _shares(table: Table, fitted: LeadFit, alone: Mapping[str, float]) -> tuple[FeatureShare, ...]:
-    """What each column moves the log-odds by; a pair counts half for each of its two."""
+    """How far each column moves the log-odds; a pair counts half for each of its two."""
     rows = table.rows(fitted.design, np.arange(table.count))
     parts = fitted.weights[rows]
     moved = np.abs(parts - parts.mean(axis=0)).mean(axis=0)

@@ -1,7 +1,7 @@
-"""Past leads as the model saw them: folded anew from their events, and looked at in a few moments of their open time.
+"""Past leads as the model saw them: rebuilt from their events, and looked at a few times while they were open.
 
-What is known of a lead in such a moment comes of the events until then and of nothing else, by the code that values a
-live lead: what people fill in once the outcome is known cannot enter (models.md, 2.1).
+What is known at such a moment comes from the events up to it and nothing else, by the code that values a live lead:
+what people fill in once the outcome is known cannot leak in (models.md, 2.1).
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,15 +27,15 @@ _DAY_S: Final = 86_400.0
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOOKS: Final = (0.0, 1.0, 7.0, 30.0)  # days since the lead came
 HORIZON_DAYS: Final = 90.0
-RIPE_DAYS: Final = 30.0  # from then on a lead that has not bought counts as one that does not, until it does
+RIPE_DAYS: Final = 30.0  # from then on a lead without a purchase counts as lost, until it buys
 _AT_ONCE: Final = 1000  # contacts
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A lead in one moment: what was known, the log-odds of the scorecard, and whether it bought within the horizon.
+    """A lead at one moment: what was known, the scorecard's log-odds, and whether it bought within the horizon.
 
-    `lead` numbers the lead that it belongs to, `opened` is when that came, in seconds since 1970.
+    `lead` numbers the lead; `opened` is when it came, in seconds since 1970.
     """
 
     lead: int
@@ -46,10 +46,10 @@ class Look:
 
 
 class Leads:
-    """The looks at all leads of contacts that are added one by one."""
+    """The looks at all leads, collected contact by contact."""
 
     def __init__(self, model: Model, now: float) -> None:
-        """`model`: the settings alone. `now`: until when it is known who bought."""
+        """`model`: only its settings are used. `now`: until when purchases are known."""
         self._model = model
         self._now = now
         self.looks: list[Look] = []
@@ -67,7 +67,7 @@ class Leads:
                 looks.append(self._look(state, due.pop(0)))
             try:
                 state = fold.fold(state, event, data, self._model.scorecard.half_lives)
-            except Permanent:  # it was folded under rules that have become stricter since
+            except Permanent:  # the rules have become stricter since it was stored
                 continue
             if opened is None and state.open_lead:
                 opened, due = at, [at + days * _DAY_S for days in LOOKS[1:]]
@@ -97,7 +97,7 @@ class Leads:
 
 
 async def read_leads(conn: AsyncConnection, model: Model, now: datetime, most: int) -> Leads:
-    """The newest leads, at most of so many contacts, from their stored events."""
+    """The newest leads of at most so many contacts, from their stored events."""
     leads = Leads(model, now.timestamp())
     contacts = await history.who_asked(conn, most)
     for begin in range(0, len(contacts), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""A table of leads as levels, and the tokens that a fit weighs: what stands between columns and numbers."""
+"""A table of leads as levels, and the tokens that a fit weighs: the layer between columns and numbers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,14 +28,14 @@ _PAIR_SHARE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Tokens as places: each row has one place for each column; place 0 is what was never seen, and stays 0."""
+    """Tokens as places: each row has one place per column; place 0 is what was never seen, and stays 0."""
 
     features: Mapping[str, Feature]
     pairs: tuple[Pair, ...]
     places: tuple[Mapping[str, int], ...]
     size: int
     shares: Numbers  # of the variance, for each place
-    columns: Places  # the column of each place; that of place 0 is beyond all
+    columns: Places  # the column of each place; place 0 lies beyond all columns
 
     @property
     def names(self) -> list[str]:
@@ -44,7 +44,7 @@ class Design:
 
 
 def describe(columns: Columns, bins: int = BINS) -> dict[str, Feature]:
-    """A feature for each column, in their order: bins at the quantiles of numbers, the levels of anything else."""
+    """A feature for each column, in order: quantile bins for numbers, levels for anything else."""
     table = Table(columns)
     return table.described(np.arange(table.count), bins)
 
@@ -64,7 +64,7 @@ def _levels(values: Sequence[Value]) -> Levels:
 
 
 class Table:
-    """Columns as levels, once for each feature: what a design is made from. Levels are kept as codes."""
+    """Columns as levels, computed once per feature: what a design is made from. Levels are kept as codes."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
@@ -142,7 +142,7 @@ class Table:
 
 
 def make_design(table: Table, features: Mapping[str, Feature], pairs: Sequence[Pair], which: Places) -> Design:
-    """Places for what these rows show; numbers get fine bins beside the coarse ones where there are rows enough."""
+    """Places for what these rows show; numbers get fine bins beside the coarse ones when rows suffice."""
     every: dict[str, Feature] = dict(features)
     if len(which) >= _FINE_BINS * _ROWS_A_BIN:
         for name, feature in features.items():
@@ -172,7 +172,7 @@ def _add(
 
 
 def coarse(table: Table, name: str, which: Places) -> Feature | None:
-    """Fewer levels of a column, for pairs; None where it has but one."""
+    """Fewer levels of a column, for pairs; None when there is only one."""
     bins = min(_COARSE_BINS, max(_FEWEST_BINS, len(which) // _ROWS_A_COARSE_BIN))
     feature = table.feature(name, which, bins)
     if isinstance(feature, Bins):

@@ -1,4 +1,4 @@
-"""From a file of past leads to its backtest."""
+"""The backtest of a file of past leads."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,7 +71,7 @@ def _times(sheet: Sheet, name: str) -> Moments:
 
 
 def _afterwards(reads: Mapping[str, ReadColumn], came: Sequence[float] | None) -> dict[str, str]:
-    """Columns of times that mostly lie after the lead's own, with what is wrong with them."""
+    """Time columns that mostly lie after the lead's own time, and what is wrong with them."""
     found = {}
     for name, read in reads.items():
         if came is None or read.times is None or read.left_out is not None:

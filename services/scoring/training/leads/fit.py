@@ -2,7 +2,7 @@
 
 minimise  sum of log losses + sum (w - w0)^2 / (2 s2), by L-BFGS over tokens; w0 is the scorecard's weight or 0, s2
 the variance that the prior leaves the tokens of a column. Each column's s2 is learnt from its own weights (empirical
-Bayes by the evidence, MacKay 1992): what says nothing shrinks to nothing. Interactions count only where they lower the
+Bayes by the evidence, MacKay 1992): noise shrinks to nothing. Interactions count only where they lower the
 loss on rows that the fit has not seen.
 """
 
@@ -22,21 +22,21 @@ from services.scoring.training.leads.design import Design, Numbers, Places, Tabl
 
 _INTERCEPT_VARIANCE: Final = 10.0
 DEFAULT_VARIANCE: Final = 0.3
-_ROUGH: Final = 25  # steps of a fit that only tells variances
+_ROUGH: Final = 25  # steps of a fit that only estimates variances
 _ROUNDS: Final = 4  # of learning the variances
-_BELIEVED: Final = 2.0  # tokens: so much the default counts beside what a column's own weights say of their variance
+_BELIEVED: Final = 2.0  # tokens: the weight of the default against what a column's own weights say of their variance
 _LEAST_VARIANCE: Final = 1e-4
 _MOST_PAIRS: Final = 24
 _ROWS_FOR_CHOICE: Final = 1000  # below it there are no pairs
 _CHOICE_ROWS: Final = 20_000  # variances and the choice of pairs need no more
 _RANKED_ROWS: Final = 10_000  # nor their ranking
 _GAINED: Final = 1.0  # standard errors above what chance explains, for a pair to be tried
-_TRIED: Final = 0.7  # of the rows are fitted, the rest judges
+_TRIED: Final = 0.7  # share of the rows to fit; the rest judges
 
 
 @dataclass(frozen=True, slots=True)
 class LeadFit:
-    """A fitted model. All numbers stand by place, 0 for the unseen; `prior`: the variances that it was given."""
+    """A fitted model. All numbers are indexed by place, 0 for the unseen; `prior`: the variances it was given."""
 
     design: Design
     weights: Numbers
@@ -45,7 +45,7 @@ class LeadFit:
     prior: Numbers
 
     def log_odds(self, rows: Places) -> Numbers:
-        """Of each row of places."""
+        """The log-odds of each row of places."""
         return np.asarray(self.intercept + self.weights[rows].sum(axis=1))
 
 
@@ -55,8 +55,8 @@ def fit_weights(
 ) -> LeadFit:  # fmt: skip
     """The MAP weights of these rows. `variance` of the prior, and `prior`: w0, for each place.
 
-    `counted`: the weight of each row; `beside`: log-odds that each row has already, to which is added what is fitted.
-    `start`: an earlier fit of the same design, to begin at; after so many `steps` it is good enough.
+    `counted`: the weight of each row; `beside`: log-odds that each row already has, to which the fit adds. `start`: an
+    earlier fit of the same design to begin from; after so many `steps` it is good enough.
     """
     given = np.zeros(len(outcome)) if beside is None else beside
     counted = np.ones(len(outcome)) if counted is None else counted
@@ -79,7 +79,7 @@ def fit_weights(
         gradient = np.concatenate(([error.sum()], turned @ error))
         return value, gradient + precision * off
 
-    # In units of the posterior's own scale the problem is round, and takes a third of the steps.
+    # Scaled by the posterior, the problem is well conditioned and takes a third of the steps.
     curvature = counted * base * (1 - base)
     scale = 1.0 / np.sqrt(np.concatenate(([curvature.sum()], turned @ curvature)) + precision)
 
@@ -106,7 +106,7 @@ def _sparse(rows: Places, size: int) -> csr_array:
 def fit_variances(
     rows: Places, outcome: Numbers, design: Design, *, counted: Numbers | None = None, beside: Numbers | None = None
 ) -> LeadFit:
-    """The same with the variance of each column learnt from its own weights."""
+    """The same, with the variance of each column learnt from its own weights."""
     default = DEFAULT_VARIANCE * design.shares
     step = -(-len(rows) // _CHOICE_ROWS)
 
@@ -140,7 +140,7 @@ def fit_leads(table: Table, outcome: Numbers, which: Places, *, counted: Numbers
 
 
 def _choice(table: Table, outcome: Numbers, which: Places, features: Mapping[str, Feature]) -> list[Pair]:
-    """The pairs of features that lower the loss on rows that the fit has not seen; none where they do not."""
+    """The pairs of features that lower the loss on rows that the fit has not seen; none when they do not."""
     judging = np.random.default_rng(len(which)).random(len(which)) >= _TRIED
     inside, outside = which[~judging], which[judging]
     plain = make_design(table, features, (), inside)

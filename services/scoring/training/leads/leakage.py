@@ -1,4 +1,4 @@
-"""Columns that may hold what was known only after the outcome: a score built on them is good in the past alone."""
+"""Columns that may hold what was known only after the outcome: a score built on them works for the past alone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from services.scoring.training.reading.columns import words_of
 
 Numbers = NDArray[np.float64]
 
-_SURE: Final = 0.9  # a column that ranks so well by itself is hardly a thing of before
+_SURE: Final = 0.9  # a column that ranks this well by itself was hardly known before
 _SUSPECT: Final = 0.8
 _AHEAD: Final = 1.8  # so much further from chance than the next best
-_NAMED: Final = 0.6  # with a name that tells of afterwards
+_NAMED: Final = 0.6  # when its name suggests afterwards
 _ENOUGH: Final = 30
 # What people fill in, or systems count, once a lead is being worked on.
 _AFTERWARDS: Final = re.compile(
@@ -26,19 +26,19 @@ _AFTERWARDS: Final = re.compile(
     r"last (notable )?activity|qualified|opportunity|follow ?ups?|rejected|signed|onboard\w*|churn\w*)\b",
     re.IGNORECASE,
 )
-# With these words the same names tell of who the lead is.
+# With these words the same names describe the lead.
 _BEFORE: Final = re.compile(
     r"\b(marital|civil|family|employment|job|work|health|smoking|home|house|company|annual|yearly|previous|prior|"
     r"checking|savings|credit)\b",
     re.IGNORECASE,
 )
-_TELLS: Final = 0.95  # of those with a level converted, at the least, where few do: it comes with the outcome
+_TELLS: Final = 0.95  # share of one level that converts, where few do overall, from which it comes with the outcome
 _MOST_CONVERT: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A suspected column. `auc`: how well it ranks alone; 0.5 where it names the row and says nothing."""
+    """A suspected column. `auc`: how well it ranks alone; 0.5 when it identifies the row and says nothing."""
 
     column: str
     why: str
@@ -52,9 +52,9 @@ def leaks(
     left_out: Mapping[str, str],
     afterwards: Mapping[str, str],
 ) -> list[Leak]:
-    """The suspected columns, the worst first, then what names the row.
+    """The suspected columns, worst first, then those that identify the row.
 
-    `alone`: the AUC of each column by itself. `afterwards`: columns that are known to lie later, and how.
+    `alone`: the AUC of each column by itself. `afterwards`: columns known to lie later, and how.
     """
     found: list[Leak] = []
     best = sorted(alone.values(), reverse=True)

@@ -1,4 +1,4 @@
-"""The lead model from past leads: fitted beside the scorecard, judged on leads that came later (models.md, 2.2)."""
+"""The lead model from past leads: fitted on top of the scorecard, judged on later leads (models.md, 2.2)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,13 +19,13 @@ from services.scoring.training.leads.dataset import Look
 from services.scoring.training.leads.design import Numbers, Places, Table, make_design
 from services.scoring.training.leads.fit import LeadFit, fit_variances
 
-_FEWEST: Final = 30  # outcomes of each kind: below it the scorecard is as good
+_FEWEST: Final = 30  # outcomes of each kind; with fewer, the scorecard is as good
 _FEWEST_NEW: Final = 50  # leads to compare on
 _HELD_OUT: Final = 0.25  # of the leads, the newest
 _MOST_TRAITS: Final = 12
 _MOST_KINDS: Final = 6
-_SEEN: Final = 0.02  # a column said of fewer of the looks is left out
-_IDENTIFIES: Final = 0.5  # so many different words a lead: it names leads, and says nothing of the next
+_SEEN: Final = 0.02  # a column known in fewer of the looks is left out
+_IDENTIFIES: Final = 0.5  # distinct words per lead from which a column identifies leads and says nothing of the next
 _FEW_WORDS: Final = 20
 _HALF_LIFE_S: Final = 180 * 86_400.0  # of what a lead says of those to come
 
@@ -45,7 +45,7 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
     if len(np.unique(leads[newer])) < _FEWEST_NEW or not len(older):
         raise TooFewError(f"fewer than {_FEWEST_NEW} leads to compare on came since the last fit")
     table, odds = Table(_columns(looks, len(of_lead))), np.array([look.scorecard for look in looks])
-    # The looks at a lead come to one, and old leads count less: sources change.
+    # The looks at a lead add up to one, and old leads count less: sources change.
     counted = np.asarray(0.5 ** ((opened.max() - opened) / _HALF_LIFE_S) / np.bincount(leads)[leads])
     judged = _fit(table, outcome, odds, counted, older)
     predicted = expit(odds[newer] + judged.log_odds(table.rows(judged.design, newer)))
@@ -69,7 +69,7 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
 
 
 def _cut(opened: Numbers, since: float | None) -> float:
-    """From when on leads are held out: the newest, and none that the model in force was fitted on."""
+    """From when on leads are held out: the newest ones, none of which the model in force was fitted on."""
     cut = float(np.quantile(opened, 1 - _HELD_OUT, method="higher"))
     if since is None:
         return cut
@@ -78,7 +78,7 @@ def _cut(opened: Numbers, since: float | None) -> float:
 
 
 def _columns(looks: Sequence[Look], leads: int) -> dict[str, list[Value]]:
-    """The columns that are said of enough leads, and do not name them."""
+    """The columns known for enough leads that do not identify them."""
     seen: dict[str, int] = {}
     for look in looks:
         for name, value in look.known.items():
@@ -126,6 +126,6 @@ def _says(model: LeadModel | None, known: dict[str, Value]) -> float:
 
 
 def _by_lead(of: Numbers, leads: Any) -> Numbers:
-    """The mean loss of each lead over its looks: those of one lead are no independent witnesses."""
+    """The mean loss of each lead over its looks: looks at one lead are not independent."""
     _, place, counts = np.unique(leads, return_inverse=True, return_counts=True)
     return np.asarray(np.bincount(place, of) / counts)

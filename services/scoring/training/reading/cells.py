@@ -1,11 +1,11 @@
-"""What the cells of a table say: that nothing is known, a number, or a word."""
+"""What the cells of a table say: nothing known, a number, or a word."""
 
 import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-# What people and programs write where they know nothing; compared without case and without what stands around it.
+# What people and programs write for "not known"; compared without case and surrounding punctuation.
 MISSING: Final = frozenset(
     {"", ".", "?", "select", "please select", "select one", "choose", "n/a", "na", "n.a", "#n/a", "nan", "nat", "null",
      "none", "nil", "unknown", "not known", "not provided", "not specified", "not available", "not set", "not given",
@@ -34,9 +34,9 @@ def is_missing(cell: str) -> bool:
 
 
 def numbers(cells: Sequence[str]) -> list[float | None]:
-    """Numbers as people write them ("1,234.50", "12 %", "€ 5", "(3)", "10k"); None where there is none.
+    """Numbers as people write them ("1,234.50", "12 %", "€ 5", "(3)", "10k"); None for a cell without one.
 
-    Whether a comma parts thousands or decimals is one decision for all cells.
+    Whether a comma separates thousands or decimals is decided once for all cells.
     """
     plain = {cell: _bare(cell) for cell in set(cells)}
     comma = _decimal_comma(plain.values())
@@ -45,7 +45,7 @@ def numbers(cells: Sequence[str]) -> list[float | None]:
 
 
 def _bare(cell: str) -> str:
-    """The number without what stands around it."""
+    """The number without what surrounds it."""
     plain = cell.strip()
     if plain.replace(".", "").isdigit():
         return plain

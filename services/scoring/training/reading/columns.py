@@ -1,4 +1,4 @@
-"""A column of text as values: numbers, days or words, by what nearly all of its cells are."""
+"""A column of text as values: numbers, days or words, whichever nearly all of its cells are."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from services.scoring.domain.lead.features import Value
 from services.scoring.training.reading.cells import is_missing, numbers
 from services.scoring.training.reading.moments import moments
 
-_MOSTLY: Final = 0.95  # of the values there are must be numbers for a column to be of them
-_IDENTIFIER: Final = 0.9  # distinct values for each row, from which on words name the row and say nothing about it
+_MOSTLY: Final = 0.95  # share of the values that must be numbers for the column to be numeric
+_IDENTIFIER: Final = 0.9  # distinct values per row from which words identify the row instead of describing it
 _FEW: Final = 50
 _WORDY: Final = 40  # characters on average: free text
-_BY_CHANCE: Final = 5.0  # repeats expected of numbers drawn by chance; none then is no chance
+_BY_CHANCE: Final = 5.0  # repeats expected by chance; when there are none, chance did not draw the numbers
 _NAMES_ROWS: Final = re.compile(
     r"\b(ids?|uuid|guid|index|key|number|no|nr|num|row|serial|phone|mobile|telephone|fax|e ?mail|url|ip|hash|token)\b",
     re.IGNORECASE,
@@ -23,9 +23,9 @@ _NAMES_ROWS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ReadColumn:
-    """A column as values; `said` when reading it took a decision; `left_out`: why it is no feature.
+    """A column as values. `said`: decisions taken in reading it; `left_out`: why it is not a feature.
 
-    `times`: seconds since 1970, where it holds days or times.
+    `times`: seconds since 1970, for days and times.
     """
 
     values: Sequence[Value]
@@ -49,7 +49,7 @@ def read_column(cells: Sequence[str], name: str = "") -> ReadColumn:
         found = iter(as_numbers)
         values: list[Value] = [None if cell in missing else next(found) for cell in cells]
         if _counts_rows([each for each in as_numbers if each is not None], words_of(name)):
-            return ReadColumn(values, left_out="a number of the row (identifier)")
+            return ReadColumn(values, left_out="numbers the rows (identifier)")
         said = f"{len(present) - good} cells that are no numbers count as not known" if good < len(present) else None
         return ReadColumn(values, said)
     times = moments(cells)
@@ -66,13 +66,13 @@ def words_of(name: str) -> str:
 
 
 def _days_in_digits(present: Sequence[str]) -> bool:
-    """Whether these are days such as 20260131: digits, and days all the same."""
+    """Whether these are days written as 20260131: digits, and every one a day."""
     digits = all(len(cell) == 8 and cell[:2] in ("19", "20") for cell in present)  # noqa: PLR2004
     return digits and moments(present) is not None
 
 
 def _no_levels(present: Sequence[str], name: str) -> str | None:
-    """Why words are no levels of a feature; None when they are."""
+    """Why words cannot be the levels of a feature; None when they can."""
     distinct = len(set(present))
     if distinct > _FEW and distinct >= _IDENTIFIER * len(present):
         return "names the row (identifier or free text)"
@@ -85,7 +85,7 @@ def _no_levels(present: Sequence[str], name: str) -> str | None:
 
 
 def _counts_rows(values: Sequence[float], name: str) -> bool:
-    """Whether whole numbers that hardly ever repeat name the row: amounts repeat, or are spread too widely to."""
+    """Whether whole numbers that hardly ever repeat identify the row: amounts repeat, or are spread widely."""
     count = len(values)
     if count <= _FEW or any(value != int(value) for value in values):
         return False

@@ -1,4 +1,4 @@
-"""Days and times as files hold them. Which of two numbers is the day is one decision for a whole column."""
+"""Days and times as files hold them. Which of two numbers is the day is decided once for a whole column."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 
 from services.scoring.training.reading.cells import is_missing, numbers
 
-_MOSTLY: Final = 0.95  # of the values there are must be times for a column to be of them
+_MOSTLY: Final = 0.95  # share of the values that must be times for the column to hold times
 _CLOCK: Final = (
     r"(?:[T ,]+(?:at )?(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,](?P<part>\d+))?)?)?"
     r"\s*(?P<half>[ap]\.?m\.?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?(?:\s*\(?[A-Z]{3,4}\)?)?)?"
@@ -52,22 +52,22 @@ _MONTHS: Final = (
     ("may", "mai", "mag", "mei"), ("jun", "juin", "giu"), ("jul", "juil", "lug"), ("aug", "aoû", "aou", "ago"),
     ("sep", "set"), ("oct", "okt", "ott", "out"), ("nov",), ("dec", "dez", "déc", "dic"),
 )  # fmt: skip
-_SECONDS: Final = (1e8, 1e10)  # numbers between them are seconds since 1970, a thousand times so many milliseconds
-_CENTURY: Final = 70  # of two digits: from here on 19..
+_SECONDS: Final = (1e8, 1e10)  # numbers in this range are seconds since 1970; a thousand times larger, milliseconds
+_CENTURY: Final = 70  # two-digit years: from here on 19..
 
 Reader = Callable[[str], float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Seconds since 1970 of each cell (UTC where no zone is named); `said` when reading them took a decision."""
+    """Seconds since 1970 of each cell (UTC when no zone is named). `said`: decisions taken in reading them."""
 
     values: list[float | None]
     said: str | None = None
 
 
 def moments(cells: Sequence[str]) -> Moments | None:
-    """The cells as days or times; None when nearly all of them are none."""
+    """The cells as days or times; None when too few of them are."""
     present = {cell for cell in cells if not is_missing(cell)}
     if not present:
         return None
@@ -81,7 +81,7 @@ def moments(cells: Sequence[str]) -> Moments | None:
     lost_by_day, lost_by_month = by_day.count(None), by_month.count(None)
     if lost_by_day != lost_by_month:
         return Moments(by_day if lost_by_day < lost_by_month else by_month)
-    # Both can be read. Files are mostly in the order of time; else an American clock tells, or a dot.
+    # Both readings work. Most files are in time order; if not, an American clock or a dot decides.
     day_order, month_order = _in_order(by_day), _in_order(by_month)
     if abs(day_order - month_order) > 0.1:  # noqa: PLR2004 - of the neighbours
         first = "day" if day_order > month_order else "month"
@@ -91,7 +91,7 @@ def moments(cells: Sequence[str]) -> Moments | None:
 
 
 def in_order(cells: Sequence[str]) -> Moments | None:
-    """Cells that say when or at least in which order: days or times, else years, else any numbers.
+    """Cells that give a time, or at least an order: days or times, else years, else any numbers.
 
     Numbers count as days, with the beginning of 1970 at 0.
     """
@@ -111,7 +111,7 @@ def in_order(cells: Sequence[str]) -> Moments | None:
 
 
 def _all(cells: Sequence[str], present: set[str], reader: Reader) -> list[float | None] | None:
-    """Each cell by this reader; None when it reads too few of those that say something."""
+    """Each cell by this reader; None when it reads too few of the cells that are not empty."""
     known: dict[str, float | None] = {}
     misses = 0
     for cell in present:
@@ -135,7 +135,7 @@ def _since_1970(cells: Sequence[str], present: set[str]) -> Moments | None:
 
 
 def _in_order(values: Sequence[float | None]) -> float:
-    """The share of neighbours that stand in one direction of time."""
+    """The share of neighbours that run in one direction of time."""
     known = [value for value in values if value is not None]
     rising = sum(a <= b for a, b in pairwise(known))
     falling = sum(a >= b for a, b in pairwise(known))
@@ -143,7 +143,7 @@ def _in_order(values: Sequence[float | None]) -> float:
 
 
 def _calendar(cell: str) -> float | None:
-    """What can be read in one way only."""
+    """Read what has only one reading."""
     plain = cell.strip()
     for form in (_YEAR_FIRST, _COMPACT, *_NAMED, _UNIX_CTIME, _MONTH_AND_YEAR):
         if (found := form.fullmatch(plain)) is not None:

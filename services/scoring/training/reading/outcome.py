@@ -1,4 +1,4 @@
-"""A column that says what came of a lead, as yes and no."""
+"""A column that records what came of each lead, as yes and no."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _MOST_SHOWN: Final = 6
 
 
 def outcomes(cells: Sequence[str]) -> tuple[list[int | None], str]:
-    """1, 0 or None (not known) for each cell, and how that was read. Raises SheetUnusableError when it is neither."""
+    """1, 0 or None (unknown) for each cell, and how that was read. Raises SheetUnusableError for other columns."""
     words = [_plain(cell) for cell in cells]
     there = {word for word in words if word in _NO or not is_missing(word)}
     if not there:
@@ -57,7 +57,7 @@ def outcomes(cells: Sequence[str]) -> tuple[list[int | None], str]:
 
 
 def _filled(cells: Sequence[str], there: set[str], *, blank: bool) -> tuple[list[int | None], str] | None:
-    """A column that holds the day of the conversion, or an amount, and else nothing or 0."""
+    """Read a column that holds the day of the conversion or an amount, and is otherwise empty or 0."""
     if len(there) <= 2 and not blank:  # noqa: PLR2004 - two values are yes and no
         return None
     if blank and moments(cells) is not None:
@@ -81,7 +81,7 @@ def _plain(cell: str) -> str:
 
 
 def _denies(word: str, there: set[str]) -> bool:
-    """Whether it says no to another of the words, or to one that we know: `not converted`, `unsold` beside `sold`."""
+    """Whether it negates another of the words, or one that we know: `not converted`, `unsold` beside `sold`."""
     found = _DENIED.match(word)
     rest = word[found.end() :] if found else ""
     return bool(rest) and (rest in there or rest in _YES or any(each.startswith(rest[:4]) for each in there - {word}))

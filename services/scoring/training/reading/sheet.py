@@ -1,4 +1,4 @@
-"""A file of rows as columns of text, with its encoding and separator found out and said in words."""
+"""A file of rows as columns of text; its encoding and separator are detected and reported."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from typing import Final
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 40  # lines that show the separator
-_LONGEST_CELL: Final = 131_072  # characters: more is a quote that is never closed
+_LONGEST_CELL: Final = 131_072  # characters; anything longer is a quote that is never closed
 _NO_TEXT: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF", b"PAR1")  # Excel, archives …
 _ENCODINGS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
 
 class SheetUnusableError(ValueError):
-    """The file cannot be used as it is: the text says why, and what to do."""
+    """The file cannot be used as it is; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Sheet:
     said: tuple[str, ...]
 
     def name(self, asked: str) -> str:
-        """A column's own name, whatever case, spaces and underscores it was asked with. Raises SheetUnusableError."""
+        """A column's own name, whatever case, spaces and underscores were asked for. Raises SheetUnusableError."""
         if asked in self.columns:
             return asked
         found = [own for own in self.columns if _alike(own) == _alike(asked)]
@@ -38,15 +38,15 @@ class Sheet:
         return found[0]
 
     def column(self, name: str) -> Sequence[str]:
-        """One column by its name. Raises SheetUnusableError naming those there are."""
+        """One column by its name. Raises SheetUnusableError, which lists the columns."""
         return self.columns[self.name(name)]
 
 
 def read_sheet(path: Path) -> Sheet:
-    """The file. Raises SheetUnusableError, OSError."""
+    """Read the file. Raises SheetUnusableError or OSError."""
     raw = path.read_bytes()
     if raw.startswith(_NO_TEXT):
-        raise SheetUnusableError("this is no text; save it as CSV (in Excel: File, Save as, CSV UTF-8)")
+        raise SheetUnusableError("this is not text; save it as CSV (in Excel: File, Save as, CSV UTF-8)")
     text, said = _decoded(raw)
     text = text.lstrip("\r\n")
     separator = _separator(text)
@@ -54,7 +54,7 @@ def read_sheet(path: Path) -> Sheet:
         separator, text = told[1], text[told.end() :]
     if separator == " ":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
-    csv.field_size_limit(_LONGEST_CELL)  # of the whole process: whoever reads says what it wants
+    csv.field_size_limit(_LONGEST_CELL)  # process-wide: every reader sets its own
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         filled = [row for row in rows if any(cell.strip() for cell in row)]
@@ -67,12 +67,12 @@ def read_sheet(path: Path) -> Sheet:
         names, kept = [f"column {place}" for place in range(1, len(names) + 1)], filled
         said.append("there is no header: the first row holds no word")
     if kept and len(kept[0]) == len(names) + 1 and filled[0][0].strip():
-        names = ["column 0", *names]  # R writes the names of the rows without one of their own
+        names = ["column 0", *names]  # R writes row names without a header of their own
     if not kept:
         raise SheetUnusableError("the file has a header and no rows")
     ragged = sum(len(row) != len(names) for row in kept)
     if ragged:
-        said.append(f"{ragged} rows have more or fewer cells than the header; what is missing counts as not known")
+        said.append(f"{ragged} rows have more or fewer cells than the header; missing cells count as not known")
     columns = {
         name: [row[place].strip() if place < len(row) else "" for row in kept] for place, name in enumerate(names)
     }
@@ -93,7 +93,7 @@ def _decoded(raw: bytes) -> tuple[str, list[str]]:
 
 
 def _separator(text: str) -> str:
-    """The separator by which the first rows have most cells, and nearly all of them as many."""
+    """The separator that gives the first rows the most cells, and nearly all of them the same number."""
     lines = text.splitlines(keepends=True)[:_SAMPLE]
 
     def fits(separator: str) -> tuple[int, int, bool]:
@@ -107,7 +107,7 @@ def _separator(text: str) -> str:
         return int(10 * like_the_first / len(widths)), widths[0], separator == ","
 
     best = max(_SEPARATORS, key=fits)
-    # Columns that stand below each other, parted by blanks alone.
+    # Aligned columns, separated by spaces alone.
     blanks = {len(line.split()) for line in lines if line.strip()}
     return " " if fits(best)[1] <= 1 and len(lines) > 1 and blanks == {max(blanks)} and max(blanks) > 2 else best  # noqa: PLR2004
 

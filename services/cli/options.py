@@ -15,7 +15,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for pro
 
 
 def place(config: Path | None, state: Path | None) -> None:
-    """Options go before the environment, for this process and for its children."""
+    """Options override the environment, for this process and its children."""
     for name, value in (("FIRSTHOUR_CONFIG", config), ("FIRSTHOUR_STATE", state)):
         if value is not None:
             os.environ[name] = str(value)

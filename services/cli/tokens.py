@@ -1,4 +1,4 @@
-"""`firsthour tokens`: who else may ask the APIs, and what each may see and do."""
+"""`firsthour tokens`: who else may use the APIs, and what each may see and do."""
 
 import json
 from enum import StrEnum
@@ -26,7 +26,7 @@ class NoSuchToken(FirsthourError):  # noqa: N818 - reads as what happened
 
 @tokens.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for: it stands in the audit.")],
+    name: Annotated[str, typer.Argument(help="What it is for; the audit shows it.")],
     scope: Annotated[ScopeName, typer.Option(help="What it may do.")] = ScopeName.read,
     pii: Annotated[bool, typer.Option("--pii", help="It may see e-mail addresses, phone numbers and names.")] = False,
     config: Config = None,
@@ -85,7 +85,7 @@ def revoke(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a token away; it opens nothing from the next request on.
+    """Revoke a token; it is refused from the next request on.
 
     Example: firsthour tokens revoke 1a2b3c4d
     """

@@ -1,4 +1,4 @@
-"""Whom a person means: a contact by its id, its e-mail address or its phone number."""
+"""Finds the contact that a person means, by its id, e-mail address or phone number."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class NoSuchContact(FirsthourError):  # noqa: N818 - reads as what happened
-    """Nobody is known by this."""
+    """No contact is known by this."""
 
 
 async def contact_named(conn: "AsyncConnection", named: str) -> "StoredContact":
-    """The contact. Raises NoSuchContact; the message does not repeat what was asked for."""
+    """The contact. Raises NoSuchContact, whose message does not repeat the name."""
     from services.scoring.store.contacts import reads
     from shared.events.identity import normalise_email, normalise_phone
 

@@ -55,9 +55,9 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
         found = await contact_named(conn, contact)
         ids = await of_scoring.all_of(conn, found.state.id)
         words = await of_scoring.identities(conn, ids)
-    # Nurture first and last: its facts are about a contact that scoring knows, and scoring's updates come to it.
+    # Nurture first and last: its facts need a contact that scoring knows, and scoring's updates reach it.
     until = asyncio.get_running_loop().time() + _SENDING_S
-    while True:  # what is being sent in this moment ends before its row goes
+    while True:  # a send in progress ends before its row is deleted
         async with connected(url, "nurture") as conn:
             under_way = await of_nurture.withdraw(conn, ids)
         if not under_way or asyncio.get_running_loop().time() > until:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 
 class What(StrEnum):
-    """What is exported."""
-
     contacts = "contacts"
     bookings = "bookings"
     events = "events"
@@ -75,7 +73,7 @@ async def _write(writer: Any, what: What, model: "Model") -> int:
 
 
 def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    """A cell that no spreadsheet runs as a formula; numbers stay numbers."""
     if value is None:
         return ""
     text = str(value)

@@ -1,4 +1,4 @@
-"""`firsthour funnel`: how far people come, in a terminal."""
+"""`firsthour funnel`: how far people get, in a terminal."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def funnel(
-    weeks: Annotated[int, typer.Option(min=1, max=260, help="Of those first seen in so many weeks.")] = 26,
+    weeks: Annotated[int, typer.Option(min=1, max=260, help="Only people first seen within this many weeks.")] = 26,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """How far people come, from visitors to advocates, and where most are lost.
+    """How far people get, from visitors to advocates, and where most are lost.
 
     Example: firsthour funnel --weeks 12
     """

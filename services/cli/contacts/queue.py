@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def queue(
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 20,
-    source: Annotated[str | None, typer.Option(help="Of this source alone.")] = None,
-    country: Annotated[str | None, typer.Option(help="Of this country alone.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    country: Annotated[str | None, typer.Option(help="Only this country.")] = None,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""`firsthour contacts`: what a person has to say about who is who."""
+"""`firsthour contacts`: a person's corrections of who is who."""
 
 import asyncio
 import getpass
@@ -29,7 +29,7 @@ def _group() -> None:
 @contacts.command()
 def split(
     contact: Annotated[str, typer.Argument(help="Id, e-mail address or phone number of the contact.")],
-    part: Annotated[UUID | None, typer.Option(help="The id of whom to part from it, if several were merged.")] = None,
+    part: Annotated[UUID | None, typer.Option(help="The id of the contact to split off, if there are several.")] = None,
     actor: Annotated[str | None, typer.Option(help="Who does it, for the audit. [the user of this machine]")] = None,
     config: Config = None,
     state: State = None,

@@ -1,4 +1,4 @@
-"""`firsthour doctor`: one test each of all that leads and follow-ups need, and in plain words what is wrong."""
+"""`firsthour doctor`: checks everything that leads and follow-ups need, and says plainly what is wrong."""
 
 import asyncio
 import json

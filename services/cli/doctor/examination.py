@@ -1,4 +1,4 @@
-"""All the doctor's tests, in the order in which a lead goes."""
+"""All checks of the doctor, in the order in which a lead passes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ _Test = Callable[[], Awaitable[list[Finding]]]
 
 
 async def examine(now: datetime) -> list[Finding]:
-    """What each test found. `now` is what this machine's clock says, in UTC."""
+    """What each check found. `now` is what this machine's clock says, in UTC."""
     try:
         settings = load(Settings)
         ports = (
@@ -39,7 +39,7 @@ async def examine(now: datetime) -> list[Finding]:
     tests.append((stuck.WHAT, partial(stuck.work, settings, now)))
     try:
         endpoints = load_endpoints(settings.config)
-    except ConfigurationError:  # the first test says so
+    except ConfigurationError:  # the first check says so
         endpoints = None
     if endpoints is not None:
         tests.append(("mail", partial(outgoing.mail, endpoints.email, settings.state)))

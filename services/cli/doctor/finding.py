@@ -1,4 +1,4 @@
-"""What one test of the doctor found, in words for whoever runs this installation."""
+"""What one check of the doctor found, in words for whoever runs this installation."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, NamedTuple
@@ -6,11 +6,11 @@ from typing import Final, Literal, NamedTuple
 from shared import log
 
 State = Literal["ok", "warning", "wrong"]
-PATIENCE_S: Final = 5.0  # for one test
+PATIENCE_S: Final = 5.0  # for one check
 
 
 class Finding(NamedTuple):
-    """`what` was tested; `said`: what came of it; `do`: what to do about it. None of them holds a secret."""
+    """`what` was checked; `said`: the result; `do`: what to do about it. None of them holds a secret."""
 
     what: str
     state: State
@@ -29,13 +29,13 @@ def wrong(what: str, said: str, do: str) -> Finding:
 
 
 def warning(what: str, said: str, do: str) -> Finding:
-    """It may be meant, or will be trouble."""
+    """It may be intended, or will become trouble."""
     return Finding(what, "warning", said, do)
 
 
 async def survived(what: str, test: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
-    """What the test finds; one that itself fails is a finding and keeps no other from running."""
+    """What the check finds; a check that itself fails becomes a finding and stops no other."""
     try:
         return await test()
-    except Exception as error:  # noqa: BLE001 - the doctor never falls ill
-        return [wrong(what, f"the test itself failed: {log.reason(error)}", "tell us: this is a fault of Firsthour")]
+    except Exception as error:  # noqa: BLE001 - a failing check is a finding
+        return [wrong(what, f"the check itself failed: {log.reason(error)}", "this is a bug in Firsthour: report it")]

@@ -1,4 +1,4 @@
-"""Whether what leaves gets out: names, the mail server, and the receivers of webhooks. Nothing is sent."""
+"""Whether outgoing traffic gets through: DNS, the mail server, webhook receivers. Nothing is sent."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _MAIL: Final = "mail"
 
 
 async def _addresses(host: str, port: int) -> list[str] | str:
-    """What the name resolves to, or why it does not."""
+    """The addresses of a name, or why it does not resolve."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -35,7 +35,7 @@ async def _addresses(host: str, port: int) -> list[str] | str:
 async def mail(server: MailServer | None, state: Path) -> list[Finding]:
     """One connection to the mail server, with TLS and our password; no mail is handed over.
 
-    `state` is the state folder: the password may stand in its secrets, as for nurture.
+    `state` is the state folder: as for nurture, its secrets may hold the password.
     """
     if server is None:
         return [ok(_MAIL, "no mail server is configured: no mail is sent")]

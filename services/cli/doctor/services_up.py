@@ -1,4 +1,4 @@
-"""Whether the services run, can do their work, and stand on the ports where they should."""
+"""Whether the services run, can do their work, and listen on their ports."""
 
 import asyncio
 import http.client
@@ -15,7 +15,7 @@ _OK: Final = 200
 
 
 async def service(name: str, host: str, port: int) -> list[Finding]:
-    """One service: whether it is there, is ours, and what it misses."""
+    """One service: whether it is up, is ours, and what it lacks."""
     return [await asyncio.to_thread(_service, name, _reachable(host), port)]
 
 
@@ -76,7 +76,7 @@ def _state_folder(state: Path) -> list[Finding]:
     if not state.exists():
         return [warning(what, f"{state} is not there yet", "`firsthour run` or `firsthour setup` makes it")]
     if not os.access(state, os.W_OK):
-        return [wrong(what, f"{state} may not be written by this user", "give it to the user who runs the services")]
+        return [wrong(what, f"{state} is not writable by this user", "give it to the user who runs the services")]
     free = shutil.disk_usage(state).free
     if free < _LITTLE:
         said = f"{free // 1_000_000:,} MB are left on its disk"

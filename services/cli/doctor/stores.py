@@ -1,4 +1,4 @@
-"""Whether Kafka and Postgres answer, know us, hold what they should, and agree with our clock."""
+"""Whether Kafka and Postgres answer, accept us, hold what they should, and agree with our clock."""
 
 import asyncio
 from datetime import datetime
@@ -22,7 +22,7 @@ _AUTHENTICATION: Final = ("Authentication", "Sasl")
 
 
 async def kafka(settings: Settings) -> list[Finding]:
-    """The broker, its answer to our user, and the topics."""
+    """The broker, whether it accepts our user, and the topics."""
     at = settings.kafka
     if (unreachable := await _unreachable(at)) is not None:
         do = "start it (`firsthour run` brings its own), or name another one: FIRSTHOUR_KAFKA"
@@ -54,7 +54,7 @@ async def kafka(settings: Settings) -> list[Finding]:
 
 
 async def _unreachable(addresses: str) -> str | None:
-    """Why none of them takes a connection; None when one does."""
+    """Why none of them accepts a connection; None when one does."""
     reasons = []
     for address in addresses.split(","):
         host, _, port = address.strip().rpartition(":")
@@ -83,7 +83,7 @@ def _because(error: OSError) -> str:
 
 
 async def database(settings: Settings, now: datetime) -> list[Finding]:
-    """Postgres: an answer to our user, the schemas, and its clock beside ours (`now`, as this machine says)."""
+    """Postgres: whether it accepts our user, the schemas, and its clock against ours (`now`, as this machine says)."""
     try:
         url = dsn(settings.database_url())
     except NotAPostgresUrl as error:
@@ -92,7 +92,7 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
     begun = loop.time()
     try:
         conn = await asyncpg.connect(url, timeout=PATIENCE_S)
-    except Exception as error:  # noqa: BLE001 - asyncpg raises of many kinds; each is told
+    except Exception as error:  # noqa: BLE001 - asyncpg raises many kinds; each is reported
         return [_refused(error)]
     try:
         theirs: datetime = await conn.fetchval("SELECT clock_timestamp()")
@@ -117,7 +117,7 @@ def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
     if abs(apart) <= _APART_S + took_s:
         return ok(_CLOCK, "this machine and the database agree on the time")
     which = "ahead of" if apart > 0 else "behind"
-    do = "set both by NTP (timedatectl set-ntp true): signed webhooks are refused, leads count as old or of the future"
+    do = "sync both by NTP (timedatectl set-ntp true): signed webhooks are refused, leads look old or in the future"
     return wrong(_CLOCK, f"this machine is {abs(apart):,.0f} s {which} the database", do)
 
 

@@ -1,4 +1,4 @@
-"""Whether something that was accepted waits for a person: halted lanes, dead letters, endpoints that are off."""
+"""Whether accepted work waits for a person: halted lanes, dead letters, disabled endpoints."""
 
 import asyncio
 from datetime import datetime
@@ -19,7 +19,7 @@ WHAT: Final = "what waits"
 
 
 async def work(settings: Settings, now: datetime) -> list[Finding]:
-    """Of each service; nothing when the database does not answer or take us, which another test says."""
+    """Findings of each service; none when the database does not answer or refuses us, which another check reports."""
     found, asked = list[Finding](), 0
     for service in SERVICES:
         try:

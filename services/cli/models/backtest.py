@@ -1,4 +1,4 @@
-"""`firsthour backtest`: what the models would have said on one's own past."""
+"""`firsthour backtest`: what the models would have predicted for one's own past."""
 
 import json
 import sys
@@ -22,9 +22,7 @@ def backtest(
     drop: Annotated[
         list[str] | None, typer.Option(help="Leads: a column to leave out; may be given several times.")
     ] = None,
-    known_after: Annotated[
-        float, typer.Option(min=0, help="Leads: days from a lead to the day on which its outcome is known.")
-    ] = 0.0,
+    known_after: Annotated[float, typer.Option(min=0, help="Leads: days until the outcome of a lead is known.")] = 0.0,
     customer: Annotated[str | None, typer.Option(help="Purchases: the column that names the customer.")] = None,
     amount: Annotated[str | None, typer.Option(help="Purchases: the column with the amount.")] = None,
     report: Annotated[

@@ -60,7 +60,7 @@ def show(version: Version, config: Config = None, state: State = None, as_json: 
 
 @models.command()
 def fit(kind: OneKind = None, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Fit anew from all that is stored. It is put to use only if it beats what is in force on what neither has seen.
+    """Refit from everything stored. The fit is put to use only if it beats the one in force on data new to both.
 
     Example: firsthour models fit --kind lead
     """
@@ -84,7 +84,7 @@ def fit(kind: OneKind = None, config: Config = None, state: State = None, as_jso
 
 @models.command()
 def use(version: Version, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Put a version in force. Everybody is valued by it in the background, booked as `model`.
+    """Put a version in force. Everybody is revalued in the background, booked as `model`.
 
     Example: firsthour models use lead-0123456789ab
     """

@@ -16,7 +16,7 @@ _DAYS: Final = 30
 
 
 async def amounts_without_a_rate(settings: Settings) -> list[ConfigProblem]:
-    """One warning that names each currency, or none: also when Postgres does not answer, or holds nothing yet."""
+    """One warning that names each currency, or none, as when Postgres does not answer or holds nothing yet."""
     model = load_scoring(settings.config)
     try:
         async with connected(settings.database_url(), "scoring") as conn:

@@ -1,4 +1,4 @@
-"""`firsthour dead-letters`: look at what could not be worked off, and send it again once the fault is mended."""
+"""`firsthour dead-letters`: inspect what could not be processed, and send it again once the fault is fixed."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ Id: TypeAlias = Annotated[str, typer.Argument(help="As `list` shows it: scoring/
 Ids: TypeAlias = Annotated[list[str] | None, typer.Argument(help="As `list` shows them: scoring/live/3/1042 …")]
 
 dead_letters = typer.Typer(
-    help="What could not be worked off: list it, look at it, send it again.",
+    help="What could not be processed: list it, look at it, send it again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -82,7 +82,7 @@ def show(letter: Id, config: Config = None, state: State = None, as_json: AsJson
 @dead_letters.command()
 def redrive(
     letters: Ids = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that the options below leave.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that match the options below.")] = False,
     service: OfService = None,
     kind: OfKind = None,
     source: OfSource = None,

@@ -1,4 +1,4 @@
-"""What Kafka holds today, beside what a service knows of it, and how the service goes on in it."""
+"""What Kafka holds now against what a service has read, and how the service continues in it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _PATIENCE_S: Final = 15.0
 
 
 class TakenUp(NamedTuple):
-    """A partition that has to be taken up, or was: why, and from which of Kafka's offsets on."""
+    """A partition that has to be taken up, or was: why, and from which Kafka offset."""
 
     service: str
     topic: str

@@ -1,4 +1,4 @@
-"""`firsthour replay`: all that scoring knows of its contacts, made anew from the stored events."""
+"""`firsthour replay`: everything scoring knows of its contacts, rebuilt from the stored events."""
 
 import asyncio
 import getpass
@@ -15,17 +15,15 @@ if TYPE_CHECKING:
 
 
 def replay(
-    compare_only: Annotated[
-        bool, typer.Option("--compare-only", help="Only say what differs; change nothing.")
-    ] = False,
+    compare_only: Annotated[bool, typer.Option("--compare-only", help="Report what differs; change nothing.")] = False,
     actor: Annotated[str | None, typer.Option(help="Who does it, for the audit. [the user of this machine]")] = None,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make every contact anew from its stored events, compare, and put right what differs. Scoring may go on meanwhile.
+    """Rebuild every contact from its stored events, compare, and correct what differs. Scoring may keep running.
 
-    Nothing is sent because of it. Interrupted before its end it has changed nothing.
+    Nothing is sent because of it. If interrupted, it has changed nothing.
 
     Example: firsthour replay --compare-only
     """
@@ -87,7 +85,7 @@ def _lines(report: "Report") -> list[str]:
         lines.append(f"  {kind}: {found.many:,}{some}")
     lines += [f"Kept as they are, {why}: {found.many:,}" for why, found in report.kept.items()]
     if report.switched:
-        lines.append("They are as their events say now; the differences of values are booked as `replay`.")
+        lines.append("They now match their events; the differences of values are booked as `replay`.")
     elif report.kinds:
-        lines.append("Nothing was changed: `firsthour replay` puts them right.")
+        lines.append("Nothing was changed: `firsthour replay` corrects them.")
     return lines

@@ -21,9 +21,9 @@ def resume(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a halted lane go on, once what was wrong has been put right. The service notices within a second.
+    """Resume a halted lane once the fault is fixed. The service notices within a second.
 
-    A lane halts when records of several senders fail in a way that nobody foresaw; nothing behind them is skipped.
+    A lane halts when records of several senders fail unforeseen; nothing behind them is skipped.
 
     Example: firsthour resume --service scoring --lane live
     """

@@ -1,4 +1,4 @@
-"""`firsthour topics take-up`: go on in a topic that was made anew, or behind what Kafka has dropped."""
+"""`firsthour topics take-up`: continue in a recreated topic, or after what Kafka has dropped."""
 
 import asyncio
 import json
@@ -17,15 +17,15 @@ _WHY = {
 
 def take_up(
     service: OneService = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken up.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be taken up.")] = False,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on where a topic was made anew, has lost its end, or has dropped records before they were read.
+    """Continue where a topic was recreated, has lost its end, or has dropped records before they were read.
 
-    Each such partition is read from its beginning; events that are known by their id are not counted again. What waits
-    for it goes on within a second. Safe to repeat: what is as it was is left alone.
+    Each such partition is read from its beginning; events known by their id are not counted again. What waits for it
+    continues within a second. Safe to repeat: partitions that are as they were are left alone.
 
     Example: firsthour topics take-up --dry-run
     """

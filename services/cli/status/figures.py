@@ -41,7 +41,7 @@ class Seen:
 
 
 async def look(http: httpx.AsyncClient, url: str) -> Seen:
-    """Ask the service at this address. Raises nothing: that it does not answer is what was asked for."""
+    """Ask the service at this address. Raises nothing: no answer is an answer too."""
     try:
         ready = await http.get(f"{url}/readyz", timeout=_PATIENCE_S)
         said = ready.json()

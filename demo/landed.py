@@ -38,7 +38,7 @@ class Landed:
     refused: int = 0
 
     def add_webhook(self, webhook: LandedWebhook) -> None:
-        """Keep it, or count one more receipt of it."""
+        """Keep it, or count another receipt of it."""
         before = self.webhooks.get(webhook.id)
         if before is not None:
             self.webhooks[webhook.id] = replace(before, receipts=before.receipts + 1)

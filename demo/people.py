@@ -33,7 +33,7 @@ class Person:
 
 
 def people(count: int, *, seed: int, run: str) -> list[Person]:
-    """So many people. `run` makes their addresses new, so that a second demo meets nobody again."""
+    """Make so many people. `run` makes their addresses new, so that a second demo meets nobody twice."""
     dice = random.Random(seed)  # noqa: S311 - the same people for the same seed
     found = []
     for number in range(count):

@@ -47,7 +47,7 @@ class Mailbox:
         self._landed = landed
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        """Called by the SMTP server for each mail; returns its answer."""
+        """Take a mail from the SMTP server; returns the answer to its client."""
         message = message_from_bytes(envelope.original_content or b"", policy=default)
         assert isinstance(message, EmailMessage)
         body = message.get_body(preferencelist=("plain",))

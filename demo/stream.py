@@ -1,4 +1,4 @@
-"""The demo: sample people come by HTTP at a readable pace, and each one's way is watched from outside."""
+"""The demo: sample people arrive over HTTP at a readable pace, and each is followed from outside."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _TALK: Final = {"first-hour": "left the first hour by its goal", "thank-customer
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`leads` people, one each `pace` seconds. `leave`: end once all is told, else stay until Ctrl-C."""
+    """`leads` people, one every `pace` seconds. `leave`: stop after the summary, else run until Ctrl-C."""
 
     leads: int = 12
     pace: float = 2.0
@@ -160,7 +160,7 @@ class _Demo:
             lead.row.value, lead.row.reason = value, _main_reason(bookings, account)
 
     def tell(self, lead: _Lead, what: str) -> None:
-        """Something came next for a lead."""
+        """Note and show what happened next to a lead."""
         if lead.row.note(what):
             self.print_line(lead)
 
@@ -181,7 +181,6 @@ class _Demo:
         )
 
     def summary(self) -> dict[str, Any]:
-        """The sum of it all."""
         return view.summary(
             [lead.row for lead in self.leads],
             webhooks=len(self.landed["items"]),
@@ -219,7 +218,7 @@ async def show(place: Place, options: Options) -> None:
 
 
 class _Quiet:
-    """In the place of rich's Live where there is no terminal."""
+    """Stands in for rich's Live where there is no terminal."""
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +227,7 @@ class _Quiet:
         return None
 
     def update(self, _table: object, *, refresh: bool) -> None:
-        """Nothing: lines are printed as they come."""
+        """Do nothing: lines are printed as they come."""
 
 
 async def _come_one_by_one(demo: _Demo) -> None:

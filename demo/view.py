@@ -1,4 +1,4 @@
-"""What the demo shows: a row per lead, and the sum of it all. Pure: rows in, words or a table out."""
+"""What the demo shows: a row per lead, and the totals. Pure: rows in, words or a table out."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rich.table import Table
 
 @dataclass(slots=True)
 class Row:
-    """One lead's way so far. `seconds`: from its POST to its first follow-up at the receiver."""
+    """One lead's progress. `seconds`: from its POST to its first follow-up at the receiver."""
 
     name: str
     source: str
@@ -20,7 +20,7 @@ class Row:
     then: list[str] = field(default_factory=list)
 
     def note(self, what: str) -> bool:
-        """Remember what came next, once; whether it is new."""
+        """Remember what happened next, once; whether it is new."""
         if what in self.then:
             return False
         self.then.append(what)
@@ -52,7 +52,7 @@ def _seconds(row: Row) -> str:
 
 
 def summary(rows: Sequence[Row], *, webhooks: int, refused: int, mails: int, purchases: int) -> dict[str, Any]:
-    """The sum: seconds are from a lead's POST to its first follow-up."""
+    """The totals; seconds are from a lead's POST to its first follow-up."""
     seconds = sorted(row.seconds for row in rows if row.seconds is not None)
     return {
         "leads": len(rows),
@@ -67,7 +67,7 @@ def summary(rows: Sequence[Row], *, webhooks: int, refused: int, mails: int, pur
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """The sum in words."""
+    """The totals in words."""
     return (
         f"{result['followed_up']} of {result['leads']} leads followed up; seconds to the first follow-up: "
         f"half within {result['p50_seconds']}, all within {result['max_seconds']}. "

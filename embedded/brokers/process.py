@@ -81,11 +81,10 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs now."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it. Raises ProcessDied when it cannot be executed."""
+        """Raises ProcessDied when it cannot be executed."""
         assert not self.alive
         for folder in (self.log_path.parent, self._pid_path.parent):
             folder.mkdir(parents=True, exist_ok=True)

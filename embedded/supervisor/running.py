@@ -1,4 +1,4 @@
-"""What runs, for `firsthour demo` and for the message at the end of the start."""
+"""What runs, for `firsthour demo` and for the message after the start."""
 
 from dataclasses import dataclass
 

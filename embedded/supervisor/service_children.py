@@ -23,10 +23,10 @@ _POLL_S: Final = 0.05
 
 
 def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> dict[str, str]:
-    """This process's environment, with where everything is, and without what a shell sets for other programs.
+    """This process's environment, plus where everything is, minus what a shell sets for other programs.
 
-    That is libpq's variables, which asyncpg reads too, Python's, and those of another Kafka. Nor does a folder that
-    happens to be the current one lend them its modules.
+    Those are Python's variables, another Kafka's, and libpq's, which asyncpg reads too. Nor are modules imported from
+    the current folder.
     """
     return {
         **{name: text for name, text in os.environ.items() if name == "PYTHONPATH" or not name.startswith(_OTHERS)},
@@ -44,7 +44,7 @@ def environment(options: RunOptions, ports: Mapping[str, int], stack: Stack) -> 
 
 
 def service_child(name: str, state: Path, its_environment: Mapping[str, str]) -> Child:
-    """A service, `setup`, or the demo's receiver and mailbox. The database's password goes to who needs it."""
+    """A service, `setup`, or the demo's receiver and mailbox. Only those that need the database get its password."""
     module = ("demo.sinks",) if name == SINKS else ("services.cli.main", name)
     own = dict(its_environment)
     if name not in _WITH_DATABASE:
@@ -67,7 +67,7 @@ async def set_up(state: Path, its_environment: Mapping[str, str]) -> None:
 
 
 async def until_ready(name: str, child: Child, host: str, port: int) -> None:
-    """Return when it says that it can do its work. Raises ProcessDied with what is missing."""
+    """Return once it reports that it is ready. Raises ProcessDied with what is missing."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _READY_S
     path = "/healthz" if name == SINKS else "/readyz"

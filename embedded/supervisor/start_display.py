@@ -1,4 +1,4 @@
-"""What is being waited for, and for how long: a moving table in a terminal, plain lines elsewhere."""
+"""What the start is waiting for, and for how long: a live table in a terminal, plain lines elsewhere."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class StartDisplay:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show it until the end of the block, or until `close`."""
+        """Show it until the block ends, or until `close`."""
         if self._console.is_terminal:
             self._live.start()
         try:
@@ -47,11 +47,11 @@ class StartDisplay:
             self.close()
 
     def close(self) -> None:
-        """Take the table away."""
+        """Remove the table."""
         self._live.stop()
 
     def report(self, name: str, text: str) -> None:
-        """Say what the part does now; READY is the last of each."""
+        """Say what the part is doing; READY is the last report of each."""
         now = self._clock()
         row = self._rows.setdefault(name, _Row(now, text))
         row.text = text
@@ -62,7 +62,7 @@ class StartDisplay:
             self._print(name, row, text, now)
 
     def _print(self, name: str, row: _Row, text: str, now: float) -> None:
-        progress = re.sub(r"\d+", "", text) == re.sub(r"\d+", "", row.printed)  # the same, with other figures
+        progress = re.sub(r"\d+", "", text) == re.sub(r"\d+", "", row.printed)  # the same message with other figures
         if text != row.printed and not (progress and now - row.printed_at < _PLAIN_EVERY_S):
             self._console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
             row.printed, row.printed_at = text, now

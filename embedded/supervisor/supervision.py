@@ -18,9 +18,9 @@ _LONGEST_REASON: Final = 300
 
 @dataclass(slots=True)
 class Part:
-    """One thing that is kept running, and how it is.
+    """One thing that is kept running, and its state. `child`: the process of its last start.
 
-    `child`: the process of its last start. `pause_s`: how long until it is started again, 0 while it runs.
+    `pause_s`: how long until it is started again, 0 while it runs.
     """
 
     name: str
@@ -49,7 +49,7 @@ async def keep_running(
     first_pause_s: float = FIRST_PAUSE_S,
     well_after_s: float = WELL_AFTER_S,
 ) -> NoReturn:
-    """Start it again whenever it has ended, for ever. The pause doubles with each death until it has run for a while.
+    """Restart it whenever it has ended, for ever. The pause doubles with each death until it has run for a while.
 
     A service may end on purpose: its watchdog prefers a new process to one that does nothing.
     """
@@ -98,7 +98,7 @@ def _with_reason(how: str, log: str) -> str:
 
 
 def last_words(log: str) -> str:
-    """What a log says last of why its process ended, in one line: of our own services the last error's reason."""
+    """Why its process ended, in one line from the end of its log: for our own services, the last error's reason."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line[0].isspace()]
     for line in reversed(lines):
         try:

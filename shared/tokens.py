@@ -1,7 +1,7 @@
 """Tokens beside the admin token: a file of hashes that every service reads, also ingest, which has no database.
 
-By default `<state>/tokens.json`, mode 0600; on several machines the same file on each, as a mounted secret. A token is
-shown once, when it is made. What is changed or revoked counts from the next request on.
+By default `<state>/tokens.json`, mode 0600; with several machines, the same file on each as a mounted secret. A token
+is shown once, when it is made. Changes and revocations apply from the next request on.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ _LOG = log.get(__name__)
 
 
 class TokensUnreadable(FirsthourError):  # noqa: N818 - reads as what happened
-    """The file of the tokens is no such file."""
+    """The file of the tokens cannot be read as one."""
 
 
 class Token(Struct, frozen=True):
@@ -85,7 +85,7 @@ def revoke(path: Path, identifier: str) -> bool:
 
 
 class TokenFile:
-    """The tokens as a service asks for them: read again when the file has changed."""
+    """The tokens as a service looks them up: read again when the file has changed."""
 
     def __init__(self, path: Path) -> None:
         """Nothing is read before it is asked."""
@@ -94,7 +94,7 @@ class TokenFile:
         self._tokens: dict[str, Token] = {}
 
     def find(self, text: str) -> Token | None:
-        """The token that this is, if it is one."""
+        """The token with this text, if there is one."""
         prefix, _, rest = text.partition("_")
         if prefix != _PREFIX:
             return None
@@ -112,7 +112,7 @@ class TokenFile:
             return
         try:
             self._tokens = {each.id: each for each in read(self._path)}
-        except TokensUnreadable as error:  # nobody is let in by what cannot be read
+        except TokensUnreadable as error:  # an unreadable file lets nobody in
             self._tokens = {}
             _LOG.error("tokens_unreadable", reason=str(error))
         self._seen = seen
@@ -128,7 +128,7 @@ def _write(path: Path, tokens: Sequence[Token]) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """While two commands change the file, one waits for the other."""
+    """Serialises the commands that change the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
     try:

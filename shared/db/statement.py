@@ -1,7 +1,7 @@
-"""Statements of which a batch runs several: given to the driver itself, a third of what they cost through SQLAlchemy.
+"""Statements that a batch runs several times: given to the driver itself, for a third of SQLAlchemy's cost.
 
-The transaction, the pool and what happens to a lost connection stay SQLAlchemy's. It begins a transaction with the
-first statement that goes through it, so that one does; those behind it take the short way.
+The transaction, the pool and the handling of lost connections stay SQLAlchemy's. It begins a transaction with the first
+statement that goes through it, so the first one does; later ones take the short cut.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence

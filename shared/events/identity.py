@@ -88,7 +88,7 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def weak_keys(self, source: str, trust: Trust) -> list[str]:
         """Keys that point to a contact but never merge two that have different e-mail addresses.
 
-        Each source has its own, and what anybody may say of it another: nobody guesses a key of somebody else's.
+        Each source has its own, and public senders another: nobody guesses somebody else's key.
         """
         keys = []
         if self.order:
@@ -113,9 +113,9 @@ def identify(
     anonymous_id: str | None = None,
     order: str | None = None,
 ) -> Identity:
-    """Who it is, of what is normalised already. What stands there for nothing ("undefined", none@none.com) is absent.
+    """The identity, from normalised parts. Placeholders ("undefined", none@none.com) count as absent.
 
-    Every way in makes its identities here; those that an event of the log holds are taken as they are.
+    Every way in makes its identities here; those in events of the log are taken as they are.
     """
     return Identity(
         email=None if email is None or (_is_no_address(email) and _absent("email")) else email,
@@ -129,7 +129,7 @@ def identify(
 
 
 def says_nothing(text: str, which: str) -> bool:
-    """Whether what stands where an address or a number is asked for is a word for none (n/a, keine), and so absent."""
+    """Whether the answer to a question for an address or a number is a word for none (n/a, keine), so absent."""
     return text.strip().lower() in _NOTHING and _absent(which)
 
 

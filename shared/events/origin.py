@@ -1,4 +1,4 @@
-"""Who speaks in a message, read from as little of it as can be: the rest may be what nobody foresaw."""
+"""The sender of a message, read from as little of it as possible: the rest may be malformed."""
 
 import msgspec
 

@@ -62,9 +62,9 @@ class Tokens:
         return Actor(_text(actor) or token, token)
 
     def first(self, app: App) -> App:
-        """The app behind its tokens: who has none is refused before a byte of the body is read, or a path is told.
+        """The app behind its tokens: without one, a request is refused before its body or path is looked at.
 
-        FastAPI would read the body, and then ask who sends it.
+        FastAPI would read the body first, and then ask who sends it.
         """
 
         async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:

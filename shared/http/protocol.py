@@ -39,7 +39,6 @@ class _Reader(asyncio.BufferedProtocol):
         self.resume_writing = http.resume_writing  # type: ignore[method-assign]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is there."""
         self._http.connection_made(transport)  # type: ignore[arg-type]  # uvloop's own is no asyncio.Transport
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -60,7 +59,6 @@ class OneWrite(HttpToolsProtocol):
     _too_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """The connection is there."""
         super().connection_made(transport)
         self.transport = _Gathering(transport)
 
@@ -75,7 +73,7 @@ class OneWrite(HttpToolsProtocol):
             self._refuse()
 
     def on_headers_complete(self) -> None:
-        """The head is complete. What came before or after it may have arrived in the same piece."""
+        """What precedes or follows the head may have arrived in the same piece."""
         self._ended = True
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST_HEAD:
             self._too_long = True
@@ -83,12 +81,10 @@ class OneWrite(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body arrived."""
         self._ended = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
         self._ended = True
         super().on_message_complete()
 
@@ -105,7 +101,7 @@ class OneWrite(HttpToolsProtocol):
         self.transport.close()
 
     def on_response_complete(self) -> None:
-        """The response is complete. One without a body (to HEAD) still has its head held back."""
+        """A response without a body (to HEAD) still has its head held back: write it."""
         self.transport.flush()  # type: ignore[attr-defined]  # ours, since connection_made
         super().on_response_complete()
 

@@ -44,7 +44,7 @@ def zone_named(text: str, country: str | None = None) -> str | None:
 
 @cache
 def zone_of_country(country: str) -> str | None:
-    """The zone of everybody there, or nearly; None for the countries that are wide (ISO code)."""
+    """The zone of everybody there, or nearly; None for a country that spans several (ISO code)."""
     if country in MAIN:
         return MAIN[country]
     zones = _tables().by_country.get(country, ())

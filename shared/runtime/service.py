@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
-        """Wait to be told. uvicorn's own looks ten times a second, for what is not in use here."""
+        """Wait for the stop. uvicorn's own looks ten times a second, for features not in use here."""
         await self.on_tick(0)  # sets the headers of all responses
         await self._told.wait()
 

@@ -1,4 +1,4 @@
-"""Who did what: one row for each write by a person or a program that has a token, in the transaction that does it."""
+"""Who did what: one row for each write by a person or a program with a token, in the same transaction."""
 
 from datetime import datetime
 from typing import Final
@@ -43,7 +43,7 @@ async def note(
     contact: UUID | None = None,
     subject: str | None = None,
 ) -> None:
-    """Keep that it was done. No word of a contact belongs into `action` or `subject`."""
+    """Record that it was done. Nothing a contact said belongs in `action` or `subject`."""
     given = {
         "id": entry_id,
         "at": at,

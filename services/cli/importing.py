@@ -46,20 +46,20 @@ def import_(
         bool, typer.Option("--dry-run", help="Only show what would be stored, refused and sent.")
     ] = False,
     follow_up: Annotated[
-        bool, typer.Option("--follow-up", help="Follow up also rows that do not say when it happened, as of now.")
+        bool, typer.Option("--follow-up", help="Also follow up rows that do not say when it happened, as of now.")
     ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Start over, even after an interruption.")] = False,
     workers: Annotated[
-        int | None, typer.Option(min=0, max=64, help="Processes that read; default: one for each core.")
+        int | None, typer.Option(min=0, max=64, help="Processes that read; default: one per core.")
     ] = None,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import leads or purchases from a file: CSV exports, JSON lines. Safe to repeat; goes on after an interruption.
+    """Import leads or purchases from a file: CSV exports, JSON lines. Safe to repeat; resumes after an interruption.
 
-    It shows what it takes each column as, and asks. Rows that cannot be taken end up beside the file, each with its
-    reason: mend them there, and import that file. Exit codes: 0 all taken, 1 not all, 2 not begun.
+    It shows how it reads each column, and asks. Rejected rows are written to a file beside it, each with its reason:
+    fix them there, and import that file. Exit codes: 0 all taken, 1 not all, 2 not begun.
 
     Example: firsthour import leads.csv --map email=Kontakt --zone Europe/Berlin
     """

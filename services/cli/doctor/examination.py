@@ -28,7 +28,7 @@ async def examine(now: datetime) -> list[Finding]:
             ("nurture", load(NurtureSettings).nurture_port),
         )
     except ConfigurationError as error:
-        return [wrong("settings", str(each), "put right the environment") for each in error.problems]
+        return [wrong("settings", str(each), "fix the environment") for each in error.problems]
     tests: list[tuple[str, _Test]] = [
         ("configuration", partial(_configuration, settings)),
         ("state folder", partial(services_up.state_folder, settings.state)),

@@ -42,7 +42,7 @@ async def mail(server: MailServer | None, state: Path) -> list[Finding]:
     at = f"{server.host}:{server.port}"
     addresses = await _addresses(server.host, server.port)
     if isinstance(addresses, str):
-        return [wrong(_MAIL, addresses, "put right `email.smtp` in endpoints.yaml, or this machine's DNS")]
+        return [wrong(_MAIL, addresses, "fix `email.smtp` in endpoints.yaml, or this machine's DNS")]
     smtp = SMTP(
         hostname=server.host,
         port=server.port,
@@ -58,7 +58,7 @@ async def mail(server: MailServer | None, state: Path) -> list[Finding]:
     except secrets.MissingSecret as error:
         return [wrong(_MAIL, f"its password is missing: {error}", "set it for nurture, and start it again")]
     except SMTPAuthenticationError:
-        return [wrong(_MAIL, f"{at} does not take our user and password", "put right `email` in endpoints.yaml")]
+        return [wrong(_MAIL, f"{at} does not take our user and password", "fix `email` in endpoints.yaml")]
     except (SMTPException, OSError, TimeoutError) as error:
         do = "see host, port and TLS of `email.smtp` in endpoints.yaml; many hosters block port 25: use 587 or 465"
         return [wrong(_MAIL, f"{at} cannot be used ({type(error).__name__})", do)]
@@ -75,7 +75,7 @@ async def webhook(receiver: Webhook) -> list[Finding]:
     port = parts.port or (443 if secure else 80)
     addresses = await _addresses(host, port)
     if isinstance(addresses, str):
-        return [wrong(what, addresses, f"put right `webhooks.{receiver.name}.url` in endpoints.yaml, or the DNS")]
+        return [wrong(what, addresses, f"fix `webhooks.{receiver.name}.url` in endpoints.yaml, or the DNS")]
     refused = first_refusal(addresses, allow_private=receiver.allow_private)
     if refused is not None:
         do = f"if it is meant to be on your own network: `webhooks.{receiver.name}.allow_private: true`"
@@ -89,7 +89,7 @@ async def webhook(receiver: Webhook) -> list[Finding]:
     except ssl.SSLCertVerificationError as error:
         return [wrong(what, f"its certificate is not valid: {error.verify_message}", "its owner has to renew it")]
     except ConnectionRefusedError:
-        return [wrong(what, f"nothing listens on port {port} of {host}", "start the receiver, or put right its URL")]
+        return [wrong(what, f"nothing listens on port {port} of {host}", "start the receiver, or fix its URL")]
     except (OSError, TimeoutError) as error:
         do = "see whether this machine may go out (firewall, proxy), and whether the receiver is up"
         return [wrong(what, f"{host}:{port} cannot be reached ({type(error).__name__})", do)]

@@ -40,7 +40,7 @@ async def kafka(settings: Settings) -> list[Finding]:
     except (KafkaError, OSError, TimeoutError) as error:
         name = type(error).__name__
         if any(word in name for word in _AUTHENTICATION):
-            do = "put right FIRSTHOUR_KAFKA_USER, _PASSWORD and _MECHANISM"
+            do = "fix FIRSTHOUR_KAFKA_USER, _PASSWORD and _MECHANISM"
             return [wrong(_KAFKA, f"{at} answers, but does not take our user and password", do)]
         do = "it listens, but does not talk to us: see its log, and FIRSTHOUR_KAFKA_TLS, _USER, _PASSWORD"
         return [wrong(_KAFKA, f"{at} is no Kafka for us ({name})", do)]
@@ -87,7 +87,7 @@ async def database(settings: Settings, now: datetime) -> list[Finding]:
     try:
         url = dsn(settings.database_url())
     except NotAPostgresUrl as error:
-        return [wrong(_DATABASE, str(error), "put right FIRSTHOUR_DATABASE")]
+        return [wrong(_DATABASE, str(error), "fix FIRSTHOUR_DATABASE")]
     loop = asyncio.get_running_loop()
     begun = loop.time()
     try:
@@ -123,10 +123,10 @@ def _clock(ours: datetime, theirs: datetime, took_s: float) -> Finding:
 
 def _refused(error: Exception) -> Finding:
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):  # wrong passwords too
-        return wrong(_DATABASE, "it answers, but does not take our user and password", "put right FIRSTHOUR_DATABASE")
+        return wrong(_DATABASE, "it answers, but does not take our user and password", "fix FIRSTHOUR_DATABASE")
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return wrong(
-            _DATABASE, "it answers, but there is no database of that name", "create it, or put right FIRSTHOUR_DATABASE"
+            _DATABASE, "it answers, but there is no database of that name", "create it, or fix FIRSTHOUR_DATABASE"
         )
     if isinstance(error, asyncpg.PostgresError):
         return wrong(_DATABASE, f"it answers, and refuses ({type(error).__name__})", "see Postgres' log")

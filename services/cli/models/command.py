@@ -43,7 +43,7 @@ def list_(config: Config = None, state: State = None, as_json: AsJson = False) -
     for each in found:
         typer.echo(f"{each.version}  {each.state:<10}  {each.made_at:%Y-%m-%d %H:%M}  {each.rows:>8}  {each.said}")
     if not found:
-        typer.echo("nothing was learnt yet; the settings in scoring.yaml count alone (see `firsthour models fit`)")
+        typer.echo("nothing was learnt yet; only the settings in scoring.yaml count (see `firsthour models fit`)")
 
 
 @models.command()

@@ -100,7 +100,7 @@ async def _letters(settings: Settings, since: datetime | None) -> AsyncIterator[
 
 
 def _letter(record: Any, prefix: str) -> Letter | None:
-    """What a record of the topic says; None for one that no consumer of ours wrote."""
+    """What a record of the topic says; None for one that none of our consumers wrote."""
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
     written = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     try:

@@ -33,9 +33,9 @@ class TakenUp(NamedTuple):
 
 
 async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[TakenUp]:
-    """Take up every partition whose log is not the one that the service has read, and end the halts because of it.
+    """Take up every partition whose log is not the one that was read, and end the halts that it caused.
 
-    Raises Unreachable, and Transient when the service goes on meanwhile.
+    Raises Unreachable, and Transient when the service continues meanwhile.
     """
     url = settings.database_url()
     async with connected(url, service) as conn:

@@ -1,4 +1,4 @@
-"""`firsthour resume`: lets a halted lane go on."""
+"""`firsthour resume`: resumes a halted lane."""
 
 import asyncio
 import json

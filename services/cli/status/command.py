@@ -66,7 +66,7 @@ def _secret(reference: str) -> str:
     from shared.secrets import is_reference, resolve
 
     if not is_reference(reference):
-        raise typer.BadParameter("a reference, env:NAME or file:/path, so that it stands in no history")
+        raise typer.BadParameter("a reference, env:NAME or file:/path, to keep it out of the shell history")
     return resolve(reference, environment=os.environ, state=settings().state)
 
 

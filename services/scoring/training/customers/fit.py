@@ -20,12 +20,12 @@ from services.scoring.domain.customer.spend import SpendModel
 Numbers = NDArray[np.float64]
 Kind = Literal["bg", "mbg"]
 
-# Where nothing is known: the published values for CDNOW, in weeks. Spend has no unit of its own: `v` follows the
+# Where there is no data: the published values for CDNOW, in weeks. Spend has no unit of its own: `v` follows the
 # data's mean.
 _CENTRE: Final = {"bg": (0.243, 4.414, 0.793, 2.426), "mbg": (0.525, 6.183, 0.891, 1.614)}
 _SPEND_CENTRE: Final = (6.25, 3.74)
 _SD: Final = 1.0  # of the prior, on logs
-_CELLS_FROM: Final = 20_000  # customers; below it each counts by itself
+_CELLS_FROM: Final = 20_000  # customers; with fewer, each counts on its own
 _CELL_WEEKS: Final = 1.0
 _CELL_LOG_SPEND: Final = 0.02
 _LOWEST_Q: Final = 1.01  # q <= 1 has no mean

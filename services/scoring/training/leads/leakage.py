@@ -1,4 +1,4 @@
-"""Columns that may hold what was known only after the outcome: a score built on them works for the past alone."""
+"""Columns that may hold what was known only after the outcome: a score built on them works only for the past."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A column that records what came of each lead, as yes and no."""
+"""A column that records the outcome of each lead, as yes and no."""
 
 import re
 from collections.abc import Sequence

@@ -60,9 +60,10 @@ class Receiver:
     """The HTTP side, plain ASGI: `POST /webhooks/<endpoint>`, `/`, `/webhooks.json`, `/mails.json`, `/healthz`."""
 
     def __init__(self, landed: Landed, verifiers: Mapping[str, Sequence[Webhook]], token: str | None) -> None:
-        """`verifiers`: for each endpoint, one for each of its secrets. `token`: what opens the page; None: being here.
+        """`verifiers`: per endpoint, one for each of its secrets. `token` opens the page; None: open to this machine.
 
-        On this machine alone a page of another site could still ask under a name of its own: the Host tells.
+        A page of another site could still reach it from a browser here, under a name of its own: the Host gives it
+        away.
         """
         self._landed = landed
         self._token = token

@@ -213,7 +213,7 @@ async def show(place: Place, options: Options) -> None:
         console.print(view.as_text(result), soft_wrap=True)
     if not options.leave:
         if not options.as_json:
-            console.print("Everything goes on running: post leads of your own. Ctrl-C stops it.")
+            console.print("Everything keeps running: post leads of your own. Ctrl-C stops it.")
         await asyncio.Event().wait()
 
 

@@ -1,6 +1,6 @@
 """Kafka's jars: downloaded once by jgo, each checked against its pinned SHA-256 sum at every start.
 
-They lie in a cache that all state folders share. `python -m embedded.brokers.jars --pin` writes the pins anew.
+They lie in a cache that all state folders share. `python -m embedded.brokers.jars --pin` rewrites the pins.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Any, Final
 from shared.errors import FirsthourError
 
 KAFKA: Final = "org.apache.kafka:kafka_2.13:4.3.1"
-# Kafka logs by slf4j and names no binding of its own; this one is 15 KB and writes to standard error.
+# Kafka logs through slf4j and brings no binding; this one is 15 KB and writes to standard error.
 LOGGING: Final = "org.slf4j:slf4j-simple:1.7.36"
 PINS: Final = Path(__file__).with_name("kafka_jars.txt")
 _NOT_NEEDED: Final = {
@@ -223,7 +223,7 @@ def write_pins(pins: Sequence[Pin], path: Path = PINS) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--pin` writes the pins anew; without it, downloads what is missing."""
+    """`--pin` rewrites the pins; without it, download what is missing."""
     parser = argparse.ArgumentParser(prog="python -m embedded.brokers.jars", description=__doc__)
     parser.add_argument("--pin", action="store_true", help="resolve Kafka's jars again and write kafka_jars.txt")
     options = parser.parse_args(arguments)

@@ -42,7 +42,7 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
     note = state / "postgres-location"
     data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state / "postgres"
     if note.exists() and not data.parent.exists():
-        raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to begin anew")
+        raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to start afresh")
     if os.geteuid() != 0:
         _own(data)
         return Home(data, programs, None)

@@ -129,7 +129,7 @@ async def _everything(supervisor: _Supervisor, state: Path) -> AsyncIterator[Run
     check_ports(options.wanted_ports())
     for name in sorted(options.model_fields_set & {"kafka", "database"}):
         supervisor.say(
-            f"FIRSTHOUR_{name.upper()} is set, but `run` brings its own; for yours, start each service by itself"
+            f"FIRSTHOUR_{name.upper()} is set, but `run` brings its own; to use yours, start each service on its own"
         )
     ports = options.chosen_ports()
     supervisor.stack = stack = Stack.of(

@@ -28,7 +28,7 @@ class _Row:
 
 
 class StartDisplay:
-    """Shows what `report` is told. `clock` gives seconds."""
+    """Shows what is reported to it. `clock` gives seconds."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console

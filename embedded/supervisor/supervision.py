@@ -1,6 +1,6 @@
 """Keeps the parts running: what dies is started again, after pauses that grow to a minute, and takes nothing else down.
 
-ingest goes on answering 202 while scoring cannot start: what it accepts waits in Kafka, or in the spool without Kafka.
+ingest keeps answering 202 while scoring cannot start: what it accepts waits in Kafka, or in the spool without Kafka.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ async def keep_running(
             await part.start()
         except ProcessDied as death:
             why_not = _with_reason(str(death), death.log)
-        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting, the others go on
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting, the others keep running
             why_not = f"{type(error).__name__}: {error}"
         else:
             say(f"{part.name} is started again")

@@ -44,7 +44,7 @@ class LeadHops(Hops):
 
 
 class CanaryHops(Hops):
-    """Those of canaries (shared/canary.py), apart: they are nobody's leads."""
+    """Those of canaries (shared/canary.py), kept apart: they are nobody's leads."""
 
     def __init__(self, registry: CollectorRegistry, *hops: Hop) -> None:
         seconds = Histogram(

@@ -1,6 +1,6 @@
 """Statements that write many rows at once from arrays; names, order and types of the columns come from the table.
 
-How each column is read from a row stands once, in the mapping that such a statement is made of.
+A statement is made from one mapping, which says how each column is read from a row.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # the package h
 class Rows(Generic[R]):
     """Rows of a table as arrays: `read` says for each column how its value is found.
 
-    The arguments are named as the columns behind `prefix`, so that several kinds of rows go into one statement.
+    Arguments are named after the columns, behind `prefix`, so that several kinds of rows fit into one statement.
     """
 
     table: sa.Table

@@ -1,4 +1,4 @@
-"""One word on consent: whom to write to, by which channel, for which purpose. Scoring says it, nurture heeds it."""
+"""One word on consent: whom to write to, by which channel, for which purpose. Scoring keeps it, nurture obeys it."""
 
 import re
 from datetime import datetime

@@ -15,7 +15,7 @@ _QUOTED: Final = re.compile(r"'.*'", re.DOTALL)
 
 
 def without_values(error: msgspec.MsgspecError) -> str:
-    """What is wrong, and at which field, but never what stands there."""
+    """What is wrong, and at which field, without the value of that field."""
     text = str(error)
     problem, at, path = text.rpartition(" - at ")
     if not at:

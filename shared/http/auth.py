@@ -45,19 +45,19 @@ class Tokens:
         self._others = others
 
     async def read(self, given: _Credentials) -> Grant:
-        """Let through whoever may look. Raises Problem 401 or 403."""
+        """Admit tokens that may read. Raises Problem 401 or 403."""
         return self._check(given, "read")
 
     async def operate(self, given: _Credentials) -> Grant:
-        """Let through whoever may replay, enable and finish tasks. Raises Problem 401 or 403."""
+        """Admit tokens that may replay, enable and finish tasks. Raises Problem 401 or 403."""
         return self._check(given, "operate")
 
     async def admin(self, given: _Credentials) -> Grant:
-        """Let through whoever may do everything. Raises Problem 401 or 403."""
+        """Admit tokens that may do everything. Raises Problem 401 or 403."""
         return self._check(given, "admin")
 
     async def actor(self, given: _Credentials, actor: _Actor = None) -> Actor:
-        """Let through whoever may operate, and say who it is. Raises Problem 401 or 403."""
+        """Admit tokens that may operate, and say who it is. Raises Problem 401 or 403."""
         token = self._check(given, "operate").token
         return Actor(_text(actor) or token, token)
 

@@ -43,7 +43,7 @@ class Sender(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that can never work, and why. The reason names fields, never what stands in them.
+    """A record that can never work, and why. The reason names fields, never their values.
 
     `kind`: a rule foresaw it (`permanent`), or an exception nobody wrote a rule for (`unforeseen`).
     """

@@ -1,6 +1,6 @@
-"""What each service may do with a Kafka that asks who is there: as little as its work needs, granted by `setup`.
+"""What each service may do on a Kafka with authentication: as little as its work needs, granted by `setup`.
 
-Kafka calls these ACLs. Whoever is granted nothing is refused everything; `setup` itself has to be a super user.
+Kafka calls these ACLs. A user without a grant is refused everything; `setup` itself has to be a super user.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Operation: TypeAlias = Literal["read", "write"]
 USERS: Final = ("ingest", "scoring", "nurture")
 _RESOURCES: Final[dict[Resource, int]] = {"topic": 2, "group": 3}
 _OPERATIONS: Final[dict[Operation, int]] = {"read": 3, "write": 4}  # each includes to see that it is there
-_LITERAL: Final = 3  # the name as it stands, and no pattern
+_LITERAL: Final = 3  # the exact name, not a pattern
 _ALLOW: Final = 3
 
 
@@ -36,7 +36,7 @@ class Right:
 
 
 def rights(topics: Topics) -> tuple[Right, ...]:
-    """Who needs what. All three write events: scoring and nurture tell what they did, as events."""
+    """Who needs what. All three write events: scoring and nurture publish what they did, as events."""
     return tuple(_rights(topics))
 
 

@@ -1,8 +1,8 @@
-"""Stops aiokafka's clients within a time that they do not keep themselves while Kafka is away.
+"""Stops aiokafka's clients within a time limit, which they do not keep themselves while Kafka is away.
 
-Their own `stop()` waits for what Kafka is to answer. Given up in the middle, it leaves the tasks that it has not come
-to: a sender that connects again once Kafka is back, publishes what was given up and never ends; a fetcher likewise.
-Nothing public ends those, so this is the one place that looks into aiokafka: read it again at an upgrade.
+Their own `stop()` waits for Kafka's answers. Cancelled half-way, it leaves tasks behind: a sender that reconnects once
+Kafka is back, publishes what was given up and never ends; a fetcher likewise. No public call ends those, so this is the
+one place that reaches into aiokafka's internals: review it at each upgrade.
 """
 # ruff: noqa: SLF001 - see above
 

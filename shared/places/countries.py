@@ -59,8 +59,8 @@ def _known() -> tuple[dict[str, str], dict[str, str]]:
 def _names_of_cldr() -> Mapping[str, Mapping[str, str]]:
     """The names that `phonenumbers` brings, by country and language; `*de` is the name in German.
 
-    Its one module alone: to import the package around it reads where every telephone number of the world is, which
-    costs 100 MB and a second of every process.
+    Only this one module is loaded: importing its package reads the location of every telephone number in the world,
+    which costs each process 100 MB and a second.
     """
     spec = spec_from_file_location("phonenumbers.geodata.locale", names_file(Path(phonenumbers.__file__).parent))
     assert spec is not None

@@ -156,7 +156,7 @@ THREE: Final = (
     "TCDTD TGOTG THATH TJKTJ TKLTK TKMTM TLSTL TONTO TTOTT TUNTN TURTR TUVTV TWNTW TZATZ UGAUG UKRUA UMIUM URYUY "
     "USAUS UZBUZ VATVA VCTVC VENVE VGBVG VIRVI VNMVN VUTVU WLFWF WSMWS YEMYE ZAFZA ZMBZM ZWEZW"
 )
-# What people write beside, in small letters of a to z alone.
+# What people write besides, in lower case a to z only.
 ALSO: Final = {
     "uk": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northernireland": "GB", "greatbritain": "GB",
     "unitedkingdomofgreatbritainandnorthernireland": "GB", "grossbritannien": "GB", "reinounido": "GB",

@@ -34,7 +34,7 @@ _SHORT: Final = ("est", "mst", "hst", "cet", "met", "eet", "wet", "pst8pdt", "es
 
 @lru_cache(maxsize=4096)
 def zone_named(text: str, country: str | None = None) -> str | None:
-    """`America/Los_Angeles` for "Pacific Time (US & Canada)"; None when nobody can know. `country`: its ISO code."""
+    """`America/Los_Angeles` for "Pacific Time (US & Canada)"; None when it is ambiguous. `country`: its ISO code."""
     plain = " ".join(text[:_LONGEST].replace("\\/", "/").replace("&amp;", "&").split()).strip("'\" ")
     plain = _DOTTED.sub(r"\1. ", plain.replace(" / ", "/"))
     if not plain:

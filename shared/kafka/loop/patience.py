@@ -1,7 +1,7 @@
-"""How long the broker may hold a fetch that finds nothing: at rest longer, so that both sleep.
+"""How long the broker may hold a fetch that finds nothing: longer at rest, so that both sides sleep.
 
-While there is traffic it is short: a partition that was being consumed when a fetch left is not in it, and what arrives
-for it waits until that fetch ends. At rest all are in it, and the first record ends it at once.
+While there is traffic it is short: a fetch leaves out partitions that are still being consumed, and what arrives for
+those waits until it ends. At rest a fetch covers all partitions, and the first record ends it at once.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ _RESTS_AFTER_S: Final = 5.0  # without a record
 
 
 class Patience:
-    """Of one consumer that has been started with `SOON_MS`."""
+    """The patience of one consumer that was started with `SOON_MS`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, now: float) -> None:
         """`now`, here and below: by the event loop's clock."""
@@ -27,5 +27,5 @@ class Patience:
         if records:
             self._last = now
         self.ms = AT_REST_MS if now - self._last > _RESTS_AFTER_S else SOON_MS
-        # aiokafka takes it once, for good; its fetcher reads it anew for each fetch.
+        # aiokafka takes it only at start, but its fetcher rereads it for each fetch.
         self._consumer._fetcher._fetch_max_wait_ms = self.ms  # noqa: SLF001

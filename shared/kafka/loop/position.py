@@ -10,7 +10,7 @@ Found: TypeAlias = Literal["goes on", "to compare", "lost records", "another log
 
 
 def fingerprint(record: Record) -> bytes:
-    """Tells a record from any other at its offset: 16 bytes of SHA-256 over timestamp, key and value."""
+    """Distinguishes a record from any other at its offset: 16 bytes of SHA-256 over timestamp, key and value."""
     digest = hashlib.sha256(record.timestamp.to_bytes(8, signed=True))
     for part in (record.key or b"", record.value):
         digest.update(len(part).to_bytes(8) + part)

@@ -13,8 +13,8 @@ from services.ingest.domain.forms.names import MOST_FIELDS
 
 _DEEPEST: Final = 6
 _MOST_VALUES: Final = 10 * MOST_FIELDS  # of a field that is JSON: nothing is made of more
-_LABELS: Final = ("name", "label", "title", "question", "key", "field", "slug", "id")
-_VALUES: Final = ("value", "answer", "text", "values", "answers")
+_LABELS: Final = ("name", "label", "title", "question", "question_text", "key", "field", "slug", "id")
+_VALUES: Final = ("value", "answer", "text", "values", "answers", "answers_given")
 _NUMBERED: Final = re.compile(r"\[(\d{1,6})\]\[(?:value|answer|text)\]$", re.ASCII)
 _STEPS: Final = re.compile(r"[\[\]]+")
 _JSON: Final = msgspec.json.Decoder()

@@ -16,6 +16,7 @@ from shared.events.types import ConsentChanged, LeadCaptured, PurchaseCompleted,
 REFUNDED: Final = "refunded"
 REFUNDED_AT: Final = "refunded_at"
 _YES_OR_NO: Final = frozenset({"refunded", "isrefunded", "erstattet"})  # 1 is no amount there
+_ALL_OF_IT: Final = "fullyrefunded"  # Gumroad: beside it, the amount is that of a partial refund alone
 
 
 class Beside:
@@ -25,6 +26,8 @@ class Beside:
         at = {column.taken_as: index for index, column in enumerate(columns)}
         self._columns = columns
         self._refunded, self._refunded_at = at.get(REFUNDED), at.get(REFUNDED_AT)
+        named = [plain_name(column.name) for column in columns]
+        self._all_of_it = named.index(_ALL_OF_IT) if _ALL_OF_IT in named else None
         self._opt_outs = OptOuts([column.taken_as for column in columns])
         self._dates, self._decimals, self._zone = dates, decimals, zone
         self.any = self._refunded is not None or self._opt_outs.any
@@ -48,6 +51,8 @@ class Beside:
             found = order.amount
         if found is None:
             raise Refused([Wrong(column.name, "must be an amount such as 129.90")])
+        if self._all_of_it is not None and str(_first(rows, self._all_of_it)).strip().lower() in cells.YES:
+            found = order.amount
         found = found.lstrip("-")
         if not found.strip("0."):
             return []

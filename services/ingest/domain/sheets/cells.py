@@ -285,5 +285,6 @@ def as_text(cell: str) -> str:
 
 
 def from_text(cell: str) -> str:
-    """The cell without that apostrophe."""
-    return cell[1:] if cell.startswith("'") and cell.startswith(_LIKE_A_FORMULA, 1) else cell
+    """The cell without that apostrophe, or the one in front of an id (Shopify)."""
+    kept_as_text = cell.startswith("'") and (cell.startswith(_LIKE_A_FORMULA, 1) or cell[1:].isdecimal())
+    return cell[1:] if kept_as_text else cell

@@ -22,6 +22,10 @@ BUILDERS: dict[str, Form] = {
     "Formidable (formidableforms.com/knowledgebase/frm_after_create_entry)": {
         "item_meta[6][first]": "Ada", "item_meta[6][last]": "Lovelace", "item_meta[8]": ADA, "item_meta[message]": "Hello",
     },
+    "Everest Forms, its address confirmed (github.com/wpeverest/everest-forms: field-email)": {
+        "everest_forms[form_fields][fullname]": "Ada Lovelace", "everest_forms[form_fields][email][primary]": ADA,
+        "everest_forms[form_fields][email][secondary]": ADA, "everest_forms[form_fields][message]": "Hello",
+    },
     "Everest Forms (docs.everestforms.net)": {
         "everest_forms[form_fields][fullname_1]": "Ada Lovelace", "everest_forms[form_fields][email_2]": ADA,
         "everest_forms[form_fields][message_3]": "Hello",
@@ -52,9 +56,16 @@ BUILDERS: dict[str, Form] = {
         "formID": "1", "pretty": "Name:Ada Lovelace, E-mail:" + ADA,
         "rawRequest": f'{{"q3_name": {{"first": "Ada", "last": "Lovelace"}}, "q4_email": "{ADA}", "q5_message": "Hello"}}',
     },
-    "Heyflow (help.heyflow.com: webhook)": {
-        "fields": [{"label": "First name", "values": [{"answer": "Ada"}]}, {"label": "Last name", "values": [{"answer": "Lovelace"}]},
-                   {"label": "Email", "values": [{"answer": ADA}]}, {"label": "Message", "values": [{"answer": "Hello"}]}],
+    "Heyflow (heyflow.help/en/articles/5469495-webhook-api)": {
+        "flowID": "contact", "id": "7b1f", "createdAt": "2025-04-24T11:18:55Z",
+        "fields": {"First name": "Ada", "Last name": "Lovelace", "Email": ADA, "Message": "Hello"},
+    },
+    "Heyflow, extended (niro.gitbook.io/niro/integrations/webhook-api)": {
+        "id": "7b1f", "flowId": "contact", "created": "2025-04-24T11:18:55.706Z",
+        "fields": [{"label": "First name", "variable": "first_name", "id": "in-1", "values": [{"label": "Ada", "id": "in-1"}]},
+                   {"label": "Last name", "variable": "last_name", "id": "in-2", "values": [{"label": "Lovelace", "id": "in-2"}]},
+                   {"label": "Email", "variable": "email", "id": "in-3", "values": [{"label": ADA, "id": "in-3"}]},
+                   {"label": "Message", "variable": "message", "id": "in-4", "values": [{"label": "Hello", "id": "in-4"}]}],
     },
     "Perspective (help.perspective.co: webhooks)": {
         "profile": {"firstName": {"title": "First name", "value": "Ada"}, "lastName": {"title": "Last name", "value": "Lovelace"},
@@ -103,22 +114,49 @@ BUILDERS: dict[str, Form] = {
     "Pipedrive (support.pipedrive.com: web forms)": {
         "person.name": "Ada Lovelace", "person.email": ADA, "message": "Hello",
     },
-    "Formstack (help.formstack.com: field names)": {
+    "Formstack's own form": {
         "field12345-first": "Ada", "field12345-last": "Lovelace", "field12346": ADA, "message": "Hello",
+    },
+    "Formstack's API (developers.formstack.com/reference/field-types)": {
+        "field_12345[first]": "Ada", "field_12345[last]": "Lovelace", "field_12346": ADA, "message": "Hello",
+    },
+    "Formstack's webhook (developers.formstack.com/docs/webhook-examples)": {
+        "FormID": "23534", "Name": {"first": "Ada", "last": "Lovelace"}, "Email": ADA, "Message": "Hello", "UniqueID": "1",
+    },
+    "Formstack's webhook, with types (developers.formstack.com/docs/webhook-examples)": {
+        "FormID": "23534", "Name": {"first": "Ada", "last": "Lovelace", "field_type": "name"}, "UniqueID": "1",
+        "Email": {"value": ADA, "field_type": "email"}, "Message": {"value": "Hello", "field_type": "textarea"},
     },
     "Cognito Forms (cognitoforms.com/support: JSON webhooks)": {
         "Name": {"First": "Ada", "Last": "Lovelace", "FirstAndLast": "Ada Lovelace"}, "Email": ADA, "Message": "Hello",
     },
-    "Fillout (fillout.com/help/webhook)": {
+    "Fillout (fillout.com/docs/api-reference/get-submission-by-id)": {
+        "submissionId": "abc", "submissionTime": "2024-05-16T23:20:05.324Z", "quiz": {"score": 5, "maxScore": 10},
+        "calculations": [{"id": "calculation1", "name": "price", "type": "number", "value": "12.50"}],
         "questions": [{"id": "a", "name": "What is your name?", "type": "ShortAnswer", "value": "Ada Lovelace"},
                       {"id": "b", "name": "Email", "type": "EmailInput", "value": ADA},
                       {"id": "c", "name": "How can we help?", "type": "LongAnswer", "value": "Hello"}],
     },
-    "involve.me (help.involve.me: webhooks)": {
+    "involve.me (help.involve.me/en/articles/2193514-receive-submission-data-with-webhooks-anywhere)": {
+        "event": {"type": "finished_participant", "version": 1, "created_at": "2026-01-31 10:00:00"}, "participant_id": "p1",
+        "project_name": "Quiz", "personal_data": {"name": "Ada Lovelace", "email": ADA}, "country_code": "GB",
+        "questions": [{"id": 1, "type": "long_text", "question_text": "Your message to us",
+                       "answers_given": [{"response_text": "Hello"}]}],
+    },
+    "answers to questions": {
         "responses": [{"question": "What's your name?", "answer": "Ada Lovelace"}, {"question": "Your e-mail", "answer": ADA},
                       {"question": "Your message to us", "answer": "Hello"}],
     },
-    "Netlify's outgoing notification (docs.netlify.com/forms/notifications)": {
+    "Netlify's outgoing webhook (docs.netlify.com/forms/notifications)": {
+        "number": 1, "title": None, "email": ADA, "name": "Ada Lovelace", "first_name": "Ada", "last_name": "Lovelace",
+        "company": None, "summary": "Hello", "body": "Hello", "form_name": "contact", "site_url": "https://example.com",
+        "data": {"name": "Ada Lovelace", "email": ADA, "message": "Hello", "ip": "192.0.2.1", "user_agent": "Mozilla"},
+        "human_fields": {"Name": "Ada Lovelace", "Email": ADA, "Message": "Hello"},
+        "ordered_human_fields": [{"title": "Name", "name": "name", "value": "Ada Lovelace"},
+                                 {"title": "Email", "name": "email", "value": ADA},
+                                 {"title": "Message", "name": "message", "value": "Hello"}],
+    },
+    "Netlify's event (docs.netlify.com/functions: submission-created)": {
         "payload": {"form_name": "contact", "data": {"name": "Ada Lovelace", "email": ADA, "message": "Hello", "ip": "192.0.2.1"}},
     },
     "Formspree (help.formspree.io: field names)": {

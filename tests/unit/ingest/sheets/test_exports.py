@@ -21,8 +21,8 @@ OUT = {
         "102,Ada,Lovelace,ada@example.com,2026-01-31 10:00,Mailbox full,",
     ),
     "Mailchimp, unsubscribed (mailchimp.com/help: export contacts)": (
-        "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,UNSUB_REASON,LEID,TAGS",
-        "ada@example.com,Ada,Lovelace,2,2025-03-01 08:00:00,2025-03-01 08:01:00,2026-01-31 10:00:00,NORMAL,1,",
+        "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,TIMEZONE,CC,REGION,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_REASON,LEID,EUID,TAGS",
+        "ada@example.com,Ada,Lovelace,2,2025-03-01 08:00:00,2025-03-01 08:01:00,Europe/London,GB,eng,2026-01-31 10:00:00,News,NORMAL,1,x,",
     ),
     "Mailchimp, cleaned": (
         "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID,LEID",
@@ -95,16 +95,16 @@ OUT = {
         "First Name,Last Name,Email 1,Phone 1,Email Subscriber Status,Created At (UTC+0)",
         "Ada,Lovelace,ada@example.com,,Unsubscribed,2026-01-31 10:00",
     ),
-    "Ghost (ghost.org/help: export members)": (
-        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels",
-        "1,ada@example.com,Ada Lovelace,,false,,,2026-01-31T10:00:00.000Z,,",
+    "Ghost (github.com/TryGhost/Ghost: members' export)": (
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers",
+        "1,ada@example.com,Ada Lovelace,,false,false,,2026-01-31T10:00:00.000Z,,,",
     ),
     "Substack (support.substack.com: export subscribers)": (
         "Email,Name,Type,Email disabled,Start date", "ada@example.com,Ada Lovelace,Free,true,2026-01-31 10:00",
     ),
     "Shopify (help.shopify.com: customer CSV)": (
-        "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Country Code,Phone,Tags",
-        "1,Ada,Lovelace,ada@example.com,no,GB,,",
+        "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Country Code,Default Address Phone,Phone,Accepts SMS Marketing,Total Spent,Total Orders,Note,Tax Exempt,Tags",
+        "'123,Ada,Lovelace,ada@example.com,no,GB,'+441632960961,'+441632960961,no,100.00,2,,no,",
     ),
     "Freshsales (crmsupport.freshworks.com: export contacts)": (
         "First name,Last name,Emails,Subscription status,Do not disturb,Created at",

@@ -8,7 +8,7 @@ from tests.unit.ingest.sheets.test_field_files import imported, sheet
 
 # Product (page) → header, row, (order, amount, what went back)
 ORDERS = {
-    "Etsy (help.etsy.com: download your order data)": (
+    "Etsy's columns, with an address added by hand: its own export names none": (
         "Sale Date,Order ID,Buyer User ID,Full Name,First Name,Last Name,Number of Items,Payment Method,Date Shipped,Street 1,Ship City,Ship Country,Currency,Order Value,Coupon Code,Discount Amount,Shipping,Sales Tax,Order Total,Status,Card Processing Fees,Order Net,Buyer Email",
         "01/31/26,123,u1,Ada Lovelace,Ada,Lovelace,1,Credit,,1 Road,London,GB,EUR,90.00,,0,10,0,100.00,,3,97.00,ada@example.com",
         ("123", "100.00", None),
@@ -68,9 +68,9 @@ ORDERS = {
         "Ada,ada@example.com,INV-1,31/01/2026,100.00,EUR,Paid",
         ("INV-1", "100.00", None),
     ),
-    "eBay (ebay.com/help: download order report)": (
-        "Order Number,Buyer Username,Buyer Name,Buyer Email,Sale Date,Paid On Date,Total Price,Refunds",
-        "1-1,ada,Ada,ada@example.com,Jan-31-26,Jan-31-26,€100.00,",
+    "eBay (its header in github.com/randomecho/shifted-sales-report)": (
+        "Sales Record Number,Order Number,Buyer Username,Buyer Name,Buyer Email,Item Number,Item Title,Quantity,Sold For,eBay Collected Tax,Total Price,eBay Collected Tax and Fees Included in Total,Payment Method,Sale Date,Paid On Date,Shipped On Date,PayPal Transaction ID,Transaction ID",
+        "1,1-1,ada,Ada,ada@example.com,5,Lamp,1,€90.00,€0.00,€100.00,€0.00,Card,Jan-31-26,Jan-31-26,,,999",
         ("1-1", "100.00", None),
     ),
     "Eventbrite (eventbrite.com/help: orders report)": (
@@ -112,6 +112,26 @@ ORDERS = {
         "id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status,PaymentIntent ID",
         "ch_1,2026-01-31 10:00:00,100.00,100.00,eur,ada@example.com,Refunded,pi_1",
         ("pi_1", "100.00", "100.00"),
+    ),
+    "Gumroad, a part went back (github.com/antiwork/gumroad: PurchaseExportService)": (
+        "Purchase ID,Item Name,Buyer Name,Purchase Email,Buyer Email,Do not contact?,Purchase Date,Subtotal ($),Sale Price ($),Net Total ($),Refunded?,Partial Refund ($),Fully Refunded?,Order Number,Item Price ($),Quantity",
+        "p1,Book,Ada,ada@example.com,,0,2026-01-31,100.00,100.00,90.00,1,40.00,0,123,100.00,1",
+        ("p1", "100.00", "40.00"),
+    ),
+    "Gumroad, all went back (github.com/antiwork/gumroad: PurchaseExportService)": (
+        "Purchase ID,Item Name,Buyer Name,Purchase Email,Buyer Email,Do not contact?,Purchase Date,Subtotal ($),Sale Price ($),Net Total ($),Refunded?,Partial Refund ($),Fully Refunded?,Order Number,Item Price ($),Quantity",
+        "p1,Book,Ada,ada@example.com,,0,2026-01-31,100.00,100.00,90.00,1,0.0,1,123,100.00,1",
+        ("p1", "100.00", "100.00"),
+    ),
+    "PayPal, all of its columns (gist.github.com/Nullreff: activity download)": (
+        "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID,Item Title,Item ID,Sales Tax,Reference Txn ID,Invoice Number,Custom Number,Quantity,Receipt ID,Balance,Country,Balance Impact",
+        "31/01/2026,10:00:00,CET,Ada,Express Checkout Payment,Completed,EUR,100.00,-3.00,97.00,ada@example.com,me@example.com,T1,Lamp,,0,,I-9,,1,,500.00,GB,Credit",
+        ("T1", "100.00", None),
+    ),
+    "TikTok Shop, with an address added by hand": (
+        "Order ID,Order Status,Quantity,SKU Unit Original Price,Order Amount,Order Refund Amount,Created Time,Paid Time,Buyer Username,Email",
+        "5,Completed,1,100.00,100.00,40.00,31/01/2026 10:00:00,31/01/2026 10:01:00,ada,ada@example.com",
+        ("5", "100.00", "40.00"),
     ),
     "Stripe, converted (docs.stripe.com: unified payments export)": (
         "id,Created (UTC),Amount,Currency,Status,Customer Email,Customer Description,PaymentIntent ID,Captured,Converted Amount,Converted Amount Refunded",
@@ -166,7 +186,7 @@ UNPAID = {
     "Stripe, failed": ("id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status,PaymentIntent ID", "ch_1,2026-01-31 10:00:00,100.00,0.00,eur,ada@example.com,Failed,pi_1"),
     "PayPal, pending": ("Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID", "31/01/2026,10:00:00,CET,Ada,Payment,Pending,EUR,100.00,-3,97.00,ada@example.com,me@example.com,T1"),
 }  # fmt: skip
-_ACTIVITY = "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID,Reference Txn ID"
+_ACTIVITY = "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID,Reference Txn ID,Invoice Number,Quantity"
 
 
 @pytest.mark.parametrize("product", ORDERS)
@@ -187,9 +207,13 @@ def test_what_was_not_paid_is_no_purchase(tmp_path: Path, product: str) -> None:
 
 def test_a_row_of_money_that_goes_back_is_a_refund_of_its_order(tmp_path: Path) -> None:
     """https://www.paypal.com/us/cshelp/article/help145: refunds are rows, with the payment's id as reference."""
-    bought = "31/01/2026,10:00:00,CET,Ada,Payment,Completed,EUR,100.00,-3.00,97.00,ada@example.com,me@example.com,T1,"
-    back = "01/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-40.00,1.00,-39.00,me@example.com,ada@example.com,T2,T1"
-    unsaid = "02/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-5.00,0,-5.00,me@example.com,ada@example.com,T3,"
+    bought = (
+        "31/01/2026,10:00:00,CET,Ada,Payment,Completed,EUR,100.00,-3.00,97.00,ada@example.com,me@example.com,T1,,I-9,1"
+    )
+    back = "01/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-40.00,1.00,-39.00,me@example.com,ada@example.com,T2,T1,,"
+    unsaid = (
+        "02/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-5.00,0,-5.00,me@example.com,ada@example.com,T3,,,"
+    )
     found = imported(sheet(tmp_path, f"{_ACTIVITY}\n{bought}\n{back}\n{unsaid}"), dates="dmy")
     purchase, refund = found.events
     assert (purchase["type"], purchase["data"]["order_id"]) == ("purchase.completed", "T1")

@@ -12,7 +12,8 @@ from services.nurture.language.compile import load_workflows
 from services.nurture.outlets import load_outlets
 from services.scoring.config import load_scoring
 from shared import secrets
-from shared.db.migrate import SERVICES, migrate
+from shared.db.migrate import migrate
+from shared.db.services import SERVICES
 from shared.errors import ConfigProblem, ConfigurationError, FirsthourError
 from shared.kafka.rights import USERS, grant
 from shared.kafka.topics import Topics, create_topics

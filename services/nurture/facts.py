@@ -11,12 +11,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from services.nurture.domain.deliveries.delivery import NewDelivery, Touch
+from services.nurture.domain.deliveries.delivery import NewDelivery
 from shared import clock
 from shared.db.tables.facts import Fact
 from shared.events.identity import Identity
 from shared.events.lanes import Lane
-from shared.events.types import ConsentChanged, ContactTouched, EngagementRecorded, Followup
+from shared.events.types import ConsentChanged, ContactTouched, EngagementRecorded, Followup, Touch
 from shared.kafka.outbox import fact_about
 
 SOURCE: Final = "/nurture"

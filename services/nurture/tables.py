@@ -10,14 +10,16 @@ from typing import Final, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState, Touch
+from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState
 from services.nurture.domain.enrolment import Status
 from services.nurture.domain.entry import Reason
 from services.nurture.domain.mail.caps import Kind
 from services.nurture.domain.mail.confirmation import Confirmation
 from shared.db.tables.audit import audit_table
+from shared.db.tables.checks import one_of
 from shared.db.tables.offset_tables import offset_tables
-from shared.events.lanes import Lane
+from shared.events.lanes import LANES
+from shared.events.types import Touch
 
 SCHEMA: Final = "nurture"
 MOST_TRIES: Final = 20  # between two replays; the plan in domain/deliveries/retry.py has 16
@@ -33,11 +35,7 @@ audit_table(metadata)
 
 def sent_by(channels: Sequence[str]) -> str:
     """The CHECK on the channel of a delivery."""
-    return _one_of("channel", channels)
-
-
-def _one_of(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({', '.join(repr(each) for each in values)})"
+    return one_of("channel", channels)
 
 
 def _id(name: str = "id", *, primary_key: bool = False) -> "sa.Column[object]":
@@ -86,7 +84,7 @@ enrolments = sa.Table(
         [workflow_versions.c.name, workflow_versions.c.version],
         name="enrolments_version_known",
     ),
-    sa.CheckConstraint(_one_of("status", get_args(Status)), name="enrolments_status"),
+    sa.CheckConstraint(one_of("status", get_args(Status)), name="enrolments_status"),
     sa.CheckConstraint("(status = 'active') = (ended_at IS NULL)", name="enrolments_ended"),
     sa.CheckConstraint("due_at IS NULL OR status = 'active'", name="enrolments_due"),
     sa.CheckConstraint("parked_reason IS NULL OR status = 'active'", name="enrolments_parked"),
@@ -174,13 +172,13 @@ deliveries = sa.Table(
         name="deliveries_purpose",
     ),
     sa.CheckConstraint(
-        f"confirmation IS NULL OR (recipient IS NOT NULL AND {_one_of('confirmation', get_args(Confirmation))})",
+        f"confirmation IS NULL OR (recipient IS NOT NULL AND {one_of('confirmation', get_args(Confirmation))})",
         name="deliveries_confirmation",
     ),
     sa.CheckConstraint("confirmed_at IS NULL OR recipient IS NOT NULL", name="deliveries_confirmed"),
-    sa.CheckConstraint(_one_of("lane", get_args(Lane)), name="deliveries_lane"),
+    sa.CheckConstraint(one_of("lane", LANES), name="deliveries_lane"),
     sa.CheckConstraint(
-        _one_of("state", get_args(State)),
+        one_of("state", get_args(State)),
         name="deliveries_state",
     ),
     sa.CheckConstraint(
@@ -225,7 +223,7 @@ attempts = sa.Table(
     _text("reason", nullable=True),
     _text("excerpt", nullable=True),  # the start of what the receiver answered
     sa.ForeignKeyConstraint(["delivery_id"], [deliveries.c.id], name="attempts_delivery"),
-    sa.CheckConstraint(_one_of("outcome", get_args(Attempt)), name="attempts_outcome"),
+    sa.CheckConstraint(one_of("outcome", get_args(Attempt)), name="attempts_outcome"),
     sa.CheckConstraint(f"octet_length(excerpt) <= {LONGEST_EXCERPT}", name="attempts_excerpt"),
     sa.CheckConstraint("number > 0", name="attempts_number"),
     sa.Index("attempts_age", "finished_at", postgresql_using="brin"),
@@ -254,10 +252,10 @@ tasks = sa.Table(
     sa.Column("payload", BYTEA, nullable=False),
     sa.ForeignKeyConstraint(["enrolment_id"], [enrolments.c.id], name="tasks_enrolment"),
     sa.UniqueConstraint("enrolment_id", "step", name="tasks_once"),
-    sa.CheckConstraint(_one_of("state", get_args(TaskState)), name="tasks_state"),
+    sa.CheckConstraint(one_of("state", get_args(TaskState)), name="tasks_state"),
     sa.CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="tasks_finished"),
     sa.CheckConstraint("(state = 'done') = (done_by IS NOT NULL)", name="tasks_done"),
-    sa.CheckConstraint(_one_of("outcome", get_args(Touch)), name="tasks_outcome"),
+    sa.CheckConstraint(one_of("outcome", get_args(Touch)), name="tasks_outcome"),
     sa.CheckConstraint("(fallback_channel IS NULL) = (fallback_target IS NULL)", name="tasks_fallback"),
     sa.Index(
         "tasks_expiring",
@@ -286,7 +284,7 @@ facts = sa.Table(  # rows of the transaction that made them true; gone once Kafk
     sa.Column("value", BYTEA, nullable=False),
     sa.Column("lane", sa.Text, nullable=False, server_default="live"),  # in which it is published
     _text("parked_reason", nullable=True),  # Kafka can never take it
-    sa.CheckConstraint("lane IN ('live', 'bulk')", name="facts_lane"),
+    sa.CheckConstraint(one_of("lane", LANES), name="facts_lane"),
 )
 
 seen_updates = sa.Table(
@@ -335,7 +333,7 @@ refusals = sa.Table(  # leads that no workflow enrolled
     _at("happened_at", nullable=False),
     sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("told", sa.Boolean, nullable=False),  # somebody was told all the same
-    sa.CheckConstraint(_one_of("reason", get_args(Reason)), name="refusals_reason"),
+    sa.CheckConstraint(one_of("reason", get_args(Reason)), name="refusals_reason"),
     sa.Index("refusals_contact", "contact_id", "workflow"),
     sa.Index("refusals_newest", "refused_at", "id"),
 )
@@ -357,7 +355,7 @@ mail_counts = sa.Table(  # mails that public events caused, by day (UTC)
     _text("kind", primary_key=True),
     _text("name", primary_key=True),
     sa.Column("sent", sa.Integer, nullable=False),
-    sa.CheckConstraint(_one_of("kind", get_args(Kind)), name="mail_counts_kind"),
+    sa.CheckConstraint(one_of("kind", get_args(Kind)), name="mail_counts_kind"),
     sa.CheckConstraint("sent >= 0", name="mail_counts_sent"),
 )
 

@@ -4,15 +4,20 @@ The update of an event is stored until it is published, so that what is republis
 byte. A contact's state is one document, written once per batch; the columns beside it are searched, sorted and checked.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
 from services.scoring.domain.funnel.places import Sums
 from services.scoring.domain.funnel.segments import Cell, CellSums
+from services.scoring.domain.model.learnt import KINDS
 from shared.db.tables.audit import audit_table
+from shared.db.tables.checks import one_of
 from shared.db.tables.offset_tables import offset_tables
+from shared.events.lanes import LANES
+from shared.events.stages import Account, Stage
+from shared.events.types import ClaimEnd
 
 SCHEMA: Final = "scoring"
 
@@ -41,7 +46,7 @@ contacts = sa.Table(
     sa.Column("curve", sa.Text),  # by which it cools there
     sa.Column("state", BYTEA, nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
-    sa.CheckConstraint("stage IN ('visitor', 'lead', 'customer')", name="stage_known"),
+    sa.CheckConstraint(one_of("stage", get_args(Stage)), name="stage_known"),
     sa.CheckConstraint(
         "merged_into IS NULL OR (lead_value = 0 AND customer_value = 0 AND merged_into <> id)",
         name="merged_has_no_value",
@@ -153,7 +158,7 @@ models = sa.Table(
     sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("chosen_at", sa.DateTime(timezone=True)),  # when it last came in force
     sa.Column("said", sa.Text, nullable=False),
-    sa.CheckConstraint("kind IN ('lead', 'customer')", name="kind_known"),
+    sa.CheckConstraint(one_of("kind", KINDS), name="kind_known"),
     sa.CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state_known"),
     sa.CheckConstraint("state <> 'champion' OR chosen_at IS NOT NULL", name="champion_was_chosen"),
 )
@@ -165,7 +170,7 @@ fits = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("said", sa.Text, nullable=False),
-    sa.CheckConstraint("kind IN ('lead', 'customer')", name="kind_known"),
+    sa.CheckConstraint(one_of("kind", KINDS), name="kind_known"),
 )
 
 facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them
@@ -176,7 +181,7 @@ facts = sa.Table(  # rows of the transaction that made them true; gone once Kafk
     sa.Column("value", BYTEA, nullable=False),
     sa.Column("parked_reason", sa.Text),  # Kafka can never take it
     sa.Column("lane", sa.Text, nullable=False),  # in which it is published
-    sa.CheckConstraint("lane IN ('live', 'bulk')", name="lane_known"),
+    sa.CheckConstraint(one_of("lane", LANES), name="lane_known"),
 )
 
 sweeps = sa.Table(
@@ -202,7 +207,7 @@ claims = sa.Table(
         "told", sa.Boolean, nullable=False, server_default=sa.true()
     ),  # false: `contact.released` is still to come
     sa.CheckConstraint("(ended_at IS NULL) = (ended IS NULL)", name="ended_has_a_reason"),
-    sa.CheckConstraint("ended IN ('released', 'expired', 'snoozed', 'merged')", name="ended_known"),
+    sa.CheckConstraint(one_of("ended", get_args(ClaimEnd)), name="ended_known"),
     sa.CheckConstraint("(ended = 'snoozed') = (snoozed_until IS NOT NULL)", name="snoozed_until_when"),
     sa.CheckConstraint("until > since", name="lasts"),
 )
@@ -312,6 +317,6 @@ bookings = sa.Table(
     sa.Column("amount", sa.BigInteger, nullable=False),  # minor units of the base currency
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("time", sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("account IN ('lead', 'customer')", name="account_known"),
+    sa.CheckConstraint(one_of("account", get_args(Account)), name="account_known"),
     sa.CheckConstraint("amount <> 0", name="amount_not_zero"),
 )

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, MetaData, text
 
 from shared.db.engine import make_engine
 
-SERVICES: Final = ("scoring", "nurture")
 _LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two releases could migrate at once
 _ROOT: Final = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ did it. Left out means 1, nothing speaks against it.
 """
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -14,6 +14,9 @@ from msgspec.structs import force_setattr
 from shared.events.consent import channel_of, purpose_of
 from shared.events.identity import Identity
 from shared.money import Money
+
+Touch: TypeAlias = Literal["reached", "attempted"]  # how it went
+ClaimEnd: TypeAlias = Literal["released", "expired", "snoozed", "merged"]
 
 LIKELY_HUMAN: Final = 0.5  # below it a lead is taken for a robot's: kept and shown, and by default not followed up
 
@@ -134,7 +137,7 @@ class ContactTouched(Struct, frozen=True, omit_defaults=True, kw_only=True):
     identity: Identity
     who: str
     channel: str
-    outcome: Literal["attempted", "reached"] = "attempted"
+    outcome: Touch = "attempted"
     human: bool = False
     enrolment: UUID | None = None
     note: str | None = None
@@ -228,7 +231,7 @@ class ContactReleased(Struct, frozen=True, omit_defaults=True, kw_only=True):
     identity: Identity
     claim: UUID
     who: str
-    reason: Literal["released", "expired", "snoozed", "merged"]
+    reason: ClaimEnd
     snoozed_until: datetime | None = None
 
 

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from shared.errors import Permanent
 from shared.events.consent import ConsentWord
 from shared.events.reasons import without_values
+from shared.events.stages import Account, Stage
 
 UPDATE_TYPE: Final = "contact.updated"
 UPDATE_SOURCE: Final = "/scoring"
@@ -18,7 +19,7 @@ UPDATE_SOURCE: Final = "/scoring"
 class Booking(Struct, frozen=True):
     """One change of one value: `amount` in minor units of the base currency; all bookings sum to the value."""
 
-    account: Literal["lead", "customer"]
+    account: Account
     factor: str
     amount: int
     model: str
@@ -42,7 +43,7 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: UUID
     version: int
     currency: str
-    stage: Literal["visitor", "lead", "customer"]
+    stage: Stage
     created: datetime
     email: str | None = None
     phone: str | None = None

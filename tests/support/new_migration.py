@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from embedded.brokers.postgres import Postgres
 from shared.db.engine import make_engine
-from shared.db.migrate import SERVICES, migrate
+from shared.db.migrate import migrate
+from shared.db.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
 

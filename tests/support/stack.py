@@ -19,7 +19,8 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from embedded.brokers import stack as embedded
-from shared.db.migrate import SERVICES, migrate
+from shared.db.migrate import migrate
+from shared.db.services import SERVICES
 
 T = TypeVar("T")
 

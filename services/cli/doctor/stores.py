@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, wrong
 from shared.db.database_url import NotAPostgresUrl, dsn
-from shared.db.migrate import SERVICES
+from shared.db.services import SERVICES
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 

@@ -11,7 +11,7 @@ from services.cli.service_database import connected
 from services.cli.setup import Unreachable
 from services.nurture.store import endpoints
 from shared.db.database_url import NotAPostgresUrl
-from shared.db.migrate import SERVICES
+from shared.db.services import SERVICES
 from shared.db.tables import dead_letters, halts
 from shared.settings import Settings
 

@@ -3,20 +3,20 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
 from shared.errors import FirsthourError
+from shared.events.stages import Account
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.scoring.store.models import StoredModel
 
-_Kind: TypeAlias = Literal["lead", "customer"]
-OneKind = Annotated[_Kind | None, typer.Option("--kind", help="lead or customer; default: both.")]
+OneKind = Annotated[Account | None, typer.Option("--kind", help="lead or customer; default: both.")]
 Version = Annotated[str, typer.Argument(help="A version of `firsthour models list`.")]
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def use(version: Version, config: Config = None, state: State = None, as_json: A
 
 @models.command()
 def rollback(
-    kind: Annotated[_Kind, typer.Option("--kind", help="lead or customer.")],
+    kind: Annotated[Account, typer.Option("--kind", help="lead or customer.")],
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
@@ -144,7 +144,7 @@ async def _known(conn: "AsyncConnection", version: str) -> "StoredModel":
     return model
 
 
-async def _choose(conn: "AsyncConnection", kind: _Kind, version: str | None) -> None:
+async def _choose(conn: "AsyncConnection", kind: Account, version: str | None) -> None:
     from services.scoring.store import models as store
     from shared.clock import utc_now
 

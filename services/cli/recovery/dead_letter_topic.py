@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.service_database import connected
 from services.cli.setup import Unreachable
-from shared.db.migrate import SERVICES
+from shared.db.services import SERVICES
 from shared.db.tables import dead_letters
 from shared.events.envelope import KAFKA_HEADERS
 from shared.kafka.dead_letters import again

@@ -5,20 +5,23 @@ import base64
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
+from shared.db.services import SERVICES, Service
+from shared.events.lanes import LANES
+from shared.kafka.records import Kind
 
 if TYPE_CHECKING:
     from services.cli.recovery.dead_letter_topic import Letter
 
-_ID = re.compile(r"(scoring|nurture)/(live|bulk)/\d{1,9}/\d{1,18}", re.ASCII)
+_ID = re.compile(rf"({'|'.join(SERVICES)})/({'|'.join(LANES)})/\d{{1,9}}/\d{{1,18}}", re.ASCII)
 
-OfService = Annotated[Literal["scoring", "nurture"] | None, typer.Option("--service", help="scoring or nurture.")]
+OfService = Annotated[Service | None, typer.Option("--service", help="scoring or nurture.")]
 OfKind = Annotated[
-    Literal["permanent", "unforeseen"] | None,
+    Kind | None,
     typer.Option("--kind", help="permanent: foreseen, it can never work; unforeseen: a fault of ours."),
 ]
 OfSource = Annotated[str | None, typer.Option("--source", help="The source that sent it, such as website.")]

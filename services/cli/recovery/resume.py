@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
+from shared.db.services import SERVICES, Service
 from shared.events.lanes import LANES, Lane
 
-Service: TypeAlias = Literal["scoring", "nurture"]
 OneService = Annotated[Service | None, typer.Option(help="scoring or nurture; default: both.")]
 OneLane = Annotated[Lane | None, typer.Option(help="live or bulk; default: both.")]
 
@@ -48,7 +48,7 @@ def resume(
                 if halt.lane in lanes
             )
 
-    for name in [service] if service else get_args(Service):
+    for name in [service] if service else SERVICES:
         asyncio.run(end(name))
     if as_json:
         typer.echo(json.dumps({"resumed": ended, "halted": still}))

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
-from services.cli.recovery.resume import OneService, Service
+from services.cli.recovery.resume import OneService
+from shared.db.services import SERVICES
 
 _WHY = {
     "another log": "it is not the log that was read",
@@ -34,7 +35,7 @@ def take_up(
 
     done = [
         each
-        for name in ([service] if service else get_args(Service))
+        for name in ([service] if service else SERVICES)
         for each in asyncio.run(take_them_up(settings(), name, dry_run=dry_run))
     ]
     if as_json:

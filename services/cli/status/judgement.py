@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from services.cli.status.figures import Seen
+from shared.db.services import SERVICES
 
 _LATE_S: Final = (30.0, 120.0)  # attention, trouble; the alerts of deploy/prometheus/alerts.yml begin at the second
 _DUE_S: Final = (60.0, 300.0)
@@ -86,7 +87,7 @@ def _late(seen: Mapping[str, Seen]) -> Iterator[Finding]:
         lambda of, n: f"{n:.0f} leads of {of['workflow']} wait, their time is nearly over",
         state="at_risk",
     )
-    for service in ("scoring", "nurture"):
+    for service in SERVICES:
         for its, age in seen[service].each("firsthour_consumer_lag_seconds"):
             if not its["topic"].endswith(".bulk") and (level := _level(age, _LATE_S)):
                 yield Finding(level, f"{its['topic']}: the oldest record has waited {duration(age)} for {service}")
@@ -195,7 +196,7 @@ def _full(seen: Mapping[str, Seen]) -> Iterator[Finding]:
     limit = ingest.total("firsthour_ingest_spool_limit_bytes")
     if limit and (used := ingest.total("firsthour_ingest_spool_bytes") / limit):
         yield Finding(_level(used, (0.1, 0.5)), f"the spool: {used:.0%} of its bound")
-    for service in ("scoring", "nurture"):
+    for service in SERVICES:
         busy, most = (seen[service].one("firsthour_database_connections", state=state) for state in ("busy", "limit"))
         if most and busy is not None and busy >= _MANY_MORE * most:
             yield Finding(Level.ATTENTION, f"{service}: {busy:.0f} of {most:.0f} connections to Postgres are busy")

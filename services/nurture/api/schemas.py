@@ -8,11 +8,12 @@ import msgspec
 from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from services.nurture.channels.registry import CHANNELS
-from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState, Touch
+from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState
 from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.enrolment import Status, decode_enrolment
 from services.nurture.domain.entry import Reason
 from services.nurture.store.lists import Row
+from shared.events.types import Touch
 from shared.http.amount import Amount, amount_of
 from shared.http.masking import masked_answer, masked_email, masked_name, masked_phone
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.config import Endpoints
 from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.context import ContactUpdate, read_event
-from services.nurture.domain.deliveries.delivery import Touch
 from services.nurture.domain.enrolment import Arrived
 from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
@@ -20,6 +19,7 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import write
 from services.nurture.store import enrolments as store
 from services.nurture.store import lists as store_lists
+from shared.events.types import Touch
 
 
 async def finish_task(

@@ -1,7 +1,7 @@
 """Taking somebody on: claims over HTTP. Each needs a token with the scope `operate`."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -15,6 +15,7 @@ from services.scoring.store import claims as store
 from services.scoring.store import queue
 from services.scoring.store.claims import Claim
 from shared.clock import utc_now
+from shared.events.types import ClaimEnd
 from shared.http.auth import Tokens
 from shared.http.problems import FieldError, Problem
 from shared.http.queries import without_nul
@@ -47,7 +48,7 @@ class ClaimOut(BaseModel):
     since: datetime
     until: datetime
     ended_at: datetime | None
-    ended: Literal["released", "expired", "snoozed", "merged"] | None
+    ended: ClaimEnd | None
     snoozed_until: datetime | None
 
 

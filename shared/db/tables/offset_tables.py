@@ -3,10 +3,17 @@
 The functions for migrations are history: they stay as they were, and a change is a new pair of them.
 """
 
+from typing import get_args
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.sql.schema import SchemaItem
+
+from shared.db.tables.checks import one_of
+from shared.db.tables.halts import Cause
+from shared.events.lanes import LANES
+from shared.kafka.records import Kind
 
 
 def _offsets() -> list[SchemaItem]:
@@ -53,17 +60,14 @@ def _of_a_failure() -> list[sa.Column[object]]:
     ]
 
 
-_KINDS = "kind IN ('permanent', 'unforeseen')"
-
-
-def _halts() -> list[SchemaItem]:
+def _halts(lane_known: str, cause_known: str) -> list[SchemaItem]:
     return [
         sa.Column("lane", sa.Text, primary_key=True),
         sa.Column("cause", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-        sa.CheckConstraint("lane IN ('live', 'bulk')", name="lane_known"),
-        sa.CheckConstraint("cause IN ('failures', 'position')", name="cause_known"),
+        sa.CheckConstraint(lane_known, name="lane_known"),
+        sa.CheckConstraint(cause_known, name="cause_known"),
     ]
 
 
@@ -71,9 +75,9 @@ def offset_tables(metadata: sa.MetaData) -> None:
     """`consumer_offsets`, `dead_letters` and `consumer_halts` in the service's metadata."""
     base = sa.CheckConstraint(_BASE, name="base_within_next")
     sa.Table("consumer_offsets", metadata, *_offsets(), *_of_a_position(), base)
-    known = sa.CheckConstraint(_KINDS, name="kind_known")
+    known = sa.CheckConstraint(one_of("kind", get_args(Kind)), name="kind_known")
     sa.Table("dead_letters", metadata, *_dead_letters(), *_of_a_failure(), known)
-    sa.Table("consumer_halts", metadata, *_halts())
+    sa.Table("consumer_halts", metadata, *_halts(one_of("lane", LANES), one_of("cause", get_args(Cause))))
 
 
 def create_offset_tables(schema: str) -> None:
@@ -90,12 +94,14 @@ def drop_offset_tables(schema: str) -> None:
 
 def create_halts(schema: str) -> None:
     """Each lane halts by itself and stays halted over a restart; a dead letter has its kind and its source."""
-    op.create_table("consumer_halts", *_halts(), schema=schema)
+    halts = _halts("lane IN ('live', 'bulk')", "cause IN ('failures', 'position')")
+    op.create_table("consumer_halts", *halts, schema=schema)
     for column in _of_a_failure():
         op.add_column("dead_letters", column, schema=schema)
     op.execute(f"UPDATE {schema}.dead_letters SET first_failed_at = failed_at, "  # noqa: S608 - a name of ours
                "kind = CASE error_class WHEN 'Permanent' THEN 'permanent' ELSE 'unforeseen' END")  # fmt: skip
-    op.create_check_constraint("kind_known", "dead_letters", _KINDS, schema=schema)
+    known = "kind IN ('permanent', 'unforeseen')"
+    op.create_check_constraint("kind_known", "dead_letters", known, schema=schema)
 
 
 def drop_halts(schema: str) -> None:

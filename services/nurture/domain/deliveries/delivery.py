@@ -19,7 +19,6 @@ from shared.events.lanes import Lane
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
 TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
 Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown"]  # the outcome of one
-Touch: TypeAlias = Literal["reached", "attempted"]  # the result of a task, as its person reports it
 RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # of a new row: a delivery is pending, a task open
 
 # Must never change: a delivery's id is the idempotency key (webhook-id, Message-ID) that receivers store.

@@ -4,7 +4,7 @@ Every part is a join: any order of events, and any merge, gives the same state.
 """
 
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from services.scoring.domain.customer.days import Days, Earlier
 from services.scoring.domain.funnel.journey import SET_OUT, Journey
-
-Stage: TypeAlias = Literal["visitor", "lead", "customer"]
+from shared.events.stages import Stage
 
 HalfLives: TypeAlias = tuple[float, ...]  # seconds
 Counts: TypeAlias = tuple[float, ...]  # as of when, in seconds since 1970; then what is left per half-life

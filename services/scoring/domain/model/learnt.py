@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from services.scoring.domain.customer.population import CustomerModel
 from services.scoring.domain.customer.purchases import PurchaseModel
@@ -11,8 +11,9 @@ from services.scoring.domain.customer.rfm import RfmCuts
 from services.scoring.domain.customer.spend import SpendModel
 from services.scoring.domain.lead.features import Bins, Feature, Levels, column_of
 from services.scoring.domain.lead.learnt import LeadModel, Weighed, factor_of
+from shared.events.stages import Account
 
-Kind: TypeAlias = Literal["lead", "customer"]
+Kind: TypeAlias = Account
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 

@@ -25,6 +25,7 @@ SCHEMA: Final = "nurture"
 MOST_TRIES: Final = 20  # between two replays; the plan in domain/deliveries/retry.py has 16
 MOST_ATTEMPTS: Final = 1000
 LONGEST_EXCERPT: Final = 400  # bytes
+LONGEST_REASON: Final = 300  # characters
 
 SENT_BY: Final = ("webhook", "email")  # channels; a test compares them with services/nurture/channels
 

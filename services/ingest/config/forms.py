@@ -1,12 +1,12 @@
 """The settings in sources.yaml of a form that ingest hosts."""
 
 import re
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
-from services.ingest.domain.forms.hosted import Choice, HostedForm, Input
+from services.ingest.domain.forms.hosted import Choice, HostedForm, Input, InputType
 from services.ingest.pages.words import words_in
 from shared.config import ConfigModel
 
@@ -40,7 +40,7 @@ def _field_name(text: str) -> str:
 class _Input(ConfigModel):
     name: Annotated[str, AfterValidator(_field_name)]
     label: _Words
-    type: Literal["text", "email", "tel", "url", "textarea", "select", "hidden"] = "text"
+    type: InputType = "text"
     required: bool = False
     hint: _Words | None = None
     value: _Words | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from pydantic import AfterValidator, Field, StringConstraints
 
 from services.ingest.domain.hooks import generic
-from services.ingest.domain.hooks.generic import IDENTITIES, PLACEHOLDER, Rule, Signature
+from services.ingest.domain.hooks.generic import IDENTITIES, PLACEHOLDER, Algorithm, Encoding, Rule, Scheme, Signature
 from services.ingest.domain.hooks.registry import SENDERS
 from shared import secrets
 from shared.config import ConfigModel
@@ -63,12 +63,12 @@ _Plain: TypeAlias = str | bool | int | float
 
 
 class _Signature(ConfigModel):
-    scheme: Literal["hmac", "standard-webhooks", "token"] = "hmac"
+    scheme: Scheme = "hmac"
     header: _HeaderName | None = None
     query: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     path: bool = False
-    algorithm: Literal["sha256", "sha512"] = "sha256"
-    encoding: Literal["hex", "base64"] = "hex"
+    algorithm: Algorithm = "sha256"
+    encoding: Encoding = "hex"
     prefix: Annotated[str, StringConstraints(max_length=50, strip_whitespace=False)] = ""
     timestamp_header: _HeaderName | None = None
     signed: Annotated[str, StringConstraints(max_length=200)] = "{body}"

@@ -14,11 +14,12 @@ from shared.money import Money, is_amount, is_currency
 
 LONG: Final = 10_000  # characters of a message
 SHORT: Final = 500  # of any other text
-LONGEST_URL: Final = 2000
 LONGEST_WORDING: Final = 5000  # of a consent
 LONGEST_NAME: Final = 100  # characters of a field's name
 DEEPEST: Final = 6
 MOST_VALUES: Final = 200  # in free-form objects
+MOST_ITEMS: Final = 500  # of an order
+MOST_PIECES: Final = 1_000_000  # of an item
 MOST_MESSAGES: Final = 2500  # in one batch, as Segment's own import took
 _QUOTES: Final = re.compile(r"[:(]|[.]$")
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**63 - 1

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from services.ingest.domain.checks import Fields, Wrong, free_form_problem
+from services.ingest.domain.checks import MOST_ITEMS, Fields, Wrong, free_form_problem
 from services.ingest.domain.fact import Fact, Refused
 from shared.events.identity import Identity, identify
 from shared.events.types import DATA_TYPES, OURS, Item
@@ -19,7 +19,6 @@ _HEADER: Final = b"ce-"
 _READER: Final = {"email": "email", "phone": "phone", "user_id": "opaque", "anonymous_id": "opaque"}
 _JSON: Final = re.compile(r"(?:application|text)/(?:[a-z0-9.-]+\+)?json", re.IGNORECASE)
 _ESCAPED: Final = re.compile(r"\\(.)")
-_MOST_ITEMS: Final = 500
 _REQUIRED: Final = {
     name: [each.name for each in msgspec.structs.fields(kind) if each.required and each.type is str]
     for name, kind in DATA_TYPES.items()
@@ -112,8 +111,8 @@ def _object_problem(data: object) -> str | None:
     items = data.get("items")
     if not isinstance(items, list):
         return free_form_problem(data)
-    if len(items) > _MOST_ITEMS:
-        return f"must have at most {_MOST_ITEMS} items"
+    if len(items) > MOST_ITEMS:
+        return f"must have at most {MOST_ITEMS} items"
     rest = {name: value for name, value in data.items() if name != "items"}
     return next((problem for each in (rest, *items) if (problem := free_form_problem(each)) is not None), None)
 

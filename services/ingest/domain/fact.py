@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from services.ingest.domain.checks import LONGEST_URL, LONGEST_WORDING, Fields, Wrong, name_problem
+from services.ingest.domain.checks import LONGEST_WORDING, Fields, Wrong, name_problem
 from shared.events.identity import Identity, identify
 from shared.events.types import Campaign, Consent
+from shared.limits import LONGEST_URL
 
 
 class Told(NamedTuple):

@@ -2,12 +2,22 @@
 
 from typing import Any, Final
 
-from services.ingest.domain.checks import DEEPEST, LONG, LONGEST_URL, LONGEST_WORDING, MOST_MESSAGES, MOST_VALUES, SHORT
+from services.ingest.domain.checks import (
+    DEEPEST,
+    LONG,
+    LONGEST_WORDING,
+    MOST_ITEMS,
+    MOST_MESSAGES,
+    MOST_PIECES,
+    MOST_VALUES,
+    SHORT,
+)
 from services.ingest.domain.fact import MOST_PURPOSES
-from services.ingest.domain.plain.leads import MOST_ITEMS, MOST_PIECES, OWN_TRAITS
+from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.segment.messages import LONGEST_ID as SEGMENT_ID
 from shared.events.identity import LONGEST_ID
 from shared.events.types import DATA_TYPES, OURS
+from shared.limits import LONGEST_URL
 from shared.money import CURRENCIES
 
 Schema = dict[str, Any]

@@ -28,11 +28,10 @@ from services.nurture.runs.writing import Written, write
 from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store.deliveries import claims as store_claims
 from services.nurture.store.deliveries.claims import AttemptRow
-from services.nurture.tables import LONGEST_EXCERPT
+from services.nurture.tables import LONGEST_EXCERPT, LONGEST_REASON
 from shared import log
 
 _LOG = log.get(__name__)
-_LONGEST_REASON: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _record(each: Attempted, verdict: AfterAttempt) -> AttemptRow:
         outcome,
         wait_s,
         each.status,
-        reason[:_LONGEST_REASON] if reason else None,
+        reason[:LONGEST_REASON] if reason else None,
         _start_of(each.excerpt),
     )
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.tables import LONGEST_REASON
 from shared import log
 from shared.db.transient import is_transient
 from shared.errors import Permanent
 
 _LOG = log.get(__name__)
-_LONGEST: Final = 300
 
 
 class Row(Protocol):
@@ -68,9 +68,9 @@ async def work_off(
 def reason_of(error: BaseException) -> str:
     """Why a row was parked. Only messages written for people are quoted: others may hold personal data."""
     if isinstance(error, Permanent):
-        return str(error)[:_LONGEST]
+        return str(error)[:LONGEST_REASON]
     cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__} in {_place(error)}"[:_LONGEST]
+    return f"{type(cause).__name__} in {_place(error)}"[:LONGEST_REASON]
 
 
 def _place(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.mail.consent import about
+from shared.limits import SHORTEST_SOUGHT
 
 _RUNS: Final = "(SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[])))"
 _DELETE: Final = (
@@ -43,7 +44,6 @@ _WITHDRAW: Final = sa.text(f"""
     DELETE FROM deliveries WHERE state = 'pending' AND enrolment_id IN {_RUNS}
 """)  # noqa: S608 - no input
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
-_SHORTEST: Final = 6  # characters of what is searched for in bodies: less would match anybody's
 
 
 async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
@@ -64,6 +64,6 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     for statement in _DELETE:
         await conn.execute(sa.text(statement), {"ids": ids})
     await conn.execute(_CONSENTS, {"about": [about(each) for each in ids], "words": list(words)})
-    found = [word.encode() for word in (*words, *map(str, ids)) if len(word) >= _SHORTEST]
+    found = [word.encode() for word in (*words, *map(str, ids)) if len(word) >= SHORTEST_SOUGHT]
     for text in _TEXTS:
         await conn.execute(text, {"bytes": found})

@@ -1,7 +1,9 @@
 """A hosted form, as sources.yaml describes it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+InputType: TypeAlias = Literal["text", "email", "tel", "url", "textarea", "select", "hidden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Input:
 
     name: str
     label: str
-    type: Literal["text", "email", "tel", "url", "textarea", "select", "hidden"] = "text"
+    type: InputType = "text"
     required: bool = False
     hint: str | None = None
     value: str | None = None

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from services.ingest.domain.checks import LONG, LONGEST_NAME, SHORT, Fields, Wrong, name_problem
+from services.ingest.domain.checks import LONG, LONGEST_NAME, LONGEST_WORDING, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Fact, Refused, read_campaign
 from services.ingest.domain.forms.consent import NO, NOT_TICKED, YES, Box, answer, box, together, worded
@@ -22,13 +22,12 @@ from services.ingest.domain.forms.shape import flat, opened
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email
 from shared.events.types import Campaign, Consent, LeadCaptured
+from shared.limits import LONGEST_URL
 from shared.places.countries import country_code
 
-_LONGEST_URL: Final = 2000
 _ONE: Final = frozenset({"email", "phone", "user_id", "anonymous_id", "page", "referrer"})
 _WHO: Final = frozenset({"email", "phone", "user_id", "anonymous_id"})
 _MOST_PARAMETERS: Final = 100
-_LONGEST_WORDING: Final = 5000
 _REACHED: Final = frozenset({"email", "phone"})
 _ANSWERS: Final = YES | NO | NOT_TICKED
 _DIAL_CODE: Final = re.compile(r"(?:\+|00)?[1-9]\d{0,3}")
@@ -73,17 +72,17 @@ def read_form(
     def text(ours: str, longest: int = SHORT) -> str | None:
         return fields.text(theirs[ours], longest) if ours in theirs else None
 
-    page = text("page", _LONGEST_URL) or (came_from or "").replace("\0", "")[:_LONGEST_URL] or None
+    page = text("page", LONGEST_URL) or (came_from or "").replace("\0", "")[:LONGEST_URL] or None
     full = person_name(
         text("name"),
         _both(text("first"), text("middle")),
         _both(text("last"), text("last2")),
         family_first=family_first(theirs.get("last", "")),
     )
-    answers = {sent: said for sent in boxes if (said := fields.text(sent, _LONGEST_WORDING)) is not None}
+    answers = {sent: said for sent in boxes if (said := fields.text(sent, LONGEST_WORDING)) is not None}
     consent = _consent(fields, [(boxes[sent], said) for sent, said in answers.items()], wording, page)
     theirs.pop("consent", None)
-    campaign = _campaign(fields, page=page, referrer=text("referrer", _LONGEST_URL))
+    campaign = _campaign(fields, page=page, referrer=text("referrer", LONGEST_URL))
     lead = LeadCaptured(
         identity=identity,
         name=full,
@@ -145,7 +144,7 @@ def _consent(fields: Fields, asked: Sequence[tuple[Box, str]], wording: str | No
     """
     if not asked and wording is None:
         return None
-    shown = fields.text("consent_wording", _LONGEST_WORDING) or wording
+    shown = fields.text("consent_wording", LONGEST_WORDING) or wording
     said = together((worded(each, shown), "yes" if text == shown else text) for each, text in asked)
     if not said.channels and not said.purposes and shown is None:
         return None

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.limits import LONGEST_URL
+
 FIELDS: Final = ("_redirect", "_next")
-_LONGEST: Final = 2000
 
 
 def redirect_of(form: Mapping[str, object], origins: frozenset[str], default: str | None) -> str | None:
@@ -18,7 +19,7 @@ def redirect_of(form: Mapping[str, object], origins: frozenset[str], default: st
 
 
 def _allowed(url: str, origins: frozenset[str]) -> bool:
-    if len(url) > _LONGEST or not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
         return False  # browsers parse these differently
     try:
         parts = urlsplit(url)

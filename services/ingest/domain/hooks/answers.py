@@ -12,18 +12,21 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.ingest.domain.checks import LONG, SHORT, Wrong
+from services.ingest.domain.checks import LONG, LONGEST_WORDING, SHORT, Wrong
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.names import CAMPAIGN, usual_field
 from services.ingest.domain.forms.read import read_form
 from shared.events.identity import normalise_email, normalise_opaque
 from shared.events.types import LeadCaptured
+from shared.limits import LONGEST_URL
 
 # The greatest age of a signed body without a signed time: as long as the log keeps events. An older copy could bring
 # back an erased person.
 OLDEST: Final = timedelta(days=28)
-_LONGEST: Final = {"message": LONG, "page": 2000, "referrer": 2000, "consent_wording": 5000}
+_LONGEST: Final = {
+    "message": LONG, "page": LONGEST_URL, "referrer": LONGEST_URL, "consent_wording": LONGEST_WORDING
+}  # fmt: skip
 _LONGEST_NAME: Final = 100
 _MOST_ANSWERS: Final = 1000
 _MOST_TRAITS: Final = 200

@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,10 @@ from services.ingest.domain.hooks.parts import moment_in_utc, text
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
 from services.ingest.domain.hooks.told import in_path, in_query
 from services.ingest.domain.plain.leads import read_lead, read_purchase
+
+Scheme: TypeAlias = Literal["hmac", "standard-webhooks", "token"]
+Algorithm: TypeAlias = Literal["sha256", "sha512"]
+Encoding: TypeAlias = Literal["hex", "base64"]
 
 IDENTITIES: Final = ("email", "phone", "user_id", "anonymous_id")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -47,9 +51,9 @@ class Signature:
     """
 
     header: str
-    scheme: Literal["hmac", "standard-webhooks", "token"] = "hmac"
-    algorithm: Literal["sha256", "sha512"] = "sha256"
-    encoding: Literal["hex", "base64"] = "hex"
+    scheme: Scheme = "hmac"
+    algorithm: Algorithm = "sha256"
+    encoding: Encoding = "hex"
     prefix: str = ""
     signed: str = "{body}"
     timestamp_header: str | None = None

@@ -9,15 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.checks import SHORT, Wrong, amount_text
+from services.ingest.domain.checks import MOST_ITEMS, MOST_PIECES, SHORT, Wrong, amount_text
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email, normalise_opaque, normalise_phone
 from shared.events.types import Item
 from shared.money import is_currency
 
-_MOST_ITEMS: Final = 500
-_MOST_PIECES: Final = 1_000_000
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
 
@@ -152,9 +150,9 @@ def money(order: Mapping[str, Any], total: str) -> tuple[str, str]:
 def items(lines: Any) -> list[Item]:
     """The items of an order (Shopify and WooCommerce name their fields alike)."""
     found = []
-    for line in lines[:_MOST_ITEMS] if isinstance(lines, list) else ():
+    for line in lines[:MOST_ITEMS] if isinstance(lines, list) else ():
         quantity = whole(part(line, "quantity"))
-        if quantity is not None and 0 < quantity <= _MOST_PIECES:
+        if quantity is not None and 0 < quantity <= MOST_PIECES:
             name = text(part(line, "title")) or text(part(line, "name"))
             found.append(
                 Item(sku=text(part(line, "sku")), name=name, quantity=quantity, price=amount(part(line, "price")))

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from services.ingest.domain.checks import (
     LONG,
-    LONGEST_URL,
+    MOST_ITEMS,
+    MOST_PIECES,
     MOST_VALUES,
     SHORT,
     Fields,
@@ -16,9 +17,8 @@ from services.ingest.domain.checks import (
 from services.ingest.domain.fact import Fact, Refused, read_campaign, read_consent, read_identity
 from shared.events.identity import LONGEST_ID
 from shared.events.types import Item, LeadCaptured, PurchaseCompleted
+from shared.limits import LONGEST_URL
 
-MOST_ITEMS: Final = 500
-MOST_PIECES: Final = 1_000_000
 # Fields of a lead that are stored among its traits.
 OWN_TRAITS: Final = ("company", "role", "country", "locale", "time_zone", "size")
 LEAD_FIELDS: Final = frozenset(

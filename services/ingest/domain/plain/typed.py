@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from services.ingest.domain.checks import LONG, LONGEST_URL, LONGEST_WORDING, SHORT
+from services.ingest.domain.checks import LONG, LONGEST_WORDING, SHORT
 from shared.events.identity import LONGEST_ID
 from shared.events.types import Campaign
+from shared.limits import LONGEST_URL
 
 Short: TypeAlias = Annotated[str, Meta(max_length=SHORT)]
 Long: TypeAlias = Annotated[str, Meta(max_length=LONG)]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from services.ingest.domain.checks import LONG, LONGEST_URL, SHORT, Fields, Wrong, amount_text, free_form_problem
+from services.ingest.domain.checks import LONG, SHORT, Fields, Wrong, amount_text, free_form_problem
 from services.ingest.domain.fact import Fact, Refused, Told
 from services.ingest.domain.segment import names
 from services.ingest.domain.segment.orders import read_order_completed, read_order_refunded
@@ -21,6 +21,7 @@ from shared.events.types import (
     LeadCaptured,
     ReferralMade,
 )
+from shared.limits import LONGEST_URL
 
 TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 LONGEST_ID: Final = 100

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from services.ingest.domain.checks import LONGEST_URL, SHORT
+from services.ingest.domain.checks import SHORT
 from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.plain.typed import Id, Short, Values, Words, campaign_of, trimmed
 from services.ingest.domain.segment import names
@@ -14,6 +14,7 @@ from services.ingest.domain.segment.messages import LONGEST_ID, corrected, first
 from services.ingest.domain.segment.visit import completed
 from shared.events.identity import Identity, identify, normalise_phone
 from shared.events.types import EngagementRecorded
+from shared.limits import LONGEST_URL
 
 _Moment = Annotated[datetime, Meta(tz=True)]
 

@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.ingest.domain.checks import LONGEST_URL, SHORT, Fields
+from services.ingest.domain.checks import SHORT, Fields
 from services.ingest.domain.fact import read_campaign
 from shared.events.types import Campaign
+from shared.limits import LONGEST_URL
 
 _MOST_PARAMETERS: Final = 100
 _UTM: Final = {

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from services.nurture.channels.channel import Reference
 from shared.config import ConfigModel
+from shared.limits import LONGEST_URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def _url(text: str) -> str:
 class WebhookModel(ConfigModel):
     """`crm: {url: "https://…", secrets: [env:CRM_SECRET]}`."""
 
-    url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
+    url: Annotated[str, StringConstraints(max_length=LONGEST_URL), AfterValidator(_url)]
     secrets: tuple[Reference, ...] = Field(min_length=1, max_length=4)
     concurrency: int = Field(default=8, ge=1, le=256)
     allow_private: bool = False

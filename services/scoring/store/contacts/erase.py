@@ -17,6 +17,7 @@ from services.scoring.domain.contact.contact import decode_state
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.store import funnel
+from shared.limits import SHORTEST_SOUGHT
 
 _ALL_OF: Final = sa.text("""
     WITH RECURSIVE up AS (
@@ -59,7 +60,6 @@ _FORGET: Final = sa.text("""
         SELECT mark FROM erased WHERE at < statement_timestamp() - make_interval(days => :days) LIMIT :most
     )
 """)
-_SHORTEST: Final = 6  # characters of an identity that is searched for in dead letters: less would match anybody's
 
 
 async def all_of(conn: AsyncConnection, contact_id: UUID) -> list[UUID]:
@@ -94,7 +94,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     await funnel.add(conn, moved((each, None) for each in gone))
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})
-    long = [word.encode() for word in words if len(word) >= _SHORTEST]
+    long = [word.encode() for word in words if len(word) >= SHORTEST_SOUGHT]
     if long:
         await conn.execute(_DEAD, {"words": long})
     return events

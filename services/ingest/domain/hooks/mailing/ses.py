@@ -24,6 +24,7 @@ from services.ingest.domain.hooks.hook import Hook, Incoming, Reading, Signed, U
 from services.ingest.domain.hooks.mailing.words import PURPOSE, consent, purpose_of
 from services.ingest.domain.hooks.parts import moment, part, text, the_object
 from services.ingest.domain.hooks.told import check_told
+from shared.limits import LONGEST_URL
 
 _DECODER: Final = msgspec.json.Decoder()
 _MOST_RECIPIENTS: Final = 50  # of one mail, as SES takes them
@@ -82,7 +83,7 @@ def _read(_incoming: Incoming, body: Any, options: Mapping[str, Any]) -> Reading
     message = the_object(body)
     kind = text(message.get("Type"))
     if kind in _CONFIRMATIONS:
-        link = text(message.get("SubscribeURL"), 2000)
+        link = text(message.get("SubscribeURL"), LONGEST_URL)
         if not of_amazon(link):
             raise Refused([Wrong("/SubscribeURL", "must be an address of SNS")])
         return Reading(ignored=(kind,), to_confirm=link, ended=kind == "UnsubscribeConfirmation")

@@ -21,6 +21,7 @@ from services.ingest.domain.hooks.mailing.words import consent
 from services.ingest.domain.hooks.parts import full_name, moment, part, person, text, told
 from services.ingest.domain.hooks.signatures import check_age, check_match, header
 from shared.events.types import Campaign, Consent, ContactIdentified, LeadCaptured
+from shared.limits import LONGEST_URL
 
 # The characters that HubSpot decodes in the URL before it signs it, and none else.
 _ENCODED: Final = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
@@ -154,7 +155,7 @@ def _contact(incoming: Incoming, contact: dict[str, Any]) -> Reading:
         identity=who,
         name=full_name(get("firstname"), get("lastname")),
         form=get("recent_conversion_event_name"),
-        page=get("hs_analytics_last_url", 2000),
+        page=get("hs_analytics_last_url", LONGEST_URL),
         campaign=Campaign(**campaign) if any(campaign.values()) else None,
         message=get("message", LONG),
         traits=told({ours: get(theirs) for theirs, ours in _TRAITS.items()}),

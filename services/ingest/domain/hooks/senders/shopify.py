@@ -38,6 +38,7 @@ from shared.events.types import (
     PurchaseCompleted,
     PurchaseRefunded,
 )
+from shared.limits import LONGEST_URL
 from shared.money import is_currency
 
 _GONE: Final = ("success", "pending")  # a failed refund is none
@@ -189,7 +190,7 @@ def _checkout(checkout: _Resource) -> list[Fact]:
     properties = {
         "amount": amount(checkout.get("total_price")),
         "currency": text(checkout.get("currency")),
-        "checkout_url": text(checkout.get("abandoned_checkout_url"), 2000),
+        "checkout_url": text(checkout.get("abandoned_checkout_url"), LONGEST_URL),
     }
     what = ", ".join(each.name for each in items(checkout.get("line_items"))[:10] if each.name) or None
     data = EngagementRecorded(identity=who, kind="checkout_started", what=text(what), properties=told(properties))

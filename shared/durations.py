@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+DAY_S: Final = 86_400  # on the clock, not the calendar
 _PART: Final = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _DAYS: Final = {"d": 1, "w": 7}
@@ -24,7 +25,7 @@ class Duration:
     @property
     def nominal_seconds(self) -> int:
         """Its length if every day had 24 hours: only for comparing two durations."""
-        return self.days * 86_400 + self.seconds
+        return self.days * DAY_S + self.seconds
 
 
 def parse_duration(text: str) -> Duration:
@@ -36,7 +37,7 @@ def parse_duration(text: str) -> Duration:
     days = sum(int(number) * _DAYS[unit] for number, unit in parts if unit in _DAYS)
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts if unit in _SECONDS)
     found = Duration(days, seconds)
-    if not 0 < found.nominal_seconds <= _LONGEST_DAYS * 86_400:
+    if not 0 < found.nominal_seconds <= _LONGEST_DAYS * DAY_S:
         raise ValueError(f"{text!r} is not a usable duration; it must be longer than 0 and at most ten years")
     return found
 

@@ -21,7 +21,7 @@ from services.scoring.domain.model.queue_settings import QueueSettings, Response
 from services.scoring.domain.model.rates import Rates
 from services.scoring.domain.model.scorecard import FitRule, Scorecard, SourceModel
 from shared.config import ConfigModel, read, validate
-from shared.durations import parse_duration
+from shared.durations import DAY_S, parse_duration
 from shared.errors import ConfigurationError
 from shared.money import is_amount, is_currency, to_minor
 from shared.places.countries import country_code
@@ -232,7 +232,7 @@ def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
         engagement_weight=raw.engagement.weight,
         points=points,
         default_points=points.get("default", 1.0),
-        recency_per_second=raw.recency.per_day / 86400.0,
+        recency_per_second=raw.recency.per_day / DAY_S,
         recency_floor=raw.recency.at_most,
         revenue=revenue,
         lead_margin=raw.lead_margin,

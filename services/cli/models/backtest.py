@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_DAY_S = 86_400.0
+from shared.durations import DAY_S
 
 
 def backtest(
@@ -48,7 +48,7 @@ def backtest(
             hidden = as_json or not sys.stderr.isatty()
             with typer.progressbar(length=100, label="Scoring", file=sys.stderr, hidden=hidden) as bar:
                 leads, said = leads_file.backtest_leads_file(
-                    file, outcome, time, drop or [], matures_s=known_after * _DAY_S,
+                    file, outcome, time, drop or [], matures_s=known_after * DAY_S,
                     say=lambda done: bar.update(int(100 * done) - bar.pos),
                 )  # fmt: skip
             html = reports.leads_page(leads, file.name, said)

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from services.cli.status.figures import Seen
 from shared.db.services import SERVICES
+from shared.durations import DAY_S
 
 _LATE_S: Final = (30.0, 120.0)  # attention, trouble; the alerts of deploy/prometheus/alerts.yml begin at the second
 _DUE_S: Final = (60.0, 300.0)
@@ -209,4 +210,4 @@ def duration(seconds: float) -> str:
     for unit, size, most in ((".1f} s", 1, 10), (".0f} s", 1, 120), (".0f} min", 60, 7200), (".0f} h", 3600, 172_800)):
         if seconds < most:
             return f"{{:{unit}".format(seconds / size)
-    return f"{seconds / 86_400:.0f} days"
+    return f"{seconds / DAY_S:.0f} days"

@@ -6,11 +6,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from services.scoring.domain.trust import believed, happened, robot
+from shared.durations import DAY_S
 from shared.events.envelope import Decoded, Event
 from shared.events.types import EngagementRecorded, LeadCaptured, PurchaseCompleted
 from shared.money import exactly
 
-_HALF_LIFE_S: Final = 30 * 86_400.0
+_HALF_LIFE_S: Final = 30.0 * DAY_S
 _SAID: Final = 3.0
 _BOUGHT: Final = 5.0
 _LONGEST: Final = 100  # characters of a topic

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, Literal
 
+from shared.durations import DAY_S
 from shared.money import is_currency
 
 DateOrder = Literal["dmy", "mdy"]
@@ -135,7 +136,7 @@ def _counted(text: str, zone: tzinfo) -> datetime | None:
     if _EPOCH.fullmatch(text):
         return datetime.fromtimestamp(int(text[:10]), UTC)
     if _SERIAL.fullmatch(text):
-        seconds = round(float(text.replace(",", ".")) * 86_400)
+        seconds = round(float(text.replace(",", ".")) * DAY_S)
         return _utc(_SERIAL_FROM + timedelta(seconds=seconds), zone)
     return None
 

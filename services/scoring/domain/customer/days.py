@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from services.scoring.domain.customer.purchases import History
+from shared.durations import DAY_S
 
 Days: TypeAlias = dict[int, int]
 """Day (since 1970, UTC) to what is left of its orders, in base minor units; nothing is left: no entry."""
 
 MOST: Final = 64
-_DAY_S: Final = 86_400
 _DAYS_A_WEEK: Final = 7
 
 
@@ -44,7 +44,7 @@ class Bought(NamedTuple):
 
 def day_of(seconds: float) -> int:
     """The day of a time, both counted since 1970 in UTC."""
-    return int(seconds // _DAY_S)
+    return int(seconds // DAY_S)
 
 
 def add(days: Days, day: int, worth: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from services.scoring.domain.trust import robot
+from shared.durations import DAY_S
 from shared.events.types import (
     Campaign,
     ContactIdentified,
@@ -21,7 +22,6 @@ from shared.events.types import (
 )
 from shared.money import exactly
 
-_DAY_S: Final = 86_400
 _PROMOTER: Final = 9  # of an NPS answer, 0 to 10
 _LONGEST_NAME: Final = 100
 _LOOKING: Final = ("_viewed", "email_opened")  # how kinds of engagement end that are no answer
@@ -144,5 +144,5 @@ def _earlier(a: Any, b: Any) -> Any:
 def _first_two(times: tuple[float, ...]) -> tuple[float, ...]:
     """The earliest, and the earliest of a later day (UTC)."""
     first = min(times)
-    later = [each for each in times if each // _DAY_S > first // _DAY_S]
+    later = [each for each in times if each // DAY_S > first // DAY_S]
     return (first, min(later)) if later else (first,)

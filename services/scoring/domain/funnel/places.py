@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.funnel.segments import Cell, CellSums, cell_of
+from shared.durations import DAY_S
 
 Stage: TypeAlias = Literal["visitor", "lead", "engaged", "qualified", "customer", "repeat"]
 Dimension: TypeAlias = Literal["source", "campaign"]
@@ -25,7 +26,6 @@ EDGES_MIN: Final = (
     *(each * _DAY_MIN for each in (1, 3, 7, 14, 30, 60, 90, 180, 365)),
 )  # fmt: skip
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_DAY_S: Final = 86_400
 _THURSDAY: Final = 3  # the first of January 1970
 
 
@@ -172,7 +172,7 @@ def _places(state: ContactState, way: Reached) -> list[Place]:
     journey = state.journey
     assert journey is not None, "or it has reached nothing"
     assert journey.seen is not None, "or it has reached nothing"
-    week, stage, advocate = _week(int(way.visitor // _DAY_S)), _furthest(way), way.advocate is not None
+    week, stage, advocate = _week(int(way.visitor // DAY_S)), _furthest(way), way.advocate is not None
     places = [Place("source", week, journey.seen.name, stage, advocate)]
     if journey.campaign is not None:
         places.append(Place("campaign", week, journey.campaign.name, stage, advocate))

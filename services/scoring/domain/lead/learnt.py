@@ -11,13 +11,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead.features import Feature, Value, column_of
+from shared.durations import DAY_S
 
 Factor: TypeAlias = Literal["source", "traits", "engagement", "time"]
 
 TRAIT: Final = "trait:"
 DID: Final = "did:"
 FIXED: Final = ("source", "interest", "phone", "engagement", "age")
-_DAY_S: Final = 86_400.0
 _LONGEST: Final = 64  # characters of a level
 
 
@@ -77,7 +77,7 @@ def did(name: str, state: ContactState, scorecard: float, clock: float) -> Value
 
 def age(state: ContactState, clock: float) -> float:
     """Days since the lead was captured."""
-    return max(0.0, clock - state.captured) / _DAY_S if state.captured is not None else 0.0
+    return max(0.0, clock - state.captured) / DAY_S if state.captured is not None else 0.0
 
 
 def of_said(features: Sequence[Weighed], state: ContactState) -> float:

@@ -24,13 +24,13 @@ from services.scoring.training.customers.fit import (
 )
 from services.scoring.training.evaluation import better
 from services.scoring.training.leads.design import Numbers
+from shared.durations import DAY_S
 
 _KIND: Final = "mbg"  # a customer may leave right after the first purchase: what people expect of P(alive)
 _FEWEST: Final = 30  # customers
 _FEWEST_REPEATERS: Final = 5
 _LONGEST_TEST: Final = 182  # days
 _SHORTEST_TEST: Final = 28
-_DAY_S: Final = 86_400
 
 Customer = tuple[Days, Earlier | None]
 
@@ -61,7 +61,7 @@ def fit_customer_model(
         parameters=customer_parameters(purchases.model, spend, _cuts(so_far, today)),
         metrics=metrics,
         rows=len(so_far),
-        trained_until=datetime.fromtimestamp(today * _DAY_S, UTC),
+        trained_until=datetime.fromtimestamp(today * DAY_S, UTC),
         better=is_better,
         said=said,
     )

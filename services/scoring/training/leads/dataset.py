@@ -20,10 +20,10 @@ from services.scoring.domain.lead.features import Value
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.trust import happened
 from services.scoring.store.contacts import history
+from shared.durations import DAY_S
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, decode
 
-_DAY_S: Final = 86_400.0
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOOKS: Final = (0.0, 1.0, 7.0, 30.0)  # days since the lead came
 HORIZON_DAYS: Final = 90.0
@@ -70,7 +70,7 @@ class Leads:
             except Permanent:  # the rules have become stricter since it was stored
                 continue
             if opened is None and state.open_lead:
-                opened, due = at, [at + days * _DAY_S for days in LOOKS[1:]]
+                opened, due = at, [at + days * DAY_S for days in LOOKS[1:]]
                 looks = [self._look(state, at)]
             elif opened is not None and not state.open_lead:
                 self._closed(opened, looks, bought_at=at)
@@ -81,9 +81,9 @@ class Leads:
             self._closed(opened, looks, bought_at=None)
 
     def _closed(self, opened: float, looks: Sequence[tuple[dict[str, Value], float]], bought_at: float | None) -> None:
-        if bought_at is None and self._now - opened < RIPE_DAYS * _DAY_S:
+        if bought_at is None and self._now - opened < RIPE_DAYS * DAY_S:
             return
-        bought = bought_at is not None and bought_at - opened <= HORIZON_DAYS * _DAY_S
+        bought = bought_at is not None and bought_at - opened <= HORIZON_DAYS * DAY_S
         self.looks += [Look(self.count, opened, known, scorecard, bought) for known, scorecard in looks]
         self.count += 1
 

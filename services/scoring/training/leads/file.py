@@ -9,10 +9,10 @@ from services.scoring.training.reading.columns import ReadColumn, read_column
 from services.scoring.training.reading.moments import Moments, in_order
 from services.scoring.training.reading.outcome import outcomes
 from services.scoring.training.reading.sheet import Sheet, SheetUnusableError, read_sheet
+from shared.durations import DAY_S
 
 _FEWEST_ROWS: Final = 20
 _LATER: Final = 0.5  # of the days in a column
-_DAY_S: Final = 86_400.0
 
 
 def backtest_leads_file(
@@ -76,7 +76,7 @@ def _afterwards(reads: Mapping[str, ReadColumn], came: Sequence[float] | None) -
     for name, read in reads.items():
         if came is None or read.times is None or read.left_out is not None:
             continue
-        ahead = [at > lead + _DAY_S for at, lead in zip(read.times, came, strict=True) if at is not None]
+        ahead = [at > lead + DAY_S for at, lead in zip(read.times, came, strict=True) if at is not None]
         if sum(ahead) >= _LATER * len(ahead):
             found[name] = f"lies after the lead's own time in {sum(ahead)} of {len(ahead)} rows"
     return found

@@ -18,6 +18,7 @@ from services.scoring.training.evaluation import better, evaluate, losses
 from services.scoring.training.leads.dataset import Look
 from services.scoring.training.leads.design import Numbers, Places, Table, make_design
 from services.scoring.training.leads.fit import LeadFit, fit_variances
+from shared.durations import DAY_S
 
 _FEWEST: Final = 30  # outcomes of each kind; with fewer, the scorecard is as good
 _FEWEST_NEW: Final = 50  # leads to compare on
@@ -27,7 +28,7 @@ _MOST_KINDS: Final = 6
 _SEEN: Final = 0.02  # a column known in fewer of the looks is left out
 _IDENTIFIES: Final = 0.5  # distinct words per lead from which a column identifies leads and says nothing of the next
 _FEW_WORDS: Final = 20
-_HALF_LIFE_S: Final = 180 * 86_400.0  # of what a lead says of those to come
+_HALF_LIFE_S: Final = 180.0 * DAY_S  # of what a lead says of those to come
 
 
 def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | None, since: float | None) -> Candidate:

@@ -9,6 +9,7 @@ from typing import Final
 from services.scoring.domain.lead.features import Value
 from services.scoring.training.reading.cells import is_missing, numbers
 from services.scoring.training.reading.moments import moments
+from shared.durations import DAY_S
 
 _MOSTLY: Final = 0.95  # share of the values that must be numbers for the column to be numeric
 _IDENTIFIER: Final = 0.9  # distinct values per row from which words identify the row instead of describing it
@@ -54,7 +55,7 @@ def read_column(cells: Sequence[str], name: str = "") -> ReadColumn:
         return ReadColumn(values, said)
     times = moments(cells)
     if times is not None:
-        days: list[Value] = [None if each is None else float(each // 86400) for each in times.values]
+        days: list[Value] = [None if each is None else float(each // DAY_S) for each in times.values]
         return ReadColumn(days, times.said or "read as days", times=times.values)
     words: list[Value] = [None if cell in missing else cell for cell in cells]
     return ReadColumn(words, left_out=_no_levels(present, words_of(name)))

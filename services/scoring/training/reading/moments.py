@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.scoring.training.reading.cells import is_missing, numbers
+from shared.durations import DAY_S
 
 _MOSTLY: Final = 0.95  # share of the values that must be times for the column to hold times
 _CLOCK: Final = (
@@ -107,7 +108,7 @@ def in_order(cells: Sequence[str]) -> Moments | None:
             [None if value is None else datetime(int(value), 1, 1, tzinfo=UTC).timestamp() for value in plain],
             "read as years",
         )
-    return Moments([None if value is None else value * 86400.0 for value in plain], "numbers: read as days in order")
+    return Moments([None if value is None else value * DAY_S for value in plain], "numbers: read as days in order")
 
 
 def _all(cells: Sequence[str], present: set[str], reader: Reader) -> list[float | None] | None:

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from services.cli.options import AsJson, Config, State, place
+from services.ingest.domain.sheets.choices import DateOrder, Decimals, Kind
 
 if TYPE_CHECKING:
     from services.ingest.importing.foreseeing import Start
@@ -21,7 +22,7 @@ _WORDS = {"email": "mail", "webhook": "webhook", "task": "task"}
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines, also gzipped.")],
     kind: Annotated[
-        Literal["leads", "purchases"] | None,
+        Kind | None,
         typer.Option(help="leads or purchases; default: what the columns look like."),
     ] = None,
     mapping: Annotated[
@@ -30,12 +31,8 @@ def import_(
     source: Annotated[str, typer.Option(help="The source it counts as; its name is part of every event's id.")] = (
         "import"
     ),
-    dates: Annotated[
-        Literal["dmy", "mdy"] | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")
-    ] = None,
-    decimal: Annotated[
-        Literal["point", "comma"] | None, typer.Option(help="point or comma, where 1.234 may be either.")
-    ] = None,
+    dates: Annotated[DateOrder | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")] = None,
+    decimal: Annotated[Decimals | None, typer.Option(help="point or comma, where 1.234 may be either.")] = None,
     zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
     currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
     encoding: Annotated[

@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from services.ingest.domain.sheets import cells
-from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.choices import DateOrder, Decimals, Kind
 from services.ingest.domain.sheets.code_pages import WESTERN, Page, code_page, keeps_bytes, pages_of
-from services.ingest.domain.sheets.column_names import Kind
 from services.ingest.domain.sheets.columns import (
     Column,
     NotUnderstood,

@@ -45,3 +45,12 @@ def test_the_docs_have_the_plan_of_retries_and_the_deadlines() -> None:
 
 def _listed(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def test_a_list_of_values_is_a_type_with_one_name() -> None:
+    found: dict[frozenset[str], list[str]] = {}
+    for path in (path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py")):
+        for each in re.findall(r"\bLiteral\[([^\[\]]*,[^\[\]]*)\]", path.read_text()):
+            found.setdefault(frozenset(re.findall(r'"([^"]*)"', each)), []).append(str(path.relative_to(ROOT)))
+    assert len(found) > 20
+    assert [places for places in found.values() if len(places) > 1] == []

@@ -24,7 +24,7 @@ from services.ingest.domain.hooks.senders.meta import read_meta_lead
 from services.ingest.domain.likelihood import Visitor, judged
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.segment.messages import TYPES, read_segment
-from services.ingest.domain.sheets.column_names import Kind
+from services.ingest.domain.sheets.choices import Kind
 from services.ingest.domain.sheets.columns import _TARGETS, LEFT_OUT, Column
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from services.ingest.http.body import decode_json

@@ -12,7 +12,7 @@ from services.ingest.domain.checks import SHORT, name_problem
 from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
-from services.ingest.domain.sheets.cells import DateOrder
+from services.ingest.domain.sheets.choices import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
 from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts
 from shared.events.identity import LONGEST_ID, Identity, identify, normalise_email, normalise_phone

@@ -7,7 +7,7 @@ from typing import Any, Final
 from services.ingest.domain.checks import Fields, Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.sheets import cells
-from services.ingest.domain.sheets.cells import DateOrder, Decimals
+from services.ingest.domain.sheets.choices import DateOrder, Decimals
 from services.ingest.domain.sheets.columns import Column, plain_name
 from services.ingest.domain.sheets.opt_outs import OptOuts
 from shared.events.identity import Identity

@@ -5,13 +5,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
+from services.ingest.domain.sheets.choices import DateOrder, Decimals
 from shared.durations import DAY_S
 from shared.money import is_currency
-
-DateOrder = Literal["dmy", "mdy"]
-Decimals = Literal["point", "comma"]
 
 YES: Final = frozenset({"1", "on", "yes", "true", "ja", "oui", "si", "sí", "sim", "tak", "y", "t", "x", "subscribed"})
 NO: Final = frozenset({"0", "off", "no", "false", "nein", "non", "não", "nao", "nie", "nee", "n", "f", "unsubscribed",

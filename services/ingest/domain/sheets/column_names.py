@@ -1,11 +1,10 @@
 """What the exports of shops, lists and CRMs call their columns."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from services.ingest.domain.sheets import opt_outs
-
-Kind = Literal["leads", "purchases"]
+from services.ingest.domain.sheets.choices import Kind
 
 # What exports call it, beside the usual names of form fields; the better name first. Letters and digits only.
 _WHO_ELSE: Final[Mapping[str, tuple[str, ...]]] = {

@@ -8,7 +8,8 @@ from typing import Final
 
 from services.ingest.domain.forms.names import CAMPAIGN, usual_field
 from services.ingest.domain.sheets import opt_outs
-from services.ingest.domain.sheets.column_names import NAMES, Kind
+from services.ingest.domain.sheets.choices import Kind
+from services.ingest.domain.sheets.column_names import NAMES
 
 LEFT_OUT: Final = "-"
 TRAIT: Final = "traits."

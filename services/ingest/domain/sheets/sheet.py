@@ -19,8 +19,7 @@ from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
 from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of, refund_of
-from services.ingest.domain.sheets.cells import DateOrder, Decimals
-from services.ingest.domain.sheets.column_names import Kind
+from services.ingest.domain.sheets.choices import DateOrder, Decimals, Kind
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column
 from services.ingest.domain.sheets.contacting import otherwise
 from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts, is_out

@@ -58,6 +58,7 @@ class Impossible:
     reason: str
 
 
+GivenUp: TypeAlias = Literal["failed", "expired"]
 Outcome: TypeAlias = Answered | Accepted | NotSent | Deferred | MaybeSent | Impossible
 
 
@@ -101,7 +102,7 @@ class GiveUp:
     `slow_until`: as in RetryAt.
     """
 
-    state: Literal["failed", "expired"]
+    state: GivenUp
     reason: str
     fall_back: bool
     slow_until: datetime | None = None
@@ -198,7 +199,5 @@ def _again(
     return RetryAt(at, reason, slow_until)
 
 
-def _end(
-    state: Literal["failed", "expired"], reason: str, delivery: StoredDelivery, slow_until: datetime | None = None
-) -> GiveUp:
+def _end(state: GivenUp, reason: str, delivery: StoredDelivery, slow_until: datetime | None = None) -> GiveUp:
     return GiveUp(state, reason, fall_back=delivery.fallback is not None, slow_until=slow_until)

@@ -8,7 +8,7 @@ the first purchase. The two differ by one opportunity to leave: `_chances` count
 import math
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 _MOST_TERMS: Final = 100_000
 _SMALL: Final = 1e-15
@@ -45,11 +45,14 @@ NEW: Final = History(0, 0.0, 0.0)
 """A customer in the moment of the first purchase."""
 
 
+PurchaseKind: TypeAlias = Literal["bg", "mbg"]
+
+
 @dataclass(frozen=True, slots=True)
 class PurchaseModel:
     """The population: how often people buy (Gamma: `r`, `alpha` weeks), how soon they leave (Beta: `a`, `b`)."""
 
-    kind: Literal["bg", "mbg"]
+    kind: PurchaseKind
     r: float
     alpha: float
     a: float

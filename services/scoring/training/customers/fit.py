@@ -7,18 +7,17 @@ milliseconds.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from services.scoring.domain.customer.purchases import PurchaseModel
+from services.scoring.domain.customer.purchases import PurchaseKind, PurchaseModel
 from services.scoring.domain.customer.spend import SpendModel
 
 Numbers = NDArray[np.float64]
-Kind = Literal["bg", "mbg"]
 
 # Where there is no data: the published values for CDNOW, in weeks. Spend has no unit of its own: `v` follows the
 # data's mean.
@@ -55,7 +54,9 @@ class SpendFit:
     correlation: float
 
 
-def fit_purchases(x: Numbers, last: Numbers, age: Numbers, kind: Kind, *, prior_sd: float | None = _SD) -> PurchaseFit:
+def fit_purchases(
+    x: Numbers, last: Numbers, age: Numbers, kind: PurchaseKind, *, prior_sd: float | None = _SD
+) -> PurchaseFit:
     """The most likely population; `x`, `last`, `age` are a `History` each. `prior_sd` None: without a prior.
 
     Raises FitFailedError.
@@ -161,7 +162,7 @@ def _spend_cells(x: Numbers, mean: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _purchase_likelihood(
-    parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, weights: Numbers, kind: Kind
+    parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, weights: Numbers, kind: PurchaseKind
 ) -> tuple[float, Numbers]:
     """The total log-likelihood, and its gradient by r, alpha, a, b."""
     value, gradient = _purchase_likelihoods(parameters, x, last, age, kind)
@@ -174,13 +175,13 @@ def log_likelihoods(model: PurchaseModel, x: Numbers, last: Numbers, age: Number
     return _purchase_likelihoods(parameters, x, last, age, model.kind)[0]
 
 
-def centre_of(age: Numbers, kind: Kind) -> PurchaseModel:
+def centre_of(age: Numbers, kind: PurchaseKind) -> PurchaseModel:
     """The population assumed before there is data: the prior's centre, for customers of these ages."""
     r, alpha, a, b = (float(number) for number in np.exp(_centre(age, kind)))
     return PurchaseModel(kind, r, alpha, a, b)
 
 
-def _centre(age: Numbers, kind: Kind) -> Numbers:
+def _centre(age: Numbers, kind: PurchaseKind) -> Numbers:
     # CDNOW's customers were watched for 39 weeks at most, half of them 33: `alpha` keeps that proportion.
     centre = np.log(np.array(_CENTRE[kind]))
     centre[1] += np.log(max(1e-3, float(np.median(age))) / 33.0)
@@ -188,7 +189,7 @@ def _centre(age: Numbers, kind: Kind) -> Numbers:
 
 
 def _purchase_likelihoods(
-    parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, kind: Kind
+    parameters: Numbers, x: Numbers, last: Numbers, age: Numbers, kind: PurchaseKind
 ) -> tuple[Numbers, Numbers]:
     """The log-likelihood of each history, and its gradient by r, alpha, a, b (a row each)."""
     r, alpha, a, b = parameters

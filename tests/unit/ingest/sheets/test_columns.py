@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets import cells, choices
 from services.ingest.domain.sheets.columns import LEFT_OUT, NotUnderstood, guess_columns, guess_kind, read_map
 
 EXPORTS = {
@@ -157,7 +157,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("text", "order", "expected"), MOMENTS)
-def test_dates_are_read_as_people_write_them(text: str, order: cells.DateOrder | None, expected: str | None) -> None:
+def test_dates_are_read_as_people_write_them(text: str, order: choices.DateOrder | None, expected: str | None) -> None:
     found = cells.moment(text, order, BERLIN)
     assert (None if found is None else found.isoformat()[:16]) == expected
 
@@ -192,12 +192,12 @@ AMOUNTS = [
 
 
 @pytest.mark.parametrize(("text", "decimals", "expected"), AMOUNTS)
-def test_amounts_are_read_as_people_write_them(text: str, decimals: cells.Decimals, expected: str | None) -> None:
+def test_amounts_are_read_as_people_write_them(text: str, decimals: choices.Decimals, expected: str | None) -> None:
     assert cells.amount(text, decimals) == expected
 
 
 @given(st.decimals(-(10**9), 10**9, places=2), st.sampled_from(["point", "comma"]))
-def test_a_written_amount_is_read_as_it_was(number: Decimal, decimals: cells.Decimals) -> None:
+def test_a_written_amount_is_read_as_it_was(number: Decimal, decimals: choices.Decimals) -> None:
     written = f"{number:,.2f}" if decimals == "point" else f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
     assert Decimal(cells.amount(written, decimals) or "none") == number
     assert cells.decimals_of([written])[1] == {decimals}

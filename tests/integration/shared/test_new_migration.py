@@ -5,6 +5,15 @@ from pathlib import Path
 
 from tests.support.new_migration import ROOT, draft
 
+# Of a copy: the tables of this process stay as they are, for the tests that come after.
+MORE = """
+from sqlalchemy import Column, MetaData, Text
+
+ours, metadata = metadata, MetaData()
+for table in ours.sorted_tables:
+    table.to_metadata(metadata)
+metadata.tables["scoring.contacts"].append_column(Column("favourite_colour", Text))
+"""
 SCORING = ROOT / "services" / "scoring" / "migrations"
 
 
@@ -27,9 +36,7 @@ async def test_equal_tables_draft_nothing_to_do(tmp_path: Path) -> None:
 async def test_a_column_that_no_migration_made_is_drafted(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     environment = (folder / "env.py").read_text()
-    more = 'metadata.tables["scoring.contacts"].append_column(Column("favourite_colour", Text))'
-    imports = "from sqlalchemy import Column, Text\n"
-    (folder / "env.py").write_text(environment.replace("\nrun_environment", f"\n{imports}\n{more}\nrun_environment"))
+    (folder / "env.py").write_text(environment.replace("\nrun_environment", f"\n{MORE}\nrun_environment"))
     text = (await draft("scoring", "a colour", folder)).read_text()
     assert "favourite_colour" in text.split("def downgrade")[0]
     assert "drop_column" in text.split("def downgrade")[1]

@@ -16,8 +16,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable . && \
 	for path in .venv/lib/python3*/site-packages/firsthour.pth; do echo ../../../.. > "$$path"; done
 ARGS ?=
-# Of tests at once; many of them wait for processes, so one more than a small machine has processors.
-WORKERS ?= 3
+# Tests at once. A third one makes two processors late everywhere: measured, the run takes longer.
+WORKERS ?= 2
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'

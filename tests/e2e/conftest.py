@@ -33,13 +33,13 @@ class Mailbox(Message):
         return [mail for mail in list(self.mails) if address in str(mail["To"])]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def receiver() -> Iterator[Receiver]:
     with receiving_apart() as receiver:
         yield receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     box, (port,) = Mailbox(), free_ports(1)
     server = Controller(box, hostname="127.0.0.1", port=port)
@@ -48,7 +48,7 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def firsthour(
     stack: Stack, receiver: Receiver, mailbox: tuple[Mailbox, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Firsthour]:
@@ -70,7 +70,7 @@ def firsthour(
         assert running.stop() == {"ingest": 0, "scoring": 0, "nurture": 0}, "each stops in order when asked"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def documented(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """Ingest and scoring as the pages on how events come in set them up."""
     (site,) = free_ports(1)

@@ -209,7 +209,9 @@ async def test_what_comes_meanwhile_is_not_lost(world: World) -> None:
         leads = [a_lead(email=f"{name}@example.com", event=name) for name in ("x", "idle")]
         await world.tell(*history(), *leads)
         await world.settled()
-        await world.rows("UPDATE contacts SET lead_value = 5 WHERE open_since IS NOT NULL RETURNING 1")
+        await world.rows(
+            "UPDATE contacts SET lead_value = 5 WHERE open_since IS NOT NULL AND merged_into IS NULL RETURNING 1"
+        )
 
         before = world.sent
 
@@ -239,7 +241,9 @@ async def test_killed_before_the_switch_it_has_changed_nothing_and_the_next_one_
     async with scoring(world):
         await world.tell(*history())
         await world.settled()
-    await world.rows("UPDATE contacts SET lead_value = 5 WHERE open_since IS NOT NULL RETURNING 1")
+    await world.rows(
+        "UPDATE contacts SET lead_value = 5 WHERE open_since IS NOT NULL AND merged_into IS NULL RETURNING 1"
+    )
     before = await tables(world)
     environment = {**os.environ, "FIRSTHOUR_DATABASE": world.database, "FIRSTHOUR_TOPIC_PREFIX": world.topics.prefix}
     command = (

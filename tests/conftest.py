@@ -31,6 +31,7 @@ from tests.support.stack import (
 
 # How long an example takes says more of the machine than of the rule: speed is measured in benchmarks/.
 settings.register_profile("firsthour", deadline=None)
+settings.register_profile("ci", deadline=None, max_examples=40)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("firsthour")
 

@@ -43,14 +43,9 @@ def _show(stages: "list[StageOf]") -> None:
 
 
 async def _read(weeks: int) -> "Funnel":
-    from services.cli.service_database import connected
+    from services.cli.contacts.valued import valued
     from services.scoring.api.funnel import the_funnel
-    from services.scoring.config import load_scoring
-    from services.scoring.models import InForce
     from shared.clock import utc_now
 
-    given = settings()
-    models = InForce(load_scoring(given.config))
-    async with connected(given.database_url(), "scoring") as conn:
-        await models.refresh(conn)
-        return await the_funnel(conn, models.model, utc_now(), weeks)
+    async with valued(settings()) as (conn, model):
+        return await the_funnel(conn, model, utc_now(), weeks)

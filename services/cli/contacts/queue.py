@@ -37,17 +37,13 @@ def queue(
 
 
 async def _read(limit: int, source: str | None, country: str | None) -> "list[QueueItem]":
-    from services.cli.service_database import connected
+    from services.cli.contacts.valued import valued
     from services.scoring.api.queue import Asked, the_queue
-    from services.scoring.config import load_scoring
     from services.scoring.load import Load
-    from services.scoring.models import InForce
     from shared.clock import utc_now
 
-    given = settings()
-    models, load = InForce(load_scoring(given.config)), Load()
-    async with connected(given.database_url(), "scoring") as conn:
-        await models.refresh(conn)
+    load = Load()
+    async with valued(settings()) as (conn, model):
         await load.look(conn)
         asked = Asked(utc_now(), load.overload)
-        return (await the_queue(conn, models.model, asked, limit, source=source, country=country)).items
+        return (await the_queue(conn, model, asked, limit, source=source, country=country)).items

@@ -49,20 +49,16 @@ def split(
 
 async def _split(named: str, part: UUID | None, actor: str) -> "Split":
     from services.cli.contacts.contact_named import contact_named
-    from services.cli.service_database import connected
-    from services.scoring.config import load_scoring
+    from services.cli.contacts.valued import valued
     from services.scoring.facts import FactMaker
     from services.scoring.jobs.split import Splitting
-    from services.scoring.models import InForce
     from services.scoring.store.contacts import split as store
     from shared.clock import new_id, utc_now
     from shared.db.tables import audit
     from shared.tokens import Actor
 
     given = settings()
-    models = InForce(load_scoring(given.config))
-    async with connected(given.database_url(), "scoring") as conn:
-        await models.refresh(conn)
+    async with valued(given) as (conn, model):
         found = (await contact_named(conn, named)).state.id
         parts = await store.merged_into(conn, found)
         if not parts:
@@ -70,6 +66,6 @@ async def _split(named: str, part: UUID | None, actor: str) -> "Split":
         if part is None and len(parts) > 1:
             known = ", ".join(f"{each.id} ({each.at:%Y-%m-%d %H:%M})" if each.at else str(each.id) for each in parts)
             raise NothingToSplit(f"several were merged into this contact; say --part, one of: {known}")
-        splitting = Splitting(models.model, FactMaker(given.partition_key_secret(), new_id), new_id)
+        splitting = Splitting(model, FactMaker(given.partition_key_secret(), new_id), new_id)
         by = Actor(actor, audit.COMMAND)
         return await splitting.split(conn, found, part or parts[0].id, utc_now(), by)

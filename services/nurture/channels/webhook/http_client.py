@@ -90,17 +90,18 @@ class _Checked(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        families = ((address, socket.AF_INET6 if ":" in address else socket.AF_INET) for address in self.addresses)
         return [
             ResolveResult(
                 hostname=host,
                 host=address,
                 port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                family=its,
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for address in self.addresses
-            if family in (socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET)
+            for address, its in families
+            if family in (socket.AF_UNSPEC, its)
         ]
 
     async def close(self) -> None:
@@ -172,12 +173,7 @@ class Line:
             await self._session.close()
 
 
-# A failed TLS handshake is the first of these too.
-_NEVER_OPENED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ConnectionTimeoutError,
-)
+_NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # a failed TLS handshake too
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first that fits
     (aiohttp.ClientConnectorCertificateError, "its certificate is not one to trust"),
     (aiohttp.ClientSSLError, "the TLS handshake failed"),

@@ -142,14 +142,13 @@ def _of_a_trusted_sender(of: Named, known: Mapping[str, UUID], contact: Contact,
     keys = tuple(key for key in of.keys if key not in of.strong or known.get(key) in (None, *joined))
     if not joined:
         return Plan(None, (), keys, of.held)
+    held = of.held
     foreign = {mark for each in joined for mark in contact(each).foreign}
     if foreign:
         keys = tuple(key for key in keys if marks.mark(key) not in foreign)
-        held = tuple(key for key in of.held if marks.mark(key) not in foreign)
-        survivor = min(joined, key=lambda each: (contact(each).created, each))
-        return Plan(survivor, tuple(each for each in joined if each != survivor), keys, held)
+        held = tuple(key for key in held if marks.mark(key) not in foreign)
     survivor = min(joined, key=lambda each: (contact(each).created, each))
-    return Plan(survivor, tuple(each for each in joined if each != survivor), keys, of.held)
+    return Plan(survivor, tuple(each for each in joined if each != survivor), keys, held)
 
 
 def _of_a_stranger(of: Named, known: Mapping[str, UUID], contact: Contact) -> Plan:

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
             description="Whether `setup` allows Kafka's users `ingest`, `scoring` and `nurture` what each needs (ACLs)."
         ),
     ] = False
+    kafka_logins: Annotated[
+        Path | None,
+        Field(description="With `kafka_grant`: the file of logins that `setup` tells Kafka; compose has one."),
+    ] = None
     database: Annotated[
         SecretStr, Field(description="The Postgres URL, or a reference to it: `file:/path`, `env:NAME`.")
     ] = SecretStr(f"postgresql://127.0.0.1:{ports.EMBEDDED_POSTGRES}/firsthour")

@@ -3,8 +3,8 @@
 
 Writes `postgres-password` for the database, `database-url` for the services and `grafana-password` for Grafana's user
 `admin` (all 0600) into the first folder. Of the second, each service has a folder to itself, with its `kafka-password`
-(0600); Kafka's has all of them in `jaas.conf`, for whichever user the broker is. What is there, stays: each took its
-password when its volume was new.
+(0600); `setup` has all of them in `kafka-logins.json`, to tell Kafka, and Kafka has `setup`'s in `jaas.conf`, for
+whichever user the broker is. What is there, stays: Postgres and Grafana took theirs when their volumes were new.
 """
 
 import secrets
@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from shared.kafka.access import Access
+from shared.kafka.logins import Logins, write_logins
 from shared.kafka.rights import USERS
 from shared.secrets import write_private
 
 SUPER_USER: Final = "firsthour"
+CONTROLLER: Final = "kafka:9093"
 _WORD: Final = "kafka-password"
 
 
@@ -29,8 +32,10 @@ def main(folder: Path, logins: Path) -> int:
         write_private(url, f"postgresql://firsthour:{word}@postgres:5432/firsthour")
     words = {SUPER_USER: _made(logins / "setup" / _WORD)} | {name: _made(logins / name / _WORD) for name in USERS}
     jaas = logins / "kafka" / "jaas.conf"
-    write_private(jaas, _jaas(words))
+    write_private(jaas, _jaas(words[SUPER_USER]))
     jaas.chmod(0o444)  # in a volume that Kafka alone has
+    access = Access(SUPER_USER, words[SUPER_USER], "PLAIN")
+    write_logins(logins / "setup" / "kafka-logins.json", Logins(CONTROLLER, access, words))
     return 0
 
 
@@ -40,11 +45,13 @@ def _made(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _jaas(words: dict[str, str]) -> str:
-    users = "\n".join(f'    user_{name}="{word}"' for name, word in words.items())
+def _jaas(word: str) -> str:
+    """One login for both listeners: by SCRAM the broker's own to itself, by PLAIN `setup`'s to the controller."""
+    security, login = "org.apache.kafka.common.security", f'username="{SUPER_USER}" password="{word}"'
     return (
-        "KafkaServer {\n    org.apache.kafka.common.security.plain.PlainLoginModule required\n"
-        f'    username="{SUPER_USER}" password="{words[SUPER_USER]}"\n{users};\n}};\n'
+        f"clients.KafkaServer {{\n    {security}.scram.ScramLoginModule required\n    {login};\n}};\n"
+        f"controller.KafkaServer {{\n    {security}.plain.PlainLoginModule required\n"
+        f'    {login}\n    user_{SUPER_USER}="{word}";\n}};\n'
     )
 
 

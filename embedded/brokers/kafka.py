@@ -8,9 +8,8 @@ import base64
 import os
 import secrets
 import shutil
-import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,12 +19,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from embedded.brokers import archive, jars
+from embedded.brokers import archive, jars, kafka_security
 from embedded.brokers.ports import LOOPBACK, free_port
 from embedded.brokers.process import Child, Command, ProcessDied
 from embedded.brokers.state import StateUnusable, kafka_access
 from shared.errors import FirsthourError
 from shared.kafka.access import OPEN, Access
+from shared.kafka.logins import Logins, make_known
 from shared.secrets import write_private
 
 _START_S: Final = 60.0
@@ -37,7 +37,6 @@ _NODE: Final = 1
 # One broker on one machine: a small heap, and the serial collector, which costs less than four parallel threads.
 _MEMORY: Final = ("-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
 _DEDUPE_BYTES: Final = 4_194_304  # instead of 128 MB, allocated at start: only Kafka's own small topics are compacted
-_METADATA, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 3, 17, 36  # API keys of Kafka's protocol
 
 Say = Callable[[str], None]
 """Called with what is being done, in a few words."""
@@ -56,7 +55,7 @@ class Kafka:
         """
         self._authenticated = authenticated
         self.access = OPEN
-        self._services: dict[str, str] = {}  # the password of each
+        self._logins: Logins | None = None
         self._archive_draft = archive_draft
         self._folder = state / "kafka"
         self._state = state
@@ -90,7 +89,12 @@ class Kafka:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "tmp").mkdir(exist_ok=True)
         if self._authenticated:
-            self.access, self._services = kafka_access(self._state, self.bootstrap)
+            self.access, services = kafka_access(self._state, self.bootstrap)
+            self._logins = Logins(
+                f"{LOOPBACK}:{self._controller_port}",
+                Access(self.access.user, secrets.token_urlsafe(24), "PLAIN"),  # for this start alone
+                {self.access.user: self.access.password, **services},
+            )
         properties = self._write_properties()
         if not (self._data / "meta.properties").exists():
             say("making its folder")
@@ -151,7 +155,7 @@ class Kafka:
             "advertised.listeners": f"CLIENTS://{self.bootstrap}",
             "inter.broker.listener.name": "CLIENTS",
             "controller.listener.names": "CONTROLLER",
-            **self._security(),
+            **(kafka_security.settings(self.access, self._logins) if self._logins else kafka_security.OPEN_SETTINGS),
             "log.dirs": self._data,
             "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
             "group.initial.rebalance.delay.ms": 0,
@@ -167,36 +171,6 @@ class Kafka:
         path = self._folder / "server.properties"
         write_private(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
         return path
-
-    def _security(self) -> dict[str, str]:
-        """Both listeners ask for the password: who reaches the controller can change all that the broker holds.
-
-        Each service has a login of its own, which may do what `setup` grants it (shared/kafka/rights.py).
-        """
-        protocol = "SASL_PLAINTEXT" if self.access.user else "PLAINTEXT"
-        settings = {"listener.security.protocol.map": f"CONTROLLER:{protocol},CLIENTS:{protocol}"}
-        if not self.access.user:
-            return settings
-        user, password = self.access.user, self.access.password
-
-        def login(known: Mapping[str, str]) -> str:
-            users = " ".join(f'user_{name}="{word}"' for name, word in known.items())
-            return (
-                "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                f'username="{user}" password="{password}" {users};'
-            )
-
-        # PLAIN, not SCRAM: SCRAM's passwords live in the broker's own data, so a state folder of an older version
-        # could not be started any more, and a controller does not speak it. Nothing leaves the loopback address.
-        return settings | {
-            "sasl.enabled.mechanisms": "PLAIN",
-            "sasl.mechanism.inter.broker.protocol": "PLAIN",
-            "sasl.mechanism.controller.protocol": "PLAIN",
-            "listener.name.clients.plain.sasl.jaas.config": login({user: password, **self._services}),
-            "listener.name.controller.plain.sasl.jaas.config": login({user: password}),
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:{user}",
-        }
 
     async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
         """Download in a child process, which can be killed at any time."""
@@ -240,18 +214,28 @@ class Kafka:
             raise ProcessDied(f"Kafka cannot make its folder {self._data}", child.tail())
 
     async def until_ready(self) -> None:
-        """Return when the launched broker answers for its metadata. Raises ProcessDied."""
+        """Return when the launched broker knows its logins and answers for its metadata. Raises ProcessDied."""
         child = self._child
         assert child
         loop = asyncio.get_running_loop()
         end = loop.time() + _START_S
-        while not await answers(self.port, self.access):
+        told = False
+        while not ((told := told or await self._tell()) and await kafka_security.answers(self.port, self.access)):
             if not child.alive:
                 raise ProcessDied(f"Kafka ended while it started; its log is {child.log_path}", child.tail())
             if loop.time() > end:
                 child.kill()
                 raise ProcessDied(f"Kafka does not answer within {_START_S:.0f} s", child.tail())
             await asyncio.sleep(_POLL_S)
+
+    async def _tell(self) -> bool:
+        """Whether the controller has taken the logins: at each start, which mends what was lost or changed."""
+        if self._logins is None:
+            return True
+        with suppress(OSError, TimeoutError, KafkaError):
+            await make_known(self._logins)
+            return True
+        return False
 
 
 async def make_archive() -> None:
@@ -295,33 +279,6 @@ async def _exercise(bootstrap: str, access: Access) -> None:
         consumer.subscribe([topic])
         async with consumer:
             await consumer.getone()
-
-
-async def answers(port: int, access: Access = OPEN) -> bool:
-    """Whether the broker accepts our password and its metadata names at least one broker."""
-    with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
-
-            async def ask(kind: int, version: int, body: bytes) -> bytes:
-                request = struct.pack(">hhih", kind, version, 1, -1) + body  # correlation id 1, no client id
-                writer.write(struct.pack(">i", len(request)) + request)
-                (size,) = struct.unpack(">i", await reader.readexactly(4))
-                return (await reader.readexactly(size))[4:]
-
-            try:
-                if access.user:
-                    mechanism = access.mechanism.encode()
-                    await ask(_SASL_HANDSHAKE, 1, struct.pack(">h", len(mechanism)) + mechanism)
-                    token = f"\0{access.user}\0{access.password}".encode()
-                    await ask(_SASL_AUTHENTICATE, 0, struct.pack(">i", len(token)) + token)
-                metadata = await ask(_METADATA, 1, struct.pack(">i", 0))  # no topics
-            finally:
-                writer.close()
-                with suppress(OSError):
-                    await writer.wait_closed()
-        return bool(struct.unpack(">i", metadata[:4])[0] > 0)
-    return False
 
 
 def _cluster_id() -> str:

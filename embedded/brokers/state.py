@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from shared.errors import FirsthourError
 from shared.kafka.access import OPEN, STATE_FILE, Access, as_state_file, state_access
+from shared.kafka.logins import MECHANISM
 from shared.kafka.rights import USERS
 from shared.secrets import write_private
 
@@ -75,9 +76,9 @@ def kafka_access(state: Path, bootstrap: str) -> tuple[Access, dict[str, str]]:
         access = state_access(state, str(known["bootstrap"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
-    services = known.get("services", {}) if access.user else {}
-    if not access.user:
-        access = Access(_KAFKA_USER, secrets.token_urlsafe(24), "PLAIN")
+    services = known.get("services", {}) if access.password else {}
+    password = access.password or secrets.token_urlsafe(24)
+    access = Access(_KAFKA_USER, password, MECHANISM)  # also where an older version logged in otherwise
     passwords = {name: str(services.get(name) or secrets.token_urlsafe(24)) for name in USERS}
     write_private(path, as_state_file(bootstrap, access, passwords))
     return access, passwords

@@ -15,6 +15,7 @@ from shared import secrets
 from shared.db.migrate import migrate
 from shared.db.services import SERVICES
 from shared.errors import ConfigProblem, ConfigurationError, FirsthourError
+from shared.kafka.logins import make_known, read_logins
 from shared.kafka.rights import USERS, grant
 from shared.kafka.topics import Topics, create_topics
 from shared.kafka.transient import passes
@@ -93,7 +94,7 @@ async def migrate_all(settings: Settings) -> list[str]:
 
 
 async def make_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing, once Kafka answers; with `kafka_grant` say who may do what with them."""
+    """Create the topics that are missing, once Kafka answers; with `kafka_grant` say who is who and may do what."""
 
     async def create() -> list[str]:
         return await create_topics(
@@ -107,8 +108,13 @@ async def make_topics(settings: Settings) -> list[str]:
     async def allow() -> None:
         await grant(settings.kafka, Topics(settings.topic_prefix), access=settings.kafka_access())
 
+    done = []
+    if settings.kafka_grant and settings.kafka_logins:
+        logins = read_logins(settings.kafka_logins)
+        await _patiently(lambda: make_known(logins), "Kafka's controller", "FIRSTHOUR_KAFKA_LOGINS")
+        done.append(f"Kafka knows the logins of {', '.join(logins.passwords)}")
     created = await _patiently(create, "Kafka", "FIRSTHOUR_KAFKA")
-    done = [f"created topic {name}" for name in created] or ["all topics are there"]
+    done += [f"created topic {name}" for name in created] or ["all topics are there"]
     if settings.kafka_grant:
         await _patiently(allow, "Kafka", "FIRSTHOUR_KAFKA_GRANT")
         done.append(f"Kafka lets {', '.join(USERS)} do what each needs")

@@ -5,21 +5,25 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from embedded.brokers import jars
-from embedded.brokers.kafka import Kafka, answers
+from embedded.brokers.kafka import Kafka
+from embedded.brokers.kafka_security import answers
 from embedded.brokers.ports import free_port
 from embedded.brokers.process import Child, Command
+from services.cli.setup import make_topics
 from shared.kafka.access import OPEN, Access
-from shared.kafka.rights import USERS, grant
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.logins import MECHANISM, read_logins, write_logins
+from shared.kafka.rights import USERS
+from shared.kafka.topics import Topics
+from shared.settings import Settings, load
 from tests.integration.embedded.test_kafka_access import is_hung_up_on, may_read, may_write
 from tests.support.stack import reachable_folder
-from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,11 +50,24 @@ class ComposeBroker:
 
     def access(self, user: str) -> Access:
         folder = "setup" if user == "firsthour" else user
-        return Access(user, (self.folder / "logins" / folder / "kafka-password").read_text(), "PLAIN")
+        return Access(user, (self.folder / "logins" / folder / "kafka-password").read_text(), MECHANISM)
+
+    async def set_up(self) -> None:
+        """As its container does it, at the address that the broker has here."""
+        path, whole = self.folder / "logins" / "setup" / "kafka-logins.json", self.access("firsthour")
+        logins = read_logins(path)
+        assert logins.controller == "kafka:9093"
+        write_logins(path, replace(logins, controller=f"127.0.0.1:{self.controller}"))
+        settings = load(
+            Settings, kafka=self.bootstrap, kafka_user=whole.user, kafka_password=whole.password,
+            kafka_grant=True, kafka_logins=path, topic_partitions=1,
+        )  # fmt: skip
+        for _ in range(2):  # at each start
+            await make_topics(settings)
 
     async def start(self) -> Child:
         """As the image does it: a property of each KAFKA_A_B, made ready once, and started with KAFKA_OPTS."""
-        places = {":9092": f":{self.port}", "kafka:": "127.0.0.1:", "localhost:9093": f"127.0.0.1:{self.controller}"}
+        places = {":9092": f":{self.port}", ":9093": f":{self.controller}", "kafka:": "127.0.0.1:"}
         lines = []
         for name, text in self.settings.items():
             if name in ("KAFKA_OPTS", "KAFKA_HEAP_OPTS"):
@@ -58,7 +75,7 @@ class ComposeBroker:
             value = text.replace("/var/lib/kafka/data", str(self.folder / "data"))
             for old, new in places.items():
                 value = value.replace(old, new)
-            value = value.replace("//:", "//127.0.0.1:")
+            value = value.replace("//:", "//127.0.0.1:").replace("localhost", "127.0.0.1")
             lines.append(f"{name.removeprefix('KAFKA_').lower().replace('_', '.')}={value}\n")
         properties = self.folder / "server.properties"
         properties.write_text("".join(lines))
@@ -81,7 +98,7 @@ async def broker() -> AsyncIterator[ComposeBroker]:
         (folder / "kafka" / "tmp").mkdir(parents=True)
         child = await broker.start()
         try:
-            await until(lambda: answers(broker.port, broker.access("firsthour")), 60)
+            await broker.set_up()  # waits for the broker
             yield broker
         finally:
             child.kill()
@@ -91,14 +108,13 @@ async def broker() -> AsyncIterator[ComposeBroker]:
 @pytest.mark.timeout(300)
 async def test_compose_s_broker_lets_each_in_by_its_own_password_to_its_own_work(broker: ComposeBroker) -> None:
     topics, whole = Topics(), broker.access("firsthour")
-    await create_topics(broker.bootstrap, topics, partitions=1, replication=1, access=whole)
-    await grant(broker.bootstrap, topics, access=whole)
     assert is_hung_up_on(broker.port)
     assert is_hung_up_on(broker.controller)
     for stranger in (
         OPEN,
-        Access("ingest", "guessed", "PLAIN"),
-        Access("scoring", broker.access("ingest").password, "PLAIN"),
+        Access("ingest", "guessed", MECHANISM),
+        Access("scoring", broker.access("ingest").password, MECHANISM),
+        Access("firsthour", whole.password, "PLAIN"),
     ):
         assert not await answers(broker.port, stranger)
     assert await may_write(broker.bootstrap, broker.access("ingest"), topics.events)

@@ -11,13 +11,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from embedded.brokers.kafka import Kafka, answers
+from embedded.brokers.kafka import Kafka
+from embedded.brokers.kafka_security import answers
 from embedded.brokers.state import kafka_access
 from embedded.supervisor.run_options import RunOptions
 from services.ingest.settings import IngestSettings
 from services.nurture.settings import NurtureSettings
 from services.scoring.settings import ScoringSettings
-from shared.kafka.access import OPEN, Access
+from shared.kafka.access import OPEN, STATE_FILE, Access
+from shared.kafka.logins import MECHANISM, Logins, make_known
 from shared.kafka.rights import USERS, grant, rights
 from shared.kafka.topics import Topics, create_topics
 from tests.support.stack import reachable_folder
@@ -68,6 +70,14 @@ def is_hung_up_on(port: int) -> bool:
 
 def private(path: Path) -> bool:
     return stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def may_tell(port: int, password: str) -> bool:
+    try:
+        await make_known(Logins(f"127.0.0.1:{port}", Access("firsthour", password, "PLAIN"), {"stranger": "mine"}))
+    except (KafkaError, OSError):
+        return False
+    return True
 
 
 async def may_write(bootstrap: str, access: Access, topic: str) -> bool:
@@ -144,19 +154,43 @@ async def test_only_who_has_the_secret_is_let_in(broker: Kafka) -> None:
 
     for stranger in (
         OPEN,
-        Access("firsthour", "guessed", "PLAIN"),
-        Access("", "", "PLAIN"),
-        Access("admin", "", "PLAIN"),
+        Access("firsthour", "guessed", MECHANISM),
+        Access("firsthour", access.password, "PLAIN"),  # which would show it to whoever listens instead of the broker
+        Access("", "", MECHANISM),
+        Access("admin", "", MECHANISM),
     ):
         with pytest.raises(KafkaError):
             await topics(broker.bootstrap, stranger)
         assert not await answers(broker.port, stranger)
     assert is_hung_up_on(broker.port)
-    assert is_hung_up_on(broker._controller_port), "who reaches the controller can change everything"
+    controller = broker._controller_port
+    assert is_hung_up_on(controller), "who reaches the controller can change everything"
+    assert not await may_tell(controller, access.password), "its own password, of this start alone"
+    assert not await may_tell(controller, "")
 
     assert private(state / "kafka-access.json")
     assert private(state / "kafka" / "server.properties")
     assert RunOptions(state=state, kafka="127.0.0.1:9092").kafka_access() == OPEN, "it is for its own broker alone"
+
+
+@pytest.mark.timeout(300)
+async def test_a_lost_secret_and_one_of_an_older_version_are_mended_by_a_start(broker: Kafka) -> None:
+    """An older version logged in by PLAIN, and the broker's data held no logins."""
+    path, before = broker._state / STATE_FILE, broker.access
+    await broker.stop()
+    path.write_text(path.read_text().replace(MECHANISM, "PLAIN"))
+    await broker.start()
+    assert broker.access == before
+    assert "kept" in await topics(broker.bootstrap, broker.access)
+
+    await broker.stop()
+    path.unlink()
+    await broker.start()
+    assert broker.access.password != before.password
+    assert "kept" in await topics(broker.bootstrap, broker.access)
+    assert not await answers(broker.port, before), "what was known is no longer"
+    ingest = IngestSettings(state=broker._state, kafka=broker.bootstrap).kafka_access()
+    assert await answers(broker.port, ingest)
 
 
 def test_the_secret_stays_and_follows_the_broker_to_another_port(tmp_path: Path) -> None:

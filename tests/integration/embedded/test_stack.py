@@ -12,7 +12,8 @@ import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from embedded.brokers.kafka import Kafka, answers
+from embedded.brokers.kafka import Kafka
+from embedded.brokers.kafka_security import answers
 from embedded.brokers.ports import free_port, is_free
 from embedded.brokers.process import ProcessDied
 from embedded.brokers.stack import PortsTaken, check_ports, stack

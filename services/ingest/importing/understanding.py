@@ -22,6 +22,7 @@ from services.ingest.domain.sheets.columns import (
     looks_like_a_row,
     read_map,
 )
+from services.ingest.domain.sheets.lines import LINE_PRICE, LINES
 from services.ingest.domain.sheets.sheet import Sheet
 from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
 from services.ingest.importing.reading import UTF_8, Letters, Shape, letters_of, sample
@@ -224,11 +225,11 @@ def _asked(
         return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
 
     _needed(kind, columns, shape)
-    money = values("amount", "margin", "refunded", "estimated_value", "item.price")
+    money = values("amount", "margin", "refunded", "adjusted", "estimated_value", "item.price", *LINES)
     moments = values("occurred_at")
     dates = wishes.dates or _decided(cells.date_orders, moments + values("refunded_at"), _DATES, questions)
     decimals = wishes.decimals or _decided(cells.decimals_of, money, _DECIMALS, questions)
-    priced = "amount" if kind == "purchases" else "estimated_value"
+    priced = "estimated_value" if kind != "purchases" else "amount" if "amount" in taken else LINE_PRICE
     if priced in taken and "currency" not in taken and wishes.currency is None:
         amounts = values(priced)
         if not amounts or not all(map(cells.currency_beside, amounts)):
@@ -269,7 +270,8 @@ def _needed(kind: Kind, columns: Sequence[Column], shape: Shape) -> None:
     taken = {column.taken_as for column in columns}
     missing = [] if taken & {"email", "phone", "user_id", "anonymous_id"} else ["email"]
     if kind == "purchases":
-        missing += [name for name in ("order_id", "amount") if name not in taken]
+        priced = LINE_PRICE in taken
+        missing += [name for name in ("order_id", "amount") if name not in taken and not (name == "amount" and priced)]
     if missing and shape.delimiter is not None:
         names = ", ".join(column.name for column in columns if column.name)
         raise NotUnderstood(

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -37,7 +37,8 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
              "nombreyapellido", "nombreapellidos", "apellidosynombre", "cognomeenome", "cognomenome", "nomecognome",
              "nomeesobrenome", "nomesobrenome", "nazwiskoiimie", "imienazwisko", "naamenvoornaam", "voornaamachternaam",
              "namesurname", "nameandsurname", "firstlastname", "firstandlast", "namn", "navn", "nimi", "fulltnavn",
-             "fullstandigtnamn", "nev", "teljesnev", "adsoyad", "adinizsoyadiniz", "ονοματεπωνυμο", "имяифамилия",
+             "fullstandigtnamn", "nev", "teljesnev", "adsoyad", "adisoyadi", "adinizsoyadiniz",
+             "isimsoyisim", "ονοματεπωνυμο", "имяифамилия",
              "фио",
              "お名前", "氏名", "姓名", "이름", "성명",
              "wieheißtdu", "wieheißensie", "heißtdu", "heißensie", "commentvousappelezvous", "commenttappellestu",
@@ -53,7 +54,7 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
              "cognome", "achternaam", "sobrenome", "nazwisko", "familienname", "zuname", "familienaam", "apelido",
              "namelast", "apelidos", "primerapellido", "apellidopaterno", "nomdusage", "efternamn", "efternavn",
              "etternavn", "sukunimi", "prijmeni", "priezvisko", "vezeteknev", "csaladnev", "nume", "numedefamilie",
-             "soyad", "soyadiniz", "soyisim", "επωνυμο", "фамилия", "прізвище", "姓", "성"),
+             "soyad", "soyadi", "soyadiniz", "soyisim", "επωνυμο", "фамилия", "прізвище", "姓", "성"),
     "last2": ("segundoapellido", "apellidomaterno", "secondlastname"),
     "company": ("company", "companyname", "organization", "organisation", "firma", "unternehmen", "entreprise",
                 "societe", "empresa", "azienda", "bedrijf", "yourcompany", "firmenname", "bedrijfsnaam", "organisatie"),
@@ -131,6 +132,10 @@ _ABROAD: Final = (
     "code", "ddi", "landnummer",
 )  # fmt: skip
 _BEFORE_IT: Final[Mapping[str, str]] = {**dict.fromkeys(_AREAS, "area"), **dict.fromkeys(_ABROAD, "abroad")}
+_LETTERS: Final = str.maketrans({"ł": "l", "\N{LATIN SMALL LETTER DOTLESS I}": "i"})
+# A first name in Turkish, where a surname in it stands beside; alone, `ad` is rather an advertisement.
+_TURKISH: Final = frozenset({"ad", "adi", "isim"})
+_TURKISH_LAST: Final = frozenset({"soyad", "soyadi", "soyadiniz", "soyisim"})
 _LONGEST: Final = 200  # characters of a name that is looked at
 
 
@@ -162,6 +167,14 @@ def usual_field(sent: str) -> str | None:
     return None
 
 
+def first_in_turkish(sent: Iterable[str]) -> str | None:
+    """Which of these fields is a first name because a Turkish surname stands beside it; None when none is."""
+    words = {each: "".join(words_in(_BRACKETS.split(each[:_LONGEST].rstrip("]"))[-1])) for each in sent}
+    if _TURKISH_LAST.isdisjoint(words.values()):
+        return None
+    return next((each for each, word in words.items() if word in _TURKISH), None)
+
+
 def _of_what(ours: str, around: Sequence[str]) -> str | None:
     """What a name is by what stands around it: company[name] is the company's."""
     if ours != "name" or not around or _THINGS.isdisjoint(around):
@@ -191,7 +204,7 @@ def before_a_number(sent: str, number: str) -> str | None:
 
 def words_in(text: str) -> list[str]:
     """Its words in lower case without accents; digits and everything else separate them."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().replace("ł", "l")
+    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().translate(_LETTERS)
     return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 

@@ -16,9 +16,10 @@ from services.ingest.domain.forms.names import (
     MOST_FIELDS,
     before_a_number,
     family_first,
+    first_in_turkish,
     usual_field,
 )
-from services.ingest.domain.forms.shape import flat, opened
+from services.ingest.domain.forms.shape import flat, opened, parted, titled
 from services.ingest.domain.names import person_name
 from shared.events.identity import Identity, identify, normalise_email
 from shared.events.types import Campaign, Consent, LeadCaptured
@@ -54,7 +55,7 @@ def read_form(
     consent box, unless the form tells it. `country`: of phone numbers, when the form does not ask for one.
     Unknown fields become traits. Wrong fields are named as the form names them. Raises Refused.
     """
-    form = _counted(flat(form))
+    form = _counted(parted(titled(flat(form))))
     theirs = _recognise(form, mapping)
     if theirs.keys().isdisjoint(_WHO):
         form = _counted(opened(form))
@@ -192,11 +193,25 @@ def _recognise(form: Mapping[str, object], mapping: Mapping[str, str]) -> dict[s
         )  # "E-mail me offers: yes" is no address
         if ours is not None and form[sent] not in ("", None, []) and not ticked:
             theirs.setdefault(ours, sent)
+    if "last" in theirs and "first" not in theirs and (first := first_in_turkish(form)) is not None:
+        theirs["first"] = first
     if "email" not in theirs:
         _find_by_value(form, theirs, "email", _is_address)
     if "email" not in theirs and "phone" not in theirs:
         _find_by_value(form, theirs, "phone", _is_number)
+    if "message" not in theirs:  # an answer that no trait can hold was written to be read
+        found = next((sent for sent, said in form.items() if sent not in theirs.values() and _is_long(said)), None)
+        theirs |= {} if found is None else {"message": found}
     return theirs
+
+
+def _is_long(said: object) -> bool:
+    return isinstance(said, str) and len(said) > SHORT and not _is_of_a_machine(said)
+
+
+def _is_of_a_machine(said: object) -> bool:
+    """Whether it is JSON that no trait can hold: what a builder sends about its form."""
+    return isinstance(said, str) and len(said) > SHORT and said[:1] in ("{", "[")
 
 
 def _is_of_the_form(sent: str) -> int:
@@ -278,7 +293,9 @@ def _traits(fields: Fields, theirs: Mapping[str, str], answered: AbstractSet[str
     skipped = {*taken, *answered, *CAMPAIGN, *HONEYPOTS, "message_id", "consent_wording"}
     traits = {}
     for sent in fields.data:
-        if sent in skipped or not sent or len(sent) > LONGEST_NAME or sent.startswith("_"):
+        if sent in skipped or not 0 < len(sent) <= LONGEST_NAME or sent.startswith("_"):
+            continue
+        if _is_of_a_machine(fields.data[sent]):
             continue
         problem = name_problem(sent)
         if problem is not None:

@@ -5,7 +5,7 @@ A list of answers, each with its label and its value, is a field for each label;
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
@@ -17,6 +17,12 @@ _LABELS: Final = ("name", "label", "title", "question", "question_text", "key", 
 _VALUES: Final = ("value", "answer", "text", "values", "answers", "answers_given")
 _NUMBERED: Final = re.compile(r"\[(\d{1,6})\]\[(?:value|answer|text)\]$", re.ASCII)
 _STEPS: Final = re.compile(r"[\[\]]+")
+_IDS: Final = ("ID", "id", "key", "name", "field", "ref")
+_TITLES: Final = ("Title", "title", "Label", "label", "question")
+# Formstack writes the parts of a name or an address into one value, each on a line: `first = Ada`.
+_PART: Final = re.compile(
+    r"(?P<part>prefix|first|middle|initial|last|suffix|address2?|city|state|zip|country) = (?P<said>[^\n]*)"
+)
 _JSON: Final = msgspec.json.Decoder()
 
 
@@ -40,6 +46,61 @@ def opened(form: Mapping[str, object]) -> Mapping[str, object]:
         return form
     rest = {name: form[name] for name, value in inner.items() if not isinstance(value, dict)}
     return flat({name: value for each in (*whole, rest) for name, value in each.items()})
+
+
+def titled(form: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields by the titles that the form's structure, sent as JSON beside them, gives to their ids (Wufoo).
+
+    `Field1` is `Name[First]` for `{"Title": "Name", "SubFields": [{"ID": "Field1", "Label": "First"}]}`.
+    """
+    titles: dict[str, str] = {}
+    structures = set[str]()
+    for name, value in form.items():
+        if isinstance(value, str) and value[:1] in ("{", "[") and value.count(",") < _MOST_VALUES:
+            for sent, title in _titles(_meant(value), "", 0):
+                if sent in form and sent != name:
+                    structures.add(name)
+                    titles.setdefault(title, sent)
+    if not titles:
+        return form
+    named = {sent: title for title, sent in titles.items() if title not in form}
+    return {named.get(name, name): value for name, value in form.items() if name not in structures}
+
+
+def _titles(structure: object, above: str, depth: int) -> Iterator[tuple[str, str]]:
+    """The id and the title of each field that it describes; the parts of one stand below its title."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(structure, list):
+        for each in structure:
+            yield from _titles(each, above, depth + 1)
+    elif isinstance(structure, dict):
+        said = [structure.get(each) for each in _TITLES]
+        title = next((each for each in said if isinstance(each, str) and each), "")
+        whole = f"{above}[{title}]" if above and title else f"{above}{title}"
+        for value in structure.values():
+            if isinstance(value, dict | list):
+                yield from _titles(value, whole, depth + 1)
+        if title:
+            yield from ((sent, whole) for each in _IDS if isinstance(sent := structure.get(each), str))
+
+
+def parted(form: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields with each part that is written into one value (`first = Ada`) as a field of its own: `Name[first]`."""
+    if not any(map(_has_parts, form.values())):
+        return form
+    found: dict[str, object] = {}
+    for name, value in form.items():
+        parts = [_PART.fullmatch(line) for line in value.splitlines()] if _has_parts(value) else []
+        if parts and all(parts):
+            found |= {f"{name}[{part['part']}]": part["said"] for part in parts if part is not None}
+        else:
+            found[name] = value
+    return found
+
+
+def _has_parts(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and " = " in value and "\n" in value.strip()
 
 
 def _labelled(form: Mapping[str, object]) -> Mapping[str, object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
 from services.ingest.domain.checks import Fields, Wrong
@@ -15,6 +16,7 @@ from shared.events.types import ConsentChanged, LeadCaptured, PurchaseCompleted,
 
 REFUNDED: Final = "refunded"
 REFUNDED_AT: Final = "refunded_at"
+ADJUSTED: Final = "adjusted"  # what of the amount is left after refunds; nothing or 0 where there was none (Etsy)
 _YES_OR_NO: Final = frozenset({"refunded", "isrefunded", "erstattet"})  # 1 is no amount there
 _ALL_OF_IT: Final = "fullyrefunded"  # Gumroad: beside it, the amount is that of a partial refund alone
 
@@ -25,12 +27,12 @@ class Beside:
     def __init__(self, columns: Sequence[Column], *, dates: DateOrder | None, decimals: Decimals, zone: tzinfo) -> None:
         at = {column.taken_as: index for index, column in enumerate(columns)}
         self._columns = columns
-        self._refunded, self._refunded_at = at.get(REFUNDED), at.get(REFUNDED_AT)
+        self._refunded, self._refunded_at, self._adjusted = at.get(REFUNDED), at.get(REFUNDED_AT), at.get(ADJUSTED)
         named = [plain_name(column.name) for column in columns]
         self._all_of_it = named.index(_ALL_OF_IT) if _ALL_OF_IT in named else None
         self._opt_outs = OptOuts([column.taken_as for column in columns])
         self._dates, self._decimals, self._zone = dates, decimals, zone
-        self.any = self._refunded is not None or self._opt_outs.any
+        self.any = self._refunded is not None or self._adjusted is not None or self._opt_outs.any
 
     def read(self, rows: Sequence[Sequence[Any]], fact: Fact) -> list[Fact]:
         """The facts beside `fact`. Raises Refused when a column cannot be read."""
@@ -42,6 +44,8 @@ class Beside:
 
     def _refund(self, rows: Sequence[Sequence[Any]], fact: Fact, order: PurchaseCompleted) -> list[Fact]:
         """What went back in all, up to the export: what is known of that already is not counted again."""
+        if self._adjusted is not None and self._refunded is None:
+            return self._adjustment(rows, fact, order, self._adjusted)
         written = "" if self._refunded is None else str(_first(rows, self._refunded)).strip()
         if not written or self._refunded is None:
             return []
@@ -53,7 +57,18 @@ class Beside:
             raise Refused([Wrong(column.name, "must be an amount such as 129.90")])
         if self._all_of_it is not None and str(_first(rows, self._all_of_it)).strip().lower() in cells.YES:
             found = order.amount
-        found = found.lstrip("-")
+        return self._went_back(rows, fact, order, found.lstrip("-"))
+
+    def _adjustment(self, rows: Sequence[Sequence[Any]], fact: Fact, order: PurchaseCompleted, at: int) -> list[Fact]:
+        written = str(_first(rows, at)).strip()
+        left = cells.amount(written, self._decimals)
+        if written and left is None:
+            raise Refused([Wrong(self._columns[at].name, "must be an amount such as 129.90")])
+        if left is None or not 0 < Decimal(left) < Decimal(order.amount):
+            return []
+        return self._went_back(rows, fact, order, str(Decimal(order.amount) - Decimal(left)))
+
+    def _went_back(self, rows: Sequence[Sequence[Any]], fact: Fact, order: PurchaseCompleted, found: str) -> list[Fact]:
         if not found.strip("0."):
             return []
         refund = PurchaseRefunded(
@@ -85,9 +100,14 @@ class Beside:
         return cells.moment(text, self._dates, self._zone) if len(text) > len("1") else None
 
 
-def refund_of(data: dict[str, Any]) -> Fact | None:
-    """What a row says that is money going back, and the order that it was of; None for any other."""
+def refund_of(data: dict[str, Any], *, went_back: bool) -> Fact | None:
+    """What a row says that is money going back, and the order that it was of; None for any other.
+
+    `went_back`: its type says so, and no column names the order: it is of the payment that the row is about.
+    """
     of, amount = str(data.pop("refund_of", "")).strip(), data.get("amount")
+    if went_back and isinstance(amount, str):
+        of, amount = str(data.pop("order_id", "")).strip(), f"-{amount.lstrip('-')}"
     if not of or not isinstance(amount, str) or not amount.startswith("-"):
         return None
     fields = Fields({**data, "refund_of": of, "amount": amount.removeprefix("-")})

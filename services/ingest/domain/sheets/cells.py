@@ -100,7 +100,7 @@ def moment(text: str, order: DateOrder | None, zone: tzinfo) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return _as_people_write(text.strip(), order, zone)
-    if "-" not in text[:5]:  # the standard's form without dashes: eight digits are rather a number
+    if "-" not in text[:5] and text[8:9] != "T":  # eight digits without a time are rather a number
         return None
     return _utc(found, zone)
 

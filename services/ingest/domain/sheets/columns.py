@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.ingest.domain.forms.names import CAMPAIGN, usual_field
+from services.ingest.domain.forms.names import CAMPAIGN, first_in_turkish, usual_field
 from services.ingest.domain.sheets import opt_outs
 from services.ingest.domain.sheets.choices import Kind
 from services.ingest.domain.sheets.column_names import NAMES
+from services.ingest.domain.sheets.lines import LINE_PRICE, LINES
 
 LEFT_OUT: Final = "-"
 TRAIT: Final = "traits."
@@ -22,11 +23,13 @@ _CAMPAIGN: Final = tuple(f"campaign.{ours}" for ours in CAMPAIGN.values())
 _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
     "leads": frozenset(
         {*WHO, *_PERSON, *_CAMPAIGN, "form", "page", "interest", "message", "estimated_value", "currency", "consent",
-         "consent.wording", *opt_outs.SEVERAL, "occurred_at", "message_id", "row_id"}
+         "consent.wording", *opt_outs.SEVERAL, "occurred_at", "occurred_time", "message_id", "row_id"}
     ),
     "purchases": frozenset(
         {*WHO, "order_id", "order_name", "amount", "currency", "margin", "coupon", "occurred_at", "message_id",
-         "status", "refunded", "refunded_at", "refund_of", "item.sku", "item.name", "item.quantity", "item.price"}
+         "occurred_time", "occurred_zone", *LINES,
+         "status", "type", "refunded", "refunded_at", "adjusted", "refund_of", "item.sku", "item.name",
+         "item.quantity", "item.price"}
     ),
 }  # fmt: skip
 
@@ -36,6 +39,7 @@ _FORM_NAMES: Final = {"first": "first_name", "last": "last_name"}
 _ORDER_ELSE: Final = ("name", "id")
 _SHOPIFY: Final = "lineitemname"
 _OF_ORDERS: Final = frozenset({_SHOPIFY, "createdutc", "createddateutc", "grandtotalpurchased"})  # Stripe, Magento
+_OF_LINES: Final = frozenset({"itemprice", "shippingprice"})  # Amazon
 _OF_WHAT: Final = ("person", "contact")
 
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]{2,}")
@@ -45,7 +49,7 @@ _HALF: Final = 0.5  # of the values that are there
 _MAP: Final = re.compile(
     r'\s*(?:(?P<ours>[a-z_]+(?:\.[^=,"]+)?)\s*=)?\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^,"]*))\s*(?:,|$)'
 )
-_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae"})
+_LETTERS: Final = str.maketrans({"\N{LATIN SMALL LETTER DOTLESS I}": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae"})
 
 
 class NotUnderstood(ValueError):  # noqa: N818 - reads as what happened
@@ -71,7 +75,8 @@ def guess_kind(names: Sequence[str]) -> Kind:
     plain = {plain_name(name) for name in names}
     known = NAMES["purchases"]
     named = not plain.isdisjoint(known["order_id"]) or bool(plain & _OF_ORDERS)
-    return "purchases" if named and not plain.isdisjoint(known["amount"]) else "leads"
+    priced = not plain.isdisjoint(known["amount"]) or plain >= _OF_LINES
+    return "purchases" if named and priced else "leads"
 
 
 def guess_columns(
@@ -90,6 +95,9 @@ def guess_columns(
     ranks = {index: _by_name(kind, names[index]) for index in free}
     if kind == "purchases":
         _name_orders(names, ranks)
+        _price_lines(ranks)
+    elif (first := first_in_turkish(names)) is not None and names.index(first) in ranks:
+        ranks[names.index(first)] = ("first_name", 0)
     several = {index: told[name] for index, name in enumerate(names) if told.get(name) in opt_outs.SEVERAL}
     for index in sorted(free, key=lambda index: (ranks[index] or ("", 0))[1]):
         rank = ranks[index]
@@ -151,6 +159,15 @@ def _name_orders(names: Sequence[str], ranks: dict[int, tuple[str, int] | None])
         ranks[found[0]] = ("order_name", 0)
     elif found:
         ranks[found[0]], ranks[found[-1]] = ("order_name", 0), ("order_id", 0)
+
+
+def _price_lines(ranks: dict[int, tuple[str, int] | None]) -> None:
+    """Take `item-price` for what a line cost only where nothing says what the order did, and shipping is beside it."""
+    taken = {rank[0] for rank in ranks.values() if rank is not None}
+    if "amount" in taken or "line.shipping" not in taken:
+        for index, rank in ranks.items():
+            if rank is not None and rank[0] in LINES:
+                ranks[index] = ("item.price", rank[1]) if rank[0] == LINE_PRICE else None
 
 
 def _answered(rows: Sequence[Sequence[str]], index: int) -> bool:

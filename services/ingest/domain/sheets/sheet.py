@@ -18,43 +18,24 @@ from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets import cells
-from services.ingest.domain.sheets.beside import REFUNDED, REFUNDED_AT, Beside, proof_of, refund_of
+from services.ingest.domain.sheets.beside import ADJUSTED, REFUNDED, REFUNDED_AT, Beside, proof_of, refund_of
 from services.ingest.domain.sheets.choices import DateOrder, Decimals, Kind
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column
 from services.ingest.domain.sheets.contacting import otherwise
+from services.ingest.domain.sheets.lines import LINE_PRICE, LINES, total_of
 from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts, is_out
+from services.ingest.domain.sheets.standing import is_a_step, is_of_money_back, is_paid, went_back
+from services.ingest.domain.sheets.when import When
 from shared.events.identity import Identity
 from shared.events.types import PurchaseCompleted
 
 FileKind = Kind | Literal["events"]
 _LONGEST_ID: Final = 256
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
-_PAID: Final = frozenset(
-    {
-        "paid", "succeeded", "complete", "completed", "processing", "wccompleted", "wcprocessing", "partiallyrefunded",
-        "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald", "settled", "paymentaccepted",
-        "fulfilled", "shipped", "delivered", "payée", "pagada", "pago", "paga", "opłacone", "oplacone", "zapłacone",
-        "completado", "completada", "completato", "terminé", "terminée", "voltooid", "afgerond", "concluído",
-        "concluido", "zrealizowane", "versendet", "erledigt",
-    }
-)  # fmt: skip
-_BACK: Final = frozenset(
-    {
-        "refunded",
-        "wcrefunded",
-        "erstattet",
-        "remboursé",
-        "remboursée",
-        "reembolsado",
-        "rimborsato",
-        "terugbetaald",
-        "zwrócone",
-        "zwrot",
-    }
-)
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
-     "margin", "status", "row_id", "order_name", REFUNDED, REFUNDED_AT, *SEVERAL}
+     "margin", "status", "type", "row_id", "order_name", *When.TAKEN, *LINES, REFUNDED, REFUNDED_AT, ADJUSTED,
+     *SEVERAL}
 )  # fmt: skip
 
 
@@ -76,7 +57,7 @@ class Sheet:
     def grouped(self) -> int | None:
         """The column of the order's id, where an order has as many rows as it has items."""
         taken = [column.taken_as for column in self.columns]
-        if self.kind != "purchases" or not any(name.startswith("item.") for name in taken):
+        if self.kind != "purchases" or _ITEMS.isdisjoint(taken):
             return None
         return next((taken.index(name) for name in ("order_name", "order_id") if name in taken), None)
 
@@ -91,6 +72,7 @@ class SheetReader:
         self._zone = UTC if sheet.zone == "UTC" else ZoneInfo(sheet.zone)
         at = {column.taken_as: index for index, column in enumerate(sheet.columns)}
         self._at = {name: index for name, index in at.items() if name in _COMPUTED}
+        self._of_lines = "amount" not in at and LINE_PRICE in at
         self._opt_outs = OptOuts([column.taken_as for column in sheet.columns])
         self._direct: list[tuple[int, str]] = []
         self._inner: list[tuple[int, str, str]] = []
@@ -111,6 +93,7 @@ class SheetReader:
         self._index = {column.name: index for index, column in enumerate(sheet.columns)}
         plain = sheet.kind == "leads" and PlainRows.are_plain(sheet.columns)
         self._plain = PlainRows(sheet.columns, sheet.dates, self._zone) if plain else None
+        self._when = When(sheet.dates, self._zone)
         self.beside = Beside(sheet.columns, dates=sheet.dates, decimals=sheet.decimals, zone=self._zone)
         self._read: Callable[[Mapping[str, Any]], Fact] = read_lead if sheet.kind == "leads" else read_purchase
 
@@ -145,9 +128,11 @@ class SheetReader:
         row_id = self._compute(first, data, wrong) if self._at else None
         if row_id is _UNPAID:
             return None
+        if self._of_lines:
+            self._lines(rows, first, data, wrong)
         if self._items:
             data["items"] = [item for row in rows if (item := self._item(row))]
-        if not wrong and (refund := refund_of(data)) is not None:
+        if not wrong and (refund := refund_of(data, went_back=self._is_back(first))) is not None:
             return refund
         fact = self._identified(self._checked(data, wrong), row_id)
         return _of_its_order(fact) if isinstance(fact.data, PurchaseCompleted) else fact
@@ -171,11 +156,18 @@ class SheetReader:
             raise Refused([Wrong("/traits", "must be an object")])
         return self.from_rows([row], data)
 
+    def _cell(self, row: Sequence[Any]) -> dict[str, Any]:
+        return {name: value for name, index in self._at.items() if (value := row[index]) != ""}
+
+    def _is_back(self, row: Sequence[Any]) -> bool:
+        return "type" in self._at and "refund_of" not in self._names and is_of_money_back(row[self._at["type"]])
+
     def _compute(self, row: Sequence[Any], data: dict[str, Any], wrong: list[Wrong]) -> object:
         """Fill in what is made of cells; the row's own id, or _UNPAID."""
-        cell: dict[str, Any] = {name: value for name, index in self._at.items() if (value := row[index]) != ""}
+        cell = self._cell(row)
         status = cell.get("status")
-        if isinstance(status, str) and _letters(status) not in _PAID and not self._went_back(status, cell):
+        unpaid = isinstance(status, str) and not is_paid(status) and not went_back(status, cell.get(REFUNDED, ""))
+        if unpaid or is_a_step(cell.get("type", "")):
             return _UNPAID
         if "order_name" in cell:
             data.setdefault("order_id", cell["order_name"])
@@ -186,7 +178,7 @@ class SheetReader:
             if first or last:
                 data["name"] = person_name(full, first, last)
         if "occurred_at" in cell:
-            self._time(cell["occurred_at"], data, wrong)
+            self._when.tell(cell, data, wrong)
         if "consent" in cell:
             self._consent(cell, data)
         self._opted(row, data)
@@ -201,18 +193,6 @@ class SheetReader:
             before = data.get("consent") if isinstance(data.get("consent"), dict) else None
             if not given or not before or before.get(channel) is None:
                 data["consent"] = {**(before or {}), channel: given, "proof": proof_of(self._sheet.columns[index])}
-
-    @staticmethod
-    def _went_back(status: str, cell: Mapping[str, Any]) -> bool:
-        """Whether it was paid once: all of it went back, and a column says how much that was."""
-        return _letters(status) in _BACK and bool(str(cell.get(REFUNDED, "")).strip(" 0.,"))
-
-    def _time(self, value: Any, data: dict[str, Any], wrong: list[Wrong]) -> None:
-        found = cells.moment(str(value), self._sheet.dates, self._zone)
-        if found is not None:
-            data["occurred_at"] = found.isoformat()
-        elif str(value).strip():
-            wrong.append(Wrong("/occurred_at", f"must be a date and time such as {_EXAMPLES[self._sheet.dates]}"))
 
     def _consent(self, cell: Mapping[str, Any], data: dict[str, Any]) -> None:
         said = cell["consent"]
@@ -242,6 +222,14 @@ class SheetReader:
         data[name] = number
         if name == "amount" and code is not None:
             data["currency"] = code
+
+    def _lines(
+        self, rows: Sequence[Sequence[Any]], first: Sequence[Any], data: dict[str, Any], wrong: list[Wrong]
+    ) -> None:
+        total = total_of(rows, self._at, self._sheet.decimals)
+        if total is None:
+            wrong.append(Wrong(f"/{LINE_PRICE}", "must be an amount such as 129.90"))
+        data |= {"amount": total or "0", "currency": self._cell(first).get("currency") or self._sheet.currency}
 
     def _item(self, row: Sequence[Any]) -> dict[str, Any]:
         item: dict[str, Any] = {name: value for index, name in self._items if (value := row[index]) != ""}
@@ -293,14 +281,8 @@ def _of_its_order(fact: Fact) -> Fact:
 
 
 _UNPAID: Final = object()
+_ITEMS: Final = frozenset({"item.sku", "item.name", "item.price", LINE_PRICE})  # a quantity alone is of the whole
 _HALVES: Final = ("first_name", "last_name")
-_EXAMPLES: Final[Mapping[DateOrder | None, str]] = {
-    None: "2026-01-31 10:00", "dmy": "31/01/2026 10:00", "mdy": "01/31/2026 10:00"
-}  # fmt: skip
-
-
-def _letters(text: str) -> str:
-    return "".join(letter for letter in text.lower() if letter.isalpha())
 
 
 def _merged(rows: Sequence[Sequence[Any]]) -> list[Any]:

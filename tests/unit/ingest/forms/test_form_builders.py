@@ -127,6 +127,18 @@ BUILDERS: dict[str, Form] = {
         "FormID": "23534", "Name": {"first": "Ada", "last": "Lovelace", "field_type": "name"}, "UniqueID": "1",
         "Email": {"value": ADA, "field_type": "email"}, "Message": {"value": "Hello", "field_type": "textarea"},
     },
+    "Formstack's older webhook, parts in one value (help.formstack.com: webhooks)": {
+        "FormID": "23534", "Name": "first = Ada\nlast = Lovelace", "Email": ADA, "Message": "Hello",
+        "Address": "address = 1 Road\ncity = London\nzip = N1",
+    },
+    "Wufoo's webhook, named by its structure (wufoo.com/docs/integrations/webhooks)": {
+        "Field1": "Ada", "Field2": "Lovelace", "Field3": ADA, "Field4": "Hello", "CreatedBy": "public", "EntryId": "7",
+        "DateCreated": "2026-01-31 10:00:00", "IP": "192.0.2.1", "HandshakeKey": "",
+        "FieldStructure": '{"Fields":[{"Title":"Name","Instructions":"","IsRequired":"0","Type":"shortname","ID":"Field1",'
+                          '"SubFields":[{"DefaultVal":"","ID":"Field1","Label":"First"},{"DefaultVal":"","ID":"Field2","Label":"Last"}]},'
+                          '{"Title":"Email","Type":"email","ID":"Field3"},{"Title":"Message","Type":"textarea","ID":"Field4"}]}',
+        "FormStructure": '{"Name":"Contact","Description":"' + "x" * 600 + '"}',
+    },
     "Cognito Forms (cognitoforms.com/support: JSON webhooks)": {
         "Name": {"First": "Ada", "Last": "Lovelace", "FirstAndLast": "Ada Lovelace"}, "Email": ADA, "Message": "Hello",
     },
@@ -200,6 +212,9 @@ LANGUAGES: dict[str, Form] = {
     "it, asked": {"Come ti chiami?": "Ada Lovelace", "Qual è la tua email?": ADA, "Il tuo messaggio": "Hello"},
     "nl, asked": {"Hoe heet je?": "Ada Lovelace", "Wat is je e-mailadres?": ADA, "Uw bericht": "Hello"},
     "pt, asked": {"Qual é o seu nome?": "Ada Lovelace", "Seu e-mail": ADA, "Sua mensagem": "Hello"},
+    "tr": {"Ad": "Ada", "Soyad": "Lovelace", "E-posta": ADA, "Mesaj\N{LATIN SMALL LETTER DOTLESS I}n\N{LATIN SMALL LETTER DOTLESS I}z": "Hello"},
+    "tr, possessive": {"Ad\N{LATIN SMALL LETTER DOTLESS I}": "Ada", "Soyad\N{LATIN SMALL LETTER DOTLESS I}": "Lovelace", "E-posta": ADA, "Mesaj": "Hello"},
+    "tr, whole": {"Ad\N{LATIN SMALL LETTER DOTLESS I} Soyad\N{LATIN SMALL LETTER DOTLESS I}": "Ada Lovelace", "E-posta": ADA, "Mesaj": "Hello"},
     "pl, asked": {"Jak się nazywasz?": "Ada Lovelace", "Twój e-mail": ADA, "Treść wiadomości": "Hello"},
 }  # fmt: skip
 
@@ -226,6 +241,28 @@ def test_a_form_is_a_lead_with_a_name_and_a_message(form: Form) -> None:
 )  # fmt: skip
 def test_a_name_is_said_in_the_order_of_its_language_and_is_the_person_s(form: Form, name: str) -> None:
     assert lead({"email": ADA, **form}).name == name
+
+
+def test_ad_is_an_advertisement_where_no_turkish_surname_stands_beside_it() -> None:
+    read = lead({"email": ADA, "Ad": "Spring sale", "Last name": "Lovelace"})
+    assert (read.name, read.traits) == ("Lovelace", {"Ad": "Spring sale"})
+
+
+def test_an_answer_too_long_for_a_trait_is_the_message_and_a_builder_s_own_json_is_left_out() -> None:
+    read = lead({"email": ADA, "tell_us_all": "word " * 200, "meta": "[" + "1," * 400 + "1]"})
+    assert (read.message, read.traits) == (("word " * 200).strip(), {})
+
+
+def test_a_visitor_s_text_with_equals_signs_stays_as_it_is() -> None:
+    said = "x = 1\ny = 2"
+    assert lead({"email": ADA, "message": said}).message == said
+    assert lead({"email": ADA, "message": "first = Ada"}).message == "first = Ada"
+
+
+def test_titles_that_two_fields_share_lose_none_of_them() -> None:
+    structure = '{"Fields":[{"Title":"Email","ID":"Field1"},{"Title":"Email","ID":"Field2"}]}'
+    read = lead({"Field1": ADA, "Field2": "bob@example.com", "FieldStructure": structure})
+    assert (read.identity.email, read.traits) == (ADA, {"Field2": "bob@example.com"})
 
 
 def test_a_number_beside_its_country_s_code_and_a_box_of_that_name() -> None:

@@ -64,7 +64,7 @@ EXPORTS = {
                  "first_name,last_name,traits.URL,email,company,role,occurred_at"),
     "paypal": (
         "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID",
-        "purchases", "occurred_at,-,-,-,-,status,currency,amount,-,-,email,-,order_id",
+        "purchases", "occurred_at,occurred_time,occurred_zone,-,type,status,currency,amount,-,-,email,-,order_id",
     ),
     "outlook": ("First Name,Last Name,Company,Job Title,Business Phone,Mobile Phone,E-mail Address", "leads",
                 "first_name,last_name,company,role,traits.Business Phone,phone,email"),

@@ -245,3 +245,13 @@ def test_no_name_of_a_column_takes_long() -> None:
     for part in ("de", "l", "el", "liste", "email", "is", "as", "all", "unsub"):
         assert column_named(part * 50 + "x") is None
         assert column_named((part * 50)[:98] + "xy") is None
+
+
+def test_a_date_in_the_standard_s_basic_form_is_read(tmp_path: Path) -> None:
+    """https://help.mailup.com/display/mailupapi/Export+of+email+unsubscribers: 20210122T111244."""
+    found = imported(
+        sheet(tmp_path, "email,Subscription Date,OptOut_Date\nada@example.com,20210121T141244,20210122T111244\n")
+    )
+    lead, out = found.events
+    assert (lead["type"], lead["time"]) == ("lead.captured", "2021-01-21T14:12:44Z")
+    assert (out["data"]["given"], out["time"]) == (False, "2021-01-22T11:12:44Z")

@@ -13,6 +13,21 @@ ORDERS = {
         "01/31/26,123,u1,Ada Lovelace,Ada,Lovelace,1,Credit,,1 Road,London,GB,EUR,90.00,,0,10,0,100.00,,3,97.00,ada@example.com",
         ("123", "100.00", None),
     ),
+    "Etsy, a part went back (Adjusted Order Total is what is left)": (
+        "Sale Date,Order ID,Full Name,Currency,Order Value,Order Total,Status,Order Net,Adjusted Order Total,Adjusted Net Order Amount,Buyer,Buyer Email",
+        "01/31/26,123,Ada Lovelace,EUR,90.00,100.00,,97.00,60.00,58.00,u1,ada@example.com",
+        ("123", "100.00", "40.00"),
+    ),
+    "Etsy, not adjusted": (
+        "Sale Date,Order ID,Full Name,Currency,Order Value,Order Total,Status,Order Net,Adjusted Order Total,Adjusted Net Order Amount,Buyer,Buyer Email",
+        "01/31/26,123,Ada Lovelace,EUR,90.00,100.00,,97.00,0,0,u1,ada@example.com",
+        ("123", "100.00", None),
+    ),
+    "Amazon (developer-docs.amazon.com: order reports, tab-separated)": (
+        "order-id\torder-item-id\tpurchase-date\tpayments-date\tbuyer-email\tbuyer-name\tbuyer-phone-number\tsku\tproduct-name\tquantity-purchased\tcurrency\titem-price\titem-tax\tshipping-price\tshipping-tax\titem-promotion-discount\tship-country",
+        "302-1\t1\t2026-01-31T10:00:00+00:00\t2026-01-31T10:00:00+00:00\tada@example.com\tAda Lovelace\t+44 7700 900123\tS1\tLamp\t2\tEUR\t60.00\t9.58\t5.00\t0.80\t5.00\tGB\n302-1\t2\t2026-01-31T10:00:00+00:00\t2026-01-31T10:00:00+00:00\tada@example.com\tAda Lovelace\t+44 7700 900123\tS2\tShade\t1\tEUR\t40.00\t6.38\t0.00\t0.00\t\tGB",
+        ("302-1", "100.00", None),
+    ),
     "Magento (experienceleague.adobe.com: orders grid)": (
         "ID,Purchase Point,Purchase Date,Bill-to Name,Ship-to Name,Grand Total (Base),Grand Total (Purchased),Status,Customer Email,Total Refunded",
         "000000012,Main,2026-01-31 10:00:00,Ada,Ada,100.00,100.00,Complete,ada@example.com,40.00",
@@ -184,6 +199,9 @@ UNPAID = {
     "WooCommerce, failed": ("Order Number,Order Status,Order Date,Email (Billing),Order Total Amount", "7,Failed,2026-01-31 10:00,ada@example.com,100.00"),
     "WooCommerce, on hold": ("Order Number,Order Status,Order Date,Email (Billing),Order Total Amount", "7,On hold,2026-01-31 10:00,ada@example.com,100.00"),
     "Stripe, failed": ("id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status,PaymentIntent ID", "ch_1,2026-01-31 10:00:00,100.00,0.00,eur,ada@example.com,Failed,pi_1"),
+    "Adyen, refused (docs.adyen.com: received payment details report)": ("Psp Reference,Creation Date,Currency,Amount,Type,Shopper Email", "P1,2026-01-31 10:00,EUR,100.00,Refused,ada@example.com"),
+    "Adyen, an error": ("Psp Reference,Booking Date,Currency,Amount,Record Type,Shopper Email", "P1,2026-01-31 10:00,EUR,100.00,Error,ada@example.com"),
+    "Amazon, cancelled": ("amazon-order-id\tpurchase-date\torder-status\tsku\tquantity\tcurrency\titem-price\tshipping-price\tbuyer-email", "302-1\t2026-01-31T10:00:00+00:00\tCancelled\tS1\t0\t\t\t\tada@example.com"),
     "PayPal, pending": ("Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID", "31/01/2026,10:00:00,CET,Ada,Payment,Pending,EUR,100.00,-3,97.00,ada@example.com,me@example.com,T1"),
 }  # fmt: skip
 _ACTIVITY = "Date,Time,TimeZone,Name,Type,Status,Currency,Gross,Fee,Net,From Email Address,To Email Address,Transaction ID,Reference Txn ID,Invoice Number,Quantity"
@@ -203,6 +221,52 @@ def test_what_was_bought_and_what_went_back(tmp_path: Path, product: str) -> Non
 def test_what_was_not_paid_is_no_purchase(tmp_path: Path, product: str) -> None:
     header, row = UNPAID[product]
     assert imported(sheet(tmp_path, f"{header}\n{row}\n"), currency="EUR", dates="dmy").events == []
+
+
+@pytest.mark.parametrize("step", ["Refunded", "Chargeback", "Cancelled"])
+def test_a_step_of_a_payment_that_takes_money_back_is_a_refund_of_that_payment(tmp_path: Path, step: str) -> None:
+    """https://docs.adyen.com/reporting/reports-and-the-payments-lifecycle: each step is a row with the payment's id."""
+    header = "Psp Reference,Booking Date,TimeZone,Currency,Amount,Record Type,Shopper Email"
+    rows = [("10:00", "100.00", "Received"), ("10:01", "100.00", "Authorised"), ("11:00", "100.00", "Settled"),
+            ("12:00", "40.00", step), ("13:00", "30.00", step), ("14:00", "30.00", "RefundFailed")]  # fmt: skip
+    lines = [f"P1,2026-01-31 {at},CET,EUR,{much},{kind},ada@example.com" for at, much, kind in rows]
+    found = imported(sheet(tmp_path, "\n".join([header, *lines]))).events
+    bought = [each for each in found if each["type"] == "purchase.completed"]
+    back = [each for each in found if each["type"] == "purchase.refunded"]
+    assert {each["id"] for each in bought} == {bought[0]["id"]}, "both steps are the one purchase"
+    assert (bought[0]["data"]["order_id"], bought[0]["time"]) == ("P1", "2026-01-31T09:01:00Z")
+    assert [(each["data"]["order_id"], each["data"]["amount"]) for each in back] == [("P1", "40.00"), ("P1", "30.00")]
+    assert len({each["id"] for each in back}) == 2
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "moment"),
+    [
+        ("10:00:00", "CET", "2026-01-31T09:00:00Z"), ("10:00:00", "PST", "2026-01-31T18:00:00Z"),
+        ("10:00 PM", "Europe/London", "2026-01-31T22:00:00Z"), ("", "", "2026-01-31T00:00:00Z"),
+        ("10:00", "no zone", "2026-01-31T10:00:00Z"), ("morning", "GMT", "2026-01-31T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_a_date_and_the_time_and_zone_beside_it_are_one_moment(
+    tmp_path: Path, time: str, zone: str, moment: str
+) -> None:
+    row = f"31/01/2026,{time},{zone},Ada,Payment,Completed,EUR,100.00,-3,97.00,ada@example.com,me@example.com,T1,,I-9,1"
+    (bought,) = imported(sheet(tmp_path, f"{_ACTIVITY}\n{row}"), dates="dmy").events
+    assert bought["time"] == moment
+
+
+def test_an_order_has_one_id_in_the_shop_s_history_and_in_paypal_s_where_its_invoice_number_is_told(
+    tmp_path: Path,
+) -> None:
+    told = ('order_id="Invoice Number"', "-Transaction ID", "-Reference Txn ID")
+    bought = (
+        "31/01/2026,10:00:00,CET,Ada,Payment,Completed,EUR,100.00,-3,97.00,ada@example.com,me@example.com,T1,,I-9,1"
+    )
+    back = "01/02/2026,10:00:00,CET,Ada,Payment Refund,Completed,EUR,-40.00,1,-39.00,me@example.com,ada@example.com,T2,T1,I-9,"
+    found = imported(sheet(tmp_path, f"{_ACTIVITY}\n{bought}\n{back}"), dates="dmy", map=told).events
+    assert [(each["type"], each["data"]["order_id"]) for each in found] == [
+        ("purchase.completed", "I-9"), ("purchase.refunded", "I-9"),
+    ]  # fmt: skip
 
 
 def test_a_row_of_money_that_goes_back_is_a_refund_of_its_order(tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ def configure(service: str, level: str = "info") -> None:
         "mail.log",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # These write a line for each request that is none, and so whoever sends such requests would fill the disk.
+    for told_by_strangers in ("uvicorn.error", "python_multipart"):
+        logging.getLogger(told_by_strangers).setLevel(max(number, logging.ERROR))
 
 
 def reason(error: BaseException) -> str:

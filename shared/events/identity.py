@@ -141,8 +141,13 @@ def _absent(which: str) -> bool:
 
 
 def _is_no_id(text: str) -> bool:
-    plain = text.strip().lower()
+    plain = (text if text.isascii() else _visible(text)).strip().lower()
     return not plain or plain in _NO_ID or ("@" in plain and _is_no_address(plain))
+
+
+def _visible(text: str) -> str:
+    """The text without what nobody sees, such as a zero-width space."""
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
 
 
 def _is_no_address(address: str) -> bool:

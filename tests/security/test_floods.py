@@ -150,3 +150,19 @@ sources:
         assert statuses[0] in (401, 404)
         assert statuses[-1] == 429
         assert target.takes_a_good_lead(), "others are not kept out"
+
+
+def test_requests_that_are_none_do_not_fill_the_log(target: Target) -> None:
+    """Twenty bytes of nonsense made a line of two hundred."""
+    bad_part = b"--x\r\nContent-Disp\x01: form-data\r\n\r\nv\r\n--x--\r\n"
+    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    since = target.log_size()
+    for number in range(10):
+        assert target.send(b"NONSENSE %d\r\n\r\n" % number).status == 400
+        assert target.send(upgrade).status in (400, 404)
+        kind = {"Content-Type": "multipart/form-data; boundary=x", "Accept": "application/json"}
+        assert target.request("POST", "/f/website", bad_part, kind).status == 422
+    lines = [
+        line for line in target.log(since).splitlines() if '"refused"' not in line
+    ]  # those are counted, in one line
+    assert len(lines) < 10, lines

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from services.cli.options import Config, State, place, settings
+from services.ingest.domain.sheets.cells import as_text
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +27,7 @@ class What(StrEnum):
     events = "events"
 
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CONTACT: Final = (
     "id", "stage", "email", "phone", "name", "source", "country", "interest", "currency", "lead_value",
     "customer_value", "conversion", "tier", "purchases", "average_order_value", "p_alive", "expected_purchases", "rfm",
@@ -76,17 +78,11 @@ def _cell(value: Any) -> str:
     """A cell that no spreadsheet runs as a formula; numbers stay numbers."""
     if value is None:
         return ""
-    text = str(value)
-    is_said = isinstance(value, str) and text.startswith(_FORMULA)
-    return f"'{text}" if is_said and not _is_number(text) else text
+    return as_text(value) if isinstance(value, str) and not _is_number(value) else str(value)
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _NUMBER.fullmatch(text) is not None
 
 
 async def _contacts(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Sequence[Any]]:

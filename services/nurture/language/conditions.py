@@ -131,6 +131,7 @@ def variables(context: Context, names: frozenset[str] = _VARIABLES) -> dict[str,
             "type": event.type,
             "time": event.time,
             "source": event.source,
+            "trust": event.trust,
         }
     if "now" in names:
         seen["now"] = context.now
@@ -174,7 +175,7 @@ def _contact_defaults() -> Mapping[str, Any]:
 def _event_defaults(event_type: str) -> Mapping[str, Any]:
     kind = DATA_TYPES.get(event_type)
     fields = _empty(inspect.type_info(kind), "") if kind is not None else {}
-    return {**fields, "type": event_type, "time": None, "source": ""}
+    return {**fields, "type": event_type, "time": None, "source": "", "trust": "trusted"}
 
 
 def _empty(kind: inspect.Type, name: str) -> Any:  # noqa: PLR0911 - one line per kind reads best

@@ -49,6 +49,9 @@ METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.1
         *METADATA, "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fd00:c1::a9fe:a9fe",
         *(f"{gateway}{each}" for each in METADATA for gateway in ("::ffff:", "64:ff9b::", "64:ff9b:1::", "::", "fd00:9b::",
                                                                  "fd00::5efe:")),
+        # As a gateway of the own network with another prefix reads it (RFC 6052): /32, /40, /48, /56, /64.
+        *("fd00:64:a9fe:a9fe::", "fd00:64:9ba9:fea9:fe::", "fd00:64:9b:a9fe:a9:fe00::", "fd00:64:9b:a9:fe:a9fe::"),
+        "fd00:64:9b::a9:fea9:fe00:0",
         *("2002:a9fe:a9fe::1", "2002:6464:64c8::1", "2001:0:a9fe:a9fe::1"),
     ],
 )  # fmt: skip

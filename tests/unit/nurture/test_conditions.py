@@ -28,6 +28,7 @@ def facts(event_type: str = "lead.captured", *, lead: int = 0, contact: Any = No
         ('event.campaign.source == ""', True),
         ('event.form == "" && !has(contact.traits.nothing)', True),
         ('event.type == "lead.captured" && now - event.time < duration("1h")', True),
+        ('event.trust == "trusted"', True),
         ("['a', 'b'].exists(x, x == 'b')", True),
         ('contact["country"] == "DE" && contact.name == "Ada"', True),
         ("[contact].exists(each, each.name == 'Ada')", True),

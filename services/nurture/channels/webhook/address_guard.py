@@ -48,6 +48,9 @@ _NEVER: Final = (
     IPv6Network("2002::/16"),
     IPv6Network("3fff::/20"),
 )
+# Where an IPv4 address stands in an IPv6 one, by octets; in all but the first form one octet is zero (RFC 6052, 2.2).
+_EMBEDDED: Final = ((12, 13, 14, 15), (4, 5, 6, 7), (5, 6, 7, 9), (6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12))
+_ZERO: Final = 8
 # The only IPv6 range routed on the internet; all else (NAT64, site-local, SRv6, multicast, ...) is refused.
 _ROUTED: Final = IPv6Network("2000::/3")
 
@@ -71,13 +74,15 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
 
 
 def _meant(address: Address) -> list[Address]:
-    """The address, and the IPv4 address that a local gateway derives from its last 32 bits (NAT64, ISATAP).
+    """The address, and the IPv4 addresses that a gateway of the own network may read in it (NAT64, ISATAP).
 
     6to4 and Teredo are never dialled at all.
     """
     if isinstance(address, IPv4Address) or address in _ROUTED:
         return [address]
-    return [address, IPv4Address(int(address) & 0xFFFF_FFFF)]
+    octets = address.packed
+    places = _EMBEDDED if octets[_ZERO] == 0 else _EMBEDDED[:1]
+    return [address, *(IPv4Address(bytes(octets[place] for place in each)) for each in places)]
 
 
 def first_refusal(addresses: Sequence[str], *, allow_private: bool) -> str | None:

@@ -3,6 +3,7 @@
 Otherwise anybody could fill forms with other people's addresses and flood them with mail from our server.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,14 @@ from uuid import UUID
 
 Kind: TypeAlias = Literal["recipient", "domain", "source"]
 
-_WITHOUT_DOTS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}  # they ignore dots
+# Providers with one mailbox under several names, and what each ignores in the part before the @.
+_PROVIDERS: Final = (
+    (("gmail.com", "googlemail.com"), "."),
+    (("icloud.com", "me.com", "mac.com"), ""),
+    (("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), ".-_"),
+    (("yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz", "yandex.ua"), ".-"),
+)
+_PROVIDER: Final = {domain: (domains[0], ignored) for domains, ignored in _PROVIDERS for domain in domains}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,12 @@ class PublicMail:
 
 
 def folded(address: str) -> str:
-    """The mailbox behind an address: `ada+1@` is `ada@`, and some providers ignore dots."""
-    local, _, domain = address.casefold().rpartition("@")
+    """The mailbox behind an address: `ada+1@` is `ada@`, some providers ignore dots, and letters have several forms."""
+    local, _, domain = unicodedata.normalize("NFKC", address).casefold().rpartition("@")
     local = local.partition("+")[0] or local
-    if domain in _WITHOUT_DOTS:
-        return f"{local.replace('.', '')}@{_WITHOUT_DOTS[domain]}"
-    return f"{local}@{domain}"
+    name, ignored = _PROVIDER.get(domain, (domain, ""))
+    kept = "".join(character for character in local if character not in ignored)
+    return f"{kept or local}@{name}"
 
 
 def admit(

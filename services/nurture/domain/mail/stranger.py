@@ -12,6 +12,9 @@ from services.nurture.domain.deliveries.followup import Content
 _LONGEST_NAME: Final = 60  # characters
 _MOST_TEXTS: Final = 50
 _BESIDE_LETTERS: Final = frozenset(" '\u2019.-")
+_LIKE_DOTS: Final = frozenset(
+    "\ua4f8\ua4f9\ua4fa\ua4fb\ua78f\u02d0\u02d1\ua789\ua4fd\ufe12"
+)  # letters that look like . or :
 _OURS: Final = ("delivery", "enrolment", "workflow", "version", "step", "channel", "target", "deadline", "purpose")
 
 
@@ -65,6 +68,8 @@ def name_like(text: str) -> str | None:
 
 
 def _belongs(character: str) -> bool:
+    if character in _LIKE_DOTS:
+        return False
     return character in _BESIDE_LETTERS or unicodedata.category(character)[0] in "LM"
 
 

@@ -74,7 +74,8 @@ def test_names_stay_as_they_are(name: str) -> None:
     "text",
     [
         "http://evil.example", "evil.example", "bit.ly", "Win at evil.com", "a@b", "Ada\nBcc: x", "Ada\u202e", "call 0190 123", "",
-        "  ", "<b>", "evil.кom", "x\u200b",
+        "  ", "<b>", "evil.кom", "x\u200b", "evil\u3002com", "evil\u2024com", "evil\ua4f8com", "evil\ua78fcom", "evil\uff0ecom", "http\u02d0evil",
+        "evil.c\u0353om", "www.evil.c\u00f6m", "{{ contact.email }}", "=1+1",
     ],
 )  # fmt: skip
 def test_what_is_no_name_is_left_out(text: str) -> None:

@@ -100,6 +100,7 @@ def test_the_quick_way_for_plain_numbers_is_the_library_s_way(country: str, digi
 NO_IDS = [
     *("undefined", "null", "None", "guest", "0", "N/A", "nil", "nan", "NaN", "anonymous", "[object Object]", "", " "),
     *("00000000-0000-0000-0000-000000000000", "0" * 32, "none@none.com", "NoEmail@shop.example"),
+    *("\u200b", " \u2060 ", "\ufeffnull", "un\u00addefined", "g\u200du\u200eest"),
 ]
 NO_ADDRESSES = ["none@none.com", "noemail@shop.example", "no-email@x.example", "test@test.com", "test@test.co.uk"]
 NO_NUMBERS = ["+15555555555", "+491111111111", "+3530000000"]

@@ -1,25 +1,29 @@
 """SQL on consents: one row per address (or contact), channel and purpose."""
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.mail.consent import Matter, Word, about
+from shared.db.arrays import Rows
 from shared.db.statement import Statement
 
 _LATER: Final = "(excluded.said_at, NOT excluded.given) > (c.said_at, NOT c.given)"
+_WORD: Final[Rows[Word]] = Rows(
+    tables.consents,
+    {name: attrgetter(f"matter.{name}") for name in Matter._fields}
+    | {"given": attrgetter("given"), "said_at": attrgetter("at")},
+)
 _KEEP: Final = Statement(f"""
-    INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
-    SELECT * FROM unnest(
-        CAST(:subjects AS text[]), CAST(:channels AS text[]), CAST(:purposes AS text[]), CAST(:given AS bool[]),
-        CAST(:times AS timestamptz[])
-    )
+    {_WORD.inserted("c")}
     ON CONFLICT (subject, channel, purpose) DO UPDATE SET given = excluded.given, said_at = excluded.said_at
     WHERE {_LATER}
-""")  # noqa: S608 - no input
+""")
 _ADOPT: Final = sa.text(f"""
     INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
     SELECT DISTINCT ON (u.survivor, l.channel, l.purpose) u.survivor, l.channel, l.purpose, l.given, l.said_at
@@ -38,16 +42,7 @@ _WORDS: Final = sa.text("""
 async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
     """Store these words, one per matter and in their order (`last_words`); a later stored word stays."""
     if words:
-        await _KEEP.run(
-            conn,
-            {
-                "subjects": [word.matter.subject for word in words],
-                "channels": [word.matter.channel for word in words],
-                "purposes": [word.matter.purpose for word in words],
-                "given": [word.given for word in words],
-                "times": [word.at for word in words],
-            },
-        )
+        await _KEEP.run(conn, _WORD.arrays(words))
 
 
 async def adopt(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:

@@ -8,6 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
+from shared.db.arrays import Rows, by_name
 from shared.db.statement import Statement
 
 REMEMBERED: Final = timedelta(days=1)  # then retention drops it
@@ -49,11 +51,12 @@ _CHAIN: Final = """
 """
 _MERGED_INTO: Final = Statement(f"WITH RECURSIVE {_CHAIN}")
 _MAKE_AND_LOOK: Final = Statement(f"WITH RECURSIVE made AS ({_MADE}), {_CHAIN}")
-_MERGE: Final = sa.text("""
+_MERGED: Final = "unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)"
+_MERGE: Final = sa.text(f"""
     UPDATE contacts AS c SET merged_into = u.survivor
-    FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
+    FROM {_MERGED}
     WHERE c.id = u.loser
-""")
+""")  # noqa: S608 - names of columns, no input
 _ALIVE: Final = sa.text("""
     UPDATE contacts SET merged_into = NULL WHERE id = ANY(CAST(:survivors AS uuid[])) AND merged_into IS NOT NULL
 """)
@@ -66,19 +69,13 @@ _PART: Final = sa.text("""
 _ADOPT: Final = tuple(
     sa.text(f"""
         UPDATE {table} AS t SET contact_id = u.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)
+        FROM {_MERGED}
         WHERE t.contact_id = u.loser {further}
     """)  # noqa: S608 - names of tables, no input
     for table, further in (("enrolments", "AND NOT t.listens"), ("recent_events", ""), ("refusals", ""))
 )
-_REMEMBER: Final = Statement("""
-    INSERT INTO recent_events (id, contact_id, type, happened_at, event)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:contacts AS uuid[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-        CAST(:events AS bytea[])
-    )
-    ON CONFLICT DO NOTHING
-""")
+_RECENT: Final[Rows[Recent]] = Rows(tables.recent_events, by_name(Recent))
+_REMEMBER: Final = Statement(f"{_RECENT.inserted()} ON CONFLICT DO NOTHING")
 _BOUND: Final = Statement(f"""
     DELETE FROM recent_events WHERE id IN (
         SELECT id FROM (
@@ -143,16 +140,7 @@ async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
     """Keep events for enrolments yet to begin: of each type, the newest few of a contact."""
     if not events:
         return
-    await _REMEMBER.run(
-        conn,
-        {
-            "ids": [each.id for each in events],
-            "contacts": [each.contact_id for each in events],
-            "types": [each.type for each in events],
-            "times": [each.happened_at for each in events],
-            "events": [each.event for each in events],
-        },
-    )
+    await _REMEMBER.run(conn, _RECENT.arrays(events))
     await _BOUND.run(conn, {"contacts": list({each.contact_id for each in events})})
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture import tables
 from services.nurture.domain.enrolment import Enrolment, decode_enrolment, encode_enrolment
-from shared.db.arrays import Rows
+from shared.db.arrays import Rows, by_place
+from shared.db.named import named
 from shared.db.statement import Statement
 
 
@@ -53,11 +55,11 @@ _LOCK_DUE: Final = sa.text("""
 """)
 _LOCK_ONE: Final = sa.text("SELECT document FROM enrolments WHERE id = :id FOR NO KEY UPDATE")
 _READ: Final = sa.text("SELECT id, document FROM enrolments WHERE id = ANY(CAST(:ids AS uuid[]))")
-_PARK: Final = sa.text("""
-    UPDATE enrolments AS e SET parked_reason = u.reason
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
-    WHERE e.id = u.id AND e.status = 'active'
-""")
+_PARKED: Final[Rows[tuple[UUID, str]]] = Rows(tables.enrolments, by_place("id", "parked_reason"))
+_PARK: Final = sa.text(f"""
+    UPDATE enrolments AS e SET parked_reason = u.parked_reason
+    FROM {_PARKED.unnested} WHERE e.id = u.id AND e.status = 'active'
+""")  # noqa: S608 - names of columns, no input
 # These columns change; the others stay as they were when the enrolment began.
 _MOVING: Final[Rows[Enrolment]] = Rows(
     tables.enrolments,
@@ -93,15 +95,14 @@ _UPDATE: Final = Statement(f"""
     FROM {_MOVING.unnested} WHERE e.id = u.id
 """)  # noqa: S608 - names of columns, no input
 _INSERT: Final = _NEW.insert(returning="id")
-_KEEP_VERSIONS: Final = sa.text("""
-    INSERT INTO workflow_versions (name, version, source)
-    SELECT * FROM unnest(CAST(:names AS text[]), CAST(:versions AS text[]), CAST(:sources AS text[]))
-    ON CONFLICT DO NOTHING
-""")
-_VERSIONS: Final = sa.text("""
-    SELECT v.name, v.version, v.source FROM workflow_versions AS v
-    JOIN unnest(CAST(:names AS text[]), CAST(:versions AS text[])) AS u (name, version) USING (name, version)
-""")
+_KEPT: Final[Rows[Version]] = Rows(
+    tables.workflow_versions, {each.name: attrgetter(each.name) for each in fields(Version)}
+)
+_KEEP_VERSIONS: Final = sa.text(f"{_KEPT.inserted()} ON CONFLICT DO NOTHING")
+_WANTED: Final[Rows[tuple[str, str]]] = Rows(tables.workflow_versions, by_place("name", "version"))
+_VERSIONS: Final = sa.text(f"""
+    SELECT v.name, v.version, v.source FROM workflow_versions AS v JOIN {_WANTED.unnested} USING (name, version)
+""")  # noqa: S608 - names of columns, no input
 _ACTIVE_VERSIONS: Final = sa.text("""
     SELECT v.name, v.version, v.source FROM workflow_versions AS v
     WHERE EXISTS (
@@ -164,13 +165,13 @@ async def read(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Enrol
 
 async def lock_due(conn: AsyncConnection, until: datetime, *, most: int) -> list[DueEnrolment]:
     """Lock enrolments due before `until`, by the database's clock; the longest overdue first."""
-    return [DueEnrolment(*row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
+    return [named(DueEnrolment, row) for row in await conn.execute(_LOCK_DUE, {"until": until, "most": most})]
 
 
 async def park(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
     """Park locked enrolments: their timers are ignored until nurture restarts."""
     if reasons:
-        await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
+        await conn.execute(_PARK, _PARKED.arrays(list(reasons.items())))
 
 
 async def update_enrolments(conn: AsyncConnection, runs: Iterable[Enrolment]) -> None:
@@ -190,25 +191,18 @@ async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) ->
 
 async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:
     """Store versions of workflows that are not stored yet, so that enrolments keep theirs."""
-    await conn.execute(
-        _KEEP_VERSIONS,
-        {
-            "names": [each.name for each in versions],
-            "versions": [each.version for each in versions],
-            "sources": [each.source for each in versions],
-        },
-    )
+    await conn.execute(_KEEP_VERSIONS, _KEPT.arrays(versions))
 
 
 async def versions(conn: AsyncConnection, wanted: Collection[tuple[str, str]]) -> list[Version]:
     """These versions (name, version), as far as they are stored."""
-    arrays = {"names": [name for name, _ in wanted], "versions": [version for _, version in wanted]}
-    return [Version(*row) for row in await conn.execute(_VERSIONS, arrays)]
+    rows = await conn.execute(_VERSIONS, _WANTED.arrays(list(wanted)))
+    return [named(Version, row) for row in rows]
 
 
 async def active_versions(conn: AsyncConnection) -> list[Version]:
     """Every version that an active enrolment uses."""
-    return [Version(*row) for row in await conn.execute(_ACTIVE_VERSIONS)]
+    return [named(Version, row) for row in await conn.execute(_ACTIVE_VERSIONS)]
 
 
 async def miss_windows(conn: AsyncConnection, until: datetime, *, most: int) -> list[str]:

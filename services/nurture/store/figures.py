@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, get_args
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.named import named
 from shared.events.lanes import Lane
 
 _CUT_OFF: Final = 10_000
@@ -35,7 +36,8 @@ _WINDOWS: Final = sa.text(f"""
     ) AS windows GROUP BY workflow, state
 """)  # noqa: S608 - a number of this module
 _QUEUES: Final = sa.text(f"""
-    SELECT q.name, due.many, greatest(0, extract(epoch FROM statement_timestamp() - oldest.due_at))
+    SELECT q.name AS endpoint, due.many AS due,
+        CAST(coalesce(greatest(0, extract(epoch FROM statement_timestamp() - oldest.due_at)), 0) AS float8) AS oldest_s
     FROM unnest(CAST(:endpoints AS text[])) AS q (name)
     CROSS JOIN LATERAL (
         SELECT count(*) AS many FROM (
@@ -85,7 +87,7 @@ async def windows(conn: AsyncConnection) -> dict[tuple[str, str], int]:
 async def queues(conn: AsyncConnection, endpoints: Collection[str]) -> list[Queue]:
     """What is due for each of these endpoints."""
     rows = await conn.execute(_QUEUES, {"endpoints": list(endpoints), "lanes": list(get_args(Lane))})
-    return [Queue(name, due, float(oldest or 0)) for name, due, oldest in rows]
+    return [named(Queue, row) for row in rows]
 
 
 async def timers(conn: AsyncConnection) -> dict[str, float]:

@@ -8,7 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.workflow import TASK, Target
+from shared.db.arrays import Rows, by_name
 
 
 class Refusal(NamedTuple):
@@ -30,14 +32,8 @@ class OpenTask(NamedTuple):
     rep: str | None
 
 
-_INSERT: Final = sa.text("""
-    INSERT INTO refusals (id, event_id, contact_id, workflow, reason, happened_at, told)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:events AS uuid[]), CAST(:contacts AS uuid[]), CAST(:workflows AS text[]),
-        CAST(:reasons AS text[]), CAST(:times AS timestamptz[]), CAST(:told AS bool[])
-    )
-    ON CONFLICT DO NOTHING
-""")
+_REFUSALS: Final[Rows[Refusal]] = Rows(tables.refusals, by_name(Refusal))
+_INSERT: Final = sa.text(f"{_REFUSALS.inserted()} ON CONFLICT DO NOTHING")
 _TOLD: Final = sa.text("""
     SELECT contact_id, workflow, count(*) AS told FROM refusals
     WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND told
@@ -52,9 +48,7 @@ _OPEN_TASKS: Final = sa.text("""
 
 async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
     if refusals:
-        columns = list(zip(*refusals, strict=True))
-        names = ("ids", "events", "contacts", "workflows", "reasons", "times", "told")
-        await conn.execute(_INSERT, {name: list(column) for name, column in zip(names, columns, strict=True)})
+        await conn.execute(_INSERT, _REFUSALS.arrays(refusals))
 
 
 async def told_today(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[tuple[UUID, str], int]:

@@ -5,32 +5,36 @@ EVERYBODY) and the number of buyers (EVERYBODY paired with itself).
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring import tables
+from shared.db.arrays import Rows, by_place
+
 EVERYBODY: Final = ""
 MOST_ITEMS: Final = 200  # of a contact: its first ones, as a bound
 _MOST_OTHERS: Final = 200  # of an item
 
-_ADD = sa.text("""
+_ROWS: Final[Rows[tuple[UUID, str]]] = Rows(tables.bought, by_place("contact_id", "item"))
+_ADD = sa.text(f"""
     INSERT INTO bought (contact_id, item)
-    SELECT contact_id, item FROM unnest(CAST(:contacts AS uuid[]), CAST(:items AS text[])) AS n (contact_id, item)
-    WHERE (SELECT count(*) FROM bought b WHERE b.contact_id = n.contact_id) < :most
+    SELECT contact_id, item FROM {_ROWS.unnested}
+    WHERE (SELECT count(*) FROM bought b WHERE b.contact_id = u.contact_id) < :most
     ORDER BY contact_id, item ON CONFLICT DO NOTHING RETURNING contact_id, item
-""")
+""")  # noqa: S608 - names of columns, no input
 # In one order for all processes, so that they never deadlock.
-_COUNT = sa.text("""
+_COUNT = sa.text(f"""
     INSERT INTO bought_together AS t (item, other, buyers)
     SELECT a.item, b.item, count(*) FROM bought a JOIN bought b ON b.contact_id = a.contact_id
-    WHERE a.contact_id = ANY(CAST(:contacts AS uuid[])) AND EXISTS (
-        SELECT FROM unnest(CAST(:contacts AS uuid[]), CAST(:items AS text[])) AS n (contact_id, item)
-        WHERE n.contact_id = a.contact_id AND n.item IN (a.item, b.item)
+    WHERE a.contact_id = ANY(CAST(:contact_id AS uuid[])) AND EXISTS (
+        SELECT FROM {_ROWS.unnested}
+        WHERE u.contact_id = a.contact_id AND u.item IN (a.item, b.item)
     ) GROUP BY a.item, b.item ORDER BY a.item, b.item
     ON CONFLICT (item, other) DO UPDATE SET buyers = t.buyers + excluded.buyers
-""")
+""")  # noqa: S608 - names of columns, no input
 # Once two contacts are merged, what either bought counts once.
 _TAKE = sa.text("""
     WITH gone AS (DELETE FROM bought WHERE contact_id = ANY(CAST(:members AS uuid[])) RETURNING contact_id, item),
@@ -82,7 +86,7 @@ async def put_right(conn: AsyncConnection, contacts: Collection[UUID], bought: C
     await conn.execute(_DROP, {"contacts": sorted(contacts)})
     rows = {*bought, *((contact, EVERYBODY) for contact, _ in bought)}
     if rows:
-        await conn.execute(_ADD, _columns(rows) | {"most": MOST_ITEMS})
+        await conn.execute(_ADD, _ROWS.arrays(sorted(rows)) | {"most": MOST_ITEMS})
     for statement in _RECOUNT:
         await conn.execute(statement)
 
@@ -90,14 +94,9 @@ async def put_right(conn: AsyncConnection, contacts: Collection[UUID], bought: C
 async def _add(conn: AsyncConnection, rows: Collection[tuple[UUID, str]]) -> None:
     if not rows:
         return
-    found = await conn.execute(_ADD, _columns(rows) | {"most": MOST_ITEMS})
+    found = await conn.execute(_ADD, _ROWS.arrays(sorted(rows)) | {"most": MOST_ITEMS})
     if new := [(row.contact_id, row.item) for row in found]:
-        await conn.execute(_COUNT, _columns(new))
-
-
-def _columns(rows: Collection[tuple[UUID, str]]) -> dict[str, Any]:
-    ordered = sorted(rows)
-    return {"contacts": [contact for contact, _ in ordered], "items": [item for _, item in ordered]}
+        await conn.execute(_COUNT, _ROWS.arrays(sorted(new)))
 
 
 async def of_contact(conn: AsyncConnection, contact_id: UUID) -> set[str]:

@@ -1,52 +1,14 @@
 """SQL of claims. Every change is one compare-and-set; the schema forbids two holders of one contact."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_COLUMNS = "id, contact_id, who, since, until, ended_at, ended, snoozed_until"
-_SURVIVOR = sa.text("""
-    WITH RECURSIVE trail AS (
-        SELECT id, merged_into FROM contacts WHERE id = :id
-        UNION ALL
-        SELECT c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
-    )
-    SELECT id FROM trail WHERE merged_into IS NULL
-""")
-# While this lock is held, no batch merges the contact away.
-_HOLD = sa.text("SELECT id FROM contacts WHERE id = :id AND merged_into IS NULL FOR SHARE")
-_CLAIM = sa.text(f"""
-    INSERT INTO claims (id, contact_id, who, since, until) VALUES (:id, :contact, :who, :now, :until)
-    ON CONFLICT (contact_id) WHERE ended_at IS NULL DO NOTHING RETURNING {_COLUMNS}
-""")  # noqa: S608 - columns of ours
-_OPEN_OF = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE contact_id = :contact AND ended_at IS NULL")  # noqa: S608
-_ONE = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE id = :id")  # noqa: S608
-_EXTEND = sa.text(f"""
-    UPDATE claims SET until = :until WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
-""")  # noqa: S608
-_END = sa.text(f"""
-    UPDATE claims SET ended_at = :now, ended = :reason, snoozed_until = :snoozed_until
-    WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
-""")  # noqa: S608
-_RUN_OUT_OF = sa.text(f"""
-    UPDATE claims SET ended_at = :now, ended = 'expired'
-    WHERE contact_id = :contact AND ended_at IS NULL AND until <= :now RETURNING {_COLUMNS}
-""")  # noqa: S608
-_RUN_OUT = sa.text(f"""
-    UPDATE claims SET ended_at = :now, ended = 'expired' WHERE id IN (
-        SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
-    ) RETURNING {_COLUMNS}
-""")  # noqa: S608
-# A merge ends them in the batch's transaction (store/contacts/batch.py); the fact of it is made later.
-_UNTOLD = sa.text(f"""
-    UPDATE claims SET told = true WHERE id IN (
-        SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
-    ) RETURNING {_COLUMNS}
-""")  # noqa: S608
+from shared.db.named import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +25,49 @@ class Claim:
     snoozed_until: datetime | None
 
 
+_COLUMNS: Final = ", ".join(each.name for each in fields(Claim))
+_SURVIVOR = sa.text("""
+    WITH RECURSIVE trail AS (
+        SELECT id, merged_into FROM contacts WHERE id = :id
+        UNION ALL
+        SELECT c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
+    )
+    SELECT id FROM trail WHERE merged_into IS NULL
+""")
+# While this lock is held, no batch merges the contact away.
+_HOLD = sa.text("SELECT id FROM contacts WHERE id = :id AND merged_into IS NULL FOR SHARE")
+_CLAIM = sa.text(f"""
+    INSERT INTO claims (id, contact_id, who, since, until) VALUES (:id, :contact, :who, :now, :until)
+    ON CONFLICT (contact_id) WHERE ended_at IS NULL DO NOTHING RETURNING {_COLUMNS}
+""")  # noqa: S608 - columns of ours
+_OPEN_OF = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE contact_id = :contact AND ended_at IS NULL")  # noqa: S608 - names of columns, no input
+_ONE = sa.text(f"SELECT {_COLUMNS} FROM claims WHERE id = :id")  # noqa: S608 - names of columns, no input
+_EXTEND = sa.text(f"""
+    UPDATE claims SET until = :until WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
+""")  # noqa: S608 - names of columns, no input
+_END = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = :reason, snoozed_until = :snoozed_until
+    WHERE id = :id AND ended_at IS NULL AND until > :now RETURNING {_COLUMNS}
+""")  # noqa: S608 - names of columns, no input
+_RUN_OUT_OF = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = 'expired'
+    WHERE contact_id = :contact AND ended_at IS NULL AND until <= :now RETURNING {_COLUMNS}
+""")  # noqa: S608 - names of columns, no input
+_RUN_OUT = sa.text(f"""
+    UPDATE claims SET ended_at = :now, ended = 'expired' WHERE id IN (
+        SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
+    ) RETURNING {_COLUMNS}
+""")  # noqa: S608 - names of columns, no input
+# A merge ends them in the batch's transaction (store/contacts/batch.py); the fact of it is made later.
+_UNTOLD = sa.text(f"""
+    UPDATE claims SET told = true WHERE id IN (
+        SELECT id FROM claims WHERE NOT told ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    ) RETURNING {_COLUMNS}
+""")  # noqa: S608 - names of columns, no input
+
+
 def _claim(row: Any) -> Claim | None:
-    return Claim(*row) if row is not None else None
+    return named(Claim, row) if row is not None else None
 
 
 async def survivor(conn: AsyncConnection, contact_id: UUID) -> UUID | None:
@@ -114,9 +117,9 @@ async def run_out_of(conn: AsyncConnection, contact_id: UUID, now: datetime) -> 
 
 async def run_out(conn: AsyncConnection, now: datetime, most: int) -> list[Claim]:
     """End the claims that have run out."""
-    return [Claim(*row) for row in await conn.execute(_RUN_OUT, {"now": now, "most": most})]
+    return [named(Claim, row) for row in await conn.execute(_RUN_OUT, {"now": now, "most": most})]
 
 
 async def untold(conn: AsyncConnection, most: int) -> list[Claim]:
     """Claims ended by a merge whose fact is not made yet; marks them as told."""
-    return [Claim(*row) for row in await conn.execute(_UNTOLD, {"most": most})]
+    return [named(Claim, row) for row in await conn.execute(_UNTOLD, {"most": most})]

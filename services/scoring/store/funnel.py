@@ -1,6 +1,6 @@
 """SQL of the funnel: sums that each transaction which changes contacts adds to, so that nobody ever counts them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring import tables
 from services.scoring.domain.funnel.places import Moves, Place, Step, Sums
 from services.scoring.domain.funnel.segments import Cell, CellSums
-from shared.db.arrays import Rows
+from shared.db.arrays import Rows, by_parts
+from shared.db.named import named
 from shared.db.statement import Statement
 
 _Sum: TypeAlias = tuple[Place, Sums]
@@ -19,37 +20,14 @@ _Segment: TypeAlias = tuple[Cell, CellSums]
 _Count: TypeAlias = tuple[Step, int]
 
 
-def _part(place: int, name: str) -> Callable[[tuple[Any, ...]], Any]:
-    return lambda row: getattr(row[place], name)
-
-
-_SUMS: Final[Rows[_Sum]] = Rows(
-    tables.funnel,
-    {name: _part(0, name) for name in Place._fields} | {name: _part(1, name) for name in Sums._fields},
-    "funnel_",
-)
-_STEPS: Final[Rows[_Count]] = Rows(
-    tables.funnel_steps, {name: _part(0, name) for name in Step._fields} | {"contacts": itemgetter(1)}, "step_"
-)
-
-_CELLS: Final[Rows[_Segment]] = Rows(
-    tables.segments,
-    {name: _part(0, name) for name in Cell._fields} | {name: _part(1, name) for name in CellSums._fields},
-    "cell_",
-)
-
-
-def _added(rows: Rows[Any], key: Sequence[str]) -> str:
-    name = rows.table.name
-    more = ", ".join(f"{each} = {name}.{each} + excluded.{each}" for each in rows.read if each not in key)
-    return f"{rows.inserted()} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {more}"
-
-
+_SUMS: Final[Rows[_Sum]] = Rows(tables.funnel, by_parts(Place, Sums), "funnel_")
+_STEPS: Final[Rows[_Count]] = Rows(tables.funnel_steps, by_parts(Step) | {"contacts": itemgetter(1)}, "step_")
+_CELLS: Final[Rows[_Segment]] = Rows(tables.segments, by_parts(Cell, CellSums), "cell_")
 # Parts of one statement; in one order wherever they stand, so that nobody waits for another in a circle.
 ADDED: Final = f"""
-    funnel_added AS ({_added(_SUMS, Place._fields)}),
-    funnel_stepped AS ({_added(_STEPS, Step._fields)}),
-    segments_added AS ({_added(_CELLS, Cell._fields)})
+    funnel_added AS ({_SUMS.added(Place._fields)}),
+    funnel_stepped AS ({_STEPS.added(Step._fields)}),
+    segments_added AS ({_CELLS.added(Cell._fields)})
 """
 _ADD: Final = Statement(f"WITH {ADDED} SELECT 1")
 _SUMMED: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in Sums._fields)
@@ -96,13 +74,13 @@ async def add(conn: AsyncConnection, moves: Moves) -> None:
 async def since(conn: AsyncConnection, week: date) -> list[Row]:
     """By source, of this week and later."""
     rows = await conn.execute(_SINCE, {"since": week})
-    return [Row(Place("source", *row[:4]), Sums(*row[4:])) for row in rows]
+    return [Row(named(Place, row, dimension="source"), named(Sums, row)) for row in rows]
 
 
 async def campaigns(conn: AsyncConnection, week: date, most: int) -> list[Row]:
     """By campaign, of those with most leads; all weeks as the first."""
     rows = await conn.execute(_CAMPAIGNS, {"since": week, "most": most})
-    return [Row(Place("campaign", *row[:4]), Sums(*row[4:])) for row in rows]
+    return [Row(named(Place, row, dimension="campaign"), named(Sums, row)) for row in rows]
 
 
 async def steps(conn: AsyncConnection, week: date) -> Mapping[tuple[str, str], Mapping[int, int]]:

@@ -1,23 +1,50 @@
 """SQL of orders: those that a batch names, those that merged contacts share, all of one contact."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring import tables
 from services.scoring.domain.contact.contact import moment
 from services.scoring.domain.customer.orders import Order, OrderKey
+from services.scoring.store.contacts.batch import moved
+from shared.db.arrays import Rows
 
 Orders = dict[UUID, dict[OrderKey, Order]]
 
-_COLUMNS: Final = "o.contact_id, o.source, o.order_id, o.currency, o.paid, o.margin, o.paid_at, o.refunded"
-_NAMED = sa.text(f"""
-    SELECT {_COLUMNS} FROM unnest(CAST(:contacts AS uuid[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
-        AS n (contact_id, source, order_id) JOIN orders o USING (contact_id, source, order_id)
-""")  # noqa: S608 - columns of ours
+
+class _Row(NamedTuple):
+    """An order to write, or one by name alone."""
+
+    contact: UUID
+    key: OrderKey
+    order: Order = Order()
+
+
+_KEY: Final[dict[str, Callable[[_Row], Any]]] = {
+    "contact_id": lambda row: row.contact,
+    "source": lambda row: row.key[0],
+    "order_id": lambda row: row.key[1],
+}
+_KEYS: Final = Rows(tables.orders, _KEY)
+_ORDERS: Final = Rows(
+    tables.orders,
+    {
+        **_KEY,
+        "currency": lambda row: row.order.currency,
+        "paid": lambda row: row.order.paid,
+        "margin": lambda row: row.order.margin,
+        "paid_at": lambda row: moment(row.order.at) if row.order.at else None,
+        "refunded": lambda row: json.dumps(row.order.refunded),
+    },
+)
+ORDER_COLUMNS: Final = tuple(_ORDERS.read)
+_COLUMNS: Final = ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
+_NAMED = sa.text(f"SELECT {_COLUMNS} FROM {_KEYS.unnested} JOIN orders o USING ({_KEYS.columns})")  # noqa: S608 - names of columns, no input
 # Orders that two of the merged contacts have both, and those that the batch names, whoever has them.
 _OF_MERGED = sa.text(f"""
     WITH merged AS MATERIALIZED (
@@ -33,38 +60,23 @@ _OF_MERGED = sa.text(f"""
     CROSS JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS n (source, order_id)
     JOIN orders o ON o.contact_id = m.id AND o.source = n.source AND o.order_id = n.order_id
 """)  # noqa: S608 - columns of ours
-_ALL_OF = sa.text(f"SELECT {_COLUMNS} FROM orders o WHERE o.contact_id = ANY(CAST(:contacts AS uuid[]))")  # noqa: S608
-_WRITE = sa.text("""
-    INSERT INTO orders AS o (contact_id, source, order_id, currency, paid, margin, paid_at, refunded)
-    SELECT contact_id, source, order_id, currency, paid, margin, paid_at, refunded::jsonb FROM unnest(
-        CAST(:contacts AS uuid[]), CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:currencies AS text[]),
-        CAST(:paid AS bigint[]), CAST(:margins AS bigint[]), CAST(:paid_at AS timestamptz[]),
-        CAST(:refunded AS text[])
-    ) AS n (contact_id, source, order_id, currency, paid, margin, paid_at, refunded)
-    ON CONFLICT (contact_id, source, order_id) DO UPDATE SET currency = excluded.currency, paid = excluded.paid,
-        margin = excluded.margin, paid_at = excluded.paid_at, refunded = excluded.refunded
-""")
+_ALL_OF = sa.text(f"SELECT {_COLUMNS} FROM orders o WHERE o.contact_id = ANY(CAST(:contacts AS uuid[]))")  # noqa: S608 - names of columns, no input
+_CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in ORDER_COLUMNS if name not in _KEY)
+_WRITE = sa.text(f"{_ORDERS.inserted()} ON CONFLICT ({_KEYS.columns}) DO UPDATE SET {_CHANGED}")
 # Orders joined in memory are deleted first; the rest then moves to the survivor without collisions.
 _MOVE = (
-    sa.text("""
-        DELETE FROM orders o
-        USING unnest(CAST(:contacts AS uuid[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
-            AS n (contact_id, source, order_id)
-        WHERE o.contact_id = n.contact_id AND o.source = n.source AND o.order_id = n.order_id
-    """),
-    sa.text("""
-        UPDATE orders AS o SET contact_id = n.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
-        WHERE o.contact_id = n.loser
-    """),
+    sa.text(f"""
+        DELETE FROM orders o USING {_KEYS.unnested}
+        WHERE o.contact_id = u.contact_id AND o.source = u.source AND o.order_id = u.order_id
+    """),  # noqa: S608 - columns of ours
+    sa.text(moved("orders")),
 )
 
 
 async def named(conn: AsyncConnection, wanted: Iterable[tuple[UUID, OrderKey]]) -> Orders:
     """Those of these orders that the contact has."""
-    rows = sorted((contact, source, order_id) for contact, (source, order_id) in wanted)
-    contacts, sources, ids = (list(column) for column in zip(*rows, strict=True))
-    return _grouped(await conn.execute(_NAMED, {"contacts": contacts, "sources": sources, "ids": ids}))
+    rows = [_Row(contact, key) for contact, key in sorted(wanted)]
+    return _grouped(await conn.execute(_NAMED, _KEYS.arrays(rows)))
 
 
 async def of_merged(conn: AsyncConnection, merges: Mapping[UUID, UUID], keys: Collection[OrderKey]) -> Orders:
@@ -86,37 +98,23 @@ async def of_contacts(conn: AsyncConnection, contacts: Sequence[UUID]) -> Orders
 
 async def write(conn: AsyncConnection, orders: Mapping[UUID, Mapping[OrderKey, Order]]) -> None:
     """Write orders, new or changed; their contacts are locked."""
-    rows = [(contact, key, order) for contact, theirs in orders.items() for key, order in theirs.items()]
-    given = {
-        "contacts": [contact for contact, _, _ in rows],
-        "sources": [source for _, (source, _), _ in rows],
-        "ids": [order_id for _, (_, order_id), _ in rows],
-        "currencies": [order.currency for _, _, order in rows],
-        "paid": [order.paid for _, _, order in rows],
-        "margins": [order.margin for _, _, order in rows],
-        "paid_at": [moment(order.at) if order.at else None for _, _, order in rows],
-        "refunded": [json.dumps(order.refunded) for _, _, order in rows],
-    }
-    await conn.execute(_WRITE, given)
+    await conn.execute(_WRITE, _ORDERS.arrays(_rows(orders)))
 
 
 def as_rows(orders: Mapping[UUID, Mapping[OrderKey, Order]]) -> list[tuple[Any, ...]]:
-    """Orders as their table's columns, in their order."""
-    return [
-        (contact, source, order_id, order.currency, order.paid, order.margin,
-         moment(order.at) if order.at else None, json.dumps(order.refunded))
-        for contact, theirs in orders.items() for (source, order_id), order in theirs.items()
-    ]  # fmt: skip
+    """Orders as ORDER_COLUMNS."""
+    return [tuple(read(row) for read in _ORDERS.read.values()) for row in _rows(orders)]
+
+
+def _rows(orders: Mapping[UUID, Mapping[OrderKey, Order]]) -> list[_Row]:
+    return [_Row(contact, key, order) for contact, theirs in orders.items() for key, order in theirs.items()]
 
 
 async def move(conn: AsyncConnection, merges: Mapping[UUID, UUID], joined: Mapping[UUID, Collection[OrderKey]]) -> None:
     """Move each loser's orders to its survivor, except those in `joined` (by survivor), which are rewritten."""
-    gone = [
-        (loser, source, order_id) for loser, survivor in merges.items() for source, order_id in joined.get(survivor, ())
-    ]
+    gone = [_Row(loser, key) for loser, survivor in merges.items() for key in joined.get(survivor, ())]
     if gone:
-        contacts, sources, ids = (list(column) for column in zip(*gone, strict=True))
-        await conn.execute(_MOVE[0], {"contacts": contacts, "sources": sources, "ids": ids})
+        await conn.execute(_MOVE[0], _KEYS.arrays(gone))
     await conn.execute(_MOVE[1], {"losers": list(merges), "survivors": list(merges.values())})
 
 

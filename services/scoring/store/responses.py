@@ -2,22 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring import tables
 from services.scoring.domain.responses import Bucket, Sums
+from shared.db.arrays import Rows, by_parts
+from shared.db.named import named
 
-_ADD = sa.text("""
-    INSERT INTO response_times AS r (day, source, rep, bucket, answers, lost, squares)
-    SELECT * FROM unnest(
-        CAST(:days AS date[]), CAST(:sources AS text[]), CAST(:reps AS text[]), CAST(:buckets AS smallint[]),
-        CAST(:answers AS bigint[]), CAST(:lost AS bigint[]), CAST(:squares AS float8[])
-    )
-    ON CONFLICT (day, source, rep, bucket) DO UPDATE SET answers = r.answers + excluded.answers,
-        lost = r.lost + excluded.lost, squares = r.squares + excluded.squares
-""")
+_ANSWERS: Final[Rows[tuple[Bucket, Sums]]] = Rows(tables.response_times, by_parts(Bucket, Sums))
+_ADD: Final = sa.text(_ANSWERS.added(Bucket._fields))
 _SINCE = sa.text("""
     SELECT source, rep, bucket, sum(answers)::bigint AS answers, sum(lost)::bigint AS lost, sum(squares) AS squares
     FROM response_times WHERE day >= :since GROUP BY source, rep, bucket ORDER BY source, rep, bucket
@@ -35,20 +31,10 @@ class Row(NamedTuple):
 
 async def add(conn: AsyncConnection, answers: Mapping[Bucket, Sums]) -> None:
     """Add them up, in one order for all processes."""
-    rows = sorted(answers.items())
-    given = {
-        "days": [bucket.day for bucket, _ in rows],
-        "sources": [bucket.source for bucket, _ in rows],
-        "reps": [bucket.rep for bucket, _ in rows],
-        "buckets": [bucket.bucket for bucket, _ in rows],
-        "answers": [sums.answers for _, sums in rows],
-        "lost": [sums.lost for _, sums in rows],
-        "squares": [sums.squares for _, sums in rows],
-    }
-    await conn.execute(_ADD, given)
+    await conn.execute(_ADD, _ANSWERS.arrays(sorted(answers.items())))
 
 
 async def since(conn: AsyncConnection, day: date) -> list[Row]:
     """All of this day and later."""
     rows = await conn.execute(_SINCE, {"since": day})
-    return [Row(row.source, row.rep, row.bucket, Sums(row.answers, row.lost, row.squares)) for row in rows]
+    return [named(Row, row, sums=named(Sums, row)) for row in rows]

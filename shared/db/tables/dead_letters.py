@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.arrays import Rows, by_name
+from shared.db.named import named
 from shared.db.retention import Drop
+from shared.db.tables.offset_tables import DEAD_LETTERS
 from shared.db.tables.offsets import TopicPartition
 
 
@@ -28,24 +31,13 @@ class DeadLetterRow(NamedTuple):
     first_failed_at: datetime
 
 
-_INSERT = sa.text("""
-    INSERT INTO dead_letters (topic, partition, "offset", key, value, kind, error_class, reason, source, attempt,
-        failed_at, first_failed_at)
-    SELECT * FROM unnest(
-        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]), CAST(:keys AS bytea[]),
-        CAST(:values AS bytea[]), CAST(:kinds AS text[]), CAST(:classes AS text[]), CAST(:reasons AS text[]),
-        CAST(:sources AS text[]), CAST(:attempts AS int[]), CAST(:failed AS timestamptz[]),
-        CAST(:first_failed AS timestamptz[])
-    )
-    ON CONFLICT DO NOTHING
-""")
-_READ = sa.text("""
-    SELECT topic, partition, "offset", key, value, kind, error_class, reason, source, attempt, failed_at,
-        first_failed_at
-    FROM dead_letters
+_ROWS: Final[Rows[DeadLetterRow]] = Rows(DEAD_LETTERS, by_name(DeadLetterRow))
+_INSERT = sa.text(f"{_ROWS.inserted()} ON CONFLICT DO NOTHING")
+_READ = sa.text(f"""
+    SELECT {_ROWS.columns} FROM dead_letters
     WHERE topic = :topic AND partition = :partition AND "offset" >= :first AND "offset" < :end
     ORDER BY "offset"
-""")
+""")  # noqa: S608 - names of columns, no input
 _REDRIVEN = sa.text('SELECT topic, partition, "offset", redriven_at FROM dead_letters WHERE redriven_at IS NOT NULL')
 _WAITING = sa.text("SELECT count(*), max(failed_at) FROM dead_letters WHERE redriven_at IS NULL")
 _LOCK = sa.text("""
@@ -66,29 +58,13 @@ _DROP_OLD = sa.text("""
 
 async def insert(conn: AsyncConnection, rows: Sequence[DeadLetterRow]) -> None:
     """Store dead letters in the transaction that moves the offset past them."""
-    await conn.execute(
-        _INSERT,
-        {
-            "topics": [row.topic for row in rows],
-            "partitions": [row.partition for row in rows],
-            "offsets": [row.offset for row in rows],
-            "keys": [row.key for row in rows],
-            "values": [row.value for row in rows],
-            "kinds": [row.kind for row in rows],
-            "classes": [row.error_class for row in rows],
-            "reasons": [row.reason for row in rows],
-            "sources": [row.source for row in rows],
-            "attempts": [row.attempt for row in rows],
-            "failed": [row.failed_at for row in rows],
-            "first_failed": [row.first_failed_at for row in rows],
-        },
-    )
+    await conn.execute(_INSERT, _ROWS.arrays(rows))
 
 
 async def between(conn: AsyncConnection, partition: TopicPartition, first: int, end: int) -> list[DeadLetterRow]:
     """The dead letters of offsets `first <= offset < end`, in order."""
     rows = await conn.execute(_READ, {"topic": partition[0], "partition": partition[1], "first": first, "end": end})
-    return [DeadLetterRow(*row) for row in rows]
+    return [named(DeadLetterRow, row) for row in rows]
 
 
 async def redriven(conn: AsyncConnection) -> dict[tuple[str, int, int], datetime]:

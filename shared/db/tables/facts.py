@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.named import named
 from shared.db.statement import Statement
 from shared.events.lanes import Lane
 
@@ -45,7 +46,7 @@ async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
 
 async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:
     """The facts that have waited longest."""
-    return [Fact(*row) for row in await conn.execute(_OLDEST, {"most": most})]
+    return [named(Fact, row) for row in await conn.execute(_OLDEST, {"most": most})]
 
 
 async def forget(conn: AsyncConnection, ids: Sequence[UUID]) -> None:

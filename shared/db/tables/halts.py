@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.named import named
 from shared.events.lanes import Lane
 
 Cause: TypeAlias = Literal["failures", "position"]
@@ -33,7 +34,7 @@ _END = sa.text("""
 
 async def read(conn: AsyncConnection) -> list[Halt]:
     """The lanes that are halted, the live one first."""
-    return [Halt(*row) for row in await conn.execute(_READ)]
+    return [named(Halt, row) for row in await conn.execute(_READ)]
 
 
 async def begin(conn: AsyncConnection, lane: Lane, cause: Cause, reason: str) -> None:
@@ -43,4 +44,4 @@ async def begin(conn: AsyncConnection, lane: Lane, cause: Cause, reason: str) ->
 
 async def end(conn: AsyncConnection, lanes: Sequence[Lane], cause: Cause) -> list[Halt]:
     """Resume the lanes that are halted for this cause; returns their halts."""
-    return [Halt(*row) for row in await conn.execute(_END, {"lanes": list(lanes), "cause": cause})]
+    return [named(Halt, row) for row in await conn.execute(_END, {"lanes": list(lanes), "cause": cause})]

@@ -80,6 +80,12 @@ def offset_tables(metadata: sa.MetaData) -> None:
     sa.Table("consumer_halts", metadata, *_halts(one_of("lane", LANES), one_of("cause", get_args(Cause))))
 
 
+_OURS = sa.MetaData()  # without a schema: that of the connection
+offset_tables(_OURS)
+CONSUMER_OFFSETS = _OURS.tables["consumer_offsets"]
+DEAD_LETTERS = _OURS.tables["dead_letters"]
+
+
 def create_offset_tables(schema: str) -> None:
     """For a service's first migration: offsets and dead letters, in its schema."""
     op.create_table("consumer_offsets", *_offsets(), schema=schema)

@@ -8,12 +8,15 @@ Kafka's own offset is `next_offset - base`, and no row of an old log is ever tak
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.arrays import Rows, by_name, by_place
+from shared.db.named import named
 from shared.db.statement import Statement
+from shared.db.tables.offset_tables import CONSUMER_OFFSETS
 
 TopicPartition: TypeAlias = tuple[str, int]
 
@@ -41,34 +44,25 @@ class Advance(NamedTuple):
     last_record: bytes
 
 
-_CLAIM = sa.text("""
-    INSERT INTO consumer_offsets (topic, partition, next_offset, published)
-    SELECT topic, partition, first, first
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:firsts AS bigint[]))
-        AS asked (topic, partition, first)
-    ON CONFLICT (topic, partition) DO NOTHING
-""")
-_READ = sa.text("""
+_FIRSTS: Final[Rows[tuple[str, int, int]]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition", "next_offset"))
+_CLAIM = sa.text(f"{_FIRSTS.inserted(published='next_offset')} ON CONFLICT (topic, partition) DO NOTHING")
+_ASKED: Final[Rows[TopicPartition]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition"))
+_READ = sa.text(f"""
     SELECT topic, partition, next_offset, published, base, last_record
-    FROM consumer_offsets
-    JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS asked (topic, partition)
-        USING (topic, partition)
-""")
-_ADVANCE = Statement("""
+    FROM consumer_offsets JOIN {_ASKED.unnested} USING (topic, partition)
+""")  # noqa: S608 - names of columns, no input
+_STEPS: Final[Rows[Advance]] = Rows(CONSUMER_OFFSETS, by_name(Advance), beside={"expected": "bigint"})
+_ADVANCE = Statement(f"""
     UPDATE consumer_offsets AS o
-    SET next_offset = a.next_offset, published = GREATEST(o.published, a.published), last_record = a.last_record
-    FROM unnest(
-        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:expected AS bigint[]),
-        CAST(:next_offsets AS bigint[]), CAST(:published AS bigint[]), CAST(:last_records AS bytea[])
-    ) AS a (topic, partition, expected, next_offset, published, last_record)
-    WHERE o.topic = a.topic AND o.partition = a.partition AND o.next_offset = a.expected
-""")
-_PUBLISHED = sa.text("""
-    UPDATE consumer_offsets AS o SET published = GREATEST(o.published, LEAST(p.published, o.next_offset))
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:published AS bigint[]))
-        AS p (topic, partition, published)
-    WHERE o.topic = p.topic AND o.partition = p.partition
-""")
+    SET next_offset = u.next_offset, published = GREATEST(o.published, u.published), last_record = u.last_record
+    FROM {_STEPS.unnested}
+    WHERE o.topic = u.topic AND o.partition = u.partition AND o.next_offset = u.expected
+""")  # noqa: S608 - names of columns, no input
+_MARKS: Final[Rows[tuple[str, int, int]]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition", "published"))
+_PUBLISHED = sa.text(f"""
+    UPDATE consumer_offsets AS o SET published = GREATEST(o.published, LEAST(u.published, o.next_offset))
+    FROM {_MARKS.unnested} WHERE o.topic = u.topic AND o.partition = u.partition
+""")  # noqa: S608 - names of columns, no input
 _READ_ALL = sa.text("""
     SELECT topic, partition, next_offset, published, base, last_record FROM consumer_offsets ORDER BY topic, partition
 """)
@@ -80,58 +74,31 @@ _TAKE_UP = sa.text("""
 
 async def claim(conn: AsyncConnection, firsts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Progress]:
     """The progress of these partitions; one never seen before starts at the offset given (its log's first)."""
-    partitions = sorted(firsts)
-    await conn.execute(
-        _CLAIM,
-        {
-            "topics": [topic for topic, _ in partitions],
-            "partitions": [partition for _, partition in partitions],
-            "firsts": [firsts[each] for each in partitions],
-        },
-    )
-    return await read(conn, partitions)
+    rows = [(*partition, firsts[partition]) for partition in sorted(firsts)]
+    await conn.execute(_CLAIM, _FIRSTS.arrays(rows))
+    return await read(conn, firsts)
 
 
 async def read(conn: AsyncConnection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
     """The stored progress of these partitions."""
-    asked = sorted(partitions)
-    rows = await conn.execute(_READ, {"topics": [t for t, _ in asked], "partitions": [p for _, p in asked]})
-    return {(row.topic, row.partition): Progress(*row[2:]) for row in rows}
+    rows = await conn.execute(_READ, _ASKED.arrays(sorted(partitions)))
+    return {(row.topic, row.partition): named(Progress, row) for row in rows}
 
 
 async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
     """Advance every partition of a batch by compare-and-set. False (roll back!) when another process moved one."""
     steps = sorted(steps)  # one lock order for all processes
-    moved = await _ADVANCE.run(
-        conn,
-        {
-            "topics": [step.topic for step in steps],
-            "partitions": [step.partition for step in steps],
-            "expected": [step.expected for step in steps],
-            "next_offsets": [step.next_offset for step in steps],
-            "published": [step.published for step in steps],
-            "last_records": [step.last_record for step in steps],
-        },
-    )
-    return moved == len(steps)
+    return await _ADVANCE.run(conn, _STEPS.arrays(steps)) == len(steps)
 
 
 async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartition, int]) -> None:
     """Store that everything below these offsets is published."""
-    partitions = sorted(published)
-    await conn.execute(
-        _PUBLISHED,
-        {
-            "topics": [topic for topic, _ in partitions],
-            "partitions": [partition for _, partition in partitions],
-            "published": [published[each] for each in partitions],
-        },
-    )
+    await conn.execute(_PUBLISHED, _MARKS.arrays([(*each, published[each]) for each in sorted(published)]))
 
 
 async def read_all(conn: AsyncConnection) -> dict[TopicPartition, Progress]:
     """The progress of every partition that was ever consumed."""
-    return {(row.topic, row.partition): Progress(*row[2:]) for row in await conn.execute(_READ_ALL)}
+    return {(row.topic, row.partition): named(Progress, row) for row in await conn.execute(_READ_ALL)}
 
 
 async def take_up(conn: AsyncConnection, partition: TopicPartition, before: Progress, after: Progress) -> bool:

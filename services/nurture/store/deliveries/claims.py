@@ -6,14 +6,18 @@ Times that decide (due, lease) are the database's, so that the clocks of process
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
+from services.nurture.store.deliveries.leases import HELD, OURS
+from shared.db.arrays import Rows
 from shared.runtime.deadlines import LEASE_S
 
 
@@ -73,13 +77,25 @@ _CLAIM: Final = sa.text(f"""
     WHERE d.id = due.id
     RETURNING {COLUMNS}
 """)  # noqa: S608 - column names of this module, no input
-# The token fences: a holder whose lease expired changes nothing. An attempt counts once it is recorded, and what was
-# withdrawn while under way is not tried again.
-_RECORD: Final = sa.text("""
+_OUTCOMES: Final[Rows[AttemptRow]] = Rows(
+    tables.deliveries,
+    {"id": attrgetter("given.id")} | {name: attrgetter(name) for name in ("state", "reason", "wait_s")},
+    "new_",
+    {"wait_s": "float8"},
+)
+_ATTEMPTS: Final[Rows[AttemptRow]] = Rows(
+    tables.attempts,
+    {
+        **{name: attrgetter(name) for name in ("started_at", "status", "outcome", "reason", "excerpt")},
+        "delivery_id": attrgetter("given.id"),
+        "finished_at": lambda row: max(row.finished_at, row.started_at),
+    },
+    "attempt_",
+)
+# An attempt counts once it is recorded, and what was withdrawn while under way is not tried again.
+_RECORD: Final = sa.text(f"""
     WITH ours AS (
-        SELECT d.id, d.withdrawn FROM deliveries AS d
-        JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token) ON d.id = u.id
-        WHERE d.state = 'claimed' AND d.lease_token = u.token
+        SELECT d.id, d.withdrawn FROM deliveries AS d JOIN {HELD.unnested} ON {OURS}
         ORDER BY d.id FOR NO KEY UPDATE OF d
     ), recorded AS (
         UPDATE deliveries AS d
@@ -91,23 +107,16 @@ _RECORD: Final = sa.text("""
         FROM (
             SELECT u.id, u.wait_s, u.reason,
                 CASE WHEN ours.withdrawn AND u.state <> 'delivered' THEN 'cancelled' ELSE u.state END AS state
-            FROM unnest(
-                CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:waits AS float8[]), CAST(:reasons AS text[])
-            ) AS u (id, state, wait_s, reason) JOIN ours USING (id)
+            FROM {_OUTCOMES.unnested} JOIN ours USING (id)
         ) AS v
         WHERE d.id = v.id
         RETURNING d.id, d.state, d.attempts
     ), kept AS (
-        INSERT INTO attempts (delivery_id, number, started_at, finished_at, status, outcome, reason, excerpt)
-        SELECT u.id, r.attempts, u.started_at, u.finished_at, u.status, u.outcome, u.reason, u.excerpt
-        FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:starts AS timestamptz[]), CAST(:finishes AS timestamptz[]),
-            CAST(:statuses AS int[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:excerpts AS text[])
-        ) AS u (id, started_at, finished_at, status, outcome, reason, excerpt)
-        JOIN recorded AS r ON r.id = u.id
+        INSERT INTO attempts ({_ATTEMPTS.columns}, number)
+        SELECT {_ATTEMPTS.columns}, r.attempts FROM {_ATTEMPTS.unnested} JOIN recorded AS r ON r.id = u.delivery_id
     )
     SELECT id, state FROM recorded
-""")
+""")  # noqa: S608 - names of columns, no input
 _GIVE_UP: Final = sa.text("""
     UPDATE deliveries
     SET state = :state, reason = :reason, finished_at = statement_timestamp(), attempts = attempts + 1,
@@ -157,19 +166,6 @@ async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool
 
 async def record(conn: AsyncConnection, records: Sequence[AttemptRow]) -> dict[UUID, str]:
     """Record outcomes; return the deliveries that were still ours, each with its new state."""
-    rows = await conn.execute(
-        _RECORD,
-        {
-            "ids": [each.given.id for each in records],
-            "tokens": [each.given.lease_token for each in records],
-            "states": [each.state for each in records],
-            "waits": [each.wait_s for each in records],
-            "reasons": [each.reason for each in records],
-            "starts": [each.started_at for each in records],
-            "finishes": [max(each.finished_at, each.started_at) for each in records],
-            "statuses": [each.status for each in records],
-            "outcomes": [each.outcome for each in records],
-            "excerpts": [each.excerpt for each in records],
-        },
-    )
+    held = HELD.arrays([each.given for each in records])
+    rows = await conn.execute(_RECORD, held | _OUTCOMES.arrays(records) | _ATTEMPTS.arrays(records))
     return {row.id: row.state for row in rows}

@@ -16,7 +16,8 @@ from services.nurture import tables
 from services.nurture.channels.channel import Registry, queue_of
 from services.nurture.domain.deliveries.delivery import NewRow, StoredDelivery
 from services.nurture.domain.workflow import TASK, Target
-from shared.db.arrays import Rows, type_of
+from shared.db.arrays import Rows, by_place, type_of
+from shared.db.named import named
 from shared.db.statement import Statement
 
 
@@ -42,10 +43,9 @@ def _fallback(row: NewRow) -> tuple[str | None, str | None]:
     return (target.channel, target.name) if target is not None else (None, None)
 
 
-_TURNS: Final = Statement("""
-    INSERT INTO turns AS t (workflow, step, taken)
-    SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:steps AS text[]), CAST(:counts AS bigint[]))
-    ON CONFLICT (workflow, step) DO UPDATE SET taken = t.taken + excluded.taken
+_TAKEN: Final[Rows[tuple[str, str, int]]] = Rows(tables.turns, by_place("workflow", "step", "taken"))
+_TURNS: Final = Statement(f"""
+    {_TAKEN.inserted()} ON CONFLICT (workflow, step) DO UPDATE SET taken = turns.taken + excluded.taken
     RETURNING workflow, step, taken
 """)
 _AS_MADE: Final = {  # the columns that deliveries and tasks share, by attribute
@@ -108,21 +108,19 @@ _CANCEL_TASKS: Final = Statement("""
     UPDATE tasks SET state = 'cancelled', finished_at = statement_timestamp()
     WHERE enrolment_id = ANY(CAST(:enrolments AS uuid[])) AND state = 'open'
 """)
-_CLOSE_TASKS: Final = Statement("""
-    UPDATE tasks AS t SET state = 'done', finished_at = statement_timestamp(), done_by = u.who
-    FROM unnest(CAST(:enrolments AS uuid[]), CAST(:whos AS text[])) AS u (enrolment_id, who)
-    WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
-""")
+_DONE: Final[Rows[tuple[UUID, str]]] = Rows(tables.tasks, by_place("enrolment_id", "done_by"))
+_CLOSE_TASKS: Final = Statement(f"""
+    UPDATE tasks AS t SET state = 'done', finished_at = statement_timestamp(), done_by = u.done_by
+    FROM {_DONE.unnested} WHERE t.enrolment_id = u.enrolment_id AND t.state = 'open'
+""")  # noqa: S608 - names of columns, no input
 _CANCEL_NOTICES: Final = Statement(f"{_WITHDRAW} AND rep IS NOT NULL")
 _TASKS_OF_OTHERS: Final = sa.text("""
     SELECT t.id, e.workflow, e.version, t.step FROM tasks AS t JOIN enrolments AS e ON e.id = t.enrolment_id
     WHERE t.state = 'open' AND t.rep <> ALL(CAST(:reps AS text[]))
     ORDER BY t.created_at, t.id FOR NO KEY UPDATE OF t SKIP LOCKED
 """)
-_GIVE_TASKS: Final = sa.text("""
-    UPDATE tasks AS t SET rep = u.rep
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:reps AS text[])) AS u (id, rep) WHERE t.id = u.id
-""")
+_GIVEN: Final[Rows[tuple[UUID, str | None]]] = Rows(tables.tasks, by_place("id", "rep"))
+_GIVE_TASKS: Final = sa.text(f"UPDATE tasks AS t SET rep = u.rep FROM {_GIVEN.unnested} WHERE t.id = u.id")  # noqa: S608 - names of columns, no input
 _OF_RUN: Final = ("contact_id", "workflow", "version", "triggered_at")
 _UNSTORED: Final = ("assign", "fallback")
 _BY_NAME: Final = tuple(each.name for each in fields(StoredDelivery) if each.name not in _UNSTORED)
@@ -154,26 +152,19 @@ TASK_COLUMNS: Final = _selected(_of_task)
 
 async def take_turns(conn: AsyncConnection, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     """Add to the task counts of each (workflow, step); return the counts before."""
-    keys = sorted(counts)  # one lock order for all processes
-    rows = await _TURNS.rows(
-        conn,
-        {
-            "workflows": [workflow for workflow, _ in keys],
-            "steps": [step for _, step in keys],
-            "counts": [counts[key] for key in keys],
-        },
-    )
+    more = [(*key, counts[key]) for key in sorted(counts)]  # one lock order for all processes
+    rows = await _TURNS.rows(conn, _TAKEN.arrays(more))
     return {(workflow, step): taken - counts[workflow, step] for workflow, step, taken in rows}
 
 
 async def tasks_of_others(conn: AsyncConnection, reps: Collection[str]) -> list[RepsTask]:
     """Lock the open tasks of reps other than these, the oldest first."""
-    return [RepsTask(*row) for row in await conn.execute(_TASKS_OF_OTHERS, {"reps": list(reps)})]
+    return [named(RepsTask, row) for row in await conn.execute(_TASKS_OF_OTHERS, {"reps": list(reps)})]
 
 
 async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) -> None:
     """Assign these tasks to these reps; None: to anybody."""
-    await conn.execute(_GIVE_TASKS, {"ids": list(given), "reps": list(given.values())})
+    await conn.execute(_GIVE_TASKS, _GIVEN.arrays(list(given.items())))
 
 
 async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], channels: Registry) -> set[UUID]:
@@ -206,12 +197,11 @@ async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
 async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> None:
     """Close the open tasks of these enrolments, done by whom the mapping names, and cancel their notices."""
     if touched:
-        await _CLOSE_TASKS.run(conn, {"enrolments": list(touched), "whos": list(touched.values())})
+        await _CLOSE_TASKS.run(conn, _DONE.arrays(list(touched.items())))
         await _CANCEL_NOTICES.run(conn, {"enrolments": list(touched)})
 
 
 def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
     """The delivery in a row of COLUMNS or TASK_COLUMNS."""
-    read = row._mapping  # noqa: SLF001 - public, whatever it looks like
-    fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
-    return StoredDelivery(**{name: read[name] for name in _BY_NAME}, fallback=fallback)
+    fallback = Target(row.fallback_channel, row.fallback_target) if row.fallback_channel else None
+    return named(StoredDelivery, row, fallback=fallback, assign=())

@@ -5,16 +5,24 @@ untouched; only what was begun without an outcome is unknown.
 """
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
+from shared.db.arrays import Rows
 from shared.runtime.deadlines import LEASE_S
 
+# The token fences: a holder whose lease expired changes nothing.
+HELD: Final[Rows[StoredDelivery]] = Rows(
+    tables.deliveries, {name: attrgetter(name) for name in ("id", "lease_token")}, "held_"
+)
+OURS: Final = "d.id = u.id AND d.state = 'claimed' AND d.lease_token = u.lease_token"
 _LEASE: Final = "make_interval(secs => CAST(:lease_s AS float8))"
 _RENEWED: Final = f"statement_timestamp() + {_LEASE}"
 # Back to pending without counting an attempt; what was withdrawn meanwhile ends here.
@@ -25,23 +33,19 @@ _BACK: Final = """
 """
 _BEGIN: Final = sa.text(f"""
     UPDATE deliveries AS d SET began_at = statement_timestamp(), lease_until = {_RENEWED}
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token)
-    WHERE d.id = u.id AND d.state = 'claimed' AND d.lease_token = u.token AND d.began_at IS NULL AND NOT d.withdrawn
+    FROM {HELD.unnested} WHERE {OURS} AND d.began_at IS NULL AND NOT d.withdrawn
     RETURNING d.id
 """)  # noqa: S608 - no input
 _RENEW: Final = sa.text(f"""
     WITH ours AS (
-        SELECT d.id FROM deliveries AS d
-        JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token) ON d.id = u.id
-        WHERE d.state = 'claimed' AND d.lease_token = u.token
+        SELECT d.id FROM deliveries AS d JOIN {HELD.unnested} ON {OURS}
         FOR NO KEY UPDATE OF d SKIP LOCKED
     )
     UPDATE deliveries AS d SET lease_until = {_RENEWED} FROM ours WHERE d.id = ours.id
 """)  # noqa: S608 - no input
 _RELEASE: Final = sa.text(f"""
     UPDATE deliveries AS d SET {_BACK}
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS u (id, token)
-    WHERE d.id = u.id AND d.state = 'claimed' AND d.lease_token = u.token
+    FROM {HELD.unnested} WHERE {OURS}
 """)  # noqa: S608 - no input
 # A holder known to be dead is not waited for.
 _END: Final = sa.text("""
@@ -117,5 +121,4 @@ async def take_over(
 
 
 def _held(givens: Collection[StoredDelivery]) -> dict[str, Any]:
-    ordered = sorted(givens, key=lambda given: given.id)  # one lock order for all
-    return {"ids": [given.id for given in ordered], "tokens": [given.lease_token for given in ordered]}
+    return HELD.arrays(sorted(givens, key=lambda given: given.id))  # one lock order for all

@@ -9,8 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture import tables
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, TASK_COLUMNS, delivery_of
+from shared.db.arrays import Rows, by_place
+from shared.db.named import named
 
 Kind: TypeAlias = Literal["enrolments", "deliveries", "tasks", "windows"]
 
@@ -52,13 +55,14 @@ class Late(NamedTuple):
 
 # Each is one look-up in a partial index.
 _LOOK: Final = sa.text("""
-    SELECT statement_timestamp(),
-        (SELECT min(due_at) FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL),
-        (SELECT min(expires_at) FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL),
+    SELECT statement_timestamp() AS now,
+        (SELECT min(due_at) FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL)
+            AS enrolments,
+        (SELECT min(expires_at) FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL) AS deliveries,
         (SELECT min(expires_at) FROM tasks
-            WHERE state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL),
+            WHERE state = 'open' AND expires_at IS NOT NULL AND parked_reason IS NULL) AS tasks,
         (SELECT min(window_closes_at) FROM enrolments
-            WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL)
+            WHERE window_closes_at IS NOT NULL AND window_stopped_at IS NULL AND window_missed_at IS NULL) AS windows
 """)
 _REACHED: Final = sa.text("""
     SELECT statement_timestamp() AS now, o.partition, o.next_offset - o.base AS reached
@@ -77,25 +81,24 @@ _EXPIRED_TASKS: Final = sa.text(f"""
         AND t.expires_at <= LEAST(:until, statement_timestamp())
     ORDER BY t.expires_at LIMIT :most FOR NO KEY UPDATE OF t SKIP LOCKED
 """)  # noqa: S608 - see above
-_EXPIRE: Final = sa.text("""
+_REASONS: Final[Rows[tuple[UUID, str]]] = Rows(tables.deliveries, by_place("id", "reason"))
+_EXPIRE: Final = sa.text(f"""
     UPDATE deliveries AS d SET state = 'expired', finished_at = statement_timestamp(), reason = u.reason
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
-    WHERE d.id = u.id
-""")
+    FROM {_REASONS.unnested} WHERE d.id = u.id
+""")  # noqa: S608 - names of columns, no input
 _EXPIRE_TASKS: Final = sa.text("""
     UPDATE tasks SET state = 'expired', finished_at = statement_timestamp() WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
-_PARK: Final = sa.text("""
+_PARK: Final = sa.text(f"""
     UPDATE deliveries AS d
     SET state = 'parked', reason = u.reason
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
-    WHERE d.id = u.id AND d.state = 'pending'
-""")
-_PARK_TASKS: Final = sa.text("""
+    FROM {_REASONS.unnested} WHERE d.id = u.id AND d.state = 'pending'
+""")  # noqa: S608 - names of columns, no input
+_PARK_TASKS: Final = sa.text(f"""
     UPDATE tasks AS t SET parked_reason = u.reason
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS u (id, reason)
+    FROM {_REASONS.unnested}
     WHERE t.id = u.id AND t.state = 'open'
-""")
+""")  # noqa: S608 - names of columns, no input
 _TRY_AGAIN: Final = (
     sa.text("UPDATE enrolments SET parked_reason = NULL WHERE parked_reason IS NOT NULL"),
     sa.text("UPDATE tasks SET parked_reason = NULL WHERE state = 'open' AND parked_reason IS NOT NULL"),
@@ -114,7 +117,7 @@ _PARKED: Final = sa.text("""
 
 async def first_due(conn: AsyncConnection) -> FirstDue:
     """When the first of each kind is due."""
-    return FirstDue(*(await conn.execute(_LOOK)).one())
+    return named(FirstDue, (await conn.execute(_LOOK)).one())
 
 
 async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:
@@ -126,25 +129,25 @@ async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int
 async def expired(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
     """Lock pending deliveries that had expired at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED, {"until": until, "most": most})
-    return [Late(row.id, delivery_of(row), row.now) for row in rows]
+    return [named(Late, row, given=delivery_of(row)) for row in rows]
 
 
 async def expired_tasks(conn: AsyncConnection, until: datetime, *, most: int) -> list[Late]:
     """Lock open tasks that had expired at `until`, each with the database's clock."""
     rows = await conn.execute(_EXPIRED_TASKS, {"until": until, "most": most})
-    return [Late(row.id, delivery_of(row), row.now) for row in rows]
+    return [named(Late, row, given=delivery_of(row)) for row in rows]
 
 
 async def park_deliveries(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
     """Park locked pending deliveries."""
     if reasons:
-        await conn.execute(_PARK, {"ids": list(reasons), "reasons": list(reasons.values())})
+        await conn.execute(_PARK, _REASONS.arrays(list(reasons.items())))
 
 
 async def park_tasks(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
     """Park the deadlines of locked tasks; the tasks stay open."""
     if reasons:
-        await conn.execute(_PARK_TASKS, {"ids": list(reasons), "reasons": list(reasons.values())})
+        await conn.execute(_PARK_TASKS, _REASONS.arrays(list(reasons.items())))
 
 
 async def try_again(conn: AsyncConnection) -> int:
@@ -160,7 +163,7 @@ async def parked(conn: AsyncConnection) -> dict[str, int]:
 async def expire(conn: AsyncConnection, reasons: Mapping[UUID, str]) -> None:
     """End locked deliveries as expired."""
     if reasons:
-        await conn.execute(_EXPIRE, {"ids": list(reasons), "reasons": list(reasons.values())})
+        await conn.execute(_EXPIRE, _REASONS.arrays(list(reasons.items())))
 
 
 async def expire_tasks(conn: AsyncConnection, ids: Collection[UUID]) -> None:

@@ -87,51 +87,41 @@ INSERTED_IDENTITIES: Final = f"{_NAMED.inserted()} ON CONFLICT (key) DO NOTHING"
 _INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
 _UPDATE_CONTACTS = Statement(UPDATED_CONTACTS)
 _INSERT_IDENTITIES = Statement(INSERTED_IDENTITIES)
-_POINT_IDENTITIES = Statement("""
-    UPDATE identities AS i SET contact_id = n.contact_id
-    FROM unnest(CAST(:keys AS text[]), CAST(:contacts AS uuid[])) AS n (key, contact_id)
-    WHERE i.key = n.key
-""")
+_POINT_IDENTITIES = Statement(f"""
+    UPDATE identities AS i SET contact_id = u.contact_id FROM {_NAMED.unnested} WHERE i.key = u.key
+""")  # noqa: S608 - names of ours
+_MERGED: Final = "unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)"
+
+
+def moved(table: str) -> str:
+    """SQL that gives what each loser has in the table to its survivor."""
+    return f"UPDATE {table} AS t SET contact_id = n.survivor FROM {_MERGED} WHERE t.contact_id = n.loser"  # noqa: S608 - names of columns, no input
+
+
 _MERGE = (
-    sa.text("""
+    sa.text(f"""
         UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, worth = NULL,
             curve = NULL, version = c.version + 1
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor) WHERE c.id = n.loser
-    """),
-    sa.text("""
-        UPDATE identities AS i SET contact_id = n.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
-        WHERE i.contact_id = n.loser
-    """),
-    sa.text("""
-        UPDATE bookings AS b SET contact_id = n.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
-        WHERE b.contact_id = n.loser
-    """),
+        FROM {_MERGED} WHERE c.id = n.loser
+    """),  # noqa: S608 - names of columns, no input
+    sa.text(moved("identities")),
+    sa.text(moved("bookings")),
     # Of all open claims on merged contacts the oldest stays: the survivor has one holder, neither two nor none.
-    sa.text("""
+    sa.text(f"""
         WITH mine AS (
             SELECT k.id, row_number() OVER (
                 PARTITION BY coalesce(n.survivor, k.contact_id) ORDER BY k.since, k.id
             ) AS place
-            FROM claims k LEFT JOIN unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
+            FROM claims k LEFT JOIN {_MERGED}
                 ON k.contact_id = n.loser
             WHERE k.ended_at IS NULL
                 AND (n.loser IS NOT NULL OR k.contact_id = ANY(CAST(:survivors AS uuid[])))
         )
         UPDATE claims k SET ended_at = statement_timestamp(), ended = 'merged', told = false
         FROM mine WHERE k.id = mine.id AND mine.place > 1
-    """),
-    sa.text("""
-        UPDATE claims AS k SET contact_id = n.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
-        WHERE k.contact_id = n.loser
-    """),
-    sa.text("""
-        UPDATE events AS e SET contact_id = n.survivor
-        FROM unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS n (loser, survivor)
-        WHERE e.contact_id = n.loser
-    """),
+    """),  # noqa: S608 - names of columns, no input
+    sa.text(moved("claims")),
+    sa.text(moved("events")),
 )
 _UNPUBLISHED = sa.text("""
     SELECT body FROM updates
@@ -255,8 +245,7 @@ def all_ours(written: int, keys: Mapping[str, UUID]) -> None:
 
 async def point_identities(conn: AsyncConnection, keys: Mapping[str, UUID]) -> None:
     """Let known keys point to another contact."""
-    names = sorted(keys)
-    await _POINT_IDENTITIES.run(conn, {"keys": names, "contacts": [keys[name] for name in names]})
+    await _POINT_IDENTITIES.run(conn, names(keys))
 
 
 async def insert_events(conn: AsyncConnection, rows: Sequence[EventRow]) -> None:

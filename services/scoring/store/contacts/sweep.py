@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scoring import tables
 from services.scoring.domain.contact.contact import ContactState, decode_state
 from services.scoring.store.contacts.batch import BookingRow
+from shared.db.arrays import Rows
 
 _BEGIN = sa.text("""
     INSERT INTO sweeps (day, after) VALUES (:day, '00000000-0000-0000-0000-000000000000') ON CONFLICT (day) DO NOTHING
@@ -29,12 +32,13 @@ _LOCK = sa.text("""
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 # All sweeps share one booking per contact and account, or a year would make 365 of them.
-_UPDATE = sa.text("""
+_NEW: Final[Rows[BookingRow]] = Rows(
+    tables.bookings,
+    {name: attrgetter(name) for name in ("contact_id", "line", "account", "amount", "model", "time")},
+)
+_UPDATE = sa.text(f"""
     WITH new AS (
-        SELECT * FROM unnest(
-            CAST(:contacts AS uuid[]), CAST(:lines AS smallint[]), CAST(:accounts AS text[]),
-            CAST(:amounts AS bigint[]), CAST(:models AS text[]), CAST(:times AS timestamptz[])
-        ) AS n (contact_id, line, account, amount, model, time)
+        SELECT * FROM {_NEW.unnested}
     ), gone AS (
         DELETE FROM bookings b USING new n
         WHERE b.contact_id = n.contact_id AND b.event_id = n.contact_id AND b.line = n.line AND b.amount + n.amount = 0
@@ -45,7 +49,7 @@ _UPDATE = sa.text("""
     FROM new n LEFT JOIN gone g USING (contact_id, line) WHERE g.contact_id IS NULL
     ON CONFLICT (contact_id, event_id, line) DO UPDATE
         SET amount = b.amount + excluded.amount, model = excluded.model, time = excluded.time
-""")
+""")  # noqa: S608 - names of columns, no input
 LINES = {"lead": 0, "customer": 1}
 
 
@@ -83,12 +87,4 @@ async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> list[ContactState]
 
 async def book(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
     """Add to the sweeps' bookings of these locked contacts."""
-    given = {
-        "contacts": [row.contact_id for row in rows],
-        "lines": [row.line for row in rows],
-        "accounts": [row.account for row in rows],
-        "amounts": [row.amount for row in rows],
-        "models": [row.model for row in rows],
-        "times": [row.time for row in rows],
-    }
-    await conn.execute(_UPDATE, given)
+    await conn.execute(_UPDATE, _NEW.arrays(rows))

@@ -1,0 +1,28 @@
+"""Rows read by the names of their columns: their order in a SELECT never matters."""
+
+from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+T = TypeVar("T")
+
+
+def named(kind: type[T], row: sa.Row[Any], **computed: Any) -> T:
+    """The `kind` (a NamedTuple or dataclass) whose fields are columns of this row; `computed`: those that are not.
+
+    Columns that are no fields of it are left alone. Raises KeyError for a field without a column.
+    """
+    read = row._mapping  # noqa: SLF001 - public, whatever it looks like
+    known = _fields_of(kind)  # type: ignore[arg-type] # a class is hashable; mypy doubts it
+    return kind(**{name: read[name] for name in known if name not in computed}, **computed)
+
+
+@lru_cache
+def _fields_of(kind: Hashable) -> tuple[str, ...]:
+    if is_dataclass(kind):
+        return tuple(each.name for each in fields(kind))
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined] # a NamedTuple has them
+    return names

@@ -51,7 +51,7 @@ class Rows:
         async with self.engine.begin() as conn:
             await enrolments.keep_versions(conn, [_version(workflow)])
             await write(conn, changes, endpoints=NOBODY, facts=FACTS, now=now)
-        return [row.new.id for row in changes.rows]
+        return [row.id for row in changes.rows]
 
     async def claim(
         self, endpoint: str = "crm", most: int = 100, instance: str = "one", reserved: int = 0

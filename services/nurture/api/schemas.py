@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from services.nurture.channels.registry import CHANNELS
 from services.nurture.domain.deliveries.delivery import Attempt, State, TaskState
-from services.nurture.domain.deliveries.followup import read_followup
+from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.enrolment import Status, decode_enrolment
 from services.nurture.domain.entry import Reason
 from services.nurture.store.lists import Row
@@ -250,7 +250,7 @@ def window_out(row: Row, now: datetime) -> Window:
 
 def task_out(row: Row) -> TaskOut:
     """A task as the API shows it."""
-    context = read_followup(row["payload"]).data.context
+    context = Written(row["payload"]).followup.data.context
     return TaskOut(
         **{name: row[name] for name in TaskOut.model_fields if name in row},
         contact=Person.model_validate(context["contact"]),

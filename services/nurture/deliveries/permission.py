@@ -12,7 +12,6 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.deliveries.delivery import StoredDelivery
-from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.mail.caps import MailCaps, PublicMail, admit
 from services.nurture.domain.mail.consent import Word, about, by_strangers, permits
 from services.nurture.domain.mail.links import CONFIRM_WITHIN
@@ -81,7 +80,7 @@ def _wanted(mail: StoredDelivery, words: Mapping[str, Sequence[Word]]) -> bool:
         return permits(heard, mail.purpose or "") is not False
     # No word is stored here yet: use the contact's consent from when the mail was made.
     try:
-        contact = read_followup(mail.payload).data.contact
+        contact = mail.payload.followup.data.contact
     except msgspec.DecodeError:
         return True  # unreadable: sending it will fail, with that reason
     return contact.consent.get("email") is not False

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDelivery, delivery_id
-from services.nurture.domain.deliveries.followup import Waits, confirmed, read_followup
+from services.nurture.domain.deliveries.followup import Waits, confirmed
 from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.domain.mail.confirmation import granted
@@ -117,7 +117,7 @@ def _waited(mail: StoredDelivery, now: datetime) -> NewDelivery | None:
     if mail.confirmation != "asks":
         return None
     try:
-        followup = read_followup(mail.payload)
+        followup = mail.payload.followup
     except msgspec.MsgspecError:
         return None
     waits = followup.data.waits
@@ -134,6 +134,7 @@ def _waited(mail: StoredDelivery, now: datetime) -> NewDelivery | None:
         deadline=None,
         expires_at=None,
         fallback=None,
+        is_first=False,
         payload=written(confirmed(followup, identifier, step, waits, now)),
         purpose=waits.purpose,
         confirmation=None,

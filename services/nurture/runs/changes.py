@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from services.nurture.channels.channel import Registry, queue_of
-from services.nurture.domain.deliveries.delivery import NewDelivery, NewRow, StoredDelivery, delivery_id
+from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDelivery, delivery_id
 from services.nurture.domain.deliveries.fallback import fallback_of
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.workflow import EMAIL, FOLLOW_UP, TASK
@@ -25,9 +25,9 @@ class Changes:
     changed: dict[UUID, Enrolment] = field(default_factory=dict)
     cancelled: set[UUID] = field(default_factory=set)
     touched: dict[UUID, str] = field(default_factory=dict)  # by whom; that enrolment's open tasks are done
-    rows: list[NewRow] = field(default_factory=list)
+    rows: list[NewDelivery] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
-    _by_enrolment: dict[UUID, list[NewRow]] = field(default_factory=dict)
+    _places: dict[UUID, list[int]] = field(default_factory=dict)  # in `rows`, by enrolment
 
     def begin(self, decision: Decision) -> None:
         """Add an enrolment that begins."""
@@ -42,19 +42,19 @@ class Changes:
         if decision.close_tasks:
             who = touched_by or "somebody"
             self.touched[run.id] = who
-            for row in self._by_enrolment.get(run.id, ()):
-                if row.new.channel == TASK and row.state == "waiting":
-                    row.state, row.done_by = "done", who
+            for place in self._waiting(run.id):
+                if self.rows[place].channel == TASK:
+                    self.rows[place] = replace(self.rows[place], ends="done", done_by=who)
         self._append(decision, is_first=False)
         if decision.cancel:
             self.cancelled.add(run.id)
-            for row in self._by_enrolment.get(run.id, ()):
-                if row.state == "waiting":
-                    row.state = "cancelled"
+            for place in self._waiting(run.id):
+                self.rows[place] = replace(self.rows[place], ends="cancelled")
 
-    def add(self, new: NewDelivery, *, is_first: bool = False) -> None:
+    def add(self, new: NewDelivery) -> None:
         """Add one more delivery or task, such as a fallback."""
-        self._keep(NewRow(new, is_first))
+        self._places.setdefault(new.enrolment_id, []).append(len(self.rows))
+        self.rows.append(new)
 
     def end(
         self,
@@ -72,42 +72,41 @@ class Changes:
             self.facts.append(facts.followup(kind, given, now, attempt=attempt, reason=reason))
         fallback = fallback_of(given.as_new(), reason or "", now) if fall_back else None
         if fallback is not None:
-            self.add(fallback, is_first=given.is_first)
+            self.add(fallback)
 
     def _append(self, decision: Decision, *, is_first: bool) -> None:
         for new in decision.deliveries:
-            self._keep(NewRow(new, is_first and new.channel != TASK))
-            is_first = is_first and new.channel == TASK
+            first = is_first and new.channel != TASK
+            self.add(replace(new, is_first=True) if first else new)
+            is_first = is_first and not first
 
-    def _keep(self, row: NewRow) -> None:
-        self.rows.append(row)
-        self._by_enrolment.setdefault(row.new.enrolment_id, []).append(row)
+    def _waiting(self, enrolment: UUID) -> list[int]:
+        return [place for place in self._places.get(enrolment, ()) if self.rows[place].ends is None]
 
     def __bool__(self) -> bool:
         return bool(self.enrolled or self.changed or self.cancelled or self.touched or self.rows or self.facts)
 
 
-def notice(task: NewRow) -> NewRow:
+def notice(task: NewDelivery) -> NewDelivery:
     """The e-mail that tells the task's rep of it."""
-    new = task.new
-    step = new.step + _NOTICE_SUFFIX
-    told = replace(
-        new,
-        id=delivery_id(new.enrolment_id, step, EMAIL),
+    step = task.step + _NOTICE_SUFFIX
+    return replace(
+        task,
+        id=delivery_id(task.enrolment_id, step, EMAIL),
         step=step,
         channel=EMAIL,
         assign=(),
         deadline=None,
         expires_at=None,
         fallback=None,
+        is_first=False,
         recipient=None,  # the rep's address is looked up when it is sent
         purpose=FOLLOW_UP,
         confirmation=None,
         public_source=None,  # it does not count towards the caps of mails to contacts
     )
-    return NewRow(told, is_first=False, rep=task.rep)
 
 
-def endpoints_of(rows: Iterable[NewRow], channels: Registry) -> set[str]:
+def endpoints_of(rows: Iterable[NewDelivery], channels: Registry) -> set[str]:
     """The endpoint queues that have new rows."""
-    return {queue_of(channels, row.new) for row in rows if row.new.channel != TASK and row.state == "waiting"}
+    return {queue_of(channels, row) for row in rows if row.channel != TASK and row.ends is None}

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
-from services.nurture.domain.deliveries.delivery import NewRow, assignee
+from services.nurture.domain.deliveries.delivery import NewDelivery, assignee
 from services.nurture.domain.workflow import TASK
 from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
@@ -42,38 +42,42 @@ async def write(
     rows = changes.rows
     if len(begun) < len(changes.enrolled):  # another process was first: send nothing of this enrolment
         lost = changes.enrolled.keys() - begun
-        rows = [row for row in rows if row.new.enrolment_id not in lost]
-    tasks = [row for row in rows if row.new.channel == TASK]
-    deliveries = [row for row in rows if row.new.channel != TASK]
+        rows = [row for row in rows if row.enrolment_id not in lost]
+    tasks = [row for row in rows if row.channel == TASK]
+    deliveries = [row for row in rows if row.channel != TASK]
     if tasks:
-        await assign(conn, tasks, endpoints.reps)
+        tasks = await assign(conn, tasks, endpoints.reps)
         made = await store_deliveries.insert_tasks(conn, tasks)
-        tasks = [task for task in tasks if task.new.id in made]
+        tasks = [task for task in tasks if task.id in made]
         deliveries += [notice(task) for task in tasks if _tell(task, endpoints)]
     made = await store_deliveries.insert_deliveries(conn, deliveries, endpoints.channels)
-    deliveries = [row for row in deliveries if row.new.id in made]
+    deliveries = [row for row in deliveries if row.id in made]
     scheduled = [
-        facts.followup("followup.scheduled", row.new, now)
+        facts.followup("followup.scheduled", row, now)
         for row in (*deliveries, *tasks)
-        if row.state == "waiting" and (row.rep is None or row.new.channel == TASK)
+        if row.ends is None and (row.rep is None or row.channel == TASK)
     ]
     await store_facts.insert(conn, [*scheduled, *changes.facts])
     return Written(begun, endpoints_of(deliveries, endpoints.channels))
 
 
-async def assign(conn: AsyncConnection, tasks: Sequence[NewRow], reps: Collection[str]) -> None:
+async def assign(conn: AsyncConnection, tasks: Sequence[NewDelivery], reps: Collection[str]) -> list[NewDelivery]:
     """Give each task to the rep whose turn it is, skipping reps of an old version who are gone."""
-    present = {task.new.id: tuple(rep for rep in task.new.assign if rep in reps) for task in tasks}
-    counts = Counter((task.new.workflow, task.new.step) for task in tasks if present[task.new.id])
+    present = {task.id: tuple(rep for rep in task.assign if rep in reps) for task in tasks}
+    counts = Counter((task.workflow, task.step) for task in tasks if present[task.id])
     if not counts:
-        return
+        return list(tasks)
     turns = await store_deliveries.take_turns(conn, counts)
+    given = []
     for task in tasks:
-        if present[task.new.id]:
-            key = (task.new.workflow, task.new.step)
-            task.rep = assignee(present[task.new.id], turns[key])
+        if present[task.id]:
+            key = (task.workflow, task.step)
+            given.append(replace(task, rep=assignee(present[task.id], turns[key])))
             turns[key] += 1
+        else:
+            given.append(task)
+    return given
 
 
-def _tell(task: NewRow, endpoints: Endpoints) -> bool:
-    return task.state == "waiting" and task.rep in endpoints.reps and endpoints.email is not None
+def _tell(task: NewDelivery, endpoints: Endpoints) -> bool:
+    return task.ends is None and task.rep in endpoints.reps and endpoints.email is not None

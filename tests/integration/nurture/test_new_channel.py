@@ -63,7 +63,7 @@ async def test_one_file_and_one_line_are_a_channel(rows: Rows, tmp_path: Path) -
     assert written.endpoints == {"pager:night"}
     async with AsyncExitStack() as closing, delivering(rows, outlets.open(closing), endpoints=outlets.endpoints):
         await until(lambda: rows.are("delivered"))
-    assert (tmp_path / "spool").read_text() == f"{changes.rows[0].new.id}\n"
+    assert (tmp_path / "spool").read_text() == f"{changes.rows[0].id}\n"
 
 
 def test_a_target_that_a_new_channel_does_not_know_is_named_with_its_line(tmp_path: Path) -> None:

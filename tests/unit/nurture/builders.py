@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from services.nurture.domain.context import ContactUpdate, Happening
 from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.enrolment import Decision, Enrolment
 from services.nurture.domain.entry import begin
 from services.nurture.domain.workflow import Workflow
@@ -117,6 +118,6 @@ def a_given(**changes: Any) -> StoredDelivery:
         "tries": 0,
         "began_at": None,
         "lease_token": an_id("lease"),
-        "payload": b"{}",
+        "payload": Written(b"{}"),
     }
     return StoredDelivery(**fields | changes)

@@ -21,7 +21,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.deliveries.followup import read_followup
+from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.mail.links import MailLinks
 from services.nurture.domain.mail.stranger import as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
@@ -82,7 +82,7 @@ def load_templates(config: Path) -> Mapping[str, Template]:
 
 def render(
     template: Template,
-    payload: bytes,
+    payload: Written,
     address: str | None,
     *,
     delivery_id: UUID,
@@ -98,7 +98,7 @@ def render(
     Every attempt of a delivery has the same Message-ID. Raises Permanent when the contact has no address, or the
     template fails on this contact or writes too much.
     """
-    content = read_followup(payload).data
+    content = payload.followup.data
     if not address:
         raise Permanent("the contact has no e-mail address")
     data = content.context if may_be_told(content) else as_said(content)

@@ -12,7 +12,6 @@ from services.nurture.channels.email.content import Template, render
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.email.smtp import Compose
 from services.nurture.domain.deliveries.delivery import StoredDelivery
-from services.nurture.domain.deliveries.followup import read_followup
 from services.nurture.domain.mail.links import links_of
 from shared.errors import Permanent
 from shared.money import Money
@@ -45,7 +44,7 @@ def composer(
                 link_key,
                 delivery=given.id,
                 contact=given.contact_id,
-                proven=read_followup(given.payload).data.proven,
+                proven=given.payload.followup.data.proven,
                 now=now,
             )
         elif given.confirmation == "asks":
@@ -59,7 +58,7 @@ def composer(
 
 def task_message(given: StoredDelivery, address: str, server: MailServer, now: datetime) -> EmailMessage:
     """A rep's notice of a task: who, why, how to reach them, until when."""
-    content = read_followup(given.payload).data
+    content = given.payload.followup.data
     contact = content.contact
     known = [
         ("Name", contact.name),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
+from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.mail.confirmation import Confirmation
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 from shared.events.lanes import Lane
@@ -19,7 +20,7 @@ from shared.events.lanes import Lane
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
 TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
 Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown"]  # the outcome of one
-RowState: TypeAlias = Literal["waiting", "done", "cancelled"]  # of a new row: a delivery is pending, a task open
+Ends: TypeAlias = Literal["done", "cancelled"]
 
 # Must never change: a delivery's id is the idempotency key (webhook-id, Message-ID) that receivers store.
 _DELIVERY_NAMESPACE: Final = UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47")
@@ -36,6 +37,10 @@ class NewDelivery:
     fallback it is the deadline; None: no deadline. `recipient` is where a mail goes, `purpose` what it is for;
     `public_source`: the source of the public event that caused it, if any; `confirmation`: whether it asks for the
     address to be confirmed, or needs that. In the lane `bulk` it waits behind live deliveries.
+
+    `endpoint`: the queue that it is put into when it is stored. `rep`: whose task it is, or who gets this notice of a
+    task; `is_first`: what its enrolment sends first. `ends`: a later decision of the same batch has ended it already,
+    and `done_by` says who did the task.
     """
 
     id: UUID
@@ -51,12 +56,17 @@ class NewDelivery:
     deadline: datetime | None
     expires_at: datetime | None
     fallback: Target | None
-    payload: bytes
+    payload: Written
     recipient: str | None = None
     purpose: str | None = FOLLOW_UP
     public_source: str | None = None
     confirmation: Confirmation | None = None
     lane: Lane = "live"
+    endpoint: str = ""
+    rep: str | None = None
+    is_first: bool = False
+    ends: Ends | None = None
+    done_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +74,6 @@ class StoredDelivery(NewDelivery):
     """A delivery or task as stored. `triggered_at`: the time of its enrolment's trigger."""
 
     triggered_at: datetime
-    endpoint: str
-    rep: str | None
-    is_first: bool
     attempts: int  # recorded so far
     tries: int  # of them, those since it was made or replayed
     began_at: datetime | None  # when the attempt in flight began
@@ -77,17 +84,6 @@ class StoredDelivery(NewDelivery):
 
 
 _AS_MADE: Final = tuple(each.name for each in fields(NewDelivery))
-
-
-@dataclass(slots=True)
-class NewRow:
-    """A delivery or task to insert. `rep`: whose task it is, or who gets this notice of a task."""
-
-    new: NewDelivery
-    is_first: bool
-    state: RowState = "waiting"
-    rep: str | None = None
-    done_by: str | None = None
 
 
 def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.nurture.domain.deliveries.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
-from services.nurture.domain.deliveries.followup import instead, read_followup
+from services.nurture.domain.deliveries.followup import instead
 from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.workflow import FOLLOW_UP
 
@@ -19,7 +19,7 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
     if target is None:
         return None
     step = delivery.step + FALLBACK_SUFFIX
-    followup = read_followup(delivery.payload)
+    followup = delivery.payload.followup
     content = followup.data
     identifier = delivery_id(delivery.enrolment_id, step, target.channel)
     return replace(
@@ -37,5 +37,6 @@ def fallback_of(delivery: NewDelivery, reason: str, now: datetime) -> NewDeliver
         recipient=content.address,
         purpose=content.purpose or FOLLOW_UP,
         public_source=content.public_source,
+        rep=None,
         confirmation="needs" if delivery.confirmation is not None else None,
     )

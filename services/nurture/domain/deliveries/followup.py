@@ -4,17 +4,15 @@ Written, it is one JSON document: a webhook's body, a template's context and a t
 """
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from services.nurture.domain.enrolment import Enrolment
-from services.nurture.domain.mail.recipient import Recipient
 from services.nurture.domain.workflow import FOLLOW_UP, Target
-from shared.events.updates import ContactView
-from shared.money import Money, from_minor
+from shared.money import Money
 
 REQUESTED: Final = "followup.requested"
 FALLBACK: Final = "followup.fallback"
@@ -156,59 +154,8 @@ class Followup(Struct, frozen=True):
     data: Content
 
 
-_PERSON: Final = tuple(name for name in ContactView.__struct_fields__ if name in Person.__struct_fields__)
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Followup)
-
-
-def requested(
-    delivery_id: UUID,
-    enrolment: Enrolment,
-    step: str,
-    target: Target,
-    recipient: Recipient,
-    *,
-    purpose: str,
-    now: datetime,
-    deadline: datetime | None,
-    kind: str = REQUESTED,
-    waits: Waits | UnsetType = UNSET,
-) -> Followup:
-    """The follow-up that a step of an enrolment asks for."""
-    contact, window, trigger = enrolment.contact, enrolment.window, enrolment.trigger
-    return Followup(
-        kind,
-        now.astimezone(UTC),
-        Content(
-            delivery=delivery_id,
-            enrolment=enrolment.id,
-            workflow=enrolment.workflow,
-            version=enrolment.version,
-            step=step,
-            channel=target.channel,
-            target=target.name,
-            deadline=deadline,
-            purpose=purpose,
-            recipient=Addressee(recipient.address, recipient.named, recipient.proven),
-            contact=Person(**{name: getattr(contact, name) for name in _PERSON}, company=contact.traits.get("company")),
-            lead_value=from_minor(enrolment.values.lead, contact.currency),
-            customer_value=from_minor(enrolment.values.customer, contact.currency),
-            reasons=[
-                Reason(booking.account, booking.factor, from_minor(booking.amount, contact.currency))
-                for booking in enrolment.reasons
-            ],
-            event=Cause(
-                id=trigger.id,
-                type=trigger.type,
-                time=trigger.time,
-                source=trigger.source,
-                trust=trigger.trust,
-                data={key: value for key, value in trigger.data.items() if key != "identity"},
-            ),
-            window=Window(window.opened_at, window.closes_at, window.stopped_at) if window is not None else None,
-            waits=waits,
-        ),
-    )
 
 
 def confirmed(followup: Followup, delivery_id: UUID, step: str, waits: Waits, now: datetime) -> Followup:
@@ -252,6 +199,10 @@ def encode(followup: Followup) -> bytes:
     return _ENCODER.encode(followup)
 
 
-def read_followup(payload: bytes) -> Followup:
-    """Decode a stored follow-up. Raises msgspec.DecodeError."""
-    return _DECODER.decode(payload)
+class Written(bytes):
+    """A follow-up as it is sent and stored, byte for byte; who needs what it says has it decoded once."""
+
+    @cached_property
+    def followup(self) -> Followup:
+        """What it says. Raises msgspec.DecodeError when it is unreadable."""
+        return _DECODER.decode(self)

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
-from services.nurture.domain.deliveries.followup import LARGEST, Content, Followup, encode
+from services.nurture.domain.deliveries.followup import LARGEST, Content, Followup, Written, encode
 from shared.events.identity import LONGEST_ADDRESS
 
 _LONG_TEXT: Final = 1000  # characters, as all below
@@ -17,7 +17,7 @@ _LARGEST_NUMBER: Final = 2**64
 T = TypeVar("T")
 
 
-def written(followup: Followup) -> bytes:
+def written(followup: Followup) -> Written:
     """Its JSON, below LARGEST bytes; `trimmed` names what had to be cut for it."""
     encoded = encode(followup)
     content, trimmed = followup.data, set(followup.data.trimmed or ())
@@ -27,7 +27,7 @@ def written(followup: Followup) -> bytes:
         trimmed.add(name)
         content = structs.replace(cut(content), trimmed=sorted(trimmed))
         encoded = encode(structs.replace(followup, data=content))
-    return encoded  # the last cut always fits: a fixed number of short values
+    return Written(encoded)  # the last cut always fits: a fixed number of short values
 
 
 def _cut_event_texts(content: Content) -> Content:

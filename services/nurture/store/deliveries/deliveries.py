@@ -4,7 +4,7 @@ New rows are due by the database's clock, so that the clocks of processes need n
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -14,19 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture import tables
 from services.nurture.channels.channel import Registry, queue_of
-from services.nurture.domain.deliveries.delivery import NewRow, StoredDelivery
+from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDelivery
+from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.workflow import TASK, Target
 from shared.db.arrays import Rows, by_place, type_of
 from shared.db.named import named
 from shared.db.statement import Statement
-
-
-class Placed(NamedTuple):
-    """A delivery to insert, with its endpoint queue."""
-
-    row: NewRow
-    endpoint: str
-    recipient: str | None
 
 
 class RepsTask(NamedTuple):
@@ -38,52 +31,34 @@ class RepsTask(NamedTuple):
     step: str
 
 
-def _fallback(row: NewRow) -> tuple[str | None, str | None]:
-    target = row.new.fallback
-    return (target.channel, target.name) if target is not None else (None, None)
-
-
 _TAKEN: Final[Rows[tuple[str, str, int]]] = Rows(tables.turns, by_place("workflow", "step", "taken"))
 _TURNS: Final = Statement(f"""
     {_TAKEN.inserted()} ON CONFLICT (workflow, step) DO UPDATE SET taken = turns.taken + excluded.taken
     RETURNING workflow, step, taken
 """)
-_AS_MADE: Final = {  # the columns that deliveries and tasks share, by attribute
-    "id": "new.id",
-    "enrolment_id": "new.enrolment_id",
-    "step": "new.step",
-    "rep": "rep",
-    "created_at": "new.created_at",
-    "deadline_at": "new.deadline",
-    "expires_at": "new.expires_at",
-    "payload": "new.payload",
+_MADE: Final[dict[str, Callable[[NewDelivery], Any]]] = {  # the columns that deliveries and tasks share
+    **{name: attrgetter(name) for name in ("id", "enrolment_id", "step", "rep", "created_at", "expires_at", "payload")},
+    "deadline_at": attrgetter("deadline"),
+    "fallback_channel": lambda new: new.fallback.channel if new.fallback else None,
+    "fallback_target": lambda new: new.fallback.name if new.fallback else None,
 }
-_DELIVERIES: Final[Rows[Placed]] = Rows(
+_SENT: Final = (
+    "channel", "target", "endpoint", "lane", "is_first", "recipient", "purpose", "public_source", "confirmation",
+)  # fmt: skip
+_DELIVERIES: Final[Rows[NewDelivery]] = Rows(
     tables.deliveries,
-    {name: attrgetter(f"row.{attribute}") for name, attribute in _AS_MADE.items()}
-    | {
-        "fallback_channel": lambda placed: _fallback(placed.row)[0],
-        "fallback_target": lambda placed: _fallback(placed.row)[1],
-        "channel": attrgetter("row.new.channel"),
-        "target": attrgetter("row.new.target"),
-        "endpoint": attrgetter("endpoint"),
-        "lane": attrgetter("row.new.lane"),
-        "is_first": attrgetter("row.is_first"),
-        "state": lambda placed: "pending" if placed.row.state == "waiting" else "cancelled",
-        "recipient": attrgetter("recipient"),
-        "purpose": lambda placed: placed.row.new.purpose if placed.recipient else None,
-        "public_source": lambda placed: placed.row.new.public_source if placed.recipient else None,
-        "confirmation": lambda placed: placed.row.new.confirmation if placed.recipient else None,
+    {
+        **_MADE,
+        **{name: attrgetter(name) for name in _SENT},
+        "state": lambda new: "cancelled" if new.ends else "pending",
     },
 )
-_TASKS: Final[Rows[NewRow]] = Rows(
+_TASKS: Final[Rows[NewDelivery]] = Rows(
     tables.tasks,
-    {name: attrgetter(attribute) for name, attribute in _AS_MADE.items()}
-    | {
-        "fallback_channel": lambda row: _fallback(row)[0],
-        "fallback_target": lambda row: _fallback(row)[1],
-        "name": attrgetter("new.target"),
-        "state": lambda row: "open" if row.state == "waiting" else row.state,
+    {
+        **_MADE,
+        "name": attrgetter("target"),
+        "state": lambda new: new.ends or "open",
         "done_by": attrgetter("done_by"),
     },
 )
@@ -122,7 +97,7 @@ _TASKS_OF_OTHERS: Final = sa.text("""
 _GIVEN: Final[Rows[tuple[UUID, str | None]]] = Rows(tables.tasks, by_place("id", "rep"))
 _GIVE_TASKS: Final = sa.text(f"UPDATE tasks AS t SET rep = u.rep FROM {_GIVEN.unnested} WHERE t.id = u.id")  # noqa: S608 - names of columns, no input
 _OF_RUN: Final = ("contact_id", "workflow", "version", "triggered_at")
-_UNSTORED: Final = ("assign", "fallback")
+_UNSTORED: Final = ("assign", "fallback", "ends", "done_by")
 _BY_NAME: Final = tuple(each.name for each in fields(StoredDelivery) if each.name not in _UNSTORED)
 _COLUMN_OF: Final = {"deadline": "deadline_at"}
 _FALLBACK: Final = ("fallback_channel", "fallback_target")
@@ -167,24 +142,27 @@ async def give_tasks(conn: AsyncConnection, given: Mapping[UUID, str | None]) ->
     await conn.execute(_GIVE_TASKS, _GIVEN.arrays(list(given.items())))
 
 
-async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewRow], channels: Registry) -> set[UUID]:
+async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewDelivery], channels: Registry) -> set[UUID]:
     """Insert deliveries, due at once; return the new ones."""
     if not rows:
         return set()
-    placed = [Placed(row, queue_of(channels, row.new), _recipient(row, channels)) for row in rows]
+    placed = [_placed(row, channels) for row in rows]
     return {identifier for (identifier,) in await _INSERT.rows(conn, _DELIVERIES.arrays(placed))}
 
 
-async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewRow]) -> set[UUID]:
+async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewDelivery]) -> set[UUID]:
     """Insert tasks; return the new ones."""
     if not rows:
         return set()
     return {identifier for (identifier,) in await _INSERT_TASKS.rows(conn, _TASKS.arrays(rows))}
 
 
-def _recipient(row: NewRow, channels: Registry) -> str | None:
-    """The contact's address that it goes to; None when it goes elsewhere, or to a rep."""
-    return row.new.recipient if channels[row.new.channel].to_contact and row.rep is None else None
+def _placed(row: NewDelivery, channels: Registry) -> NewDelivery:
+    """The delivery in its endpoint queue. What is about its recipient is kept only where it goes to the contact."""
+    endpoint = queue_of(channels, row)
+    if row.recipient and channels[row.channel].to_contact and row.rep is None:
+        return replace(row, endpoint=endpoint)
+    return replace(row, endpoint=endpoint, recipient=None, purpose=None, public_source=None, confirmation=None)
 
 
 async def cancel(conn: AsyncConnection, enrolments: Collection[UUID]) -> None:
@@ -204,4 +182,5 @@ async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> Non
 def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
     """The delivery in a row of COLUMNS or TASK_COLUMNS."""
     fallback = Target(row.fallback_channel, row.fallback_target) if row.fallback_channel else None
-    return named(StoredDelivery, row, fallback=fallback, assign=())
+    computed = {"fallback": fallback, "payload": Written(row.payload), "assign": (), "ends": None, "done_by": None}
+    return named(StoredDelivery, row, **computed)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec import Struct, structs
 
 from services.nurture.domain.deliveries.fallback import fallback_of
-from services.nurture.domain.deliveries.followup import LARGEST, Person, instead, read_followup
+from services.nurture.domain.deliveries.followup import LARGEST, Person, instead
 from services.nurture.domain.deliveries.trimming import written
 from services.nurture.domain.workflow import Target
 from shared.events.updates import ContactView
@@ -126,7 +126,7 @@ def test_the_last_cut_alone_fits_whatever_the_texts() -> None:
 
 def test_a_template_sees_what_a_receiver_gets() -> None:
     [delivery] = begun(WORKFLOW, an_update(message="Hello", nested={"list": [1, None, 2.5]})).deliveries
-    assert read_followup(delivery.payload).data.context == json.loads(delivery.payload)["data"]
+    assert delivery.payload.followup.data.context == json.loads(delivery.payload)["data"]
 
 
 def test_a_receiver_sees_of_a_contact_what_an_update_says_of_it() -> None:
@@ -136,10 +136,10 @@ def test_a_receiver_sees_of_a_contact_what_an_update_says_of_it() -> None:
 @given(st.text("\x01😀a", max_size=2000))
 def test_the_last_cut_fits_whatever_every_text_is(nasty: str) -> None:
     [delivery] = begun(WORKFLOW, an_update()).deliveries
-    followup = _all_texts(read_followup(delivery.payload), nasty)
+    followup = _all_texts(delivery.payload.followup, nasty)
     missed = instead(followup, delivery.id, nasty, Target(nasty, nasty), reason=nasty, now=NOW)
     assert len(written(missed)) < LARGEST
-    assert read_followup(written(missed)).data.contact.id == followup.data.contact.id
+    assert written(missed).followup.data.contact.id == followup.data.contact.id
 
 
 def _all_texts(part: S, text: str) -> S:

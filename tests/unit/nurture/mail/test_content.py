@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.nurture.channels.email.content import LARGEST, load_templates, render, template_names
 from services.nurture.channels.email.settings import MailServer
-from services.nurture.domain.deliveries.followup import read_followup
+from services.nurture.domain.deliveries.followup import Written
 from shared.errors import ConfigurationError, Permanent
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_id, an_update, begun
 
@@ -19,7 +19,7 @@ SERVER = MailServer("localhost", 25, "none", None, None, "hello@example.com", "A
 WORKFLOW = a_workflow({"send": {"email": "thanks"}})
 
 
-def payload(**changes: Any) -> bytes:
+def payload(**changes: Any) -> Written:
     [delivery] = begun(WORKFLOW, an_update(**changes)).deliveries
     return delivery.payload
 
@@ -45,8 +45,8 @@ def part(message: EmailMessage, kind: str) -> str:
     return text
 
 
-def rendered(template: Any, body: bytes) -> EmailMessage:
-    address = read_followup(body).data.address
+def rendered(template: Any, body: Written) -> EmailMessage:
+    address = body.followup.data.address
     return as_received(render(template, body, address, delivery_id=an_id("mail"), server=SERVER, now=NOW))
 
 

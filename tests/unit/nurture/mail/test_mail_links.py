@@ -18,7 +18,7 @@ from services.nurture.channels.email.messages import composer
 from services.nurture.channels.email.settings import EmailModel, MailServer
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.deliveries.fallback import fallback_of
-from services.nurture.domain.deliveries.followup import Waits, read_followup
+from services.nurture.domain.deliveries.followup import Waits
 from services.nurture.domain.mail.confirmation import Granted, asks_first, granted
 from services.nurture.domain.mail.links import CONFIRM_WITHIN, Kind, Link, expired, link_key, read_token, token_of
 from services.nurture.domain.mail.recipient import Recipient
@@ -113,7 +113,7 @@ def a_mail(*, trust: str = "public", confirm_first: str | None = None, **send: A
 def test_a_mail_with_a_purpose_waits_and_the_question_goes_in_its_place() -> None:
     mail = a_mail(email="welcome", purpose="newsletter", fallback={"email": "other"})
     assert (mail.target, mail.purpose, mail.confirmation) == ("confirm", "newsletter", "asks")
-    assert read_followup(mail.payload).data.waits == Waits("welcome", "newsletter")
+    assert mail.payload.followup.data.waits == Waits("welcome", "newsletter")
     instead = fallback_of(mail, "it did not arrive", NOW)
     assert instead is not None
     assert instead.confirmation == "needs", "no other mail goes there either"
@@ -123,7 +123,7 @@ def test_a_mail_with_a_purpose_waits_and_the_question_goes_in_its_place() -> Non
         a_mail(email="welcome", purpose="newsletter", confirm_first="nothing"),
         a_mail(webhook="crm"),
     ):
-        assert (plain.confirmation, read_followup(plain.payload).data.waits) == (None, UNSET)
+        assert (plain.confirmation, plain.payload.followup.data.waits) == (None, UNSET)
     assert a_mail(email="thanks", confirm_first="everything").confirmation == "asks"
 
 

@@ -15,7 +15,7 @@ from services.nurture.channels.email.content import Template, load_templates, re
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.deliveries.fallback import fallback_of
-from services.nurture.domain.deliveries.followup import Addressee, read_followup
+from services.nurture.domain.deliveries.followup import Addressee
 from services.nurture.domain.mail.recipient import Recipient, recipient_of
 from services.nurture.domain.mail.stranger import as_said, may_be_told, name_like
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_event, an_id, an_update, begun
@@ -123,13 +123,13 @@ def test_whose_address_it_is(event: str | None, trust: Any, contact: dict[str, A
     ],
 )
 def test_who_may_be_told_what_is_stored(recipient: dict[str, bool], trust: str, told: bool) -> None:
-    content = read_followup(a_mail(trust=trust).payload).data
+    content = a_mail(trust=trust).payload.followup.data
     addressee = Addressee("ada@example.com", named=True, **recipient) if recipient else None
     assert may_be_told(structs.replace(content, recipient=addressee)) is told
 
 
 def test_an_event_that_names_another_says_nothing_to_this_address() -> None:
-    content = read_followup(a_mail(name="Mallory").payload).data
+    content = a_mail(name="Mallory").payload.followup.data
     assert as_said(content)["contact"]["name"] == "Mallory"
     assert content.recipient is not None
     content = structs.replace(content, recipient=structs.replace(content.recipient, named=False))

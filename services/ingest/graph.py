@@ -18,8 +18,8 @@ from services.ingest.domain.hooks.hook import ToFetch
 from services.ingest.domain.hooks.senders.meta import FIELDS, read_meta_lead
 from shared import log
 from shared.errors import Transient
+from shared.runtime.deadlines import ASKED_BACK_S
 
-DEADLINE_S: Final = 3.0  # for everything, from the name's look-up to the last byte: Meta waits for us meanwhile
 LONGEST_ANSWER: Final = 65_536
 _TOKEN_ERRORS: Final = frozenset({102, 190})  # the session is over; the token has expired, was revoked or is wrong
 _MOST_CONNECTIONS: Final = 20
@@ -30,7 +30,7 @@ _DECODER: Final = msgspec.json.Decoder()
 class Graph:
     """One Graph API, for the leads of all sources of kind meta."""
 
-    def __init__(self, base: str, registry: CollectorRegistry, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, base: str, registry: CollectorRegistry, *, deadline_s: float = ASKED_BACK_S) -> None:
         """`base`: with the version, as in https://graph.facebook.com/v23.0. Nothing connects before the first lead."""
         self._base = base.rstrip("/")
         self._deadline_s = deadline_s

@@ -14,11 +14,11 @@ from services.ingest.domain.hooks.hook import Signed
 from services.ingest.domain.hooks.mailing.ses import of_amazon
 from shared.clock import utc_now
 from shared.errors import Transient
+from shared.runtime.deadlines import ASKED_BACK_S
 
 if TYPE_CHECKING:
     from services.ingest.public_keys import Key
 
-_DEADLINE_S: Final = 3.0  # the sender waits for us meanwhile
 _LARGEST: Final = 65_536
 _MOST_KEPT: Final = 32
 _KEPT: Final = timedelta(days=1)
@@ -72,14 +72,14 @@ class Proofs:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 headers={"accept-encoding": "identity", "user-agent": "firsthour"},
-                timeout=_DEADLINE_S,
+                timeout=ASKED_BACK_S,
                 follow_redirects=False,
                 trust_env=False,
                 transport=self._transport,
             )
         body = bytearray()
         try:
-            async with asyncio.timeout(_DEADLINE_S), self._client.stream("GET", url) as response:
+            async with asyncio.timeout(ASKED_BACK_S), self._client.stream("GET", url) as response:
                 if response.status_code != httpx.codes.OK:
                     raise Transient(f"Amazon answers {response.status_code}")
                 async for chunk in response.aiter_raw():

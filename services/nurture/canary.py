@@ -22,6 +22,7 @@ from shared import canary, clock, log
 from shared.events.updates import UpdateEnvelope
 from shared.http.problems import Problem
 from shared.lead_hops import CanaryHops
+from shared.runtime.deadlines import LOOK_S
 from shared.runtime.pause import pause
 from shared.runtime.stages import Task
 
@@ -29,7 +30,6 @@ _LOG = log.get(__name__)
 PATH: Final = "/canary"
 _JSON: Final = ("content-type", "application/json")
 _MOST_WAITING: Final = 100
-_DEADLINE_S: Final = 10.0
 _TOLERANCE: Final = timedelta(minutes=5)
 _LARGEST: Final = 1024
 _ACCEPTED: Final = 202
@@ -63,8 +63,8 @@ class Canary:
         self._waiting: asyncio.Queue[UpdateEnvelope] = asyncio.Queue(_MOST_WAITING)
         names, tls = Names(), trusted()
         closing.callback(names.close)
-        self._out = Line(f"{ingest}/v1/leads", names=names, tls=tls, allow_private=True, deadline_s=_DEADLINE_S)
-        self._back = Line(f"{home}{PATH}", names=names, tls=tls, allow_private=True, deadline_s=_DEADLINE_S)
+        self._out = Line(f"{ingest}/v1/leads", names=names, tls=tls, allow_private=True, deadline_s=LOOK_S)
+        self._back = Line(f"{home}{PATH}", names=names, tls=tls, allow_private=True, deadline_s=LOOK_S)
         for line in (self._out, self._back):
             closing.push_async_callback(line.aclose)
         interval = Gauge("firsthour_canary_interval_seconds", "How often a canary lead is sent.", registry=registry)

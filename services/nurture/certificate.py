@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from services.nurture.channels.webhook.http_client import tls_context
 from shared import clock, log
+from shared.runtime.deadlines import LOOK_S
 from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
 _EVERY_S: Final = 3600.0
 _SOON_S: Final = 60.0  # after a look that reached nobody
-_DEADLINE_S: Final = 10.0
 _HTTPS: Final = 443
 
 
@@ -56,7 +56,7 @@ class Certificate:
     async def _look(self, context: ssl.SSLContext) -> float | None:
         """When it expires; now, when it is refused; None when the address could not be reached."""
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with asyncio.timeout(LOOK_S):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=context)
         except ssl.SSLCertVerificationError as error:
             _LOG.warning("certificate_refused", reason=error.verify_message)

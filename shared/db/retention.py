@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 from shared.runtime.pause import pause
 
 # Deletes at most so many rows of one kind; returns how many.
@@ -28,12 +28,11 @@ async def keep_to(engine: AsyncEngine, drops: Mapping[str, Drop], stopping: asyn
     """Do so every ten minutes until `stopping`. A kind that fails is logged and keeps no other from it."""
     while not stopping.is_set():
         for what, drop in drops.items():
-            try:
+            with suppress_transient(), suppress_unless_transient() as failed:
                 if dropped := await _drop_all(engine, drop, _AT_ONCE):
                     _LOG.info("old_rows_dropped", what=what, rows=dropped)
-            except Exception as error:  # noqa: BLE001 - logged, and tried again
-                if not is_transient(error):
-                    _LOG.error("old_rows_stay", what=what, reason=log.reason(error))
+            if failed.error is not None:
+                _LOG.error("old_rows_stay", what=what, reason=log.reason(failed.error))
         await pause(stopping, _EVERY_S)
 
 

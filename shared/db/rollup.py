@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from shared import log
 from shared.clock import utc_now
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 from shared.runtime.pause import pause
 
 Look: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
@@ -64,16 +64,16 @@ class Rollup:
             await pause(stopping, _EVERY_S)
 
     async def _look(self, look: Look) -> bool:
-        try:
+        # Figures are no reason to stop; their age shows it.
+        with suppress_transient(), suppress_unless_transient() as failed:
             async with self._engine.begin() as conn:
                 await conn.execute(_BOUNDED)
                 await conn.execute(_NO_LONGER)
                 await look(conn)
-        except Exception as error:  # noqa: BLE001 - figures are no reason to stop; their age shows it
-            if not is_transient(error):
-                _LOG.error("figures_not_looked_up", reason=log.reason(error))
-            return False
-        return True
+            return True
+        if failed.error is not None:
+            _LOG.error("figures_not_looked_up", reason=log.reason(failed.error))
+        return False
 
     async def _clock(self, conn: AsyncConnection) -> None:
         before = utc_now()

@@ -32,7 +32,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 class Suppressed:
-    """Suppresses a transient error and keeps it as `error`."""
+    """Suppresses the errors that `judge` picks, and keeps the one that came as `error`."""
 
     def __init__(self, judge: Callable[[BaseException], bool]) -> None:
         self._judge = judge
@@ -45,7 +45,7 @@ class Suppressed:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
-        """Keep a transient error; any other propagates."""
+        """Keep a picked error; any other, and cancellation, propagates."""
         if not isinstance(error, Exception) or not self._judge(error):
             return False
         self.error = error
@@ -58,6 +58,11 @@ def suppress_transient(judge: Callable[[BaseException], bool] = is_transient) ->
     Cancellation is never suppressed.
     """
     return Suppressed(judge)
+
+
+def suppress_unless_transient(judge: Callable[[BaseException], bool] = is_transient) -> Suppressed:
+    """Keep an error that would come again however often the same is tried; a transient one propagates."""
+    return Suppressed(lambda error: not judge(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import log
 from shared.db.tables import facts as store
 from shared.db.tables.facts import Fact
-from shared.db.transient import is_transient, suppress_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import partition_key
@@ -114,20 +114,18 @@ class FactPublisher:
     async def _send(self, conn: AsyncConnection, facts: Sequence[Fact]) -> None:
         """Publish, and only then delete. A fact that Kafka can never take is parked; its neighbours go out."""
         outgoing = [Outgoing(self._topic[fact.lane], fact.key, fact.value, KAFKA_HEADERS) for fact in facts]
-        try:
+        with suppress_unless_transient() as failed:
             if any(too_large(each) for each in outgoing):
                 raise Permanent("larger than a Kafka message may be")
             await self._producer.send_all(outgoing)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            if len(facts) > 1:
-                for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):
-                    await self._send(conn, some)
-                return
-            _LOG.exception("fact_parked", fact=str(facts[0].id))
+        error = failed.error
+        if error is None:
+            await store.forget(conn, [fact.id for fact in facts])
+            self._published.inc(len(facts))
+        elif len(facts) > 1:
+            for some in (facts[: len(facts) // 2], facts[len(facts) // 2 :]):
+                await self._send(conn, some)
+        else:
+            _LOG.error("fact_parked", fact=str(facts[0].id), exc_info=error)
             reason = str(error) if isinstance(error, Permanent) else type(error).__name__
             await store.park(conn, facts[0].id, reason)
-            return
-        await store.forget(conn, [fact.id for fact in facts])
-        self._published.inc(len(facts))

@@ -15,7 +15,7 @@ from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.mail.caps import MailCaps
 from services.nurture.store.deliveries import leases as store_leases
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500
@@ -55,7 +55,8 @@ class Beginnings:
             self._noting = None
 
     async def _answers(self, givens: list[StoredDelivery]) -> dict[UUID, _Answer]:
-        try:
+        # Whatever fails: nothing was sent, and nothing is lost.
+        with suppress_transient(), suppress_unless_transient() as failed:
             refused: dict[UUID, str] = {}
             if any(given.recipient is not None for given in givens):
                 async with self._engine.begin() as conn:
@@ -66,10 +67,9 @@ class Beginnings:
                 async with self._single.connect() as conn:
                     begun = await store_leases.begin(conn, givens, lease_s=self._lease_s)
             return dict.fromkeys(begun) | {each: Refused(reason) for each, reason in refused.items()}
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was sent, and nothing is lost
-            if is_transient(error):
-                return {}
-            if len(givens) > 1:  # one of them is at fault: do the others without it
-                return {key: answer for each in givens for key, answer in (await self._answers([each])).items()}
-            _LOG.error("sending_not_begun", delivery=str(givens[0].id), exc_info=error)
-            return {givens[0].id: Refused(f"its sending could not begin: {type(error).__name__}")}
+        if failed.error is None:
+            return {}
+        if len(givens) > 1:  # one of them is at fault: do the others without it
+            return {key: answer for each in givens for key, answer in (await self._answers([each])).items()}
+        _LOG.error("sending_not_begun", delivery=str(givens[0].id), exc_info=failed.error)
+        return {givens[0].id: Refused(f"its sending could not begin: {type(failed.error).__name__}")}

@@ -15,7 +15,7 @@ from services.nurture.metrics import Metrics
 from services.nurture.store.deliveries import claims as store_claims
 from shared import log
 from shared.backoff import exponential
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500
@@ -73,42 +73,40 @@ class Recorder:
     async def _record(self, batch: list[Attempted]) -> None:
         """Record until the database takes it: a sent webhook must not be repeated for lack of a row."""
         for trial in itertools.count():
-            try:
+            with suppress_transient() as waits, suppress_unless_transient() as failed:
                 async with self._engine.begin() as conn:
                     recorded = await record(conn, batch, endpoints=self._endpoints, facts=self._facts, dice=self._dice)
-            except Exception as error:  # noqa: BLE001 - see below; nothing is swallowed
-                if is_transient(error):
-                    if trial == 0:
-                        _LOG.warning("recording_waits", attempts=len(batch), reason=type(error).__name__)
-                    await asyncio.sleep(exponential(trial, jitter=self._dice(), longest=1.0))
-                elif len(batch) > 1:
-                    for each in batch:
-                        await self._record([each])
-                    return
-                else:
-                    await self._give_up(batch[0], error)
-                    return
-            else:
+            if waits.error is not None:
+                if trial == 0:
+                    _LOG.warning("recording_waits", attempts=len(batch), reason=type(waits.error).__name__)
+                await asyncio.sleep(exponential(trial, jitter=self._dice(), longest=1.0))
+                continue
+            if failed.error is None:
                 observe(recorded, self._metrics)
                 if len(recorded.settled) < len(batch):
                     _LOG.warning("leases_lost", attempts=len(batch) - len(recorded.settled))
                 self._on_recorded(batch, recorded.written.endpoints)
-                return
+            elif len(batch) > 1:
+                for each in batch:
+                    await self._record([each])
+            else:
+                await self._give_up(batch[0], failed.error)
+            return
 
-    async def _give_up(self, attempted: Attempted, error: Exception) -> None:
+    async def _give_up(self, attempted: Attempted, error: BaseException) -> None:
         """End an attempt that cannot be recorded with its reason: it neither blocks others nor is retried forever."""
         given = attempted.given
         _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=error)
         arrived = isinstance(verdict_of(attempted, self._endpoints, jitter=0), Delivered)
         reason = f"what came of it cannot be recorded: {type(error).__name__}"
-        try:
+        with suppress_transient() as waits, suppress_unless_transient() as failed:
             async with self._engine.begin() as conn:
                 await store_claims.give_up(conn, given, arrived=arrived, reason=reason)
-        except Exception as again:  # noqa: BLE001 - nothing more can be done for it; its lease will end
-            if is_transient(again):
-                self._done.put_nowait(attempted)
-                return
-            _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=again)
+        if waits.error is not None:
+            self._done.put_nowait(attempted)
+            return
+        if failed.error is not None:  # nothing more can be done for it; its lease will end
+            _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=failed.error)
         self._on_recorded([attempted], ())
 
 

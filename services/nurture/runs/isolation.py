@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.tables import LONGEST_REASON
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_unless_transient
 from shared.errors import Permanent
 
 _LOG = log.get(__name__)
@@ -48,17 +48,14 @@ async def work_off(
     """
     if not rows:
         return 0, Done()
-    try:
+    with suppress_unless_transient() as failed:
         async with conn.begin_nested():
             return len(rows), await do(conn, rows)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        if len(rows) == 1:
-            reason = reason_of(error)
-            _LOG.error("row_parked", kind=kind, id=str(rows[0].id), reason=reason)
-            await park(conn, {rows[0].id: reason})
-            return 1, Done()
+    if len(rows) == 1 and failed.error is not None:
+        reason = reason_of(failed.error)
+        _LOG.error("row_parked", kind=kind, id=str(rows[0].id), reason=reason)
+        await park(conn, {rows[0].id: reason})
+        return 1, Done()
     middle = len(rows) // 2
     _, some = await work_off(conn, kind, rows[:middle], do, park)
     _, others = await work_off(conn, kind, rows[middle:], do, park)

@@ -32,7 +32,7 @@ from services.nurture.store.deliveries import overdue as store_overdue
 from services.nurture.store.deliveries.overdue import Kind, Late
 from services.nurture.store.enrolments import DueEnrolment
 from shared import log
-from shared.db.transient import is_transient, suppress_transient
+from shared.db.transient import suppress_transient, suppress_unless_transient
 from shared.runtime.pause import Rounds
 
 _Act = Callable[[AsyncConnection], Awaitable[tuple[int, Done]]]
@@ -127,15 +127,13 @@ class Timers:
 
     async def _transact(self, kind: str, act: _Act) -> bool:
         """Do one kind of work; whether there is more. A kind that fails stops no other."""
-        try:
+        with suppress_unless_transient() as failed:
             async with self._engine.begin() as conn:
                 count, done = await act(conn)
-        except Exception as error:
-            if is_transient(error):
-                raise
+        if failed.error is not None:
             self._metrics.timer_failures.labels(kind).inc()
             if kind not in self._failing:
-                _LOG.exception("timers_fail", kind=kind)
+                _LOG.error("timers_fail", kind=kind, exc_info=failed.error)
             self._failing.add(kind)
             return False
         self._failing.discard(kind)

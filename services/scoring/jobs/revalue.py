@@ -33,7 +33,7 @@ from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts import due
 from services.scoring.store.contacts.batch import BookingRow
 from shared import log
-from shared.db.transient import is_transient
+from shared.db.transient import is_transient, suppress_unless_transient
 from shared.db.turns import take_turns
 
 _LOG = log.get(__name__)
@@ -84,11 +84,8 @@ class Revaluing:
 
     async def step(self) -> int:
         """Value some due contacts; return how many. One that cannot be valued is parked, and the others go on."""
-        try:
+        with suppress_unless_transient():
             return await self._transact(_AT_ONCE)
-        except Exception as error:
-            if is_transient(error):
-                raise
         return await self._one_by_one()
 
     async def place(self) -> int:

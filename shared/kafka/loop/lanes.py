@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared import log
 from shared.db.tables import halts
 from shared.db.tables.halts import Cause, Halt
-from shared.db.transient import is_transient
+from shared.db.transient import suppress_transient
 from shared.events.lanes import Lane
 from shared.kafka.loop.halting import WINDOW, bad_deploy
 from shared.kafka.loop.metrics import LoopMetrics
@@ -83,11 +83,10 @@ class Lanes:
         if self._looked is not None and now - self._looked < _LOOK_S:
             return set()
         before = set(self._halts)
-        try:
+        with suppress_transient() as failed:  # then the last known state holds until Postgres is back
             await self._read()
-        except Exception as error:
-            if self._looked is None or not is_transient(error):
-                raise  # else the last known state holds until Postgres is back
+        if failed.error is not None and self._looked is None:
+            raise failed.error
         self._looked = now
         return before ^ set(self._halts)
 

@@ -27,10 +27,8 @@ from services.nurture.channels.sending import Begin, Result
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.deliveries.retry import Accepted, Deferred, Impossible, MaybeSent, NotSent
 from shared.errors import Permanent
+from shared.runtime.deadlines import GOODBYE_S, MAIL_ANSWER_S, MAIL_S
 
-DEADLINE_S: Final = 30.0  # for everything until the server asks for the message
-ANSWER_S: Final = 600.0  # for its answer to the message: RFC 5321, 4.5.3.2.6
-_GOODBYE_S: Final = 2.0
 _OK: Final = 250
 _GO_AHEAD: Final = 354
 _FOR_GOOD: Final = 500
@@ -67,8 +65,8 @@ class Mail:
         password: str | None,
         compose: Compose,
         *,
-        deadline_s: float = DEADLINE_S,
-        answer_s: float = ANSWER_S,
+        deadline_s: float = MAIL_S,
+        answer_s: float = MAIL_ANSWER_S,
     ) -> None:
         """Nothing connects before the first message."""
         self._server = server
@@ -195,7 +193,7 @@ class Mail:
         while self._idle:
             smtp = self._idle.pop()
             try:
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(GOODBYE_S):
                     await smtp.quit()
             except (SMTPException, OSError):
                 smtp.close()
@@ -214,7 +212,7 @@ async def _starts_over(smtp: SMTP) -> bool:
     """Whether the connection can be used again after a refusal; else it is closed."""
     over = False
     try:
-        async with asyncio.timeout(_GOODBYE_S):
+        async with asyncio.timeout(GOODBYE_S):
             over = (await smtp.rset()).code == _OK
     except (SMTPException, OSError):
         pass

@@ -18,10 +18,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from services.nurture.channels.webhook import address_guard
-from shared.runtime.deadlines import ATTEMPT_S
+from shared.runtime.deadlines import ATTEMPT_S, CONNECT_S
 
 LONGEST_ANSWER: Final = 20_000  # bytes of a response that are read and kept
-_CONNECT_S: Final = 5.0
 _NAMES_LIVE_S: Final = 30.0
 _KEEP_ALIVE_S: Final = 15.0
 _LONGEST_HEADER: Final = 65_536  # a receiver that answers 200 under a long policy has taken it all the same
@@ -220,7 +219,7 @@ def _session(checked: _Checked, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent", "Content-Type"),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         auto_decompress=False,
         trust_env=False,
         max_line_size=_LONGEST_HEADER,

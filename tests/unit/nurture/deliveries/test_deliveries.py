@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from services.nurture.channels.email import smtp
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
 from services.nurture.deliveries.queue import EndpointQueue, nowhere
 from services.nurture.domain.deliveries.retry import Answered, Deferred, Impossible, MaybeSent, NotSent, Outcome
@@ -47,7 +46,9 @@ def test_the_times_agree() -> None:
     assert deadlines.DRAIN_S < deadlines.CUT_OFF_S < deadlines.KILL_S
     (grace,) = set(re.findall(r"^  stop_grace_period: (\d+)s$", COMPOSE.read_text(), re.MULTILINE))
     assert int(grace) > deadlines.KILL_S, "Docker kills nothing that stops by itself"
-    assert smtp.DEADLINE_S < smtp.ANSWER_S
+    assert deadlines.MAIL_S < deadlines.MAIL_ANSWER_S, "a server that takes its time is not asked twice"
+    assert deadlines.ASKED_BACK_S < deadlines.CONNECT_S < deadlines.LOOK_S < deadlines.ATTEMPT_S
+    assert deadlines.GOODBYE_S < deadlines.WRITING_S, "who leaves keeps nobody from writing down what came of it"
 
 
 def test_a_lease_is_renewed_long_before_it_ends() -> None:

@@ -1,6 +1,6 @@
 // Firsthour's site snippet: page views, calls, campaigns and forms. ES2017, no dependency, no build step.
 // docs/sending-events.md says what it does. It is served without comments and needless spaces, and has to stay within 4 KB
-// packed: tests/integration/ingest/test_snippet.py.
+// packed: tests/integration/ingest/routes/test_snippet.py.
 (async () => {
   "use strict";
   const script = document.currentScript;

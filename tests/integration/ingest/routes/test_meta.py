@@ -34,7 +34,7 @@ sources:
   website: {kind: form}
 """
 NAMES = ("META_TEST_SECRET", "META_TEST_VERIFY_TOKEN", "META_TEST_ACCESS_TOKEN")
-FIXTURES = Path(__file__).parents[2] / "unit" / "ingest" / "hooks" / "meta"
+FIXTURES = Path(__file__).parents[3] / "unit" / "ingest" / "hooks" / "meta"
 WEBHOOK = (FIXTURES / "leadgen.json").read_bytes()
 ANSWER = (FIXTURES / "graph_answer.json").read_bytes()
 JSON = "content-type: application/json"

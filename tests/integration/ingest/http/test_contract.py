@@ -25,13 +25,13 @@ from services.ingest.domain.segment.messages import TYPES as CALLS
 from services.ingest.domain.segment.names import NAMES
 from shared.events.types import DATA_TYPES, OURS
 from shared.secrets import ensure_state_secrets
-from tests.integration.ingest.test_api import running as running_in_process
+from tests.integration.ingest.routes.test_api import running as running_in_process
 from tests.malformed.target import Record, Target, running_target
 from tests.support import senders
 from tests.support.stack import Stack, fresh_prefix
 
 pytestmark = pytest.mark.xdist_group("ingest-contract")
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[4]
 SEED: Final = "s33dofnothing"  # in every address and name that is sent; the log may not hold it
 EMAIL: Final = f"{SEED}@example.com"
 PHONE: Final = "+441632960961"

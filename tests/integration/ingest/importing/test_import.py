@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 LEADS = """\
 Vorname;Nachname;E-Mail;Telefon;Firma;Erstellt am;Umsatzziel;Nachricht;utm_source
 Ada;Lovelace;Ada@Example.com;030 12345;Engines;13.01.2026 10:00;gross;"Guten Tag,

@@ -29,7 +29,7 @@ sources:
   calendly: {kind: calendly, secrets: [env:SENDERS_TEST_SECRET]}
   google: {kind: google, secrets: [env:SENDERS_TEST_SECRET]}
 """
-FIXTURES = Path(__file__).parents[2] / "unit" / "ingest" / "hooks"
+FIXTURES = Path(__file__).parents[3] / "unit" / "ingest" / "hooks"
 Sign = Callable[[bytes, str], dict[str, str]]
 
 

@@ -14,7 +14,7 @@ NEW = "whsec_" + "QUJD" * 8
 
 
 def verify(secret: str, headers: dict[str, str], body: bytes) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "deliveries.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "deliveries.md").read_text()
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found is not None
     names: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
 from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SOURCES = """
 sources:
   website:

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.hooks.hook import ToFetch
 from services.ingest.domain.hooks.senders.meta import FIELDS, read_meta_lead

@@ -13,7 +13,7 @@ from services.ingest.accept.outgoing import as_outgoing, event_id
 from services.ingest.accept.recent import Recent
 from services.ingest.accept.spool import Spool, SpoolFull
 from services.ingest.config.data_centres import DataCentres
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.fact import Fact, Told
 from services.ingest.domain.likelihood import Agents, Visitor, judged, undoubted
 from services.ingest.metrics import IntakeMetrics

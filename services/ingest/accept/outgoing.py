@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import structs
 
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.fact import Fact
 from shared.events.envelope import KAFKA_HEADERS, Trust, encode, make_event
 from shared.events.identity import derived_event_id, partition_key

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from services.ingest.config.sources import Intake, Source, Sources
+from services.ingest.config.source import Intake, Source, Sources
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.segment.names import LEAD
 from services.ingest.http.exchange import Request

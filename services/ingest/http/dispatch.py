@@ -10,7 +10,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest.accept.recent import Recent
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.http.access import Door

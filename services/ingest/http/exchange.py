@@ -16,7 +16,7 @@ from shared.events.identity import LONGEST_ID
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
 if TYPE_CHECKING:
-    from services.ingest.config.sources import Source
+    from services.ingest.config.source import Source
 
 Headers = Sequence[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")

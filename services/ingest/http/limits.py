@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.rate import Rate, take
 from services.ingest.http.client_address import sender
 from shared.http.problems import Problem

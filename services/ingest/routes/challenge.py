@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from services.ingest.config.sources import Source, Sources
+from services.ingest.config.source import Source, Sources
 from services.ingest.domain.hooks.generic import CHALLENGE
 from services.ingest.domain.hooks.hook import Incoming, Unverified, same
 from services.ingest.domain.hooks.registry import SENDERS

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.ingest.accept.intake import Intake
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.checks import MOST_MESSAGES, Wrong
 from services.ingest.domain.cloud_events import from_headers, is_json, read_cloud_event
 from services.ingest.domain.fact import Fact, Refused

@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest.accept.intake import Intake
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
 from services.ingest.domain.forms.body import parse_form, parse_multipart

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from services.ingest.accept.intake import Intake
 from services.ingest.config.hooks import HookSettings
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.forms.body import parse_form, parse_multipart

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from services.ingest.config.sources import Source, Sources
+from services.ingest.config.source import Source, Sources
 from services.ingest.domain.forms.names import CAMPAIGN, STAMP
 from services.ingest.domain.stamp import make_stamp
 from services.ingest.pages import render as pages

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from services.ingest.accept.intake import Intake
-from services.ingest.config.sources import Intake as IntakeKind
+from services.ingest.config.source import Intake as IntakeKind
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.plain.leads import read_lead, read_purchase
 from services.ingest.domain.plain.typed_lead import read_typed_lead

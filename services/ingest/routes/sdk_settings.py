@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from services.ingest.config.sources import Source
+from services.ingest.config.source import Source
 from services.ingest.http.access import Door
 from services.ingest.http.client_address import Proxies
 from shared.http.problems import Problem

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 
 from services.ingest.accept.recent import OfSource, Recent
-from services.ingest.config.sources import Sources
+from services.ingest.config.source import Sources
 from services.ingest.http.refusals import Refusal, Refusals
 from shared.clock import utc_now
 from shared.http.auth import Tokens

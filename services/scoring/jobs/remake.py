@@ -17,7 +17,8 @@ from services.scoring.domain.funnel.places import Moves, moved
 from services.scoring.domain.model.model import Model
 from services.scoring.store.bought import MOST_ITEMS
 from services.scoring.store.contacts.batch import CONTACT_COLUMNS, BookingRow, contact_row
-from services.scoring.store.contacts.replay import Booked, Verdict
+from services.scoring.store.contacts.replay import Booked
+from services.scoring.store.contacts.shadow import Verdict
 from shared import log
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, decode

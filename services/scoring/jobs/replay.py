@@ -19,8 +19,9 @@ from services.scoring.jobs.remake import Found, Made, Remaking, read_state
 from services.scoring.models import InForce
 from services.scoring.store import changes
 from services.scoring.store import orders as order_store
-from services.scoring.store.contacts import replay
-from services.scoring.store.contacts.replay import Booked, Kind
+from services.scoring.store.contacts import replay, shadow
+from services.scoring.store.contacts.replay import Booked
+from services.scoring.store.contacts.shadow import Kind
 from shared import log
 from shared.db.tables import audit
 from shared.db.transient import is_transient
@@ -71,14 +72,14 @@ class Replaying:
             async with conn.begin():
                 if not await replay.alone(conn):
                     raise CannotReplay("another replay is under way")
-                await replay.make_shadow(conn)
+                await shadow.make(conn)
                 many = await replay.how_many(conn)
             await self._everybody(conn, many)
             await self._catch_up(conn)
             async with conn.begin():
-                await replay.drop_gone(conn)
-                found, _ = await replay.verdicts(conn)
-                off = 0 if await replay.changed(conn) else await replay.off(conn)
+                await shadow.drop_gone(conn)
+                found, _ = await shadow.verdicts(conn)
+                off = 0 if await shadow.changed(conn) else await shadow.off(conn)
             switched = bool(found.get("different") or off) and not compare_only
             if switched:
                 await self._switch(conn, by)
@@ -101,7 +102,7 @@ class Replaying:
         """Make anew who was written meanwhile, until little is left or it does not become less."""
         for _ in range(_ROUNDS):
             async with conn.begin():
-                changed = await replay.changed(conn)
+                changed = await shadow.changed(conn)
             for begin in range(0, len(changed), _AT_ONCE):
                 async with conn.begin():
                     await self._look(conn)
@@ -113,7 +114,7 @@ class Replaying:
         for attempt in range(_TRIES):
             try:
                 async with conn.begin():
-                    await replay.stop(conn)
+                    await shadow.stop(conn)
                     await self._replace(conn, by)
             except Exception as error:
                 if conn.invalidated or not is_transient(error) or attempt == _TRIES - 1:
@@ -126,18 +127,18 @@ class Replaying:
     async def _replace(self, conn: AsyncConnection, by: Actor) -> None:
         """In the transaction in which nobody else writes a contact."""
         await self._look(conn)
-        changed = await replay.changed(conn)
+        changed = await shadow.changed(conn)
         for begin in range(0, len(changed), _AT_ONCE):
             await self._make(conn, changed[begin : begin + _AT_ONCE])
-        await replay.drop_gone(conn)
+        await shadow.drop_gone(conn)
         now = self.clock()
-        who = await replay.switch(conn, now)
+        who = await shadow.switch(conn, now)
         await changes.note(conn, who, queue=True)
         await audit.note(conn, self.new_id(), now, by, "replayed", subject=f"{len(who)} contacts")
 
     async def _report(self, conn: AsyncConnection, off: int, *, switched: bool) -> Report:
-        verdicts, events = await replay.verdicts(conn)
-        kinds = await replay.kinds(conn)
+        verdicts, events = await shadow.verdicts(conn)
+        kinds = await shadow.kinds(conn)
         if off:
             kinds["sums"] = Kind(off, [])
         return Report(
@@ -146,7 +147,7 @@ class Replaying:
             different=verdicts.get("different", 0),
             kinds={kind: found for kind, found in kinds.items() if not kind.startswith("kept: ")},
             kept={kind.removeprefix("kept: "): found for kind, found in kinds.items() if kind.startswith("kept: ")},
-            booked=await replay.booked(conn),
+            booked=await shadow.booked(conn),
             switched=switched,
         )
 
@@ -175,7 +176,7 @@ class Replaying:
         made = Made()
         for each, anew in rebuilt:
             remaking.judge(each, anew, known, made)
-        await replay.keep(
+        await shadow.keep(
             conn, made.verdicts, contacts=made.contacts, orders=made.orders, bookings=made.bookings,
             identities=list(made.identities.items()), bought=made.bought, stands=made.stands,
         )  # fmt: skip

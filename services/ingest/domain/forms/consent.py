@@ -4,146 +4,32 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
+from services.ingest.domain.forms.consent_words import (
+    AGAINST,
+    AGREE,
+    BEHIND,
+    CHANNELS,
+    CONTACT,
+    COPY,
+    COURTESY,
+    MARKETING,
+    NEWS,
+    NEWSLETTER,
+    NO,
+    NO_WORDS,
+    NOT_TICKED,
+    OUT,
+    REACHED,
+    TERMS,
+    UNLESS,
+    WISH,
+    YES,
+    Channel,
+)
 from services.ingest.domain.forms.names import words_in
 
-Channel: TypeAlias = Literal["email", "phone", "sms"]
-
-_NEWSLETTER: Final = frozenset(
-    {
-        "newsletter", "newsletters", "rundbrief", "infobrief", "infolettre", "boletin", "boletines", "bollettino",
-        "boletim", "nieuwsbrief", "nieuwsbrieven", "biuletyn", "biuletynu", "biuletynow", "mailinglist", "mailingliste",
-        "newslettera", "newsletteru", "newsletterow", "updates", "lettre", "lettres",
-    }
-)  # fmt: skip
-_MARKETING: Final = frozenset(
-    {
-        "marketing", "werbung", "werbemails", "werbeeinwilligung", "promotions", "promotional", "promo", "publicite",
-        "publicitaires", "publicidad", "pubblicita", "publicidade", "reclame", "reklama", "reklamy", "marketingowe",
-        "marketingowa", "marketingowych", "angebote", "offers", "offres", "ofertas", "offerte", "aanbiedingen",
-        "oferty", "commercial", "commerciali", "commerciales", "comerciales", "prospection", "marketingu", "reklam",
-        "handlowych", "handlowe", "comerciais", "commerciele", "reclames", "promocoes", "promociones", "promozioni",
-    }
-)  # fmt: skip
-_AGREE: Final = frozenset(
-    {
-        "consent", "optin", "mailoptin", "emailoptin", "agree", "agreement", "acceptance", "subscribe", "subscription",
-        "gdpr", "rgpd", "dsgvo",
-        "avg", "rodo", "einwilligung", "einwilligen", "zustimmung", "zustimmen", "einverstanden", "einverstaendnis",
-        "einverstandnis", "consentement", "accord", "accepte", "consens", "consentimiento", "acepto", "aceptacion",
-        "consenso", "accetto", "acconsento", "accettazione", "toestemming", "akkoord", "consentimento", "aceito",
-        "concordo", "aceitacao", "zgoda", "zgode", "zgody", "zgadzam", "akceptuje", "stimme", "permission",
-        "erlaubnis", "autorizo", "autorisation", "autorizacion", "autorizzo", "accepts", "accept", "willige",
-        "zustimme", "optedin",
-        "suscripcion", "suscribirme", "suscribirse", "iscrivermi", "abonnieren",
-    }
-)  # fmt: skip
-_AGAINST: Final = frozenset(
-    {
-        "no", "not", "dont", "without", "never", "kein", "keine", "keinen", "nicht", "ohne", "pas", "aucun", "aucune",
-        "sans", "sin", "senza", "geen", "niet", "zonder", "nao", "sem", "nie", "bez", "non", "nein", "optout",
-        "unsubscribe", "unsubscribed", "abmelden", "abmeldung", "abbestellen", "austragen", "desinscription",
-        "desinscrire", "desabonner", "desabonnement", "baja", "disiscrivi", "disiscrizione", "afmelden",
-        "uitschrijven", "descadastrar", "wypisz", "rezygnuje", "refuse", "decline", "reject", "objection",
-        "widerspruch", "widerspreche", "ablehnen", "stop", "remove", "revoke", "withdraw", "widerruf", "widerrufen",
-        "optedout", "doesnt", "wont", "niente", "nessun", "nessuna", "nessuno", "ningun", "ninguna", "nenhum",
-        "nenhuma",
-        "zadnych", "zaden", "rifiuto", "rechazo", "recuso", "odmawiam", "oppose", "opongo", "oppongo", "oponho",
-        "weiger",
-        "disagree",
-    }
-)  # fmt: skip
-_NO_WORDS: Final = frozenset(
-    {
-        "no", "not", "dont", "without", "never", "kein", "keine", "keinen", "nicht", "ohne", "pas", "aucun", "aucune",
-        "sans", "sin", "senza", "geen", "niet", "zonder", "nao", "sem", "nie", "bez", "non", "nein", "stop", "refuse",
-        "decline", "reject", "objection", "remove", "doesnt", "wont", "niente", "nessun", "nessuna", "nessuno",
-        "ningun",
-        "ninguna", "nenhum", "nenhuma", "zadnych", "zaden", "rifiuto", "rechazo", "recuso", "odmawiam", "oppose",
-        "opongo", "oppongo", "oponho", "weiger",
-    }
-)  # fmt: skip
-# These stand behind what they deny: ich stimme nicht zu, j'accepte pas.
-_BEHIND: Final = frozenset({"nicht", "niet", "pas"})
-_OUT: Final = _AGAINST - _NO_WORDS
-_CHANNELS: Final[Mapping[str, Channel]] = {
-    **dict.fromkeys(
-        ("email", "emails", "mail", "mails", "courriel", "courriels", "correo", "posta", "poczta", "mailing"), "email"
-    ),
-    **dict.fromkeys(("sms", "textmessage", "textmessages", "texto"), "sms"),
-    **dict.fromkeys(
-        (
-            "phone", "telephone", "telefon", "telefonisch", "telefonnummer", "anruf", "anrufe", "call", "calls",
-            "appel", "appels", "llamada", "llamadas", "telefono", "chiamata", "chiamate", "telefoon", "bellen",
-            "telefone", "ligacao", "telefonicznie", "telefonu",
-        ),
-        "phone",
-    ),
-}  # fmt: skip
-_CONTACT: Final = frozenset(
-    {
-        "contact", "contacted", "contacter", "contactez", "contactar", "contacten", "contacte", "contattare",
-        "contattatemi", "contattarmi", "kontaktieren", "kontaktiert", "kontakt", "contacteren", "contato", "contate",
-        "contatar", "kontaktowac", "kontaktu",
-    }
-)  # fmt: skip
-
-YES: Final = frozenset(
-    {
-        "1", "on", "yes", "true", "ja", "oui", "si", "sim", "tak", "y", "x", "✓", "✔", "checked", "selected",
-        "ticked", "agree", "agreed", "accept", "accepted", "subscribe", "subscribed", "ok", "okay", "einverstanden",
-        "zugestimmt", "akzeptiert", "daccord", "accepte", "acepto", "aceptado", "accetto", "accettato", "akkoord",
-        "aceito", "concordo", "zgadzam", "zgoda", "zgode", "stimme", "given", "granted", "optin", "optedin", "gern",
-        "gerne", "graag", "☑", "abonnieren", "sabonner", "abonner", "suscribirme", "suscribir", "iscrivimi",
-        "iscriviti",
-        "aanmelden", "inscrever", "zapisz", "akzeptiere", "willige",
-    }
-)  # fmt: skip
-NO: Final = frozenset(
-    {
-        "no", "nein", "non", "nee", "nao", "nie", "n", "never", "decline", "declined", "refused", "rejected",
-        "denied", "unsubscribe", "unsubscribed", "optout", "optedout", "withdrawn", "abgelehnt", "refuse", "rechazo",
-        "rifiuto", "disagree", "nope", "nah", "stop", "niechce", "recuso", "odmawiam", "weiger",
-        "abgemeldet", "desinscrit", "desabonne", "disiscritto", "afgemeld", "uitgeschreven", "wypisany",
-    }
-)  # fmt: skip
-NOT_TICKED: Final = frozenset({"", "0", "off", "false", "unchecked"})  # what programs send for an unticked box
-_COURTESY: Final = frozenset(
-    {
-        "please", "thanks", "thank", "you", "bitte", "danke", "gern", "gerne", "merci", "bien", "sur", "s", "il",
-        "vous", "te", "plait", "por", "favor", "gracias", "grazie", "per", "favore", "graag", "bedankt", "dank", "u",
-        "je", "wel", "obrigado", "obrigada", "prosze", "dziekuje", "i", "ich", "zu", "bin", "j", "jestem", "d", "sie",
-        "do", "wyrazam", "zgode", "stimme",
-    }
-)  # fmt: skip
-_UNLESS: Final = frozenset(
-    {"but", "only", "unless", "except", "aber", "nur", "mais", "seulement", "pero", "solo", "ma", "maar", "alleen",
-     "mas", "somente", "ale", "tylko", "ausser", "sauf", "salvo", "tranne", "behalve", "exceto", "oprocz"}
-)  # fmt: skip
-# Accepting these is no consent to mail.
-_TERMS: Final = frozenset(
-    {
-        "age", "parental", "guardian", "number", "pricing", "budget", "medical", "treatment", "photo", "photos",
-        "terms", "conditions", "tos", "privacy", "policy", "agb", "datenschutz", "datenschutzerklaerung",
-        "datenschutzerklarung", "nutzungsbedingungen", "cgu", "cgv", "confidentialite", "condiciones", "terminos",
-        "privacidad", "termini", "condizioni", "voorwaarden", "privacybeleid", "regulamin", "prywatnosci", "termos",
-        "privacidade", "cookies", "cookie",
-    }
-)  # fmt: skip
-_REACHED: Final = frozenset({*_CHANNELS, *_CONTACT})
-# Whoever wants to receive something by e-mail, or news, agrees; not who wants a copy of what was just written.
-_WISH: Final = frozenset(
-    {
-        "receive", "erhalten", "bekommen", "recevoir", "recibir", "ricevere", "ontvangen", "receber", "otrzymywac",
-        "keepme", "sendme", "letme", "informiertmich", "schickt", "tenezmoi", "mantenermeinformado",
-    }
-)  # fmt: skip
-_NEWS: Final = frozenset(
-    {"news", "updated", "informed", "neuigkeiten", "actualites", "novedades", "novidades", "novita", "nieuws",
-     "aktualnosci", "neues", "informiertmich"}
-)  # fmt: skip
-_COPY: Final = frozenset({"copy", "kopie", "copie", "copia", "kopii", "kopia"})
 # "Do you have a newsletter?" asks of their business.
 _OF_THEM: Final = re.compile(
     r"^[^\w]*(?:(?:do|does|did|have|are|is) (?:you|your)\b"
@@ -156,7 +42,7 @@ _OF_THEM: Final = re.compile(
 _FIRST_A_WORD: Final = re.compile(r"\s*\w+\s*[,.!;]")  # No, don't sign me up
 _APOSTROPHES: Final = re.compile(r"(?<=n)['\u2019](?=t\b)", re.IGNORECASE)  # don't is one word
 _OUT_OF: Final = re.compile(r"\bopt(?:ed)?[\s_-]+(?:me|us)[\s_-]+out\b", re.IGNORECASE)
-_MATTERS: Final = frozenset({*_REACHED, *_AGREE, *_NEWSLETTER, *_MARKETING})
+_MATTERS: Final = frozenset({*REACHED, *AGREE, *NEWSLETTER, *MARKETING})
 _SENTENCES: Final = re.compile(r"[.!?;\n]+")
 _NEAR: Final = 6  # words
 _FEW_WORDS: Final = 10
@@ -187,19 +73,19 @@ def box(sent: str) -> Box | None:
     words = words_in(sent)
     all_of = _with_pairs(words)
     purposes, against = _purposes(words), _against(sent)
-    wished = bool(all_of & _WISH) and not all_of & _COPY
-    if wished and not purposes and all_of & _NEWS:
+    wished = bool(all_of & WISH) and not all_of & COPY
+    if wished and not purposes and all_of & NEWS:
         purposes = frozenset({"newsletter"})
-    wished = wished and bool(purposes or all_of & _CHANNELS.keys())
-    if not (purposes or all_of & (_AGREE | _OUT) or (against and all_of & _REACHED) or wished):
+    wished = wished and bool(purposes or all_of & CHANNELS.keys())
+    if not (purposes or all_of & (AGREE | OUT) or (against and all_of & REACHED) or wished):
         return None
-    if (not purposes and all_of & _TERMS) or _OF_THEM.match(sent):
+    if (not purposes and all_of & TERMS) or _OF_THEM.match(sent):
         return None
-    if purposes and not (wished or all_of & (_NEWSLETTER | _AGREE | _AGAINST)) and (len(words) > 2 or all_of & _TERMS):  # noqa: PLR2004
+    if purposes and not (wished or all_of & (NEWSLETTER | AGREE | AGAINST)) and (len(words) > 2 or all_of & TERMS):  # noqa: PLR2004
         return None  # "Which of our offers …": what is sold is no question of consent
-    if against and not purposes and not all_of & _REACHED:
+    if against and not purposes and not all_of & REACHED:
         purposes = frozenset({"newsletter", "marketing"})  # unsubscribing from a list is no refusal of an answer
-    return Box(frozenset(_CHANNELS[word] for word in all_of & set(_CHANNELS)), purposes, against)
+    return Box(frozenset(CHANNELS[word] for word in all_of & set(CHANNELS)), purposes, against)
 
 
 def worded(asked: Box, shown: str | None) -> Box:
@@ -217,7 +103,7 @@ def answer(text: str) -> tuple[bool | None, frozenset[str]]:
     if plain in YES | NO | NOT_TICKED:
         return None if plain in NOT_TICKED else plain in YES, _NOTHING
     words = words_in(text)
-    if not words or _UNLESS & set(words):
+    if not words or UNLESS & set(words):
         return None, _NOTHING
     if (joined := "".join(words)) in YES | NO:  # opted in, nie chcę
         return joined in YES, _NOTHING
@@ -227,16 +113,16 @@ def answer(text: str) -> tuple[bool | None, frozenset[str]]:
 
 def _given(text: str, words: Sequence[str]) -> bool | None:
     """Whether a sentence agrees."""
-    bare = [word for word in words if word not in _COURTESY]
+    bare = [word for word in words if word not in COURTESY]
     if _against(text) or (bare and all(word in NO for word in bare)):
         return None if words[0] in YES else False
     if not bare or all(word in YES for word in bare):
         return True if set(words) & YES else None
     if words[0] in NO | YES and _FIRST_A_WORD.match(text):
         return words[0] in YES
-    if words[0] in _AGAINST:
+    if words[0] in AGAINST:
         return None
-    agrees = _purposes(words) or _with_pairs(words) & _AGREE or (bare[0] in YES and set(bare[1:]) & set(_CHANNELS))
+    agrees = _purposes(words) or _with_pairs(words) & AGREE or (bare[0] in YES and set(bare[1:]) & set(CHANNELS))
     return True if agrees else None
 
 
@@ -249,12 +135,12 @@ def _against(text: str) -> bool:
         words = words_in(sentence)
         pairs = ["".join(pair) for pair in pairwise(words)]
         first = len(words) if " " not in text.strip() else 2  # hs_email_optout, hasOptedOut
-        if not place and _OUT & {*words[:first], *pairs[:first]}:
+        if not place and OUT & {*words[:first], *pairs[:first]}:
             return True
         for index, word in enumerate(words):
-            if word in _NO_WORDS and _MATTERS & _with_pairs(words[index + 1 : index + _NEAR]):
+            if word in NO_WORDS and _MATTERS & _with_pairs(words[index + 1 : index + _NEAR]):
                 return True
-            if word in _BEHIND and index and words[index - 1] in _AGREE | _CONTACT:
+            if word in BEHIND and index and words[index - 1] in AGREE | CONTACT:
                 return True
     return False
 
@@ -271,7 +157,7 @@ def _with_pairs(words: Sequence[str]) -> set[str]:
 
 def _purposes(words: Sequence[str]) -> frozenset[str]:
     found = _with_pairs(words)
-    return frozenset(name for name, known in (("newsletter", _NEWSLETTER), ("marketing", _MARKETING)) if found & known)
+    return frozenset(name for name, known in (("newsletter", NEWSLETTER), ("marketing", MARKETING)) if found & known)
 
 
 def together(asked: Iterable[tuple[Box, str]]) -> Said:
@@ -283,9 +169,9 @@ def together(asked: Iterable[tuple[Box, str]]) -> Said:
     purposes: dict[str, bool] = {}
     for each, text in asked:
         given, named = answer(text)
-        if given is None and not each.against and (said := words_in(text)) and _CHANNELS.keys() >= set(said):
+        if given is None and not each.against and (said := words_in(text)) and CHANNELS.keys() >= set(said):
             for word in said:  # "$consent: email, sms"
-                channels.setdefault(_CHANNELS[word], True)
+                channels.setdefault(CHANNELS[word], True)
             continue
         if given is None or (each.against and not given):
             continue  # "no newsletter: no" is ambiguous

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from services.ingest.domain.checks import LONG, LONGEST_NAME, LONGEST_WORDING, SHORT, Fields, Wrong, name_problem
 from services.ingest.domain.contact_points import number_in
 from services.ingest.domain.fact import Fact, Refused, read_campaign
-from services.ingest.domain.forms.consent import NO, NOT_TICKED, YES, Box, answer, box, together, worded
+from services.ingest.domain.forms.consent import Box, answer, box, together, worded
+from services.ingest.domain.forms.consent_words import NO, NOT_TICKED, YES
 from services.ingest.domain.forms.names import (
     CAMPAIGN,
     HONEYPOTS,

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.ingest.domain.forms.consent import Channel, answer, box
+from services.ingest.domain.forms.consent import answer, box
+from services.ingest.domain.forms.consent_words import Channel
 from services.ingest.domain.forms.names import words_in
 from services.ingest.domain.sheets import cells
 

@@ -1,12 +1,12 @@
 """All checks of the doctor, in the order in which a lead passes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 
 from services.cli.doctor import outgoing, services_up, stores, stuck
-from services.cli.doctor.finding import Finding, ok, survived, warning, wrong
+from services.cli.doctor.finding import Finding, Place, ok, survived, warning, wrong
 from services.cli.setup import check_configuration
 from services.ingest.settings import IngestSettings
 from services.nurture.config import load_endpoints
@@ -18,8 +18,8 @@ from shared.settings import Settings, load
 _Test = Callable[[], Awaitable[list[Finding]]]
 
 
-async def examine(now: datetime) -> list[Finding]:
-    """What each check found. `now` is what this machine's clock says, in UTC."""
+async def examine(now: datetime, told: Mapping[str, Place]) -> list[Finding]:
+    """What each check found. `now` is what this machine's clock says, in UTC; `told`: where services not here are."""
     try:
         settings = load(Settings)
         ports = (
@@ -34,7 +34,8 @@ async def examine(now: datetime) -> list[Finding]:
         ("state folder", partial(services_up.state_folder, settings.state)),
     ]
     for name, port in ports:
-        tests.append((name, partial(services_up.service, name, settings.host, port)))
+        at = told.get(name, Place(settings.host, port))
+        tests.append((name, partial(services_up.service, name, at)))
     tests += [("kafka", partial(stores.kafka, settings)), ("database", partial(stores.database, settings, now))]
     tests.append((stuck.WHAT, partial(stuck.work, settings, now)))
     try:

@@ -18,6 +18,14 @@ class Finding(NamedTuple):
     do: str = ""
 
 
+class Place(NamedTuple):
+    """Where a service listens."""
+
+    host: str
+    port: int
+    secure: bool = False
+
+
 def ok(what: str, said: str) -> Finding:
     """All is well."""
     return Finding(what, "ok", said)

@@ -5,29 +5,31 @@ import http.client
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any, Final
 
-from services.cli.doctor.finding import PATIENCE_S, Finding, ok, warning, wrong
+from services.cli.doctor.finding import PATIENCE_S, Finding, Place, ok, warning, wrong
 
 _LITTLE: Final = 1_000_000_000  # bytes
 _OK: Final = 200
 
 
-async def service(name: str, host: str, port: int) -> list[Finding]:
+async def service(name: str, at: Place) -> list[Finding]:
     """One service: whether it is up, is ours, and what it lacks."""
-    return [await asyncio.to_thread(_service, name, _reachable(host), port)]
+    return [await asyncio.to_thread(_service, name, at._replace(host=_reachable(at.host)))]
 
 
 def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - listens everywhere
 
 
-def _service(name: str, host: str, port: int) -> Finding:
-    at = f"http://{host}:{port}"
+def _service(name: str, place: Place) -> Finding:
+    host, port, secure = place
+    at = f"{'https' if secure else 'http'}://{host}:{port}"
     try:
-        alive, _ = _asked(host, port, "/healthz")
-        status, ready = _asked(host, port, "/readyz") if alive == _OK else (0, {})
+        alive, _ = _asked(place, "/healthz")
+        status, ready = _asked(place, "/readyz") if alive == _OK else (0, {})
     except ConnectionRefusedError:
         return wrong(
             name,
@@ -35,7 +37,11 @@ def _service(name: str, host: str, port: int) -> Finding:
             f"start it: firsthour run (all of it), or firsthour {name}",
         )
     except (OSError, http.client.HTTPException) as error:
-        return wrong(name, f"{at} does not answer as {name} does ({type(error).__name__})", _other(port, name))
+        unknown = isinstance(error, socket.gaierror)
+        said = (
+            f"does not answer as {name} does ({type(error).__name__})" if not unknown else "has a name unknown to DNS"
+        )
+        return wrong(name, f"{at} {said}", f"say where it is: --{name} URL" if unknown else _other(port, name))
     if alive != _OK or ready.get("status") not in ("ready", "not ready"):
         return wrong(name, f"something else than {name} answers on port {port} of {host}", _other(port, name))
     if status != _OK:
@@ -52,8 +58,9 @@ def _other(port: int, name: str) -> str:
     return f"see who has the port (ss -ltnp 'sport = :{port}'), or give {name} another: FIRSTHOUR_{name.upper()}_PORT"
 
 
-def _asked(host: str, port: int, path: str) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
+def _asked(place: Place, path: str) -> tuple[int, dict[str, Any]]:
+    kind = http.client.HTTPSConnection if place.secure else http.client.HTTPConnection
+    connection = kind(place.host, place.port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -1,12 +1,20 @@
 """Whether Kafka and Postgres answer, accept us, hold what they should, and agree with our clock."""
 
 import asyncio
+import socket
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationMethodNotSupported,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, wrong
 from shared.db.database_url import NotAPostgresUrl, dsn
@@ -18,7 +26,10 @@ _KAFKA: Final = "kafka"
 _DATABASE: Final = "database"
 _CLOCK: Final = "clock"
 _APART_S: Final = 5.0
-_AUTHENTICATION: Final = ("Authentication", "Sasl")
+# What a broker says of a user, password or mechanism that it does not take.
+_NOT_OURS: Final = (
+    AuthenticationMethodNotSupported, IllegalSaslStateError, SaslAuthenticationFailed, UnsupportedSaslMechanismError,
+)  # fmt: skip
 
 
 async def kafka(settings: Settings) -> list[Finding]:
@@ -39,7 +50,7 @@ async def kafka(settings: Settings) -> list[Finding]:
             there = set(await admin.list_topics())
     except (KafkaError, OSError, TimeoutError) as error:
         name = type(error).__name__
-        if any(word in name for word in _AUTHENTICATION):
+        if await _rejected(settings):
             do = "fix FIRSTHOUR_KAFKA_USER, _PASSWORD and _MECHANISM"
             return [wrong(_KAFKA, f"{at} answers, but does not take our user and password", do)]
         do = "it listens, but does not talk to us: see its log, and FIRSTHOUR_KAFKA_TLS, _USER, _PASSWORD"
@@ -51,6 +62,22 @@ async def kafka(settings: Settings) -> list[Finding]:
     if missing:
         return [wrong(_KAFKA, f"{at} answers, but has no topic {', '.join(missing)}", "create them: firsthour topics")]
     return [ok(_KAFKA, f"{at} answers, and has all {len(topics)} topics")]
+
+
+async def _rejected(settings: Settings) -> bool:
+    """Whether it rejects our login, which the client that asks for topics does not tell from other failures."""
+    for address in settings.kafka.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                given = settings.kafka_access().arguments()
+                connection = await create_conn(host.strip("[]"), int(port), request_timeout_ms=5000, **given)
+        except _NOT_OURS:
+            return True
+        except (KafkaError, OSError, TimeoutError):
+            continue
+        connection.close()
+    return False
 
 
 async def _unreachable(addresses: str) -> str | None:
@@ -75,11 +102,11 @@ async def _unreachable(addresses: str) -> str | None:
 
 
 def _because(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):  # unknown, or nobody answers for names
+        return "its name is not known (DNS)"
     if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower() or "Connect call" in str(error):
         return "nothing listens there"
-    return (
-        "its name is not known (DNS)" if "Name or service" in str(error) or "getaddrinfo" in str(error) else str(error)
-    )
+    return str(error)
 
 
 async def database(settings: Settings, now: datetime) -> list[Finding]:

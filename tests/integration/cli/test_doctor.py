@@ -13,8 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from embedded.brokers.kafka import Kafka
 from services.cli.doctor import outgoing, services_up, stores, stuck
-from services.cli.doctor.finding import Finding
+from services.cli.doctor.finding import Finding, Place
 from services.cli.service_database import connected
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.channels.webhook.settings import Webhook
@@ -27,6 +28,7 @@ from shared.secrets import SECRETS_FILE
 from shared.settings import Settings, load
 from tests.support.mail_server import mail_server_apart
 from tests.support.processes import free_ports
+from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +74,47 @@ async def test_kafka(kafka: str, topic_prefix: str, stranger: int) -> None:
 
     await until(has_them)
     assert found[0].said == f"{kafka} answers, and has all 5 topics"
+
+
+@pytest.mark.timeout(120)
+async def test_a_broker_that_wants_another_password(tmp_path: Path) -> None:
+    broker = Kafka(tmp_path)
+    await broker.start()
+    try:
+        right = {
+            "kafka": broker.bootstrap,
+            "kafka_user": broker.access.user,
+            "kafka_mechanism": broker.access.mechanism,
+        }
+        for word, said in (("wrong-and-long", "does not take our user"), (broker.access.password, "has no topic")):
+            secret = tmp_path / "word"
+            secret.write_text(word)
+            (finding,) = await stores.kafka(settings_of(**right, kafka_password=f"file:{secret}"))
+            assert (finding.state, said in finding.said) == ("wrong", True), finding
+            assert word not in finding.said + finding.do
+        (finding,) = await stores.kafka(settings_of(kafka=broker.bootstrap))
+        assert (finding.state, "FIRSTHOUR_KAFKA" in finding.do) == ("wrong", True), finding
+    finally:
+        await broker.stop()
+
+
+async def test_a_name_that_nobody_knows() -> None:
+    (finding,) = await stores.kafka(settings_of(kafka="no-such-name.invalid:9092"))
+    assert (finding.state, "its name is not known (DNS)" in finding.said) == ("wrong", True), finding
+    (finding,) = await stores.database(settings_of(database="postgresql://me@no-such-name.invalid/x"), utc_now())
+    assert (finding.state, "its name is not known (DNS)" in finding.said) == ("wrong", True), finding
+
+
+async def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """On a file system of four megabytes, where one may be mounted."""
+    with small_disk(tmp_path) as disk:
+        if not tmp_path.is_mount():
+            pytest.skip("no file system may be mounted here")
+        disk.fill()
+        (finding,) = await services_up.state_folder(tmp_path)
+        assert (finding.state, finding.said) == ("wrong", "0 MB are left on its disk")
+        assert "make room" in finding.do
+        disk.free()
 
 
 async def test_what_waits_for_a_person_is_said(database: str) -> None:
@@ -127,11 +170,13 @@ async def test_what_the_database_refuses(database: str, change: Callable[[Any], 
 
 async def test_services_and_strangers_on_their_ports(stranger: int) -> None:
     (closed,) = free_ports(1)
-    (finding,) = await services_up.service("ingest", "0.0.0.0", closed)
+    (finding,) = await services_up.service("ingest", Place("0.0.0.0", closed))
     assert (finding.state, finding.said) == ("wrong", f"nothing listens on port {closed} of 127.0.0.1")
-    (finding,) = await services_up.service("ingest", "127.0.0.1", stranger)
+    (finding,) = await services_up.service("ingest", Place("127.0.0.1", stranger))
     assert (finding.state, "something else than ingest" in finding.said) == ("wrong", True)
     assert "FIRSTHOUR_INGEST_PORT" in finding.do
+    (finding,) = await services_up.service("ingest", Place("no-such-name.invalid", 8080))
+    assert (finding.state, finding.do) == ("wrong", "say where it is: --ingest URL")
 
 
 async def test_mail_and_webhooks(stranger: int, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A contact as the rest of the world may see it, after the event. `version` grows by one with every event.
 
     `proven`: a trusted source named `email`, or a click or a reply came from it. Until then anybody may have typed it.
+    `hearsay`: of a proven contact, what only strangers have said: `name`, `interest`, `traits.company` …
     `tier`: that of a customer, by the thresholds of the configuration.
     `consent` is by channel (`email`) for what is general, by channel and purpose (`email:newsletter`) for the rest.
     """
@@ -59,6 +60,7 @@ class ContactView(Struct, frozen=True, omit_defaults=True, kw_only=True):
     purchases: int = 0
     proven: bool = False
     tier: str | None = None
+    hearsay: list[str] = []
 
 
 class Update(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -189,6 +189,19 @@ def test_a_stranger_decides_not_where_a_customer_lives() -> None:
     )
 
 
+def test_what_only_strangers_said_of_a_customer_is_marked() -> None:
+    batch, _ = before("trusted")
+    claims = {"company": "Engines", "size": 3}
+    seen = view(
+        batch.fold(a_lead(email=ADA, trust="public", name="Eve", interest="x", traits=claims, event=1)).state, MODEL
+    )
+    assert (seen.proven, seen.name, seen.hearsay) == (True, "Ada", ["interest", "traits.company", "traits.size"])
+    seen = view(batch.fold(a_lead(email=ADA, interest="y", traits={"size": 4}, event=2)).state, MODEL)
+    assert seen.hearsay == ["traits.company"]
+    alone = view(batch.fold(a_lead(email=ME, trust="public", name="Eve", event=3)).state, MODEL)
+    assert (alone.proven, alone.hearsay) == (False, []), "of whom nobody is sure, all is"
+
+
 def test_a_strangers_consent_counts_for_nobody_whose_device_it_joins() -> None:
     batch, ada = before("trusted")
     assert ada is not None

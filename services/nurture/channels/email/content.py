@@ -23,7 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from services.nurture.channels.email.settings import MailServer
 from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.mail.links import MailLinks
-from services.nurture.domain.mail.stranger import as_said, may_be_told
+from services.nurture.domain.mail.stranger import as_known, as_said, may_be_told
 from shared.errors import ConfigProblem, ConfigurationError, Permanent
 
 FOLDER: Final = "templates"
@@ -101,7 +101,7 @@ def render(
     content = payload.followup.data
     if not address:
         raise Permanent("the contact has no e-mail address")
-    data = content.context if may_be_told(content) else as_said(content)
+    data = as_known(content) if may_be_told(content) else as_said(content)
     data["links"] = {"unsubscribe": links and links.unsubscribe, "confirm": links and links.confirm}
     subject = _one_line(_filled(template, template.subject, data))[:_LONGEST_SUBJECT]
     text = _filled(template, template.text, data)

@@ -19,6 +19,7 @@ FALLBACK: Final = "followup.fallback"
 REPEATED: Final = "followup.repeated"
 LARGEST: Final = 20_000  # bytes; Standard Webhooks asks for less than 20 KB
 
+TRAIT: Final = "traits."  # before the name of one, in `hearsay`
 _LONGEST_REASON: Final = 100
 
 
@@ -42,6 +43,7 @@ class Person(Struct, frozen=True, kw_only=True):
     purchases: int
     proven: bool = False
     tier: str | None = None
+    hearsay: list[str] = []
     company: Any = None  # a trait: any JSON value
 
 

@@ -1,11 +1,11 @@
 """Writes a follow-up within its limit: the least useful parts are cut first; contact, values and names last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
-from services.nurture.domain.deliveries.followup import LARGEST, Content, Followup, Written, encode
+from services.nurture.domain.deliveries.followup import LARGEST, TRAIT, Content, Followup, Written, encode
 from shared.events.identity import LONGEST_ADDRESS
 
 _LONG_TEXT: Final = 1000  # characters, as all below
@@ -43,7 +43,13 @@ def _cut_traits(content: Content) -> Content:
         if len(key) <= _SHORT_TEXT and _is_short(value)
     }
     company = _short_or_none(contact.company, _SHORT_TEXT)
-    return structs.replace(content, contact=structs.replace(contact, traits=traits, company=company))
+    hearsay = _hearsay(contact.hearsay, {*traits, "company", "locale"})
+    return structs.replace(content, contact=structs.replace(contact, traits=traits, company=company, hearsay=hearsay))
+
+
+def _hearsay(names: list[str], traits: Collection[str] = ("company", "locale")) -> list[str]:
+    """Of what strangers said, what is still there."""
+    return [name for name in names if not name.startswith(TRAIT) or name.removeprefix(TRAIT) in traits]
 
 
 def _cut_reasons(content: Content) -> Content:
@@ -58,7 +64,8 @@ def _cut_event(content: Content) -> Content:
 
 def _cut_all(content: Content) -> Content:
     contact = content.contact
-    short = _shortened(structs.replace(contact, traits={}, consent={}), _SHORT_TEXT)
+    bare = structs.replace(contact, traits={}, consent={}, hearsay=_hearsay(contact.hearsay))
+    short = _shortened(bare, _SHORT_TEXT)
     return structs.replace(
         content,
         contact=structs.replace(short, email=contact.email, phone=contact.phone),  # cut, they would be somebody else's
@@ -69,7 +76,13 @@ def _cut_all(content: Content) -> Content:
 
 def _cut_to_the_bone(content: Content) -> Content:
     contact, recipient = content.contact, content.recipient
-    bare = structs.replace(contact, traits={}, consent={}, company=_short_or_none(contact.company, _TINY))
+    bare = structs.replace(
+        contact,
+        traits={},
+        consent={},
+        company=_short_or_none(contact.company, _TINY),
+        hearsay=_hearsay(contact.hearsay),
+    )
     tiny = _shortened(
         structs.replace(content, contact=bare, reasons=[], event=structs.replace(content.event, data={})), _TINY
     )

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.nurture.domain.deliveries.followup import Content
+from services.nurture.domain.deliveries.followup import TRAIT, Content
 
 _LONGEST_NAME: Final = 60  # characters
 _MOST_TEXTS: Final = 50
@@ -15,12 +15,34 @@ _BESIDE_LETTERS: Final = frozenset(" '\u2019.-")
 _LIKE_DOTS: Final = frozenset(
     "\ua4f8\ua4f9\ua4fa\ua4fb\ua78f\u02d0\u02d1\ua789\ua4fd\ufe12"
 )  # letters that look like . or :
+_TRAITS_AT_HAND: Final = ("company", "locale")
 _OURS: Final = ("delivery", "enrolment", "workflow", "version", "step", "channel", "target", "deadline", "purpose")
 
 
 def may_be_told(content: Content) -> bool:
     """Whether a mail may hold what is stored: only to a proven address, because of a trusted event."""
     return content.recipient is not None and content.recipient.proven and content.event.trust != "public"
+
+
+def as_known(content: Content) -> dict[str, Any]:
+    """The context of a mail to somebody known. Of what only strangers said of them, nothing but names stays."""
+    context = content.context
+    contact = context["contact"]
+    for said in content.contact.hearsay:
+        name = said.removeprefix(TRAIT)
+        if said in contact:
+            contact[said] = _harmless(contact[said])
+        elif name in contact["traits"]:
+            contact["traits"][name] = _harmless(contact["traits"][name])
+        if name in _TRAITS_AT_HAND:
+            contact[name] = _harmless(contact[name])
+    return context
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        return name_like(value)
+    return value if isinstance(value, int | float) else None
 
 
 def as_said(content: Content) -> dict[str, Any]:

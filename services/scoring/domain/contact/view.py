@@ -11,6 +11,7 @@ from services.scoring.domain.model.model import Model
 from shared.events.updates import ContactView
 
 _TRAIT = "trait:"
+_SHOWN = ("name", "interest")
 _LONGEST_NAME = 64  # characters of a locale; what is longer is a trait and nothing else
 
 
@@ -19,6 +20,7 @@ def view(state: ContactState, model: Model) -> ContactView:
     traits = {name[len(_TRAIT) :]: word.value for name, word in state.known.items() if name.startswith(_TRAIT)}
     email, steering = state.get("email"), _steering(state)
     place = place_of(steering, model.home)
+    proven = email is not None and vouched(state, f"email:{email}")
     chance = 0.0
     if state.open_lead:
         chance = round(lead_value.conversion(lead_value.parts(state, model, state.as_of)), 6)
@@ -41,8 +43,16 @@ def view(state: ContactState, model: Model) -> ContactView:
         conversion=chance,
         purchases=state.paid_orders,
         tier=state.tier or None,
-        proven=email is not None and vouched(state, f"email:{email}"),
+        proven=proven,
+        hearsay=_hearsay(state) if proven else [],
     )
+
+
+def _hearsay(state: ContactState) -> list[str]:
+    """What only strangers have said, which is no reason to write it to the owner of the address."""
+    said = sorted(name for name, word in state.known.items() if word.public)
+    own = [name for name in said if name in _SHOWN]
+    return own + [f"traits.{name[len(_TRAIT) :]}" for name in said if name.startswith(_TRAIT)]
 
 
 def _steering(state: ContactState) -> dict[str, Any]:

@@ -54,6 +54,26 @@ def test_who_caused_a_mail_by_a_public_form_learns_nothing(tmp_path: Path) -> No
     assert "Stored Secret" in written(template, a_mail(trust="trusted"))
 
 
+def test_what_strangers_said_of_a_customer_comes_to_her_as_names_alone(tmp_path: Path) -> None:
+    """Her shop knows her address alone, and a form "knew" her name."""
+    template, link = everything(tmp_path), "Win at evil.example"
+    known = a_contact(
+        email="ada@example.com", proven=True, name=link, interest="pricing", locale=link,
+        traits={"company": link, "plan": "Pro 3000.example", "site": {"a": link}, "size": 3},
+        hearsay=["name", "interest", "traits.company", "traits.locale", "traits.site", "traits.size", "traits.gone"],
+    )  # fmt: skip
+    update = an_update(contact=known)
+    bought = replace(update.event, trust="trusted", data={"identity": {"email": "ada@example.com"}})
+    mail = begun(a_workflow({"send": {"email": "t"}}), replace(update, event=bought)).deliveries[0]
+    assert may_be_told(mail.payload.followup.data)
+    text = written(template, mail)
+    context = text.split("'hearsay'")[0]
+    assert "evil" not in text
+    assert "'interest': 'pricing'" in context
+    assert "Pro 3000.example" in context, "what her shop said is told as it is"
+    assert "'size': 3" in context
+
+
 @given(st.text(max_size=100) | st.from_regex(r"[a-z]{1,5}[.:/ ]{1,3}[a-z0-9]{1,9}", fullmatch=True))
 def test_a_name_is_no_message_and_no_link(text: str) -> None:
     name = name_like(text)

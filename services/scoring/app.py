@@ -23,6 +23,7 @@ from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
 from services.scoring.facts import PUBLISHER, FactMaker
 from services.scoring.figures import look
+from services.scoring.jobs.costs import Costing
 from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.jobs.sweep import Sweeping
@@ -101,6 +102,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
         ):
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)
+        costing = Costing(engine, models, utc_now, registry)
         yield Service(
             tokens.first(app),
             [
@@ -110,6 +112,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                     "revaluing": revaluing.run,
                     "refitting": refitting.run,
                     "sweeping": sweeping.run,
+                    "costing": costing.run,
                     "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
                     "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
                     "rollup": Rollup(engine, registry, look(registry, load)).run,

@@ -9,6 +9,7 @@ from typing import Final, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 
+from services.scoring.cost_tables import cost_tables
 from services.scoring.domain.funnel.places import Sums
 from services.scoring.domain.funnel.segments import Cell, CellSums
 from services.scoring.domain.model.learnt import KINDS
@@ -24,6 +25,7 @@ SCHEMA: Final = "scoring"
 metadata = sa.MetaData(schema=SCHEMA)
 offset_tables(metadata)
 audit_table(metadata)
+costs = cost_tables(metadata)
 
 contacts = sa.Table(
     "contacts",
@@ -41,6 +43,9 @@ contacts = sa.Table(
     sa.Column("merged_into", UUID),
     sa.Column("said", sa.Text, nullable=False),  # the words that it is found by
     sa.Column("source", sa.Text),  # the short name of the one that brought it
+    sa.Column("asked_at", sa.DateTime(timezone=True)),  # when it first asked to be contacted
+    sa.Column("campaign", sa.Text),  # the first that was named
+    sa.Column("via", sa.Text),  # the first UTM source that was named
     sa.Column("country", sa.Text),
     sa.Column("worth", sa.SmallInteger),  # the step on which it waits in the queue (domain/queue.py)
     sa.Column("curve", sa.Text),  # by which it cools there
@@ -75,6 +80,13 @@ sa.Index(
     sa.func.to_tsvector(sa.text("'simple'::regconfig"), contacts.c.said),
     postgresql_using="gin",
     postgresql_where=contacts.c.merged_into.is_(None),
+)
+sa.Index(
+    "contacts_asked",
+    contacts.c.asked_at,
+    contacts.c.id,
+    postgresql_include=["source", "campaign", "via"],
+    postgresql_where=sa.text("asked_at IS NOT NULL AND merged_into IS NULL"),
 )
 sa.Index("contacts_merged", contacts.c.merged_into, postgresql_where=contacts.c.merged_into.is_not(None))
 sa.Index("contacts_model", contacts.c.model, contacts.c.id, postgresql_where=contacts.c.merged_into.is_(None))

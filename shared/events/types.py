@@ -185,7 +185,10 @@ class ConsentChanged(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CostRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a source or campaign cost in a period. About no contact."""
+    """What a source or campaign cost in a period. About no contact.
+
+    Told again with the same `cost_id` it replaces what was told before. `period_end` is not part of the period.
+    """
 
     amount: str
     currency: str
@@ -193,6 +196,7 @@ class CostRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
     campaign: str | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
+    cost_id: str | None = None
 
 
 class Followup(Struct, frozen=True, omit_defaults=True, kw_only=True):

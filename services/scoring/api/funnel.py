@@ -14,7 +14,7 @@ from services.scoring.api.shapes import amount
 from services.scoring.domain import intervals
 from services.scoring.domain.funnel import bottleneck as judging
 from services.scoring.domain.funnel.levels import BEFORE, LEVELS, levels, summed
-from services.scoring.domain.funnel.places import EDGES_MIN, STAGES
+from services.scoring.domain.funnel.places import EDGES_MIN, STAGES, Place
 from services.scoring.domain.model.model import Model
 from services.scoring.models import InForce
 from services.scoring.store import funnel as store
@@ -137,22 +137,22 @@ async def the_funnel(conn: AsyncConnection, model: Model, now: datetime, weeks: 
     return Funnel(
         since=since,
         as_of=now,
-        stages=_stages(rows, model, costs, of_all),
+        stages=_stages(rows, model, costs.of(rows), of_all),
         bottleneck=_bottleneck(found, model),
         leads=_leads(rows, model, costs),
         customers=_customers(rows, model, costs),
         sources=[
-            FunnelPart(name=name, stages=_stages(theirs, model, costs, _of(steps, name)))
+            FunnelPart(name=name, stages=_stages(theirs, model, costs.of(theirs), _of(steps, name)))
             for name, theirs in _grouped(rows, lambda row: row.place.name)
         ],
         campaigns=[
-            FunnelPart(name=name, stages=_stages(theirs, model, None, {}))
+            FunnelPart(name=name, stages=_stages(theirs, model, costs.of_campaign(theirs), {}))
             for name, theirs in _grouped(
                 await store.campaigns(conn, since, _MOST_CAMPAIGNS), lambda row: row.place.name
             )
         ],
         weeks=[
-            FunnelPart(name=name, stages=_stages(theirs, model, costs, {}))
+            FunnelPart(name=name, stages=_stages(theirs, model, costs.of(theirs), {}))
             for name, theirs in _grouped(rows, lambda row: str(row.place.week))
         ],
     )
@@ -165,15 +165,22 @@ class _Costs:
         self._model = model
 
     def of(self, rows: Iterable[Row]) -> int:
-        """What those cost who asked, in base minor units."""
-        return sum(row.sums.asked * self._model.scorecard.source(row.place.name).cost for row in rows)
+        """What those cost who asked, in base minor units: as it was recorded, else as their source costs as a rule."""
+        return sum(row.sums.cost + (row.sums.asked - row.sums.recorded) * self._rule(row.place) for row in rows)
+
+    def of_campaign(self, rows: Sequence[Row]) -> int | None:
+        """The same of a campaign, which has no rule: None where the cost of some was not recorded."""
+        known = all(row.sums.recorded == row.sums.asked for row in rows)
+        return sum(row.sums.cost for row in rows) if known and any(row.sums.recorded for row in rows) else None
+
+    def _rule(self, place: Place) -> int:
+        return self._model.scorecard.source(place.name).cost
 
 
 def _stages(
-    rows: Sequence[Row], model: Model, costs: _Costs | None, steps: Mapping[str, Mapping[int, int]]
+    rows: Sequence[Row], model: Model, cost: int | None, steps: Mapping[str, Mapping[int, int]]
 ) -> list[StageOf]:
     reached = levels(rows)
-    cost = None if costs is None else costs.of(rows)
     found = []
     for stage in LEVELS:
         here, before = reached[stage], BEFORE.get(stage)

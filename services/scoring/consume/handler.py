@@ -19,6 +19,7 @@ from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.contact.fold import order_key
 from services.scoring.domain.contact.places import not_known
 from services.scoring.domain.contact.view import view
+from services.scoring.domain.costs import told
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.interests import bought_in
@@ -157,10 +158,11 @@ class Scoring:
         size = 0
         for record, decoded in fresh:
             event, data = decoded
-            if isinstance(data, CostRecorded):  # a cost is about no contact; the models use it
-                outcome.rows.append(event_row(record, event, None))
-                continue
             try:
+                if isinstance(data, CostRecorded):  # about no contact: a job spreads it over the leads
+                    outcome.cost(told(event, data))
+                    outcome.rows.append(event_row(record, event, None))
+                    continue
                 folded = batch.fold(decoded)
             except Permanent as error:
                 outcome.dead.append(DeadLetter(record, "Permanent", str(error)))

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch
+from services.scoring.domain.costs import Cost
 from services.scoring.domain.responses import Bucket, Sums
 from services.scoring.store import bought as bought_store
-from services.scoring.store import changes, funnel, responses, unconverted
+from services.scoring.store import changes, costs, funnel, responses, unconverted
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import at_once, split
 from services.scoring.store.contacts import batch as store
@@ -38,6 +39,7 @@ class Outcome:
     canaries: list[datetime] = field(default_factory=list)  # when they were sent
     not_known: Counter[str] = field(default_factory=Counter)
     bought: list[tuple[UUID, str]] = field(default_factory=list)  # contact, item
+    costs: list[Cost] = field(default_factory=list)
     answers: dict[Bucket, Sums] = field(default_factory=dict)
 
     def answered(self, answer: tuple[Bucket, Sums] | None) -> None:
@@ -48,6 +50,11 @@ class Outcome:
             self.answers[bucket] = Sums(
                 so_far.answers + more.answers, so_far.lost + more.lost, so_far.squares + more.squares
             )
+
+    def cost(self, cost: Cost | None) -> None:
+        """Keep a cost, if it counts."""
+        if cost is not None:
+            self.costs.append(cost)
 
     def has_no_rate(self, missing: Missing, *, order: bool) -> None:
         """Count an amount. Codes outside ISO 4217 (old events may name anything) are counted together."""
@@ -70,6 +77,8 @@ async def write(conn: AsyncConnection, outcome: Outcome) -> None:
             )  # fmt: skip
     else:
         await _write_many(conn, outcome)
+    if outcome.costs:
+        await costs.tell(conn, outcome.costs)
     if outcome.answers:
         await responses.add(conn, outcome.answers)
     if outcome.unconverted:
@@ -101,6 +110,7 @@ async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:
         await split.remember(conn, _parts(outcome, merges), batch.now)
         await store.merge(conn, merges)
         await order_store.move(conn, merges, batch.changed_orders)
+        await costs.due_again(conn, {*merges.values()})
     await funnel.add(conn, batch.moves())
 
 

@@ -57,11 +57,19 @@ def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, l
     return _valued(moved, new.lead, new.customer, model.version, model), booked
 
 
+def costed(state: ContactState, cost: int | None, model: Model) -> tuple[ContactState, list[Booking]]:
+    """The state with another share of the recorded costs, and its booking. `model` has valued it before."""
+    moved = msgspec.structs.replace(state, cost=cost)
+    lead = value(moved, model, moved.as_of).lead
+    booked = [Booking("lead", "cost", lead - state.lead, model.version)] if lead != state.lead else []
+    return _valued(moved, lead, state.customer, model.version, model), booked
+
+
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.scorecard.tiers) if state.paid_orders else NONE
     worth, curve, qualified = None, "", state.qualified
     if state.open_lead:  # the acquisition cost is sunk: it neither ranks nor judges it
-        at_once = lead + model.scorecard.source(state.source).cost
+        at_once = lead + lead_value.cost(state, model)
         if state.waits:
             worth, curve = queue.step(at_once), model.queue.curve_of(state.source)
         if qualified is None and at_once >= model.scorecard.qualified_at:
@@ -146,7 +154,7 @@ def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, mo
         engagement=lead_value.engagement(before, model, after.as_of) if did else new.engagement,
         recency=new.recency,
         revenue=lead_value.revenue(before, model) if told else new.revenue,
-        cost=model.scorecard.source(before.source).cost,
+        cost=lead_value.cost(before, model),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from services.scoring.domain import intervals, queue
 from services.scoring.domain.contact.contact import ContactState, moment
+from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.sources import short_name
 
@@ -36,7 +37,7 @@ def answer(before: ContactState, after: ContactState, who: str, model: Model) ->
     if not before.waits or after.waits or after.touched is None or before.captured is None:
         return None
     minutes = max(0.0, after.touched - before.captured) / 60
-    at_once = before.lead + model.scorecard.source(before.source).cost
+    at_once = before.lead + lead_value.cost(before, model)
     curve = model.queue.curve(model.queue.curve_of(before.source))
     lost = round(at_once - queue.worth(curve, at_once, minutes))
     bucket = bisect_left(EDGES_MIN, minutes)

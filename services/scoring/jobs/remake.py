@@ -186,6 +186,7 @@ class Remaking:
                 swept=stored.swept,
                 tier=stored.tier,
                 qualified=stored.qualified,
+                cost=stored.cost,
             )
             if not found.sure:
                 state = msgspec.structs.replace(state, known=stored.known, keys=stored.keys, claimed=stored.claimed)

@@ -15,7 +15,7 @@ from services.scoring.domain.identity.parting import Person, part
 from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model.model import Model
 from services.scoring.facts import FactMaker
-from services.scoring.store import bought, changes, funnel
+from services.scoring.store import bought, changes, costs, funnel
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import batch, history, split
 from services.scoring.store.contacts.batch import BookingRow
@@ -80,6 +80,7 @@ class Splitting:
         ]
         await outbox.insert(conn, told)
         await changes.note(conn, [survivor_id, loser_id], queue=True)
+        await costs.due_again(conn, [survivor_id, loser_id])
         await audit.note(conn, self.new_id(), now, by, "split", contact=survivor_id, subject=str(loser_id))
         return Split(survivor_id, loser_id, len(parted.theirs))
 

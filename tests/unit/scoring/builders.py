@@ -26,6 +26,7 @@ from shared.events.types import (
     DATA_TYPES,
     ContactIdentified,
     ContactTouched,
+    CostRecorded,
     EngagementRecorded,
     FeedbackGiven,
     LeadCaptured,
@@ -157,6 +158,13 @@ def a_feedback(**given: Any) -> Decoded:
     return _made(FeedbackGiven, {"score": 9.0}, given)
 
 
+def a_cost(**given: Any) -> Decoded:
+    """`source` is the one that it names; `told_by` is the event's own."""
+    event: dict[str, Any] = {name: given.pop(name) for name in _WHERE if name in given and name != "source"}
+    event |= {"name": given.pop("event", None), "source": given.pop("told_by", "/sources/shop")}
+    return an_event(CostRecorded(**{"amount": "100.00", "currency": "EUR"} | given), **event)
+
+
 def a_touch(**given: Any) -> Decoded:
     return _made(ContactTouched, {"who": "ana", "channel": "phone", "human": True}, given)
 
@@ -211,7 +219,8 @@ def total(booked: list[Booking], account: str) -> int:
     return sum(each.amount for each in booked if each.account == account)
 
 
-_NOT_FACTS = {"id", "created", "version", "lead", "customer", "worth", "curve", "engaged", "keys", "qualified"}
+_VALUED = {"lead", "customer", "worth", "curve", "qualified", "tier"}  # of the way there, too: a tier is lost late
+_NOT_FACTS = {"id", "created", "version", "engaged", "keys"} | _VALUED
 
 
 def facts(told: Told) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def _rows(
     return [
         (
             Place("source", week, "website", stage, advocate=False),
-            Sums(count, 0, count, 0, worth * count * (1 + (stage == "repeat")), 0, 0, 0, 0),
+            Sums(count, 0, count, 0, worth * count * (1 + (stage == "repeat")), 0, 0, 0, 0, 0, 0),
         )
         for stage in STAGES
         if (count := stages.get(stage, 0))

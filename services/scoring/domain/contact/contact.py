@@ -38,7 +38,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to
     when the passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits
     (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from
-    its events. `qualified`: when its lead was first seen to be worth it.
+    its events. `qualified`: when its lead was first seen to be worth it. `cost`: its share of the costs
+    that were recorded (costs.py); None: none was, and what a lead of its source usually costs counts.
     """
 
     id: UUID
@@ -72,6 +73,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     journey: Journey | None = None
     qualified: float | None = None
     rfm: str = ""
+    cost: int | None = None
 
     def get(self, name: str) -> Any:
         """The latest value of this word, or None."""

@@ -3,6 +3,7 @@
 No model is involved: values are computed from the state (values.py), and booked (bookings.py).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -222,6 +223,16 @@ _RULES: Final[Mapping[type, _Rule]] = {
 }
 
 
+def _cost(a: ContactState, b: ContactState) -> int | None:
+    """That of the one who asked first, until the costs are spread again: the other is no lead of its own any more."""
+    first = min((each for each in (a, b) if each.first_source is not None), key=_asked, default=a)
+    return first.cost
+
+
+def _asked(state: ContactState) -> tuple[float, str]:
+    return state.first_source or (math.inf, "")
+
+
 def merge(survivor: ContactState, other: ContactState) -> ContactState:
     """Both states as one contact's. Booked values and sums add up; orders are joined separately."""
     vouched = {key for each in (survivor, other) for key in each.keys if key not in each.claimed}
@@ -249,6 +260,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         first_source=min(filter(None, (survivor.first_source, other.first_source)), default=None),
         converted=later(survivor.converted, other.converted),
         touched=later(survivor.touched, other.touched),
+        cost=_cost(survivor, other),
         journey=way.together(survivor.journey, other.journey),
         qualified=min((each.qualified for each in (survivor, other) if each.qualified is not None), default=None),
         **pricing.together(survivor, other),

@@ -39,7 +39,7 @@ class Journey(Struct, frozen=True, array_like=True):
 
     `seen`: anything a person did, with the source that told of it. `campaign`: the first that was named. `asked`: a
     lead. `did`: more than looking at a page or a mail. `bought`: the first purchase, and the first of a later day.
-    `advocated`: named somebody else, or was a promoter.
+    `advocated`: named somebody else, or was a promoter. `via`: the first UTM source that was named.
     """
 
     seen: First | None = None
@@ -48,6 +48,7 @@ class Journey(Struct, frozen=True, array_like=True):
     did: float | None = None
     bought: tuple[float, ...] = ()
     advocated: float | None = None
+    via: First | None = None
 
 
 SET_OUT: Final = Journey()
@@ -63,13 +64,17 @@ def told(journey: Journey, data: Any, at: float, source: str) -> Journey:
 
 def _is_nothing_new(journey: Journey, data: EngagementRecorded, at: float) -> bool:
     """Whether all that it says is known already, as of most that somebody does: asked first because it is cheap."""
-    seen, did, campaign = journey.seen, journey.did, journey.campaign
+    seen, did = journey.seen, journey.did
     return (
         seen is not None
         and seen.at < at
         and ((did is not None and did <= at) or data.kind.endswith(_LOOKING))
-        and (data.campaign is None or (campaign is not None and campaign.at < at))
+        and (data.campaign is None or (_named(journey.campaign, at) and _named(journey.via, at)))
     )
+
+
+def _named(first: First | None, at: float) -> bool:
+    return first is not None and first.at < at
 
 
 def joined(a: Journey, b: Journey) -> Journey:
@@ -81,6 +86,7 @@ def joined(a: Journey, b: Journey) -> Journey:
         _earlier(a.did, b.did),
         _first_two((*a.bought, *b.bought)) if b.bought else a.bought,
         _earlier(a.advocated, b.advocated),
+        _earlier(a.via, b.via),
     )
     return a if both == a else both
 
@@ -99,11 +105,12 @@ def _identified(_data: ContactIdentified, _at: float, seen: First) -> Journey:
 
 
 def _engaged(data: EngagementRecorded, at: float, seen: First) -> Journey:
-    return Journey(seen, _campaign(data.campaign, at), did=None if data.kind.endswith(_LOOKING) else at)
+    did = None if data.kind.endswith(_LOOKING) else at
+    return Journey(seen, _campaign(data.campaign, at), did=did, via=_via(data.campaign, at))
 
 
 def _asked(data: LeadCaptured, at: float, seen: First) -> Journey:
-    return Journey(seen, _campaign(data.campaign, at), asked=at)
+    return Journey(seen, _campaign(data.campaign, at), asked=at, via=_via(data.campaign, at))
 
 
 def _bought(data: PurchaseCompleted, at: float, seen: First) -> Journey:
@@ -131,8 +138,22 @@ _RULES: Final[Mapping[type, Callable[[Any, float, First], Journey]]] = {
 
 def _campaign(said: Campaign | None, at: float) -> First | None:
     """Its name, else its source; people write both in any case."""
-    name = "" if said is None else (said.name or said.source or "").strip().lower()[:_LONGEST_NAME]
+    return None if said is None else _first(said.name or said.source, at)
+
+
+def _via(said: Campaign | None, at: float) -> First | None:
+    """Its UTM source."""
+    return None if said is None else _first(said.source, at)
+
+
+def _first(said: str | None, at: float) -> First | None:
+    name = spelt(said or "")
     return First(at, name) if name else None
+
+
+def spelt(name: str) -> str:
+    """The name of a campaign or UTM source, as it is compared."""
+    return name.strip().lower()[:_LONGEST_NAME]
 
 
 def _earlier(a: Any, b: Any) -> Any:

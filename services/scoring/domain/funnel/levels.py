@@ -35,4 +35,5 @@ def levels(rows: Iterable[tuple[Place, Sums]]) -> Levels:
 
 def summed(rows: Iterable[tuple[Place, Sums]]) -> Sums:
     """All of them as one."""
-    return Sums(*map(sum, zip(*(sums for _, sums in rows), strict=True))) if (rows := list(rows)) else Sums(*[0] * 9)
+    nothing = [0] * len(Sums._fields)
+    return Sums(*map(sum, zip(nothing, *(sums for _, sums in rows), strict=True)))

@@ -44,6 +44,7 @@ class Sums(NamedTuple):
 
     `direct`: those who bought without having asked before, `asked`: all who asked first. `orders` are those of which
     something stayed, `days` those on which something was bought; `spent` on all of them, `first_spent` on the first.
+    `cost` is what was recorded for them, `recorded` those of `asked` of whom that is known.
     """
 
     contacts: int
@@ -55,6 +56,8 @@ class Sums(NamedTuple):
     days: int
     spent: int
     first_spent: int
+    recorded: int
+    cost: int
 
 
 _LEAD: Final = Sums._fields.index("lead_value")
@@ -128,6 +131,7 @@ def _stands_where(before: ContactState, after: ContactState) -> bool:
         and before.paid_orders == after.paid_orders
         and before.days is after.days
         and before.earlier is after.earlier
+        and before.cost == after.cost
     )
 
 
@@ -182,15 +186,16 @@ def _places(state: ContactState, way: Reached) -> list[Place]:
 def _sums(state: ContactState, way: Reached) -> tuple[int, ...]:
     journey, bought = state.journey, way.customer
     asked = journey is not None and journey.asked is not None and (bought is None or journey.asked <= bought)
+    cost = (asked and state.cost is not None, state.cost or 0)
     if bought is None:
-        return (1, 0, asked, state.lead, state.customer, 0, 0, 0, 0)
+        return (1, 0, asked, state.lead, state.customer, 0, 0, 0, 0, *cost)
     earlier, days = state.earlier, state.days
     number, spent, first = len(days), sum(days.values()), 0
     if earlier is not None:
         number, spent, first = number + earlier.number, spent + earlier.worth, earlier.first_worth
     elif days:
         first = days[min(days)]
-    return (1, not asked, asked, state.lead, state.customer, state.paid_orders, number, spent, first)
+    return (1, not asked, asked, state.lead, state.customer, state.paid_orders, number, spent, first, *cost)
 
 
 def _furthest(way: Reached) -> Stage:

@@ -25,14 +25,13 @@ class Parts(NamedTuple):
 
 def parts(state: ContactState, model: Model, clock: float) -> Parts:
     """The parts as of `clock`, in seconds since 1970."""
-    source = model.scorecard.source(state.source)
     return Parts(
         prior(state, model),
         fit(state, model),
         engagement(state, model, clock),
         recency(state, model, clock),
         revenue(state, model),
-        source.cost,
+        cost(state, model),
     )
 
 
@@ -119,6 +118,11 @@ def revenue(state: ContactState, model: Model) -> float:
     """Expected first-year margin: the lead's own estimate, else the mean of all, in base minor units."""
     said = estimate(state, model)
     return float(model.scorecard.revenue) if said is None else said * model.scorecard.lead_margin
+
+
+def cost(state: ContactState, model: Model) -> int:
+    """What it cost to get the lead: its share of recorded costs, else what one of its source costs as a rule."""
+    return model.scorecard.source(state.source).cost if state.cost is None else state.cost
 
 
 def estimate(state: ContactState, model: Model) -> int | None:

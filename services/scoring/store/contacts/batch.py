@@ -53,6 +53,11 @@ class _Named(NamedTuple):
     contact_id: UUID
 
 
+def _name_of(state: ContactState, what: str) -> str | None:
+    first = getattr(state.journey, what, None)
+    return None if first is None else first.name
+
+
 _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
     "id": lambda row: row.state.id,
     "version": lambda row: row.state.version,
@@ -68,6 +73,9 @@ _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
     "updated_at": lambda row: row.now,
     "said": lambda row: row.said,
     "source": lambda row: short_name(row.state.source) or None,
+    "asked_at": lambda row: None if row.state.first_source is None else moment(row.state.first_source[0]),
+    "campaign": lambda row: _name_of(row.state, "campaign"),
+    "via": lambda row: _name_of(row.state, "via"),
     "country": lambda row: country_said(row.state.get("trait:country")),
     "worth": lambda row: row.state.worth,
     "curve": lambda row: None if row.state.worth is None else row.state.curve,

@@ -45,7 +45,7 @@ _DELETE: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {column} = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - names of ours
     for table, column in (
         ("identities", "contact_id"), ("bookings", "contact_id"), ("orders", "contact_id"), ("claims", "contact_id"),
-        ("bought", "contact_id"), ("merges", "loser"),
+        ("bought", "contact_id"), ("merges", "loser"), ("cost_shares", "contact_id"), ("cost_due", "contact_id"),
         ("contacts", "id"),
     )
 )  # fmt: skip

@@ -34,7 +34,7 @@ _LOCK = sa.text("""
 # All sweeps share one booking per contact and account, or a year would make 365 of them.
 _NEW: Final[Rows[BookingRow]] = Rows(
     tables.bookings,
-    {name: attrgetter(name) for name in ("contact_id", "line", "account", "amount", "model", "time")},
+    {name: attrgetter(name) for name in ("contact_id", "line", "account", "factor", "amount", "model", "time")},
 )
 _UPDATE = sa.text(f"""
     WITH new AS (
@@ -45,12 +45,13 @@ _UPDATE = sa.text(f"""
         RETURNING b.contact_id, b.line
     )
     INSERT INTO bookings AS b (contact_id, event_id, line, account, factor, amount, model, time)
-    SELECT n.contact_id, n.contact_id, n.line, n.account, 'time', n.amount, n.model, n.time
+    SELECT n.contact_id, n.contact_id, n.line, n.account, n.factor, n.amount, n.model, n.time
     FROM new n LEFT JOIN gone g USING (contact_id, line) WHERE g.contact_id IS NULL
     ON CONFLICT (contact_id, event_id, line) DO UPDATE
         SET amount = b.amount + excluded.amount, model = excluded.model, time = excluded.time
 """)  # noqa: S608 - names of columns, no input
 LINES = {"lead": 0, "customer": 1}
+COST = 2  # the line of what costs that were spread again have changed
 
 
 class Place(NamedTuple):
@@ -86,5 +87,5 @@ async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> list[ContactState]
 
 
 async def book(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:
-    """Add to the sweeps' bookings of these locked contacts."""
+    """Add to the standing bookings of these locked contacts, whose `event_id` is the contact's own."""
     await conn.execute(_UPDATE, _NEW.arrays(rows))

@@ -77,6 +77,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._reader = SheetReader(plan.sheet, plan.source)
+        self._typed = plan.sheet.typed
         self._who = [at for at, column in enumerate(plan.sheet.columns) if column.taken_as in WHO]
         csv.field_size_limit(LONGEST_RECORD * 2)
 
@@ -119,7 +120,7 @@ class Worker:
             return
         group = Group(line, [])
         for begins, row in self._rows(content, line):
-            if group.rows and (row[grouped] not in ("", group.rows[0][grouped]) or self._sums_up(row, grouped)):
+            if group.rows and (self._begins(row, group.rows[0], grouped) or self._sums_up(row, grouped)):
                 yield group
                 group = Group(begins, [])
             if not group.rows:
@@ -127,6 +128,12 @@ class Worker:
             group.rows.append(row)
         if group.rows:
             yield group
+
+    def _begins(self, row: list[str], before: list[str], grouped: int) -> bool:
+        """Whether it is of another order, or another step of the same."""
+        if row[grouped] not in ("", before[grouped]):
+            return True
+        return self._typed is not None and row[self._typed] not in ("", before[self._typed])
 
     def _sums_up(self, row: list[str], grouped: int) -> bool:
         """Whether it is no item of the order above it."""

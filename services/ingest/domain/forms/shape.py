@@ -129,9 +129,14 @@ def _walk(value: Mapping[str, object], above: str, depth: int) -> Iterator[tuple
         if not _is_nested(inner) or depth == _DEEPEST:
             yield path, inner
         elif isinstance(inner, dict):
-            yield from _walk(inner, path, depth + 1)
+            yield from _answers([inner], path, depth + 1) if _is_answer(inner) else _walk(inner, path, depth + 1)
         elif isinstance(inner, list):
             yield from _answers(inner, path, depth + 1)
+
+
+def _is_answer(inner: Mapping[str, object]) -> bool:
+    """Whether it is a label and its value, such as Elfsight's and Elementor's fields, and no object of fields."""
+    return "value" in inner and "type" in inner and any(isinstance(inner.get(each), str) for each in _LABELS[:3])
 
 
 def _answers(answers: list[Any], path: str, depth: int) -> Iterator[tuple[str, object]]:

@@ -38,7 +38,9 @@ _FORM_NAMES: Final = {"first": "first_name", "last": "last_name"}
 # `id` is `ch_…`). What else names it holds its rows together, and stands in where there is no id.
 _ORDER_ELSE: Final = ("name", "id")
 _SHOPIFY: Final = "lineitemname"
-_OF_ORDERS: Final = frozenset({_SHOPIFY, "createdutc", "createddateutc", "grandtotalpurchased"})  # Stripe, Magento
+_OF_ORDERS: Final = frozenset(
+    {_SHOPIFY, "createdutc", "createddateutc", "grandtotalpurchased", "settlementamount", "purchasedat"}
+)
 _OF_LINES: Final = frozenset({"itemprice", "shippingprice"})  # Amazon
 _OF_WHAT: Final = ("person", "contact")
 

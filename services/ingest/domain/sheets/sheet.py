@@ -61,6 +61,11 @@ class Sheet:
             return None
         return next((taken.index(name) for name in ("order_name", "order_id") if name in taken), None)
 
+    @property
+    def typed(self) -> int | None:
+        """The column that says what a row is: a refund is no item of the order above it."""
+        return next((index for index, column in enumerate(self.columns) if column.taken_as == "type"), None)
+
 
 class SheetReader:
     """Makes facts of rows, or of the objects of JSON lines."""

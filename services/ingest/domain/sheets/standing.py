@@ -6,8 +6,9 @@ from typing import Final
 PAID: Final = frozenset(
     {
         "paid", "succeeded", "complete", "completed", "processing", "wccompleted", "wcprocessing", "partiallyrefunded",
-        "captured", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald", "settled", "paymentaccepted",
-        "fulfilled", "shipped", "unshipped", "partiallyshipped", "delivered", "payée", "pagada", "pago", "paga",
+        "captured", "paidout", "bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "betaald", "settled",
+        "paymentaccepted", "fulfilled", "shipped", "unshipped", "partiallyshipped", "delivered",
+        "payée", "pagada", "pago", "paga",
         "opłacone", "oplacone", "zapłacone",
         "completado", "completada", "completato", "terminé", "terminée", "voltooid", "afgerond", "concluído",
         "concluido", "zrealizowane", "versendet", "erledigt",
@@ -34,7 +35,7 @@ _STEPS: Final = frozenset(
 )  # fmt: skip
 _TYPES_BACK: Final = frozenset(
     {
-        "refund", "refunded", "refundedbulk", "refundedexternally", "paymentrefund", "chargeback",
+        "refund", "refunded", "return", "returned", "refundedbulk", "refundedexternally", "paymentrefund", "chargeback",
         "chargebackexternally", "dispute", "reversal", "paymentreversal", "cancelled", "canceled", "expired",
         "ruckerstattung", "rückerstattung", "erstattung", "remboursement", "reembolso", "rimborso", "terugbetaling",
         "zwrot",

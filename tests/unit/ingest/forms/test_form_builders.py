@@ -174,6 +174,21 @@ BUILDERS: dict[str, Form] = {
     "Formspree (help.formspree.io: field names)": {
         "name": "Ada Lovelace", "_replyto": ADA, "email": ADA, "message": "Hello", "_subject": "Hi",
     },
+    "Elfsight (community.elfsight.com/t/148915: new webhook structure)": {
+        "page_url": "https://example.com", "submitted_at": "2025-01-10T11:30:22.00Z", "widget_id": "ab8afdc6",
+        "data": {"name": {"id": "12ce", "name": "Full Name", "value": "Ada Lovelace", "type": "shortText"},
+                 "email": {"id": "lgwc", "name": "Email", "value": ADA, "type": "email"},
+                 "message": {"id": "fghj", "name": "Message", "value": "Hello", "type": "longText"}},
+    },
+    "Paperform (paperform.co/help: webhooks)": {
+        "form_id": "x", "submission_id": "s", "device": {"type": "desktop"}, "charge": None,
+        "data": [{"title": "What's your name?", "type": "text", "key": "a1", "custom_key": None, "value": "Ada Lovelace"},
+                 {"title": "Email address", "type": "email", "key": "b2", "value": ADA},
+                 {"title": "Your message", "type": "text", "key": "c3", "value": "Hello"}],
+    },
+    "Tilda (help.tilda.cc: webhooks)": {
+        "Name": "Ada Lovelace", "Email": ADA, "Textarea": "Hello", "tranid": "1:2", "formid": "form1", "COOKIES": "_ga=GA1.2; x=y",
+    },
     "Framer (framer.com/help: forms webhook)": {"Name": "Ada Lovelace", "Email": ADA, "Message": "Hello"},
     "Drupal Webform (drupal.org/docs: webform)": {
         "submitted[your_name]": "Ada Lovelace", "submitted[email]": ADA, "submitted[message]": "Hello", "form_id": "webform_1",

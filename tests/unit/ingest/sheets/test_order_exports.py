@@ -158,6 +158,36 @@ ORDERS = {
         "100,7,Ada,ada@example.com,31/01/2026,Refunded,90,100.00,EUR,100.00",
         ("100", "100.00", "100.00"),
     ),
+    "Mollie (help.mollie.com: export payments)": (
+        "Date,Payment method,Currency,Amount,Status,ID,Description,Consumer name,Settlement currency,Settlement amount,Amount refunded,Consumer email",
+        "2026-01-31 10:00:00,iDEAL,EUR,100.00,paidout,tr_1,Order 7,Ada,EUR,100.00,40.00,ada@example.com",
+        ("tr_1", "100.00", "40.00"),
+    ),
+    "Teachable (support.teachable.com: transactions)": (
+        "id,purchased_at,course_id,course_name,email,final_price,earnings_usd,coupon,amount_refunded,refunded_at,currency",
+        "1,2026-01-31 10:00:00 UTC,5,Course,ada@example.com,100.00,90,,40.00,2026-01-31 11:00:00 UTC,EUR",
+        ("1", "100.00", "40.00"),
+    ),
+    "Square (squareup.com/help: export transactions)": (
+        "Date,Time,Time Zone,Gross Sales,Net Sales,Total Collected,Source,Transaction ID,Payment ID,Event Type,Customer Name,Customer Email",
+        "01/31/26,10:00:00,Eastern Time (US & Canada),$100.00,$100.00,$100.00,Register,T1,P1,Payment,Ada,ada@example.com\n01/31/26,11:00:00,Eastern Time (US & Canada),-$40.00,-$40.00,-$40.00,Register,T1,P2,Refund,Ada,ada@example.com",
+        ("T1", "100.00", "40.00"),
+    ),
+    "ThriveCart (support.thrivecart.com: transactions), its refund beneath its order": (
+        "Order ID,Invoice ID,Customer ID,Date,Time,Transaction type,Product,Customer email,Currency,Amount",
+        "1,000001,c1,2026-01-31,10:00,charge,Course,ada@example.com,EUR,100.00\n1,000001,c1,2026-01-31,11:00,refund,Course,ada@example.com,EUR,-40.00",
+        ("1", "100.00", "40.00"),
+    ),
+    "Digistore24 (help.digistore24.com: transactions, in German)": (
+        "Bestell-ID;Transaktions-ID;Datum;Uhrzeit;Transaktionsart;E-Mail;Vorname;Nachname;Bruttobetrag;Währung",
+        "D1;1;31.01.2026;10:00;Zahlung;ada@example.com;Ada;Lovelace;100,00;EUR\nD1;2;31.01.2026;11:00;Rückerstattung;ada@example.com;Ada;Lovelace;-40,00;EUR",
+        ("D1", "100.00", "40.00"),
+    ),
+    "Klarna (docs.klarna.com: settlement report)": (
+        "type,sale_date,capture_date,order_id,merchant_reference1,currency_code,amount,short_order_id,shopper_email",
+        "SALE,2026-01-31T10:00:00Z,2026-01-31,o1,m1,EUR,100.00,s1,ada@example.com\nRETURN,2026-01-31T11:00:00Z,2026-01-31,o1,m1,EUR,-40.00,s1,ada@example.com",
+        ("o1", "100.00", "40.00"),
+    ),
     "in French": (
         "Numéro de commande;Date de commande;E-mail;Montant TTC;Devise;Montant remboursé;Statut",
         "7;31/01/2026;ada@example.com;100,00;EUR;40,00;Payé",

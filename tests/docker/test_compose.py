@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-def compose(*arguments: str) -> str:
+def compose(*arguments: str, expected: int = 0) -> str:
     ports = {f"FIRSTHOUR_{name}_PORT": "0" for name in ("INGEST", "SCORING", "NURTURE", "DEMO")}
     done = subprocess.run(
         ["docker", "compose", "--project-name", PROJECT, *arguments],
@@ -37,7 +37,7 @@ def compose(*arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+    assert done.returncode == expected, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
@@ -63,7 +63,9 @@ def url(service: str, port: int) -> str:
 def post_lead(email: str) -> str:
     request = urllib.request.Request(
         url("ingest", 8080) + "/v1/leads",
-        data=json.dumps({"email": email, "interest": "pricing", "consent": {"email": True}}).encode(),
+        data=json.dumps(
+            {"email": email, "interest": "pricing", "consent": {"email": True}, "traits": {"country": "Deutschland"}}
+        ).encode(),
         headers={
             "content-type": "application/json",
             "authorization": "Basic " + base64.b64encode(f"{secret('WEBSITE_KEY')}:".encode()).decode(),
@@ -94,6 +96,19 @@ def landed(page: str, word: str) -> dict[str, Any]:
 def test_a_lead_comes_out_as_a_webhook_and_an_email() -> None:
     landed("webhooks.json", post_lead("first@example.com"))
     landed("mails.json", "first@example.com")
+    assert contact("first@example.com")["country"] == "DE", "the image has the names of countries"
+
+
+@pytest.mark.usefixtures("running")
+def test_the_doctor_finds_all_well_and_tells_a_wrong_password_of_kafka() -> None:
+    at = [f"--{name}=http://{name}:{port}" for name, port in (("ingest", 8080), ("scoring", 8081), ("nurture", 8082))]
+    doctor = ("run", "--rm", "--no-deps", "-T")
+    told = json.loads(compose(*doctor, "setup", "doctor", "--json", *at))
+    assert told["well"], [each for each in told["findings"] if each["state"] == "wrong"]
+    wrong = ("-e", "FIRSTHOUR_KAFKA_PASSWORD=env:WORD", "-e", "WORD=wrong-and-long")
+    told = json.loads(compose(*doctor, *wrong, "setup", "doctor", "--json", *at, expected=1))
+    (kafka,) = [each for each in told["findings"] if each["what"] == "kafka"]
+    assert "does not take our user and password" in kafka["said"]
 
 
 @pytest.mark.usefixtures("running")
@@ -147,7 +162,7 @@ def contact(email: str) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
     (one,) = found["items"]
-    return {name: one[name] for name in ("id", "email", "lead_value")}
+    return {name: one[name] for name in ("id", "email", "country")}
 
 
 WRITES = """

@@ -1,4 +1,4 @@
-"""`make bench`: every figure of docs/benchmarks.md, one after the other. About forty minutes on two cores.
+"""`make bench`: every figure of docs/benchmarks.md, one after the other. About fifty minutes on two cores.
 
 python -m benchmarks [--quick] [--only NAME …]
 """
@@ -25,6 +25,7 @@ _FULL: dict[str, list[str]] = {
     "soak": ["benchmarks.soak", "--minutes", "10"],
     "goes-on": ["benchmarks.goes_on", "--minutes", "5"],
     "month": ["benchmarks.month"],
+    "cost": ["benchmarks.cost"],
     "paths": ["benchmarks.paths"],
     "spool": ["benchmarks.spool", "--seconds", "5"],
     "batches": ["benchmarks.batches"],
@@ -44,6 +45,8 @@ _QUICK: dict[str, list[str]] = {
     "soak": ["benchmarks.soak", "--minutes", "1"],
     "goes-on": ["benchmarks.goes_on", "--minutes", "0.5"],
     "month": ["benchmarks.month", "--days", "2", "--people", "20"],
+    "cost": ["benchmarks.cost", "--seconds", "20"],
+    "paths": ["benchmarks.paths", "--seconds", "60"],
     "spool": ["benchmarks.spool", "--seconds", "1"],
     "batches": ["benchmarks.batches", "--rounds", "5"],
     "scoring": ["benchmarks.scoring", "--events", "10000"],

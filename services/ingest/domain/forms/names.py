@@ -137,6 +137,7 @@ _LETTERS: Final = str.maketrans({"ł": "l", "\N{LATIN SMALL LETTER DOTLESS I}": 
 _TURKISH: Final = frozenset({"ad", "adi", "isim"})
 _TURKISH_LAST: Final = frozenset({"soyad", "soyadi", "soyadiniz", "soyisim"})
 _LONGEST: Final = 200  # characters of a name that is looked at
+_LONGEST_TEXT: Final = 500  # of any text
 
 
 @lru_cache(maxsize=4096)
@@ -203,8 +204,12 @@ def before_a_number(sent: str, number: str) -> str | None:
 
 
 def words_in(text: str) -> list[str]:
-    """Its words in lower case without accents; digits and everything else separate them."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().translate(_LETTERS)
+    """Its words in lower case without accents; digits and everything else separate them.
+
+    Cut before and behind: some letters come apart into eighteen, and no word of ours stands that far.
+    """
+    apart = unicodedata.normalize("NFKD", _HUMP.sub(" ", text[:_LONGEST_TEXT]))
+    plain = apart[: 3 * _LONGEST_TEXT].lower().translate(_LETTERS)
     return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 

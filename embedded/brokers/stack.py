@@ -59,7 +59,7 @@ def check_ports(wanted: Mapping[str, int]) -> None:
         by_port.setdefault(port, []).append(setting)
     for port, settings in by_port.items():
         if port and len(settings) > 1:
-            problems.append(f"port {port} is wanted more than once: change {' or '.join(settings)}")
+            problems.append(f"port {port} is used more than once: change {' or '.join(settings)}")
         elif port and not is_free(port):
             who = holder(port)
             where = f"port {port} is taken{f' by {who}' if who else ''}"

@@ -28,16 +28,14 @@ def import_(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="email=Kontakt,amount='Total paid'; -Column leaves one out.")
     ] = None,
-    source: Annotated[str, typer.Option(help="The source it counts as; its name is part of every event's id.")] = (
+    source: Annotated[str, typer.Option(help="The source to import it as; its name is part of every event's id.")] = (
         "import"
     ),
     dates: Annotated[DateOrder | None, typer.Option(help="dmy or mdy, where 03/04/2026 may be either.")] = None,
     decimal: Annotated[Decimals | None, typer.Option(help="point or comma, where 1.234 may be either.")] = None,
-    zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "UTC",
-    currency: Annotated[str | None, typer.Option(help="Of amounts that name none, such as EUR.")] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Code page of its letters, such as cp1250, where it is not UTF-8.")
-    ] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of times without one, such as Europe/Berlin.")] = "UTC",
+    currency: Annotated[str | None, typer.Option(help="Currency of amounts without one, such as EUR.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Its encoding, such as cp1250, if it is not UTF-8.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be stored, refused and sent.")

@@ -103,7 +103,7 @@ class Tokens:
 def needs_pii(grant: Grant) -> None:
     """Raises Problem 403: what a token may not see it cannot look for."""
     if not grant.pii:
-        raise Problem(403, "This token may not look for people by what it may not see; it needs `pii`")
+        raise Problem(403, "This token cannot search by what it may not see; it needs `pii`")
 
 
 def _text(header: str | None) -> str:

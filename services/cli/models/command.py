@@ -20,7 +20,7 @@ OneKind = Annotated[Account | None, typer.Option("--kind", help="lead or custome
 Version = Annotated[str, typer.Argument(help="A version of `firsthour models list`.")]
 T = TypeVar("T")
 
-models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models that were learnt from the past.")
+models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models learnt from past data.")
 
 
 class NoSuchModel(FirsthourError):  # noqa: N818 - reads as what happened
@@ -43,7 +43,7 @@ def list_(config: Config = None, state: State = None, as_json: AsJson = False) -
     for each in found:
         typer.echo(f"{each.version}  {each.state:<10}  {each.made_at:%Y-%m-%d %H:%M}  {each.rows:>8}  {each.said}")
     if not found:
-        typer.echo("nothing was learnt yet; only the settings in scoring.yaml count (see `firsthour models fit`)")
+        typer.echo("nothing has been learnt yet; only the settings in scoring.yaml count (see `firsthour models fit`)")
 
 
 @models.command()

@@ -22,7 +22,7 @@ _ID = re.compile(rf"({'|'.join(SERVICES)})/({'|'.join(LANES)})/\d{{1,9}}/\d{{1,1
 OfService = Annotated[Service | None, typer.Option("--service", help="scoring or nurture.")]
 OfKind = Annotated[
     Kind | None,
-    typer.Option("--kind", help="permanent: foreseen, it can never work; unforeseen: a fault of ours."),
+    typer.Option("--kind", help="permanent: it can never work; unforeseen: a bug of ours."),
 ]
 OfSource = Annotated[str | None, typer.Option("--source", help="The source that sent it, such as website.")]
 Since = Annotated[str | None, typer.Option("--since", help="No older than this: 30m, 24h, 7d.")]
@@ -30,7 +30,7 @@ Id: TypeAlias = Annotated[str, typer.Argument(help="As `list` shows it: scoring/
 Ids: TypeAlias = Annotated[list[str] | None, typer.Argument(help="As `list` shows them: scoring/live/3/1042 …")]
 
 dead_letters = typer.Typer(
-    help="What could not be processed: list it, look at it, send it again.",
+    help="What could not be processed: list it, inspect it, send it again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -55,7 +55,7 @@ async def take_up(settings: Settings, service: str, *, dry_run: bool) -> list[Ta
                 before = known[each.topic, each.partition]
                 after = taken_up(before, each.found, first=each.first)
                 if not await offsets.take_up(conn, (each.topic, each.partition), before, after):
-                    raise Transient(f"{service} goes on with {each.topic}/{each.partition}; nothing was taken up")
+                    raise Transient(f"{service} continues with {each.topic}/{each.partition}; nothing was taken up")
             await halts.end(conn, LANES, "position")
     return wrong
 

@@ -54,7 +54,7 @@ def resume(
         typer.echo(json.dumps({"resumed": ended, "halted": still}))
     else:
         for each in ended:
-            typer.echo(f"{each['service']}: the {each['lane']} lane goes on; it was halted because {each['reason']}")
+            typer.echo(f"{each['service']}: the {each['lane']} lane continues; it was halted because {each['reason']}")
         for line in still:
             typer.echo(line, err=True)
         if not ended and not still:

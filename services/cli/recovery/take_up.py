@@ -46,4 +46,4 @@ def take_up(
         where = f"{each.service}: {each.topic}/{each.partition}"
         typer.echo(f"{where}: {how} from offset {each.first}: {_WHY[each.found]}")
     if not done:
-        typer.echo("every topic is the one that was read")
+        typer.echo("every topic is the one that was being read")

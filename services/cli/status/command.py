@@ -18,13 +18,13 @@ _SIGNS = {0: ("✔", "green"), 1: ("!", "yellow"), 2: ("✘", "red")}
 
 
 def status(
-    once: Annotated[bool, typer.Option("--once", help="Look once and end; else it looks until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and exit; otherwise until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between updates.")] = 5.0,
     ingest: Annotated[str | None, typer.Option(help="Its URL. [http://127.0.0.1:FIRSTHOUR_INGEST_PORT]")] = None,
     scoring: Annotated[str | None, typer.Option(help="Its URL, likewise.")] = None,
     nurture: Annotated[str | None, typer.Option(help="Its URL, likewise.")] = None,
     token: Annotated[
-        str | None, typer.Option(help="Sent as a bearer token, for a proxy that wants one: env:NAME or file:/path.")
+        str | None, typer.Option(help="Sent as a bearer token, for a proxy that requires one: env:NAME or file:/path.")
     ] = None,
     config: Config = None,
     state: State = None,

@@ -193,10 +193,10 @@ def _full(seen: Mapping[str, Seen]) -> Iterator[Finding]:
     if free is not None and size:
         share = free / size
         level = _level(1 - share, (0.8, 0.9))
-        yield Finding(level, f"the disk of ingest: {share:.0%} free ({free / 2**30:.1f} GiB)")
+        yield Finding(level, f"ingest's disk: {share:.0%} free ({free / 2**30:.1f} GiB)")
     limit = ingest.total("firsthour_ingest_spool_limit_bytes")
     if limit and (used := ingest.total("firsthour_ingest_spool_bytes") / limit):
-        yield Finding(_level(used, (0.1, 0.5)), f"the spool: {used:.0%} of its bound")
+        yield Finding(_level(used, (0.1, 0.5)), f"the spool: {used:.0%} of its limit")
     for service in SERVICES:
         busy, most = (seen[service].one("firsthour_database_connections", state=state) for state in ("busy", "limit"))
         if most and busy is not None and busy >= _MANY_MORE * most:

@@ -27,7 +27,7 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
     if coding == b"identity":
         return body
     if coding not in _GZIP:
-        raise Problem(415, "This content encoding is not taken", "Send the body plain or with gzip.")
+        raise Problem(415, "This content encoding is not accepted", "Send the body plain or with gzip.")
     unpacker = zlib.decompressobj(wbits=31)
     try:
         plain = unpacker.decompress(body, largest + 1)
@@ -38,7 +38,7 @@ def inflate(body: bytes, encoding: bytes | None, *, largest: int) -> bytes:
     if not unpacker.eof:
         raise Problem(400, "The gzip body is cut off")
     if unpacker.unused_data:  # a second member would be lost silently
-        raise Problem(400, "The gzip body goes on after its end")
+        raise Problem(400, "The gzip body has data after its end")
     return plain
 
 

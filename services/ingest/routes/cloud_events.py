@@ -50,9 +50,9 @@ class CloudEvents:
         binary = not request.content_type.startswith(_FORMATS) and _MARK in request.headers
         content_type = request.content_type.decode("latin-1")
         if binary and content_type and not is_json(content_type):
-            raise Problem(415, "Data of this content type is not taken", "Send the event's data as application/json.")
+            raise Problem(415, "Data of this content type is not accepted", "Send it as application/json.")
         if not binary and request.content_type != _ONE and not is_json(content_type):
-            raise Problem(415, "This content type is not taken", "Send application/cloudevents+json, or ce- headers.")
+            raise Problem(415, "This content type is not accepted", "Send application/cloudevents+json or ce- headers.")
         body = await request.body(self._largest)
         if binary:
             return from_headers(request.headers, decode_json(body) if body else None)

@@ -90,7 +90,7 @@ class Forms:
             return parse_multipart(body, request.headers[b"content-type"])
         if kind == b"application/json":
             return decode_object(await request.body(self._largest))
-        raise Problem(415, "This content type is not taken", "Send the form url-encoded, as multipart, or JSON.")
+        raise Problem(415, "This content type is not accepted", "Send the form url-encoded, as multipart, or JSON.")
 
     async def _one(self, request: Request, source: Source, form: Mapping[str, object]) -> str:
         robot = caught(form)

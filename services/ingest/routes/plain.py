@@ -32,7 +32,7 @@ class Plain:
         source = self._door.by_key(request, kind)
         content_type = request.content_type
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
-            raise Problem(415, "This content type is not taken", "Send JSON, with `Content-Type: application/json`.")
+            raise Problem(415, "This content type is not accepted", "Send JSON, with `Content-Type: application/json`.")
         fact = request.named(read(await request.body(self._largest), source.country))
         facts = self._door.counted(request, source, (fact,))
         (identifier,) = await self._intake.accept(source, facts, request.traceparent, request.visitor)

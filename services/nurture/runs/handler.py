@@ -106,7 +106,7 @@ class UpdatesHandler:
             try:
                 await self._work_off(conn, arrivals, dead, outcome)
             except asyncpg.UniqueViolationError as error:
-                raise Transient("another process has just begun a run for the same contact") from error
+                raise Transient("another process has just enrolled the same contact") from error
         return Handled(dead=dead, after_commit=lambda: self._committed(outcome))
 
     async def unpublished(

@@ -64,7 +64,7 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
             waiting = await queue.top(conn, models.model, now, _TRIED, overload=load.overload)
         claim = await claiming.first_of([each.contact.state.id for each in waiting], body.who, now, by)
         if claim is None:
-            raise Problem(404, "Nobody is waiting whom no one has")
+            raise Problem(404, "Nobody unclaimed is waiting")
         return _out(claim)
 
     @router.post("/contacts/{contact_id}/claim", responses={409: {"description": "somebody else has the contact"}})

@@ -34,8 +34,8 @@ async def test_it_ends_what_it_is_asked_to(firsthour: Command, database: str) ->
     }
     done = firsthour("resume")
     assert done.out.splitlines() == [
-        "scoring: the bulk lane goes on; it was halted because so it is",
-        "nurture: the live lane goes on; it was halted because so it is",
+        "scoring: the bulk lane continues; it was halted because so it is",
+        "nurture: the live lane continues; it was halted because so it is",
     ]
     assert firsthour("resume") == Ended(0, "nothing is halted\n", "")
 

@@ -137,7 +137,7 @@ async def test_every_taken_port_is_named_with_what_changes_it(state: Path) -> No
 
 
 def test_a_port_that_two_want_is_named() -> None:
-    with pytest.raises(PortsTaken, match="wanted more than once: change FIRSTHOUR_A_PORT or FIRSTHOUR_B_PORT"):
+    with pytest.raises(PortsTaken, match="used more than once: change FIRSTHOUR_A_PORT or FIRSTHOUR_B_PORT"):
         check_ports({"FIRSTHOUR_A_PORT": 28123, "FIRSTHOUR_B_PORT": 28123})
 
 

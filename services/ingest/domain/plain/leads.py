@@ -66,7 +66,7 @@ def _keep_as_trait(fields: Fields, name: str, traits: dict[str, Any]) -> None:
         return
     problem = name_problem(name)
     if problem is None and isinstance(value, dict | list):
-        problem = "is not a field of ours; put it into traits"
+        problem = "is not a known field; put it into traits"
     if problem is None and not isinstance(value, str):
         problem = free_form_problem(value)
     if problem is not None:

@@ -130,7 +130,7 @@ class Mail:
         """Send sender and recipient; a result when this server cannot take such an address."""
         utf8 = bool(getattr(message.policy, "utf8", False))
         if utf8 and not await _takes_utf8(smtp):
-            return Result(Impossible("the mail server takes no address that is not ASCII (SMTPUTF8)"))
+            return Result(Impossible("the mail server accepts only ASCII addresses (no SMTPUTF8)"))
         encoding = "utf-8" if utf8 else "ascii"
         try:
             await smtp.mail(self._server.sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)

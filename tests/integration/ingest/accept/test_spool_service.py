@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from shared.kafka.topics import Topics, create_topics
-from tests.integration.ingest.routes.test_api import Ingest, running
+from tests.support.ingest_service import Ingest, running
 from tests.support.small_disk import small_disk
 from tests.support.stack import OwnStack
 from tests.support.waiting import until

@@ -25,9 +25,9 @@ from services.ingest.domain.segment.messages import TYPES as CALLS
 from services.ingest.domain.segment.names import NAMES
 from shared.events.types import DATA_TYPES, OURS
 from shared.secrets import ensure_state_secrets
-from tests.integration.ingest.routes.test_api import running as running_in_process
 from tests.malformed.target import Record, Target, running_target
 from tests.support import senders
+from tests.support.ingest_service import running as running_in_process
 from tests.support.stack import Stack, fresh_prefix
 
 pytestmark = pytest.mark.xdist_group("ingest-contract")

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from shared.kafka.topics import Topics, create_topics
-from tests.integration.ingest.routes.test_api import running
+from tests.support.ingest_service import running
 from tests.support.waiting import until
 
 BEGUN = (

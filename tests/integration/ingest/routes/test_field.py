@@ -7,7 +7,7 @@ import pytest
 
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import SECRETS_FILE
-from tests.integration.ingest.routes.test_api import Ingest, running
+from tests.support.ingest_service import Ingest, running
 from tests.support.waiting import until
 
 FIELD = Path(__file__).parents[3] / "field"

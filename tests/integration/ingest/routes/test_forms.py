@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.kafka.topics import Topics, create_topics
-from tests.integration.ingest.routes.test_api import Ingest, running
+from tests.support.ingest_service import Ingest, running
 from tests.support.waiting import until
 
 SOURCES = """

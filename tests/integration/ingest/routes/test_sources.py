@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.integration.ingest.routes.test_api import running
+from tests.support.ingest_service import running
 
 
 async def test_the_last_refusals_of_a_source_with_their_reason(kafka: str, topic_prefix: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from services.nurture.domain.mail.caps import Kind
 from services.nurture.domain.mail.confirmation import Confirmation
 from shared.db.tables.audit import audit_table
 from shared.db.tables.checks import one_of
+from shared.db.tables.facts import fact_columns
 from shared.db.tables.offset_tables import offset_tables
 from shared.events.lanes import LANES
 from shared.events.types import Touch
@@ -280,11 +281,7 @@ turns = sa.Table(  # round robin: how many tasks of this step there have been
 facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them
     "facts",
     metadata,
-    _id(primary_key=True),  # the event's id
-    sa.Column("key", BYTEA, nullable=False),
-    sa.Column("value", BYTEA, nullable=False),
-    sa.Column("lane", sa.Text, nullable=False, server_default="live"),  # in which it is published
-    _text("parked_reason", nullable=True),  # Kafka can never take it
+    *fact_columns(lane_unless_said="live"),
     sa.CheckConstraint(one_of("lane", LANES), name="facts_lane"),
 )
 

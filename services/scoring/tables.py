@@ -15,6 +15,7 @@ from services.scoring.domain.funnel.segments import Cell, CellSums
 from services.scoring.domain.model.learnt import KINDS
 from shared.db.tables.audit import audit_table
 from shared.db.tables.checks import one_of
+from shared.db.tables.facts import fact_columns
 from shared.db.tables.offset_tables import offset_tables
 from shared.events.lanes import LANES
 from shared.events.stages import Account, Stage
@@ -188,11 +189,7 @@ fits = sa.Table(
 facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them
     "facts",
     metadata,
-    sa.Column("id", UUID, primary_key=True),  # the event's id
-    sa.Column("key", BYTEA, nullable=False),
-    sa.Column("value", BYTEA, nullable=False),
-    sa.Column("parked_reason", sa.Text),  # Kafka can never take it
-    sa.Column("lane", sa.Text, nullable=False),  # in which it is published
+    *fact_columns(),
     sa.CheckConstraint(one_of("lane", LANES), name="lane_known"),
 )
 

@@ -1,12 +1,15 @@
 """SQL on the outbox (table `facts`): a service's own events, written in the transaction that made them true."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import UUID as UUID_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.arrays import Rows, by_name
 from shared.db.named import named
 from shared.db.statement import Statement
 from shared.events.lanes import Lane
@@ -21,12 +24,23 @@ class Fact(NamedTuple):
     lane: Lane = "live"
 
 
+def fact_columns(*, lane_unless_said: str | None = None) -> "list[sa.Column[Any]]":
+    """The columns of the table `facts` of a service."""
+    return [
+        sa.Column("id", UUID_, primary_key=True),  # the event's id
+        sa.Column("key", BYTEA, nullable=False),
+        sa.Column("value", BYTEA, nullable=False),
+        sa.Column("lane", sa.Text, nullable=False, server_default=lane_unless_said),  # in which it is published
+        sa.Column("parked_reason", sa.Text),  # Kafka can never take it
+    ]
+
+
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
-_INSERT: Final = Statement("""
-    INSERT INTO facts (id, key, value, lane)
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]), CAST(:lanes AS text[]))
-""")
-_OLDEST: Final = sa.text("SELECT id, key, value, lane FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most")
+_ROWS: Final[Rows[Fact]] = Rows(sa.Table("facts", sa.MetaData(), *fact_columns()), by_name(Fact))
+_INSERT: Final = Statement(_ROWS.inserted())
+_OLDEST: Final = sa.text(f"""
+    SELECT {_ROWS.columns} FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most
+""")  # noqa: S608 - names of columns, no input
 _PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id")
 _FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
 
@@ -39,9 +53,7 @@ async def become_publisher(conn: AsyncConnection, lock: int) -> bool:
 async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
     """Insert facts in the transaction that makes them true."""
     if facts:
-        ids, keys, values, lanes = zip(*facts, strict=True)
-        arrays = {"ids": list(ids), "keys": list(keys), "values": list(values), "lanes": list(lanes)}
-        await _INSERT.run(conn, arrays)
+        await _INSERT.run(conn, _ROWS.arrays(facts))
 
 
 async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:

@@ -1,7 +1,7 @@
-"""Statements that a batch runs several times: given to the driver itself, for a third of SQLAlchemy's cost.
+"""Statements of the hot path: given to the driver itself, for a third of SQLAlchemy's cost.
 
-The transaction, the pool and the handling of lost connections stay SQLAlchemy's. It begins a transaction with the first
-statement that goes through it, so the first one does; later ones take the short cut.
+The transaction, the pool and the handling of lost connections stay SQLAlchemy's. It tells the server of a transaction
+only with the first statement, so the first one that goes by here does as much.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -24,23 +24,18 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         """Nothing is prepared before it is first run; the driver keeps it prepared from then on."""
-        self._text = sa.text(sql)
-        compiled = self._text.compile(dialect=_DIALECT)
+        compiled = sa.text(sql).compile(dialect=_DIALECT)
         self._sql = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()
 
-    async def rows(self, conn: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Run it; every row that it returns, to be unpacked."""
-        driver = driver_of(conn)
-        if not driver.is_in_transaction():
-            return (await conn.execute(self._text, values)).all()
+    async def rows(self, conn: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        """Run it; every row that it returns, to be unpacked or read by name."""
+        driver = await _begun(conn)
         return await _run(conn, driver.fetch(self._sql, *(values[name] for name in self._names)))
 
     async def run(self, conn: AsyncConnection, values: Mapping[str, Any]) -> int:
         """Run it; how many rows it wrote."""
-        driver = driver_of(conn)
-        if not driver.is_in_transaction():
-            return (await conn.execute(self._text, values)).rowcount
+        driver = await _begun(conn)
         run = driver.execute(self._sql, *(values[name] for name in self._names))
         status: str = await _run(conn, run)
         return int(status.rpartition(" ")[2])
@@ -49,8 +44,9 @@ class Statement:
 async def copy(
     conn: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], *, schema: str
 ) -> None:
-    """COPY rows: cheaper than arrays at both ends, where they are many. An earlier statement began the transaction."""
-    work = driver_of(conn).copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+    """COPY rows: cheaper than arrays at both ends, where they are many."""
+    driver = await _begun(conn)
+    work = driver.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
     await _run(conn, work)
 
 
@@ -59,6 +55,22 @@ def driver_of(conn: AsyncConnection) -> asyncpg.Connection:
     assert conn.sync_connection is not None, "a connection is begun before anything is run on it"
     driver = conn.sync_connection.connection.driver_connection
     assert driver is not None
+    return driver
+
+
+async def _begun(conn: AsyncConnection) -> asyncpg.Connection:
+    """The driver's own connection, in the transaction of `conn`; in none if `conn` commits each statement."""
+    driver = driver_of(conn)
+    if driver.is_in_transaction():
+        return driver
+    assert conn.sync_connection is not None
+    adapted: Any = conn.sync_connection.connection.dbapi_connection
+    if not adapted.autocommit:
+        if not conn.in_transaction():
+            await conn.begin()
+        transaction = driver.transaction(isolation=adapted.isolation_level)
+        await _run(conn, transaction.start())
+        adapted._transaction = transaction  # noqa: SLF001 - where its cursors put theirs, and its commit looks
     return driver
 
 

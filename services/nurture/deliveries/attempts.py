@@ -1,15 +1,16 @@
 """Records the outcomes of attempts, by the rules of domain/deliveries/retry.py, with their fallbacks and facts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.deliveries.delivery import StoredDelivery
+from services.nurture.domain.deliveries.fallback import fallback_of
 from services.nurture.domain.deliveries.retry import (
     STANDARD_PLAN,
     AfterAttempt,
@@ -27,7 +28,7 @@ from services.nurture.runs.changes import Changes
 from services.nurture.runs.writing import Written, write
 from services.nurture.store import endpoints as store_endpoints
 from services.nurture.store.deliveries import claims as store_claims
-from services.nurture.store.deliveries.claims import AttemptRow
+from services.nurture.store.deliveries.claims import AttemptRow, Told
 from services.nurture.tables import LONGEST_EXCERPT, LONGEST_REASON
 from shared import log
 
@@ -54,40 +55,65 @@ class Recorded:
     written: Written
 
 
+Judged: TypeAlias = tuple[Attempted, AfterAttempt]
+
+
+def judged(attempted: Sequence[Attempted], endpoints: Endpoints, dice: Callable[[], float]) -> list[Judged]:
+    """Each attempt with the rules' verdict on it."""
+    return [(each, verdict_of(each, endpoints, dice())) for each in attempted]
+
+
+def stand_alone(verdicts: Iterable[Judged]) -> bool:
+    """Whether recording them takes one statement, and so no transaction around it: all have arrived."""
+    return all(isinstance(verdict, Delivered) for _, verdict in verdicts)
+
+
 async def record(
-    conn: AsyncConnection,
-    attempted: Sequence[Attempted],
-    *,
-    endpoints: Endpoints,
-    facts: FactMaker,
-    dice: Callable[[], float],
+    conn: AsyncConnection, verdicts: Sequence[Judged], *, endpoints: Endpoints, facts: FactMaker
 ) -> Recorded:
     """Record attempts. An attempt whose lease was lost meanwhile changes nothing."""
-    verdicts = [(each, verdict_of(each, endpoints, dice())) for each in attempted]
     records = {each.given.id: (_record(each, verdict), verdict) for each, verdict in verdicts}
-    states = await store_claims.record(conn, [one for one, _ in records.values()])
+    rows = [one for one, _ in records.values()]
+    reached = _reached(rows, {each.given.id: each.outcome for each, _ in verdicts})
+    states = await store_claims.record(
+        conn,
+        rows,
+        told=[told for one in rows if (told := _told(one, facts)) is not None],
+        well={endpoint for endpoint, trouble in reached.items() if trouble is None},
+    )
     settled = [
         (replace(one, state=states[identifier]), verdict)
         for identifier, (one, verdict) in records.items()
         if identifier in states
     ]
+    if stand_alone(verdicts):
+        return Recorded(settled, Written(set(), set()))
+    await _heed(conn, settled, reached)
+    now = max(one.finished_at for one in rows)
+    written = await write(conn, _fallbacks(settled), endpoints=endpoints, facts=facts, now=now)
+    return Recorded(settled, written)
+
+
+def _told(one: AttemptRow, facts: FactMaker) -> Told | None:
+    """The fact that follows if the attempt is recorded as it is; None if it is tried again, or notified only a rep."""
+    kind = _KINDS.get(one.state)
+    if kind is None or one.given.rep is not None:
+        return None
+    attempt = one.given.attempts + 1
+    fact = facts.followup(kind, one.given, one.finished_at, attempt=attempt, reason=one.reason)
+    return Told(one.given.id, one.state, fact)
+
+
+def _fallbacks(settled: Iterable[tuple[AttemptRow, AfterAttempt]]) -> Changes:
     changes = Changes()
     for one, verdict in settled:
-        kind, ended = _KINDS.get(one.state), _ended(verdict)
-        if kind is not None:  # otherwise it is tried again, or was cancelled
-            changes.end(
-                one.given,
-                kind,
-                one.finished_at,
-                facts=facts,
-                reason=one.reason,
-                attempt=one.given.attempts + 1,
-                fall_back=ended is not None and ended.fall_back,
-            )
-    await _heed(conn, settled, {each.given.id: each.outcome for each in attempted})
-    now = max(one.finished_at for one, _ in records.values())
-    written = await write(conn, changes, endpoints=endpoints, facts=facts, now=now)
-    return Recorded(settled, written)
+        ended = _ended(verdict)
+        if ended is None or not ended.fall_back or one.state not in _KINDS:  # not in _KINDS: it was cancelled
+            continue
+        fallback = fallback_of(one.given.as_new(), one.reason or "", one.finished_at)
+        if fallback is not None:
+            changes.add(fallback)
+    return changes
 
 
 _KINDS: Final[dict[str, Kind]] = {
@@ -146,20 +172,23 @@ def _ended(verdict: AfterAttempt) -> GiveUp | None:
     return verdict if isinstance(verdict, GiveUp) else None
 
 
-async def _heed(
-    conn: AsyncConnection, settled: Sequence[tuple[AttemptRow, AfterAttempt]], outcomes: Mapping[UUID, Outcome]
-) -> None:
-    """Disable or throttle endpoints that asked for it, and store whether each is reachable."""
-    reached: dict[str, str | None] = {}  # or why it is unreachable
-    for one, _ in sorted(settled, key=lambda each: each[0].finished_at):
+def _reached(rows: Iterable[AttemptRow], outcomes: Mapping[UUID, Outcome]) -> dict[str, str | None]:
+    """For each endpoint whether its last attempt reached it: None, or why not."""
+    reached: dict[str, str | None] = {}
+    for one in sorted(rows, key=lambda each: each.finished_at):
         answered = answers(outcomes[one.given.id])
         if answered is not None:
             reached[one.given.endpoint] = None if answered else one.reason or "no answer"
-    for endpoint, reason in sorted(reached.items()):
-        if reason is None:
-            await store_endpoints.well(conn, endpoint)
-        else:
-            await store_endpoints.failing(conn, endpoint, reason)
+    return reached
+
+
+async def _heed(
+    conn: AsyncConnection, settled: Sequence[tuple[AttemptRow, AfterAttempt]], reached: Mapping[str, str | None]
+) -> None:
+    """Disable or throttle endpoints that asked for it, and store which cannot be reached."""
+    for endpoint, trouble in sorted(reached.items()):
+        if trouble is not None:
+            await store_endpoints.failing(conn, endpoint, trouble)
     slow: dict[str, float] = {}
     for one, verdict in settled:
         endpoint = one.given.endpoint

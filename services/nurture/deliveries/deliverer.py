@@ -60,6 +60,7 @@ class Deliverer:
         On stopping, attempts in flight have `drain_s` seconds to end.
         """
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._repeats_unknown = [name for name, each in endpoints.channels.items() if each.repeats_unknown]
         self._queues = {name: EndpointQueue(name, at_once, send) for name, (at_once, send) in sends.items()}
         self._instance = instance
         self._metrics = metrics
@@ -191,6 +192,8 @@ class Deliverer:
                     queue.name,
                     most=most,
                     reserved=queue.reserved(most),
+                    begun=queue.idle,
+                    repeats_unknown=self._repeats_unknown,
                     token=clock.new_id(),
                     instance=self._instance,
                     lease_s=self._lease_s,
@@ -220,7 +223,8 @@ class Deliverer:
 
         async def begin() -> None:
             nonlocal begun
-            await self._beginnings.begin(given)
+            if given.began_at is None:  # otherwise its claim marked it
+                await self._beginnings.begin(given)
             begun = True
 
         self._leases.hold(given)

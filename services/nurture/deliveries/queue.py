@@ -45,6 +45,11 @@ class EndpointQueue:
         return 1 if self.broken else self.concurrency
 
     @property
+    def idle(self) -> int:
+        """How many more deliveries would be sent at once if they were claimed now."""
+        return max(0, self.at_once - self.busy - len(self.claimed))
+
+    @property
     def broken(self) -> bool:
         """Whether the breaker is open: connections fail, and one probe at a time is sent."""
         return self.failures >= _BREAK_AFTER

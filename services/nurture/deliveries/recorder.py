@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.config import Endpoints
-from services.nurture.deliveries.attempts import Attempted, Recorded, record, verdict_of
+from services.nurture.deliveries.attempts import Attempted, Recorded, judged, record, stand_alone, verdict_of
 from services.nurture.domain.deliveries.retry import Delivered
 from services.nurture.facts import FactMaker
 from services.nurture.metrics import Metrics
@@ -36,6 +36,7 @@ class Recorder:
     ) -> None:
         """`on_recorded` is called with recorded attempts, and the queues that have new rows."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._endpoints = endpoints
         self._facts = facts
         self._metrics = metrics
@@ -74,8 +75,9 @@ class Recorder:
         """Record until the database takes it: a sent webhook must not be repeated for lack of a row."""
         for trial in itertools.count():
             with suppress_transient() as waits, suppress_unless_transient() as failed:
-                async with self._engine.begin() as conn:
-                    recorded = await record(conn, batch, endpoints=self._endpoints, facts=self._facts, dice=self._dice)
+                verdicts = judged(batch, self._endpoints, self._dice)
+                async with self._single.connect() if stand_alone(verdicts) else self._engine.begin() as conn:
+                    recorded = await record(conn, verdicts, endpoints=self._endpoints, facts=self._facts)
             if waits.error is not None:
                 if trial == 0:
                     _LOG.warning("recording_waits", attempts=len(batch), reason=type(waits.error).__name__)

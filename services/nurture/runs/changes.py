@@ -29,6 +29,16 @@ class Changes:
     facts: list[Fact] = field(default_factory=list)
     _places: dict[UUID, list[int]] = field(default_factory=dict)  # in `rows`, by enrolment
 
+    @property
+    def only_begin(self) -> bool:
+        """Whether enrolments begin, without a task, and that is all."""
+        others = self.changed or self.facts or (self.cancelled | self.touched.keys()) - self.enrolled.keys()
+        return (
+            bool(self.enrolled)
+            and not others
+            and all(row.channel != TASK and row.enrolment_id in self.enrolled for row in self.rows)
+        )
+
     def begin(self, decision: Decision) -> None:
         """Add an enrolment that begins."""
         self.enrolled[decision.enrolment.id] = decision.enrolment

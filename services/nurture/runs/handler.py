@@ -6,7 +6,7 @@ in one array.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -26,13 +26,15 @@ from services.nurture.facts import FactMaker
 from services.nurture.language.versions import Versions
 from services.nurture.metrics import Metrics
 from services.nurture.runs.batch import Arrival, Batch, Refused
+from services.nurture.runs.merges import said as merges_said
 from services.nurture.runs.merges import settle
 from services.nurture.runs.refusals import LEAD, settle_refusals
 from services.nurture.runs.writing import write
+from services.nurture.store import batch as store_batch
 from services.nurture.store import consents as store_consents
 from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
-from services.nurture.store import erase as store_erase
+from services.nurture.store.batch import Opened
 from shared import canary, clock
 from shared.errors import Permanent, Transient
 from shared.events.lanes import Lane
@@ -100,11 +102,13 @@ class UpdatesHandler:
         """Handle one batch. Raises Transient when another process interfered: the repeated batch sees it."""
         outcome = _Outcome()
         dead: list[DeadLetter] = []
-        arrivals = await self._new(conn, self._decoded(records, dead, outcome.canaries))
+        decoded = self._decoded(records, dead, outcome.canaries)
+        opened = await self._opened(conn, decoded)
+        arrivals = self._new(decoded, opened.fresh)
         outcome.updates = len(records) - len(outcome.canaries)
         if arrivals:
             try:
-                await self._work_off(conn, arrivals, dead, outcome)
+                await self._work_off(conn, arrivals, opened, dead, outcome)
             except asyncpg.UniqueViolationError as error:
                 raise Transient("another process has just enrolled the same contact") from error
         return Handled(dead=dead, after_commit=lambda: self._committed(outcome))
@@ -142,16 +146,23 @@ class UpdatesHandler:
     def _matters(self, kind: str) -> bool:
         return kind in self._triggers or kind in self._versions.listened
 
-    async def _new(self, conn: AsyncConnection, arrivals: list[Arrival]) -> list[Arrival]:
-        """The updates not handled before.
+    async def _opened(self, conn: AsyncConnection, arrivals: Sequence[Arrival]) -> Opened:
+        """Open the batch: mark its updates, and make its contacts.
 
         Only types that can advance or start an enrolment are marked: a repeat of any other changes nothing, since an
         older version of a contact never replaces a newer one.
         """
+        matters = [each for each in arrivals if self._matters(each.type)]
+        merged, _ = merges_said(arrivals)
+        contacts = {*(each.contact_id for each in matters), *merged, *merged.values()}
+        return await store_batch.open_batch(conn, {each.envelope.id for each in matters}, contacts)
+
+    def _new(self, arrivals: list[Arrival], fresh: Collection[UUID]) -> list[Arrival]:
+        """The updates not handled before: `fresh`, and those that are not marked."""
         marked = {each.envelope.id for each in arrivals if self._matters(each.type)}
-        fresh = await store.first_time(conn, list(marked))
         if len(fresh) == len(marked) == len(arrivals):
             return arrivals
+        fresh = set(fresh)
         kept = []
         for each in arrivals:
             identifier = each.envelope.id
@@ -163,16 +174,21 @@ class UpdatesHandler:
         return kept
 
     async def _work_off(
-        self, conn: AsyncConnection, arrivals: Sequence[Arrival], dead: list[DeadLetter], outcome: _Outcome
+        self,
+        conn: AsyncConnection,
+        arrivals: Sequence[Arrival],
+        opened: Opened,
+        dead: list[DeadLetter],
+        outcome: _Outcome,
     ) -> None:
         batch = Batch(clock.utc_now())
         certain = {each.contact_id for each in arrivals if self._matters(each.type)}
-        if certain and (gone := await store_erase.erased(conn, certain)):
+        if gone := certain & opened.erased:
             arrivals = [each for each in arrivals if each.contact_id not in gone]
             certain -= gone
-        owner = await settle(conn, arrivals, certain, batch, self._versions)
+        owner = await settle(conn, arrivals, certain, batch, self._versions, opened)
         await store_consents.keep(conn, last_words(_consents(arrivals, owner)))
-        await self._look_back(conn, arrivals, owner, batch)
+        await self._look_back(conn, arrivals, owner, batch, opened.made)
         unreadable: list[UUID] = []
         for number, arrival in enumerate(arrivals, 1):
             try:
@@ -192,13 +208,18 @@ class UpdatesHandler:
             outcome.begun.update(batch.changes.enrolled[each].workflow for each in written.begun)
 
     async def _look_back(
-        self, conn: AsyncConnection, arrivals: Sequence[Arrival], owner: dict[UUID, UUID], batch: Batch
+        self,
+        conn: AsyncConnection,
+        arrivals: Sequence[Arrival],
+        owner: dict[UUID, UUID],
+        batch: Batch,
+        made: set[UUID],
     ) -> None:
-        """Read the histories and recent events of contacts that may be enrolled."""
+        """Read the histories and recent events of contacts that may be enrolled; those just `made` have none."""
         starters = {owner[each.contact_id] for each in arrivals if each.type in self._triggers}
-        if not starters:
-            return
         theirs = starters | {contact_id for contact_id, into in owner.items() if into in starters}
+        if theirs <= made:
+            return
         workflows = {workflow.name for some in self._triggers.values() for workflow in some}
         runs, events = await store_contacts.history(conn, theirs, workflows, starters)
         for past in runs:

@@ -16,26 +16,35 @@ from services.nurture.runs.batch import Arrival, Batch
 from services.nurture.store import consents as store_consents
 from services.nurture.store import contacts as store_contacts
 from services.nurture.store import enrolments as store
+from services.nurture.store.batch import Opened
 
 
 async def settle(
-    conn: AsyncConnection, arrivals: Sequence[Arrival], certain: Collection[UUID], batch: Batch, versions: Versions
+    conn: AsyncConnection,
+    arrivals: Sequence[Arrival],
+    certain: Collection[UUID],
+    batch: Batch,
+    versions: Versions,
+    opened: Opened,
 ) -> dict[UUID, UUID]:
     """Do the batch's merges, and lock the runs that it may concern. Returns for each contact whose it is now.
 
     `certain`: the contacts that may be enrolled or refused, and so have to be locked. The others are only
     looked up: at worst an enrolment misses a newer trait.
     """
-    merged, parted = _said(arrivals)
+    merged, parted = said(arrivals)
+    known = opened.merged_into
+    concerned = {*certain, *merged, *merged.values()}
     if parted:
         await store_contacts.part(conn, parted)
-    owner = await _locked(conn, {*certain, *merged, *merged.values()}, merged)
+        known = await store_contacts.merged_into(conn, concerned)
+    owner = await _locked(conn, concerned, merged, known, opened.made)
     looked_up = {each.contact_id for each in arrivals} - owner.keys()
     known = await store_contacts.merged_into(conn, looked_up)
     owner |= {each: last_of(each, known | merged) for each in looked_up}
     owner |= {each: each for each in owner.values() if each not in owner}
     losers = {loser: owner[loser] for loser in merged if owner[loser] != loser}
-    runs = await store.lock_listening(conn, owner.keys())
+    runs = await store.lock_listening(conn, owner.keys() - opened.made)
     await versions.learn(conn, runs)
     by_owner = defaultdict(list)
     for run in runs:
@@ -53,7 +62,7 @@ async def settle(
     return owner
 
 
-def _said(arrivals: Sequence[Arrival]) -> tuple[dict[UUID, UUID], set[UUID]]:
+def said(arrivals: Sequence[Arrival]) -> tuple[dict[UUID, UUID], set[UUID]]:
     """The merges that these updates tell of and that are not undone by a later one, and who was parted."""
     merged: dict[UUID, UUID] = {}
     parted: set[UUID] = set()
@@ -67,14 +76,18 @@ def _said(arrivals: Sequence[Arrival]) -> tuple[dict[UUID, UUID], set[UUID]]:
     return merged, parted
 
 
-async def _locked(conn: AsyncConnection, contacts: set[UUID], merged: dict[UUID, UUID]) -> dict[UUID, UUID]:
-    """Lock these contacts and those whom they have become, in id order; whose each is, certainly."""
-    known = await store_contacts.merged_into(conn, contacts, to_be_locked=True)
+async def _locked(
+    conn: AsyncConnection, contacts: set[UUID], merged: dict[UUID, UUID], known: dict[UUID, UUID], made: set[UUID]
+) -> dict[UUID, UUID]:
+    """Lock these contacts and those whom they have become, in id order; whose each is, certainly.
+
+    `known`: what they were merged into before. `made` have just been inserted, which is a lock.
+    """
     while True:
         # Whom an update names as a survivor lives, whatever was said of it before.
         alive = set(merged.values())
         before = {loser: into for loser, into in known.items() if loser not in alive}
         wanted = {*contacts, *known, *known.values()}
-        if await store_contacts.lock(conn, wanted) == known:
+        if await store_contacts.lock(conn, wanted - made) == known:
             return {each: last_of(each, before | merged) for each in wanted}
         known = await store_contacts.merged_into(conn, wanted)  # another process was faster

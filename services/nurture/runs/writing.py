@@ -13,6 +13,7 @@ from services.nurture.domain.deliveries.delivery import NewDelivery, assignee
 from services.nurture.domain.workflow import TASK
 from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
+from services.nurture.store import batch as store_batch
 from services.nurture.store import enrolments as store
 from services.nurture.store.deliveries import deliveries as store_deliveries
 from shared.db.tables import facts as store_facts
@@ -35,6 +36,8 @@ async def write(
     now: datetime,
 ) -> Written:
     """Write all changes, with the facts that follow from them."""
+    if changes.only_begin:
+        return await _begin(conn, changes, endpoints=endpoints, facts=facts, now=now)
     await store_deliveries.cancel(conn, changes.cancelled - changes.enrolled.keys())
     await store_deliveries.close_tasks(conn, {k: v for k, v in changes.touched.items() if k not in changes.enrolled})
     await store.update_enrolments(conn, changes.changed.values())
@@ -59,6 +62,20 @@ async def write(
     ]
     await store_facts.insert(conn, [*scheduled, *changes.facts])
     return Written(begun, endpoints_of(deliveries, endpoints.channels))
+
+
+async def _begin(
+    conn: AsyncConnection, changes: Changes, *, endpoints: Endpoints, facts: FactMaker, now: datetime
+) -> Written:
+    """Write enrolments that begin without a task: one statement."""
+    scheduled = [
+        store_batch.Scheduled(row.id, facts.followup("followup.scheduled", row, now))
+        for row in changes.rows
+        if row.ends is None and row.rep is None
+    ]
+    runs = list(changes.enrolled.values())
+    begun, made = await store_batch.begin(conn, runs, changes.rows, scheduled, endpoints.channels)
+    return Written(begun, endpoints_of([row for row in changes.rows if row.id in made], endpoints.channels))
 
 
 async def assign(conn: AsyncConnection, tasks: Sequence[NewDelivery], reps: Collection[str]) -> list[NewDelivery]:

@@ -35,22 +35,19 @@ class Recent(NamedTuple):
     event: bytes
 
 
-_MADE: Final = "INSERT INTO contacts (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING"
-_MAKE: Final = Statement(_MADE)
+_MAKE: Final = Statement("INSERT INTO contacts (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING")
 _LOCK: Final = Statement("""
     SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
-_CHAIN: Final = """
+CHAIN: Final = """
     chain AS (
         SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NOT NULL
         UNION
         SELECT c.id, c.merged_into FROM contacts AS c JOIN chain ON c.id = chain.merged_into
         WHERE c.merged_into IS NOT NULL
     )
-    SELECT id, merged_into FROM chain
 """
-_MERGED_INTO: Final = Statement(f"WITH RECURSIVE {_CHAIN}")
-_MAKE_AND_LOOK: Final = Statement(f"WITH RECURSIVE made AS ({_MADE}), {_CHAIN}")
+_MERGED_INTO: Final = Statement(f"WITH RECURSIVE {CHAIN} SELECT id, merged_into FROM chain")  # noqa: S608 - see above
 _MERGED: Final = "unnest(CAST(:losers AS uuid[]), CAST(:survivors AS uuid[])) AS u (loser, survivor)"
 _MERGE: Final = sa.text(f"""
     UPDATE contacts AS c SET merged_into = u.survivor
@@ -108,17 +105,11 @@ async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, 
     return {contact_id: into for contact_id, into in rows if into is not None}
 
 
-async def merged_into(
-    conn: AsyncConnection, contacts: Collection[UUID], *, to_be_locked: bool = False
-) -> dict[UUID, UUID]:
-    """The merged ones of these contacts and their survivors, each with its survivor.
-
-    `to_be_locked`: afterwards each of them has a row.
-    """
+async def merged_into(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:
+    """The merged ones of these contacts and their survivors, each with its survivor."""
     if not contacts:
         return {}
-    statement = _MAKE_AND_LOOK if to_be_locked else _MERGED_INTO
-    return dict(await statement.rows(conn, {"ids": sorted(contacts)}))
+    return dict(await _MERGED_INTO.rows(conn, {"ids": sorted(contacts)}))
 
 
 async def part(conn: AsyncConnection, contacts: Collection[UUID]) -> None:

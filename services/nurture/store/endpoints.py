@@ -30,10 +30,6 @@ _FAILING: Final = sa.text("""
     ON CONFLICT (name) DO UPDATE
     SET failing_since = coalesce(s.failing_since, excluded.failing_since), failing_because = excluded.failing_because
 """)
-_WELL: Final = sa.text("""
-    UPDATE endpoint_state SET failing_since = NULL, failing_because = NULL
-    WHERE name = :name AND failing_since IS NOT NULL
-""")
 _FAILING_NOW: Final = sa.text("SELECT name FROM endpoint_state WHERE failing_since IS NOT NULL")
 # A delivery with a deadline waits for that (deliveries/overdue.py); one without waits for a person, but not for ever.
 _STRANDED: Final = sa.text(f"""
@@ -76,10 +72,6 @@ async def enable(conn: AsyncConnection, name: str) -> None:
 async def failing(conn: AsyncConnection, name: str, reason: str) -> None:
     """It refuses us or is unreachable, for this reason."""
     await conn.execute(_FAILING, {"name": name, "reason": reason})
-
-
-async def well(conn: AsyncConnection, name: str) -> None:
-    await conn.execute(_WELL, {"name": name})
 
 
 async def failing_now(conn: AsyncConnection) -> set[str]:

@@ -39,9 +39,6 @@ class Version:
 
 UNREADABLE: Final = "what is stored of it cannot be read any more"
 
-_FIRST_TIME: Final = Statement("""
-    INSERT INTO seen_updates (id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id
-""")
 _UNSEEN: Final = Statement("DELETE FROM seen_updates WHERE id = ANY(CAST(:ids AS uuid[]))")
 _LOCK: Final = Statement("""
     SELECT id, document FROM enrolments WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND listens
@@ -75,7 +72,7 @@ _MOVING: Final[Rows[Enrolment]] = Rows(
         "document": encode_enrolment,
     },
 )
-_NEW: Final[Rows[Enrolment]] = Rows(
+NEW: Final[Rows[Enrolment]] = Rows(
     tables.enrolments,
     {
         **_MOVING.read,
@@ -94,7 +91,7 @@ _UPDATE: Final = Statement(f"""
         parked_reason = CASE WHEN u.status = 'active' AND u.due_at = e.due_at THEN e.parked_reason END
     FROM {_MOVING.unnested} WHERE e.id = u.id
 """)  # noqa: S608 - names of columns, no input
-_INSERT: Final = _NEW.insert(returning="id")
+_INSERT: Final = NEW.insert(returning="id")
 _KEPT: Final[Rows[Version]] = Rows(
     tables.workflow_versions, {each.name: attrgetter(each.name) for each in fields(Version)}
 )
@@ -119,13 +116,6 @@ _MISSED: Final = sa.text("""
     )
     RETURNING id, workflow
 """)
-
-
-async def first_time(conn: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Mark these updates as seen; return those that had not been."""
-    if not ids:
-        return set()
-    return {identifier for (identifier,) in await _FIRST_TIME.rows(conn, {"ids": ids})}
 
 
 async def unseen(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
@@ -186,7 +176,7 @@ async def insert_enrolments(conn: AsyncConnection, runs: Sequence[Enrolment]) ->
     """Insert enrolments; return those inserted: another process may have enrolled the contact meanwhile."""
     if not runs:
         return set()
-    return {identifier for (identifier,) in await _INSERT.rows(conn, _NEW.arrays(runs))}
+    return {identifier for (identifier,) in await _INSERT.rows(conn, NEW.arrays(runs))}
 
 
 async def keep_versions(conn: AsyncConnection, versions: Sequence[Version]) -> None:

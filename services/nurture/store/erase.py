@@ -3,7 +3,7 @@
 Objections stay, by address: nobody who said no is mailed because we forgot it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -36,7 +36,6 @@ _MARK: Final = sa.text("""
     INSERT INTO erased (contact_id, at) SELECT id, statement_timestamp() FROM unnest(CAST(:ids AS uuid[])) AS c (id)
     ON CONFLICT DO NOTHING
 """)
-_ERASED: Final = sa.text("SELECT contact_id FROM erased WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
 _UNDER_WAY: Final = sa.text(f"""
     SELECT count(*) FROM deliveries WHERE state = 'claimed' AND enrolment_id IN {_RUNS}
 """)  # noqa: S608 - no input
@@ -51,11 +50,6 @@ async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
     await conn.execute(_MARK, {"ids": ids})
     await conn.execute(_WITHDRAW, {"ids": ids})
     return int((await conn.execute(_UNDER_WAY, {"ids": ids})).scalar_one())
-
-
-async def erased(conn: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
-    """Those of these contacts that were erased."""
-    return set((await conn.execute(_ERASED, {"ids": list(ids)})).scalars())
 
 
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.nurture.retention import REMEMBER_DAYS
 from services.nurture.store import enrolments, retention
+from services.nurture.store.batch import open_batch
 from services.scoring.store.contacts import batch
 from services.scoring.store.contacts.batch import UpdateRow
 from shared.clock import utc_now
@@ -70,12 +71,12 @@ async def test_marks_of_seen_updates_outlast_the_log(nurture: AsyncEngine) -> No
     async with nurture.begin() as conn:
         await conn.execute(sa.text(seen), [{"id": UUID(int=n), "days": days} for n, days in ages.items()])
         assert await retention.drop(conn, "seen_updates", older_than_days=REMEMBER_DAYS, most=9) == 1
-        assert await enrolments.first_time(conn, [UUID(int=n) for n in ages]) == {UUID(int=4)}
+        assert (await open_batch(conn, [UUID(int=n) for n in ages], ())).fresh == {UUID(int=4)}
 
 
 async def test_a_mark_that_came_to_nothing_can_be_taken_back(nurture: AsyncEngine) -> None:
     one, other = UUID(int=1), UUID(int=2)
     async with nurture.begin() as conn:
-        await enrolments.first_time(conn, [one, other])
+        await open_batch(conn, [one, other], ())
         await enrolments.unseen(conn, [one])
-        assert await enrolments.first_time(conn, [one, other]) == {one}
+        assert (await open_batch(conn, [one, other], ())).fresh == {one}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +18,17 @@ from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
 from services.nurture.store.deliveries.leases import HELD, OURS
 from shared.db.arrays import Rows
+from shared.db.statement import Statement
+from shared.db.tables.facts import Fact
 from shared.runtime.deadlines import LEASE_S
+
+
+class Told(NamedTuple):
+    """A fact that is true once the attempt of `delivery_id` is recorded in `state`."""
+
+    delivery_id: UUID
+    state: str
+    fact: Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class AttemptRow:
     excerpt: str | None
 
 
-_WAITING: Final = sa.text("""
+_WAITING: Final = Statement("""
     SELECT q.name, extract(epoch FROM min(first.due_at) - statement_timestamp()) AS seconds
     FROM unnest(CAST(:endpoints AS text[])) AS q (name)
     CROSS JOIN unnest(ARRAY['live', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
@@ -63,15 +73,19 @@ _LIVE: Final = _DUE.format(lane="live", most="CAST(:most AS int)")
 _BULK: Final = _DUE.format(
     lane="bulk", most="greatest(CAST(:reserved AS int), CAST(:most AS int) - (SELECT count(*) FROM live))"
 )
-_CLAIM: Final = sa.text(f"""
+_CLAIM: Final = Statement(f"""
     WITH live AS ({_LIVE}), bulk AS ({_BULK}),
-    due AS (
+    chosen AS (
         SELECT id, enrolment_id FROM bulk
         UNION ALL
         (SELECT id, enrolment_id FROM live ORDER BY due_at, id LIMIT CAST(:most AS int) - (SELECT count(*) FROM bulk))
+    ), due AS (
+        SELECT id, enrolment_id, row_number() OVER () AS place FROM chosen
     )
     UPDATE deliveries AS d
     SET state = 'claimed', claimed_at = statement_timestamp(), lease_token = :token, leased_by = :instance,
+        began_at = CASE WHEN due.place <= CAST(:begun AS int) AND d.recipient IS NULL
+            AND d.channel = ANY(CAST(:repeats_unknown AS text[])) THEN statement_timestamp() END,
         lease_until = statement_timestamp() + make_interval(secs => CAST(:lease_s AS float8))
     FROM due JOIN enrolments AS e ON e.id = due.enrolment_id
     WHERE d.id = due.id
@@ -92,8 +106,16 @@ _ATTEMPTS: Final[Rows[AttemptRow]] = Rows(
     },
     "attempt_",
 )
+_TOLD: Final[Rows[Told]] = Rows(
+    tables.facts,
+    {name: attrgetter(f"fact.{name}") for name in Fact._fields}
+    | {"delivery_id": attrgetter("delivery_id"), "state": attrgetter("state")},
+    "fact_",
+    {"delivery_id": "uuid", "state": "text"},
+)
+_FACT: Final = ", ".join(f"u.{name}" for name in Fact._fields)
 # An attempt counts once it is recorded, and what was withdrawn while under way is not tried again.
-_RECORD: Final = sa.text(f"""
+_RECORD: Final = Statement(f"""
     WITH ours AS (
         SELECT d.id, d.withdrawn FROM deliveries AS d JOIN {HELD.unnested} ON {OURS}
         ORDER BY d.id FOR NO KEY UPDATE OF d
@@ -114,6 +136,12 @@ _RECORD: Final = sa.text(f"""
     ), kept AS (
         INSERT INTO attempts ({_ATTEMPTS.columns}, number)
         SELECT {_ATTEMPTS.columns}, r.attempts FROM {_ATTEMPTS.unnested} JOIN recorded AS r ON r.id = u.delivery_id
+    ), told AS (
+        INSERT INTO facts ({", ".join(Fact._fields)})
+        SELECT {_FACT} FROM {_TOLD.unnested} JOIN recorded AS r ON r.id = u.delivery_id AND r.state = u.state
+    ), well AS (
+        UPDATE endpoint_state SET failing_since = NULL, failing_because = NULL
+        WHERE name = ANY(CAST(:well AS text[])) AND failing_since IS NOT NULL
     )
     SELECT id, state FROM recorded
 """)  # noqa: S608 - names of columns, no input
@@ -127,8 +155,8 @@ _GIVE_UP: Final = sa.text("""
 
 async def waiting(conn: AsyncConnection, endpoints: Collection[str]) -> dict[str, float]:
     """The queues with waiting rows: seconds until the first is due, 0 or less when it is."""
-    rows = await conn.execute(_WAITING, {"endpoints": list(endpoints)})
-    return {row.name: float(row.seconds) for row in rows}
+    rows = await _WAITING.rows(conn, {"endpoints": list(endpoints)})
+    return {row["name"]: float(row["seconds"]) for row in rows}
 
 
 async def strange_endpoints(conn: AsyncConnection, endpoints: Collection[str]) -> list[str]:
@@ -144,17 +172,22 @@ async def claim(
     token: UUID,
     instance: str,
     reserved: int = 0,
+    begun: int = 0,
+    repeats_unknown: Collection[str] = (),
     lease_s: float = LEASE_S,
 ) -> list[StoredDelivery]:
     """Claim the deliveries of this queue that have been due longest, live ones first.
 
     None while it is disabled or throttled. `reserved`: how many of the `most` places go to imports in any case. `token`
     is new for each claim, so that a row put back and claimed again is another claim.
+
+    Up to `begun` of them are marked as begun at once, and come first: those that nobody has to be asked for, in the
+    channels that send again what may have arrived (`repeats_unknown`). The caller sends them immediately.
     """
-    places = {"most": most, "reserved": reserved}
+    places = {"most": most, "reserved": reserved, "begun": begun, "repeats_unknown": list(repeats_unknown)}
     lease = {"token": token, "instance": instance, "lease_s": lease_s}
-    rows = await conn.execute(_CLAIM, {"endpoint": endpoint, **places, **lease})
-    return sorted((delivery_of(row) for row in rows), key=lambda given: (given.lane != "live", given.created_at))
+    rows = await _CLAIM.rows(conn, {"endpoint": endpoint, **places, **lease})
+    return sorted(map(delivery_of, rows), key=lambda one: (one.began_at is None, one.lane != "live", one.created_at))
 
 
 async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool, reason: str) -> None:
@@ -164,8 +197,15 @@ async def give_up(conn: AsyncConnection, given: StoredDelivery, *, arrived: bool
     await conn.execute(_GIVE_UP, arguments)
 
 
-async def record(conn: AsyncConnection, records: Sequence[AttemptRow]) -> dict[UUID, str]:
-    """Record outcomes; return the deliveries that were still ours, each with its new state."""
+async def record(
+    conn: AsyncConnection, records: Sequence[AttemptRow], *, told: Sequence[Told] = (), well: Collection[str] = ()
+) -> dict[UUID, str]:
+    """Record outcomes; return the deliveries that were still ours, each with its new state.
+
+    One statement, so that it may stand alone: with it go the facts that become true, and `well`, the endpoints that
+    have answered.
+    """
     held = HELD.arrays([each.given for each in records])
-    rows = await conn.execute(_RECORD, held | _OUTCOMES.arrays(records) | _ATTEMPTS.arrays(records))
-    return {row.id: row.state for row in rows}
+    outcomes = _OUTCOMES.arrays(records) | _ATTEMPTS.arrays(records)
+    rows = await _RECORD.rows(conn, held | outcomes | _TOLD.arrays(told) | {"well": sorted(well)})
+    return {row["id"]: row["state"] for row in rows}

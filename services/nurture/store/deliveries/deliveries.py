@@ -3,12 +3,13 @@
 New rows are due by the database's clock, so that the clocks of processes need not agree.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +19,7 @@ from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDeliv
 from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.workflow import TASK, Target
 from shared.db.arrays import Rows, by_place, type_of
-from shared.db.named import named
+from shared.db.named import columns, named
 from shared.db.statement import Statement
 
 
@@ -45,7 +46,7 @@ _MADE: Final[dict[str, Callable[[NewDelivery], Any]]] = {  # the columns that de
 _SENT: Final = (
     "channel", "target", "endpoint", "lane", "is_first", "recipient", "purpose", "public_source", "confirmation",
 )  # fmt: skip
-_DELIVERIES: Final[Rows[NewDelivery]] = Rows(
+DELIVERIES: Final[Rows[NewDelivery]] = Rows(
     tables.deliveries,
     {
         **_MADE,
@@ -62,11 +63,11 @@ _TASKS: Final[Rows[NewDelivery]] = Rows(
         "done_by": attrgetter("done_by"),
     },
 )
-_INSERT: Final = _DELIVERIES.insert(
-    returning="id",
-    due_at="statement_timestamp()",
-    finished_at="CASE WHEN state = 'pending' THEN NULL ELSE created_at END",
-)
+MADE: Final = {
+    "due_at": "statement_timestamp()",
+    "finished_at": "CASE WHEN state = 'pending' THEN NULL ELSE created_at END",
+}
+_INSERT: Final = DELIVERIES.insert(returning="id", **MADE)
 _INSERT_TASKS: Final = _TASKS.insert(
     returning="id", finished_at="CASE WHEN state = 'open' THEN NULL ELSE created_at END"
 )
@@ -146,8 +147,7 @@ async def insert_deliveries(conn: AsyncConnection, rows: Sequence[NewDelivery], 
     """Insert deliveries, due at once; return the new ones."""
     if not rows:
         return set()
-    placed = [_placed(row, channels) for row in rows]
-    return {identifier for (identifier,) in await _INSERT.rows(conn, _DELIVERIES.arrays(placed))}
+    return {identifier for (identifier,) in await _INSERT.rows(conn, DELIVERIES.arrays(placed(rows, channels)))}
 
 
 async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewDelivery]) -> set[UUID]:
@@ -155,6 +155,11 @@ async def insert_tasks(conn: AsyncConnection, rows: Sequence[NewDelivery]) -> se
     if not rows:
         return set()
     return {identifier for (identifier,) in await _INSERT_TASKS.rows(conn, _TASKS.arrays(rows))}
+
+
+def placed(rows: Iterable[NewDelivery], channels: Registry) -> list[NewDelivery]:
+    """Deliveries as they are inserted."""
+    return [_placed(row, channels) for row in rows]
 
 
 def _placed(row: NewDelivery, channels: Registry) -> NewDelivery:
@@ -179,8 +184,9 @@ async def close_tasks(conn: AsyncConnection, touched: Mapping[UUID, str]) -> Non
         await _CANCEL_NOTICES.run(conn, {"enrolments": list(touched)})
 
 
-def delivery_of(row: "sa.Row[Any]") -> StoredDelivery:
+def delivery_of(row: sa.Row[Any] | asyncpg.Record) -> StoredDelivery:
     """The delivery in a row of COLUMNS or TASK_COLUMNS."""
-    fallback = Target(row.fallback_channel, row.fallback_target) if row.fallback_channel else None
-    computed = {"fallback": fallback, "payload": Written(row.payload), "assign": (), "ends": None, "done_by": None}
+    read = columns(row)
+    fallback = Target(read["fallback_channel"], read["fallback_target"]) if read["fallback_channel"] else None
+    computed = {"fallback": fallback, "payload": Written(read["payload"]), "assign": (), "ends": None, "done_by": None}
     return named(StoredDelivery, row, **computed)

@@ -16,6 +16,7 @@ from services.nurture import tables
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
 from shared.db.arrays import Rows
+from shared.db.statement import Statement
 from shared.runtime.deadlines import LEASE_S
 
 # The token fences: a holder whose lease expired changes nothing.
@@ -31,7 +32,7 @@ _BACK: Final = """
     finished_at = CASE WHEN d.withdrawn THEN statement_timestamp() END,
     lease_until = NULL, lease_token = NULL, leased_by = NULL, began_at = NULL
 """
-_BEGIN: Final = sa.text(f"""
+_BEGIN: Final = Statement(f"""
     UPDATE deliveries AS d SET began_at = statement_timestamp(), lease_until = {_RENEWED}
     FROM {HELD.unnested} WHERE {OURS} AND d.began_at IS NULL AND NOT d.withdrawn
     RETURNING d.id
@@ -84,7 +85,8 @@ async def begin(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, leas
 
     These exclude what was withdrawn, what somebody else holds by now, and what has already begun.
     """
-    return set((await conn.execute(_BEGIN, _held(givens) | {"lease_s": lease_s})).scalars())
+    rows = await _BEGIN.rows(conn, _held(givens) | {"lease_s": lease_s})
+    return {row["id"] for row in rows}
 
 
 async def renew(conn: AsyncConnection, givens: Sequence[StoredDelivery], *, lease_s: float = LEASE_S) -> None:

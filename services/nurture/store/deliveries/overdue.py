@@ -14,6 +14,7 @@ from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.store.deliveries.deliveries import COLUMNS, TASK_COLUMNS, delivery_of
 from shared.db.arrays import Rows, by_place
 from shared.db.named import named
+from shared.db.statement import Statement
 
 Kind: TypeAlias = Literal["enrolments", "deliveries", "tasks", "windows"]
 
@@ -54,7 +55,7 @@ class Late(NamedTuple):
 
 
 # Each is one look-up in a partial index.
-_LOOK: Final = sa.text("""
+_LOOK: Final = Statement("""
     SELECT statement_timestamp() AS now,
         (SELECT min(due_at) FROM enrolments WHERE status = 'active' AND due_at IS NOT NULL AND parked_reason IS NULL)
             AS enrolments,
@@ -117,7 +118,8 @@ _PARKED: Final = sa.text("""
 
 async def first_due(conn: AsyncConnection) -> FirstDue:
     """When the first of each kind is due."""
-    return named(FirstDue, (await conn.execute(_LOOK)).one())
+    (row,) = await _LOOK.rows(conn, {})
+    return named(FirstDue, row)
 
 
 async def reached(conn: AsyncConnection, topic: str) -> tuple[datetime, dict[int, int]]:

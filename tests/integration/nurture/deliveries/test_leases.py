@@ -9,10 +9,10 @@ import pytest
 
 from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Begin, NotBegun, Result, Send
-from services.nurture.deliveries.attempts import Attempted, record
+from services.nurture.deliveries.attempts import Attempted, judged, record
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.deliveries.retry import Accepted, Answered, NotSent, Outcome
-from services.nurture.store.deliveries import leases
+from services.nurture.store.deliveries import claims, leases
 from shared.clock import new_id, utc_now
 from shared.runtime.deadlines import LEASE_S
 from tests.support.deliveries import FACTS, NOBODY, Rows, delivering, rows_of
@@ -69,9 +69,8 @@ async def begin(rows: Rows, *givens: StoredDelivery) -> set[UUID]:
 async def recorded(rows: Rows, given: StoredDelivery, outcome: Outcome) -> bool:
     now = utc_now()
     async with rows.engine.begin() as conn:
-        done = await record(
-            conn, [Attempted(given, now, now, outcome)], endpoints=NOBODY, facts=FACTS, dice=lambda: 0.0
-        )
+        verdicts = judged([Attempted(given, now, now, outcome)], NOBODY, lambda: 0.0)
+        done = await record(conn, verdicts, endpoints=NOBODY, facts=FACTS)
     return bool(done.settled)
 
 
@@ -218,7 +217,7 @@ class TestWithdrawn:
                 await begin()
             raise NotBegun
 
-        await rows.add()
+        await rows.add(email="thanks")  # a webhook that is sent at once has begun with its claim
         async with delivering(rows, send):
             await until(lambda: rows.are("cancelled"))
         assert sent == []
@@ -244,6 +243,23 @@ class TestWithdrawn:
         await rows.add()
         with pytest.raises(Exception, match="deliveries_withdrawn"):
             await rows.all("UPDATE deliveries SET withdrawn = true")
+
+
+@pytest.mark.parametrize(
+    ("queue", "channels", "begun"),
+    [("crm", ["webhook"], 2), ("crm", [], 0), (MAIL, ["webhook"], 0), (MAIL, ["webhook", "email"], 0)],
+)
+async def test_a_claim_begins_what_is_sent_at_once_unless_somebody_has_to_be_asked(
+    rows: Rows, queue: str, channels: list[str], begun: int
+) -> None:
+    await rows.add(3)
+    await rows.add(3, email="thanks")
+    async with rows.engine.begin() as conn:
+        claimed = await claims.claim(
+            conn, queue, most=3, begun=2, repeats_unknown=channels, token=new_id(), instance="one"
+        )
+    assert [given.began_at is not None for given in claimed] == [True] * begun + [False] * (3 - begun)
+    assert await rows.one("SELECT count(*) FROM deliveries WHERE began_at IS NOT NULL") == begun
 
 
 async def test_no_fallback_goes_for_what_arrived(rows: Rows) -> None:

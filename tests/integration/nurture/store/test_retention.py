@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.nurture.deliveries.attempts import Attempted, record
+from services.nurture.deliveries.attempts import Attempted, judged, record
 from services.nurture.domain.deliveries.retry import Accepted, Answered, Outcome
 from services.nurture.retention import REMEMBER_DAYS, drops, kept_days
 from services.nurture.settings import NurtureSettings
@@ -40,7 +40,7 @@ async def _try(rows: Rows, outcome: Outcome, excerpt: str | None = None) -> None
     now = utc_now()
     attempted = [Attempted(given, now, now, outcome, 200, excerpt) for given in await rows.claim()]
     async with rows.engine.begin() as conn:
-        await record(conn, attempted, endpoints=NOBODY, facts=FACTS, dice=lambda: 0.0)
+        await record(conn, judged(attempted, NOBODY, lambda: 0.0), endpoints=NOBODY, facts=FACTS)
 
 
 async def test_only_what_is_old_and_done_goes(rows: Rows) -> None:

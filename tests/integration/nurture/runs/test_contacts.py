@@ -219,6 +219,17 @@ async def test_what_overtook_the_lead_of_a_contact_that_was_merged_counts(house:
     assert await house.runs() == [(survivor.id, "first-hour", "goal_reached")]
 
 
+async def test_the_past_of_who_was_merged_counts_for_somebody_never_heard_of(house: House) -> None:
+    survivor, gone, now = a_contact(), a_contact(), utc_now()
+    process = await house.process(ONCE, RUN)
+    await process.works_off(an_update(gone))
+    await process.works_off(an_update(gone, "purchase.completed", time=now + timedelta(seconds=1)))
+    await process.works_off(an_update(survivor, merged=[gone.id], time=now + timedelta(seconds=2)))
+    await process.conn.commit()
+    begun = [workflow for _, workflow, _ in await house.runs()]
+    assert sorted(begun) == ["first-hour", "once"], "nothing begins again: what the other one has had is theirs"
+
+
 def a_parting(of: ContactView, other: ContactView) -> tuple[UUID, bytes]:
     return an_update(of, "engagement.recorded", parted=[other.id])
 

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api.shapes import Contact, amount, shown_to
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.contact.words import meets, words
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
+from services.scoring.domain.model.model import Model
 from services.scoring.models import InForce
 from services.scoring.store.contacts import reads
 from shared.http.amount import Amount
@@ -121,9 +123,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 FactorSum(account=account, factor=factor, amount=amount(minor, model), bookings=count)
                 for account, factor, minor, count in factors
             ],
-            rests_on=f"scoring.yaml, and what was learnt ({', '.join(model.learnt.versions)})"
-            if model.learnt.versions
-            else "scoring.yaml alone",
+            rests_on=_rests_on(state, model),
             model=state.model,
         )
 
@@ -159,3 +159,9 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         return Found(items=[shown_to(by, each, models.model) for each in newest[: body.limit]])
 
     return router
+
+
+def _rests_on(state: ContactState, model: Model) -> str:
+    learnt = ", ".join(model.learnt.versions)
+    says = f"scoring.yaml, and what was learnt ({learnt})" if learnt else "scoring.yaml alone"
+    return says if state.machine is None else f"{says}; a person said that it is a machine, so what it does counts 0"

@@ -101,6 +101,7 @@ class Remaking:
                 found.row["id"],
                 found.row["created_at"] if stored is None else stored.created,
                 () if stored is None else stored.foreign,
+                machine=None if stored is None else stored.machine,
             )
             merged = [_part(row) for row in found.parts]
             return rebuild(root, merged, events, self._refunded_before(root.id, events), self.model)
@@ -228,4 +229,5 @@ def _part(row: Mapping[str, Any]) -> Part:
         () if state is None else state.foreign,
         frozenset(row["events"] or ()),
         frozenset(row["keys"] or ()),
+        None if state is None else state.machine,
     )

@@ -81,6 +81,11 @@ async def again(conn: AsyncConnection, contacts: Collection[UUID], bought: Colle
     await _add(conn, {*bought, *((contact, EVERYBODY) for contact, _ in bought)})
 
 
+async def take(conn: AsyncConnection, contacts: Collection[UUID]) -> None:
+    """Let these contacts have bought nothing: they count no more, neither as buyers nor of two things."""
+    await conn.execute(_TAKE, {"members": sorted(contacts)})
+
+
 async def put_right(conn: AsyncConnection, contacts: Collection[UUID], bought: Collection[tuple[UUID, str]]) -> None:
     """Let these contacts have bought this alone, and count everybody's purchases anew; nobody else may write them."""
     await conn.execute(_DROP, {"contacts": sorted(contacts)})

@@ -40,6 +40,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from
     its events. `qualified`: when its lead was first seen to be worth it. `cost`: its share of the costs
     that were recorded (costs.py); None: none was, and what a lead of its source usually costs counts.
+    `machine`: when a person said that a machine is behind it (machine.py).
     """
 
     id: UUID
@@ -74,6 +75,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     qualified: float | None = None
     rfm: str = ""
     cost: int | None = None
+    machine: float | None = None
 
     def get(self, name: str) -> Any:
         """The latest value of this word, or None."""

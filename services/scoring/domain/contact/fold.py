@@ -17,7 +17,7 @@ from services.scoring.domain.customer import orders, pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.funnel import journey as way
 from services.scoring.domain.model.sources import short_name
-from services.scoring.domain.trust import believed, happened, proves_address, robot
+from services.scoring.domain.trust import as_a_machines, believed, happened, proves_address, robot
 from shared.events.envelope import Event
 from shared.events.types import (
     ConsentChanged,
@@ -47,6 +47,8 @@ def fold(state: ContactState, event: Event, data: Any, half_lives: HalfLives) ->
     changes: dict[str, Any] = {"version": state.version + 1}
     if at > state.clock:
         changes["clock"] = at
+    if state.machine is not None:
+        data = as_a_machines(data)
     rule = _RULES.get(type(data))
     if rule is not None and believed(event, data):
         rule(state, event, data, half_lives, at, changes)
@@ -261,6 +263,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         converted=later(survivor.converted, other.converted),
         touched=later(survivor.touched, other.touched),
         cost=_cost(survivor, other),
+        machine=later(survivor.machine, other.machine) if None not in (survivor.machine, other.machine) else None,
         journey=way.together(survivor.journey, other.journey),
         qualified=min((each.qualified for each in (survivor, other) if each.qualified is not None), default=None),
         **pricing.together(survivor, other),

@@ -42,6 +42,7 @@ class Part:
     foreign: tuple[str, ...] = ()
     events: frozenset[UUID] = frozenset()
     keys: frozenset[str] = frozenset()
+    machine: float | None = None
 
 
 class Rebuilt(NamedTuple):
@@ -99,7 +100,9 @@ class _Tree:
     def begun(self, who: UUID) -> ContactState:
         """The state of a part; a new one before its first event."""
         part = self.merged.get(who, self.root)
-        return self.states.get(who) or _replace(new_contact(part.id, part.created), foreign=part.foreign)
+        return self.states.get(who) or _replace(
+            new_contact(part.id, part.created), foreign=part.foreign, machine=part.machine
+        )
 
     def _due(self, of: Named, who: UUID) -> list[UUID]:
         """Who was merged into this one by what names a key of theirs: nothing came of them alone since."""

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.contact.contact import decode_state
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
-from services.scoring.store import funnel
+from services.scoring.store import bought, funnel
 from shared.limits import SHORTEST_SOUGHT
 
 _ALL_OF: Final = sa.text("""
@@ -45,7 +45,7 @@ _DELETE: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {column} = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - names of ours
     for table, column in (
         ("identities", "contact_id"), ("bookings", "contact_id"), ("orders", "contact_id"), ("claims", "contact_id"),
-        ("bought", "contact_id"), ("merges", "loser"), ("cost_shares", "contact_id"), ("cost_due", "contact_id"),
+        ("merges", "loser"), ("cost_shares", "contact_id"), ("cost_due", "contact_id"),
         ("contacts", "id"),
     )
 )  # fmt: skip
@@ -92,6 +92,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
     gone = [decode_state(state) for state in (await conn.execute(_STATES, {"ids": ids})).scalars()]
     await funnel.add(conn, moved((each, None) for each in gone))
+    await bought.take(conn, ids)  # after the funnel, as a batch locks them
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})
     long = [word.encode() for word in words if len(word) >= SHORTEST_SOUGHT]

@@ -1,5 +1,7 @@
 """Between idle and flood: what a few to some hundred leads a second cost, and how late they are followed up.
 
+Beside it, in the same run and on the same brokers, the limit: the same way without any of the work (`chain`).
+
 One workflow, one webhook for each lead, signed and received. For each rate: POST → webhook from the moment the lead was
 due (open loop), processor time and voluntary context switches (wake-ups) of every process, by `/proc`. Rate 0 is rest.
 
@@ -19,6 +21,7 @@ from typing import Any, Final
 
 import psutil
 
+from benchmarks.chain import Chain, chained
 from benchmarks.end_to_end import percentiles, post_leads, received
 from benchmarks.stack import bench_stack
 from tests.support.processes import Firsthour, free_ports, installed
@@ -44,7 +47,7 @@ class Spent:
     rss_mb: float
 
 
-def processes(firsthour: Firsthour) -> Iterator[tuple[str, psutil.Process]]:
+def processes(firsthour: Firsthour | Chain) -> Iterator[tuple[str, psutil.Process]]:
     """Every process that takes part, by the part that it belongs to."""
     for name, process in firsthour.processes.items():
         root = psutil.Process(process.pid)
@@ -58,7 +61,7 @@ def processes(firsthour: Firsthour) -> Iterator[tuple[str, psutil.Process]]:
                 yield "postgres", each
 
 
-def spent(firsthour: Firsthour) -> dict[str, Spent]:
+def spent(firsthour: Firsthour | Chain) -> dict[str, Spent]:
     """By part: ingest, scoring, nurture, kafka, postgres."""
     found: dict[str, Spent] = {}
     for name, process in processes(firsthour):
@@ -73,7 +76,7 @@ def spent(firsthour: Firsthour) -> dict[str, Spent]:
     return found
 
 
-async def at_rate(firsthour: Firsthour, receiver: Receiver, rate: float, seconds: float) -> dict[str, Any]:
+async def at_rate(firsthour: Firsthour | Chain, receiver: Receiver, rate: float, seconds: float) -> dict[str, Any]:
     """One row of the table."""
     receiver.received.clear()
     began, before = time.monotonic(), spent(firsthour)
@@ -109,21 +112,33 @@ def main() -> None:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
         receiver = cleanup.enter_context(receiving_apart())
         stack = cleanup.enter_context(bench_stack(folder))
-        firsthour = cleanup.enter_context(
-            installed(
-                stack.kafka, stack.database, "", folder,
-                receiver_port=receiver.port, smtp_port=free_ports(1)[0],
-                settings={"FIRSTHOUR_TOPIC_PARTITIONS": "12"}, workflows={"one-webhook": _WORKFLOW},
-            )
-        )  # fmt: skip
-        asyncio.run(_all(firsthour, receiver, options))
+        with installed(
+            stack.kafka, stack.database, "", folder,
+            receiver_port=receiver.port, smtp_port=free_ports(1)[0],
+            settings={"FIRSTHOUR_TOPIC_PARTITIONS": "12"}, workflows={"one-webhook": _WORKFLOW},
+        ) as firsthour:  # fmt: skip
+            ours = asyncio.run(_all("firsthour", firsthour, receiver, options))
+        with chained(stack.kafka, stack.database, receiver.port) as chain:
+            limits = asyncio.run(_all("limit", chain, receiver, options))
+    for one, limit in zip(ours, limits, strict=True):
+        if one["rate"]:
+            late = {name: round(limit["milliseconds"][name] / one["milliseconds"][name], 2) for name in ("p50", "p99")}
+            cpu = round(limit["cpu_ms_a_lead"]["all"] / one["cpu_ms_a_lead"]["all"], 2)
+            print(json.dumps({"rate": one["rate"], "of the limit": {**late, "cpu": cpu}}))
 
 
-async def _all(firsthour: Firsthour, receiver: Receiver, options: argparse.Namespace) -> None:
+async def _all(
+    what: str, firsthour: Firsthour | Chain, receiver: Receiver, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    receiver.received.clear()
     await received(receiver, await post_leads(firsthour, rate=20, count=60), 60)
     await asyncio.sleep(_SETTLE_S)
+    rows = []
     for rate in options.rates:
-        print(json.dumps(await at_rate(firsthour, receiver, rate, options.seconds)), flush=True)
+        row = await at_rate(firsthour, receiver, rate, options.seconds)
+        print(json.dumps({"what": what, **row}), flush=True)
+        rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.chain import Chain
 from benchmarks.stack import bench_stack
 from shared.clock import new_id, utc_now
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
@@ -44,7 +45,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     return {name: round(value * 1000, 1) for name, value in picked.items()}
 
 
-async def post_leads(firsthour: Firsthour, *, rate: float, count: int) -> dict[str, float]:
+async def post_leads(firsthour: Firsthour | Chain, *, rate: float, count: int) -> dict[str, float]:
     """Post leads in an open loop; the moment at which each was due to be posted, by its message id."""
     sent: dict[str, float] = {}
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)

@@ -23,6 +23,7 @@ from services.scoring.config import load_scoring
 from services.scoring.consume.handler import Scoring
 from services.scoring.facts import PUBLISHER, FactMaker
 from services.scoring.figures import look
+from services.scoring.jobs.advocacy import Crediting
 from services.scoring.jobs.costs import Costing
 from services.scoring.jobs.refit import Refitting
 from services.scoring.jobs.revalue import Revaluing
@@ -103,6 +104,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)
         costing = Costing(engine, models, utc_now, registry)
+        crediting = Crediting(engine, models, utc_now, registry)
         yield Service(
             tokens.first(app),
             [
@@ -113,6 +115,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                     "refitting": refitting.run,
                     "sweeping": sweeping.run,
                     "costing": costing.run,
+                    "crediting": crediting.run,
                     "claims": lambda stopping: keep_claims(claiming, utc_now, stopping),
                     "retention": lambda stopping: keep_to(engine, drops(settings), stopping),
                     "rollup": Rollup(engine, registry, look(registry, load)).run,

@@ -156,6 +156,12 @@ class _Response(_Curve):
     sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
 
 
+class _Advocacy(ConfigModel):
+    referral: Annotated[float, Field(ge=0, le=1)] = 0.10
+    promoter: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    detractor: Annotated[float, Field(ge=-1, le=1)] = 0.0
+
+
 class _Funnel(ConfigModel):
     qualified: Positive = 3.0
     targets: dict[Target, Share] = Field(default_factory=dict)
@@ -177,6 +183,7 @@ class _File(ConfigModel):
     tiers: Annotated[dict[Annotated[str, Field(min_length=1, max_length=40)], Amount], Field(max_length=20)] = Field(
         default_factory=dict
     )
+    advocacy: _Advocacy = _Advocacy()
     funnel: _Funnel = _Funnel()
     country: Annotated[str, AfterValidator(_country)] | None = None
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
@@ -239,6 +246,9 @@ def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
         horizon_months=raw.horizon.months,
         monthly_discount=monthly(raw.horizon.discount),
         tiers=_tiers(raw.tiers, currency),
+        referral_share=raw.advocacy.referral,
+        promoter_share=raw.advocacy.promoter,
+        detractor_share=raw.advocacy.detractor,
         qualified_at=round(raw.funnel.qualified * raw.sources["default"].conversion * revenue),
     )
 

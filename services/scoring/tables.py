@@ -226,6 +226,15 @@ sa.Index("claims_until", claims.c.until, postgresql_where=claims.c.ended_at.is_(
 sa.Index("claims_snoozed", claims.c.snoozed_until, postgresql_where=claims.c.snoozed_until.is_not(None))
 sa.Index("claims_untold", claims.c.id, postgresql_where=sa.text("NOT told"))
 
+referrals = sa.Table(  # who named whom, by a key of theirs
+    "referrals",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("contact_id", UUID, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+sa.Index("referrals_contact", referrals.c.contact_id)
+
 bought = sa.Table(
     "bought",
     metadata,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.api.shapes import Contact, amount, shown_to
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.contact.words import meets, words
+from services.scoring.domain.customer import advocacy
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
 from services.scoring.domain.model.model import Model
@@ -57,6 +58,7 @@ class Explanation(BaseModel):
     customer_value: Amount
     past_margin: Amount
     margin_to_come: Amount
+    advocacy: Annotated[Amount, Field(description="its share of what those brought whom it referred")]
     factors: list[FactorSum]
     rests_on: str
     model: str
@@ -103,6 +105,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             factors = await reads.factors(conn, found.state.id)
         state, model = found.state, models.model
         parts = lead_value.parts(state, model, state.as_of) if state.open_lead else None
+        credit = advocacy.credit(state, model)
         chance = 0.0 if parts is None else lead_value.conversion(parts)
         return Explanation(
             conversion=round(chance, 6),
@@ -118,7 +121,8 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             lead_value=amount(state.lead, model),
             customer_value=amount(state.customer, model),
             past_margin=amount(state.past, model),
-            margin_to_come=amount(state.customer - state.past, model),
+            margin_to_come=amount(state.customer - state.past - credit, model),
+            advocacy=amount(credit, model),
             factors=[
                 FactorSum(account=account, factor=factor, amount=amount(minor, model), bookings=count)
                 for account, factor, minor, count in factors

@@ -20,6 +20,7 @@ from services.scoring.domain.contact.fold import order_key
 from services.scoring.domain.contact.places import not_known
 from services.scoring.domain.contact.view import view
 from services.scoring.domain.costs import told
+from services.scoring.domain.customer.advocacy import referred
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.interests import bought_in
@@ -32,6 +33,7 @@ from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts.batch import BookingRow, UpdateRow
 from services.scoring.store.orders import Orders
+from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Missing
 from shared import canary, log
 from shared.errors import Permanent
@@ -193,6 +195,7 @@ class Scoring:
                 BookingRow(contact_id, event.id, line, b.account, b.factor, b.amount, b.model, happened(event))
                 for line, b in enumerate(folded.bookings)
             ]
+            outcome.referrals += [Note(key, contact_id, happened(event)) for key in referred(event, data)]
             outcome.bought += [(contact_id, item) for item in bought_in(event, data)]
             outcome.outgoing.append(Outgoing(self._target(record.topic), update_key(contact_id), update, KAFKA_HEADERS))
         return outcome

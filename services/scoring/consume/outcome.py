@@ -12,11 +12,12 @@ from services.scoring.consume.batch import Batch
 from services.scoring.domain.costs import Cost
 from services.scoring.domain.responses import Bucket, Sums
 from services.scoring.store import bought as bought_store
-from services.scoring.store import changes, costs, funnel, responses, unconverted
+from services.scoring.store import changes, costs, funnel, referrals, responses, unconverted
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import at_once, split
 from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
+from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Amounts, Missing
 from shared.kafka.records import DeadLetter, Outgoing
 from shared.money import is_currency
@@ -39,6 +40,7 @@ class Outcome:
     canaries: list[datetime] = field(default_factory=list)  # when they were sent
     not_known: Counter[str] = field(default_factory=Counter)
     bought: list[tuple[UUID, str]] = field(default_factory=list)  # contact, item
+    referrals: list[Note] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     answers: dict[Bucket, Sums] = field(default_factory=dict)
 
@@ -77,6 +79,9 @@ async def write(conn: AsyncConnection, outcome: Outcome) -> None:
             )  # fmt: skip
     else:
         await _write_many(conn, outcome)
+    if outcome.referrals:
+        notes = [each._replace(contact_id=batch.survivor(each.contact_id)) for each in outcome.referrals]
+        await referrals.note(conn, notes)
     if outcome.costs:
         await costs.tell(conn, outcome.costs)
     if outcome.answers:
@@ -111,6 +116,7 @@ async def _write_many(conn: AsyncConnection, outcome: Outcome) -> None:
         await store.merge(conn, merges)
         await order_store.move(conn, merges, batch.changed_orders)
         await costs.due_again(conn, {*merges.values()})
+        await referrals.move(conn, merges)
     await funnel.add(conn, batch.moves())
 
 

@@ -65,6 +65,14 @@ def costed(state: ContactState, cost: int | None, model: Model) -> tuple[Contact
     return _valued(moved, lead, state.customer, model.version, model), booked
 
 
+def advocated(state: ContactState, referred: int, model: Model) -> tuple[ContactState, list[Booking]]:
+    """The state with the margin of those it referred, and its booking. `model` has valued it before."""
+    moved = msgspec.structs.replace(state, referred=referred)
+    customer = value(moved, model, moved.as_of).customer
+    booked = [Booking("customer", "referral", customer - state.customer, model.version)]
+    return _valued(moved, state.lead, customer, model.version, model), [each for each in booked if each.amount]
+
+
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.scorecard.tiers) if state.paid_orders else NONE
     worth, curve, qualified = None, "", state.qualified
@@ -96,7 +104,9 @@ def _customer(before: ContactState, after: ContactState, model: Model, booked: l
     running = after.customer
     other_model = before.model != model.version
     aged = after.swept != before.swept
-    if not merged and not other_model and not aged and after.past == before.past and after.days is before.days:
+    bought = after.past != before.past or after.days is not before.days
+    answered = after.known.get("nps") != before.known.get("nps")
+    if not (merged or other_model or aged or bought or answered):
         return running
 
     def step(factor: str, new: int) -> None:
@@ -110,7 +120,12 @@ def _customer(before: ContactState, after: ContactState, model: Model, booked: l
             step("model", customer_value.value(before, model, before.as_of))
         step("time", customer_value.value(before, model, after.as_of))
     new = customer_value.value(after, model, after.as_of)
-    step("merge" if merged else "purchase" if new > running else "refund", new)
+    if merged:
+        step("merge", new)
+    elif not bought:
+        step("feedback", new)
+    else:
+        step("purchase" if new > running else "refund", new)
     return running
 
 

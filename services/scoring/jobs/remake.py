@@ -188,6 +188,7 @@ class Remaking:
                 tier=stored.tier,
                 qualified=stored.qualified,
                 cost=stored.cost,
+                referred=stored.referred,
             )
             if not found.sure:
                 state = msgspec.structs.replace(state, known=stored.known, keys=stored.keys, claimed=stored.claimed)

@@ -40,7 +40,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from
     its events. `qualified`: when its lead was first seen to be worth it. `cost`: its share of the costs
     that were recorded (costs.py); None: none was, and what a lead of its source usually costs counts.
-    `machine`: when a person said that a machine is behind it (machine.py).
+    `machine`: when a person said that a machine is behind it (machine.py). `referred`: the margin of those it referred
+    who bought, in base minor units (advocacy.py).
     """
 
     id: UUID
@@ -76,6 +77,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     rfm: str = ""
     cost: int | None = None
     machine: float | None = None
+    referred: int = 0
 
     def get(self, name: str) -> Any:
         """The latest value of this word, or None."""

@@ -263,6 +263,7 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         converted=later(survivor.converted, other.converted),
         touched=later(survivor.touched, other.touched),
         cost=_cost(survivor, other),
+        referred=survivor.referred + other.referred,
         machine=later(survivor.machine, other.machine) if None not in (survivor.machine, other.machine) else None,
         journey=way.together(survivor.journey, other.journey),
         qualified=min((each.qualified for each in (survivor, other) if each.qualified is not None), default=None),

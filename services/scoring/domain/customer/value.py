@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.customer import advocacy
 from services.scoring.domain.customer.days import Bought, bought, day_of
 from services.scoring.domain.customer.purchases import History, PurchaseModel
 from services.scoring.domain.model.model import Model
@@ -15,11 +16,12 @@ _REMEMBERED: Final = 50_000  # histories
 
 
 def value(state: ContactState, model: Model, now: float) -> int:
-    """Past margin less refunds, and the discounted margin of expected purchases; in base minor units.
+    """Past margin less refunds, the discounted margin of expected purchases, and advocacy; in base minor units.
 
-    Without a learnt model, the past alone.
+    Without a learnt model, nothing is expected.
     """
-    return max(-MAX_MINOR, min(MAX_MINOR, state.past + to_come(state, model, now)))
+    whole = state.past + to_come(state, model, now) + advocacy.credit(state, model)
+    return max(-MAX_MINOR, min(MAX_MINOR, whole))
 
 
 def to_come(state: ContactState, model: Model, now: float) -> int:
@@ -31,7 +33,8 @@ def to_come(state: ContactState, model: Model, now: float) -> int:
     months, discount = model.scorecard.horizon_months, model.scorecard.monthly_discount
     purchases = _discounted(learnt.purchases, _by_weeks(so_far.history), months, discount)
     spend = learnt.spend.expected(so_far.history.x, so_far.mean)
-    return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far)))
+    likely = max(0.0, 1.0 + advocacy.loyalty(state, model))
+    return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far) * likely))
 
 
 def _margin(state: ContactState, so_far: Bought) -> float:

@@ -51,6 +51,9 @@ class Scorecard:
     horizon_months: int
     monthly_discount: float
     tiers: Tiers
+    referral_share: float = 0.0  # of the margin of those it referred, credited to a contact
+    promoter_share: float = 0.0  # by which more a promoter is expected to buy; a detractor likewise
+    detractor_share: float = 0.0
     qualified_at: int = MAX_MINOR  # P(conversion) x expected revenue from which on a lead counts as qualified
 
     def source(self, name: str | None) -> SourceModel:

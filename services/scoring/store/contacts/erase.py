@@ -33,6 +33,9 @@ _ALL_OF: Final = sa.text("""
 """)
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 _KEYS: Final = sa.text("SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
+_REFERRED: Final = sa.text("""
+    DELETE FROM referrals WHERE key IN (SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[])))
+""")
 _EVENTS: Final = sa.text("""
     UPDATE events SET contact_id = NULL, type = 'erased', body = '' WHERE contact_id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -46,6 +49,7 @@ _DELETE: Final = tuple(
     for table, column in (
         ("identities", "contact_id"), ("bookings", "contact_id"), ("orders", "contact_id"), ("claims", "contact_id"),
         ("merges", "loser"), ("cost_shares", "contact_id"), ("cost_due", "contact_id"),
+        ("referrals", "contact_id"),
         ("contacts", "id"),
     )
 )  # fmt: skip
@@ -89,6 +93,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     """Erase; return the number of events. `words`: what dead letters must not hold."""
     keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
+    await conn.execute(_REFERRED, {"ids": ids})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
     gone = [decode_state(state) for state in (await conn.execute(_STATES, {"ids": ids})).scalars()]
     await funnel.add(conn, moved((each, None) for each in gone))

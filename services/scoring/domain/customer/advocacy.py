@@ -1,0 +1,37 @@
+"""What a contact is worth because it speaks for us: those it referred who bought, and how it answered NPS. Pure."""
+
+from typing import Any, Final
+
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.identity.identity import named
+from services.scoring.domain.model.model import Model
+from shared.events.envelope import Event
+from shared.events.types import ReferralMade
+
+_PROMOTER: Final = 9
+_DETRACTOR: Final = 6
+
+
+def referred(event: Event, data: Any) -> tuple[str, ...]:
+    """The strongest key of the one whom the event refers, if it does.
+
+    A stranger may say anything, and a number or device of many is nobody in particular.
+    """
+    if not isinstance(data, ReferralMade) or event.trust == "public":
+        return ()
+    return named(data.referred, event.source, event.trust).strong[:1]
+
+
+def credit(state: ContactState, model: Model) -> int:
+    """The share of the margin that those brought whom it referred, in base minor units."""
+    return round(model.scorecard.referral_share * state.referred)
+
+
+def loyalty(state: ContactState, model: Model) -> float:
+    """By what share more (or less) it is expected to buy, by its latest answer to NPS."""
+    said = state.known.get("nps")
+    if said is None or said.public or not isinstance(said.value, int | float):
+        return 0.0
+    if said.value >= _PROMOTER:
+        return model.scorecard.promoter_share
+    return model.scorecard.detractor_share if said.value <= _DETRACTOR else 0.0

@@ -12,6 +12,7 @@ from services.scoring import tables
 from services.scoring.domain.contact.contact import ContactState, decode_state
 from services.scoring.domain.costs import Cost
 from shared.db.arrays import Rows, by_name
+from shared.db.named import named
 from shared.db.statement import Statement
 
 _COSTS: Final[Rows[Cost]] = Rows(tables.costs, by_name(Cost))
@@ -96,7 +97,7 @@ async def tell(conn: AsyncConnection, costs: Sequence[Cost]) -> None:
 async def following(conn: AsyncConnection, before: datetime) -> Cost | None:
     """A cost that was told anew, or last looked at before this, locked."""
     row = (await conn.execute(_NEXT, {"before": before})).one_or_none()
-    return None if row is None else Cost(*row)
+    return None if row is None else named(Cost, row)
 
 
 async def spread(conn: AsyncConnection, cost: Cost, amount: int | None, now: datetime) -> int:

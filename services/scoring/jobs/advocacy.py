@@ -22,9 +22,11 @@ from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts import sweep
 from services.scoring.store.contacts.batch import BookingRow
 from services.scoring.store.referrals import Brought
+from shared import log
 from shared.db.turns import take_turns
 from shared.money import MAX_MINOR
 
+_LOG = log.get(__name__)
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
 _LOOK_AGAIN: Final = timedelta(hours=1)
 _IDLE_S: Final = 30.0
@@ -45,6 +47,11 @@ class Crediting:
         self._next = clock()
         self._credited = Counter(
             "firsthour_referrers_credited", "Contacts whose credit for referrals has changed.", registry=registry
+        )
+        self._failed = Counter(
+            "firsthour_referrers_not_credited",
+            "Contacts whose value could not follow what their referrals brought; it stays as it is.",
+            registry=registry,
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -78,7 +85,12 @@ class Crediting:
             margin = margins.get(state.id, 0)
             if margin == state.referred or state.model != model.version:  # due to be re-valued first
                 continue
-            valued, made = bookings.advocated(state, margin, model)
+            try:
+                valued, made = bookings.advocated(state, margin, model)
+            except Exception as error:  # noqa: BLE001 - its neighbours go on
+                self._failed.inc()
+                _LOG.error("contact_not_credited", contact_id=str(state.id), error=type(error).__name__)
+                continue
             moved.append((state, valued))
             booked += [
                 BookingRow(state.id, state.id, sweep.REFERRAL, b.account, b.factor, b.amount, b.model, now)

@@ -44,6 +44,11 @@ class Costing:
         self._booked = Counter(
             "firsthour_leads_costed", "Contacts whose share of recorded costs has changed.", registry=registry
         )
+        self._failed = Counter(
+            "firsthour_leads_not_costed",
+            "Contacts whose lead value could not follow their share; it stays as it is.",
+            registry=registry,
+        )
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until stopped, leaving half of the time to the live traffic."""
@@ -87,7 +92,12 @@ class Costing:
             share = shares.get(state.id)
             if share == state.cost:
                 continue
-            valued, made = bookings.costed(state, share, model)
+            try:
+                valued, made = bookings.costed(state, share, model)
+            except Exception as error:  # noqa: BLE001 - its neighbours go on
+                self._failed.inc()
+                _LOG.error("contact_not_costed", contact_id=str(state.id), error=type(error).__name__)
+                continue
             moved.append((state, valued))
             booked += [
                 BookingRow(state.id, state.id, sweep.COST, b.account, b.factor, b.amount, b.model, now) for b in made

@@ -9,13 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.config import load_scoring
+from services.scoring.domain.costs import told
 from services.scoring.jobs.costs import Costing
 from services.scoring.models import InForce
+from services.scoring.store import costs
 from shared.events.types import Campaign
 from shared.kafka.topics import create_topics
 from tests.support.scoring_service import CONFIG, World, a_world, scoring
 from tests.support.waiting import until
-from tests.unit.scoring.builders import NOW, a_cost, a_lead, a_purchase, an_identification, minutes
+from tests.unit.scoring.builders import NOW, a_cost, a_lead, a_purchase, an_engagement, an_identification, minutes
 
 _WEB = "SELECT amount FROM cost_shares WHERE cost LIKE '%web' ORDER BY amount DESC"
 
@@ -119,3 +121,26 @@ async def test_a_cost_may_name_a_campaign_a_utm_source_or_nobody_and_waits_for_i
     async with scoring(world) as api:
         stages = {each["name"]: each["stages"] for each in (await api.get("/v1/funnel", weeks=260))["campaigns"]}
     assert stages["spring"][1]["cost_each"]["amount"] == "3.30"
+
+
+async def test_one_lead_that_cannot_be_costed_stops_no_other(world: World) -> None:
+    async with scoring(world):
+        booked = an_engagement(email="p1@example.com", kind="meeting_booked", at=NOW + minutes(9), event="m")
+        await world.tell(*(lead(n) for n in range(3)), booked)
+        await world.settled()
+    await world.rows(
+        "UPDATE contacts SET state = convert_to(regexp_replace(convert_from(state, 'UTF8'), '\"meeting_booked\":.[^]]*.', "
+        "'\"meeting_booked\":[0]'), 'UTF8') RETURNING 1"
+    )
+    async with world.engine.begin() as conn:
+        cost = told(*a_cost(source="website", cost_id="web", amount="10.00", event="c1", **march()))
+        assert cost is not None
+        await costs.tell(conn, [cost])
+    registry = CollectorRegistry()
+    job = Costing(world.engine, InForce(load_scoring(CONFIG)), lambda: NOW + timedelta(days=1), registry)
+    while await job.spread():
+        pass
+    assert not await job.settle()
+    assert registry.get_sample_value("firsthour_leads_not_costed_total") == 1
+    assert registry.get_sample_value("firsthour_leads_costed_total") == 2
+    assert await world.one("SELECT count(*) FROM cost_due") == 0

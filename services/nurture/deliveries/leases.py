@@ -25,7 +25,7 @@ from shared.runtime.deadlines import LEASE_S
 from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
-_LOOK_EVERY_S: Final = 1.0
+_LOOK_EVERY_S: Final = 3.0
 RENEWALS: Final = 3  # in the time of a lease
 STALLED: Final = 1 / 6  # of a lease without an answer from the database counts as an outage, whoever stalled
 _AT_ONCE: Final = 500

@@ -22,7 +22,8 @@ from shared.runtime.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _POLL_S: Final = 0.1
-_IDLE_S: Final = 1.0
+_AGAIN_S: Final = 1.0
+_REST_S: Final = 10.0  # while no timer asks
 LONGEST: Final = timedelta(minutes=10)
 
 
@@ -81,12 +82,12 @@ class News:
                 waits = not await self._look()
             if failed.error is not None:
                 self._question = None
-                await pause(stopping, _IDLE_S)
+                await pause(stopping, _AGAIN_S)
             if waits:
                 await pause(stopping, _POLL_S)
             else:
                 self._wanted.clear()
-                await pause_for_either(stopping, self._wanted, _IDLE_S)
+                await pause_for_either(stopping, self._wanted, _REST_S)
 
     async def _look(self) -> bool:
         """Ask, or check the pending question; whether it is answered."""

@@ -38,11 +38,11 @@ def fact_columns(*, lane_unless_said: str | None = None) -> "list[sa.Column[Any]
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
 _ROWS: Final[Rows[Fact]] = Rows(sa.Table("facts", sa.MetaData(), *fact_columns()), by_name(Fact))
 _INSERT: Final = Statement(_ROWS.inserted())
-_OLDEST: Final = sa.text(f"""
+_OLDEST: Final = Statement(f"""
     SELECT {_ROWS.columns} FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most
 """)  # noqa: S608 - names of columns, no input
 _PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id")
-_FORGET: Final = sa.text("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
+_FORGET: Final = Statement("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 async def become_publisher(conn: AsyncConnection, lock: int) -> bool:
@@ -58,12 +58,12 @@ async def insert(conn: AsyncConnection, facts: Sequence[Fact]) -> None:
 
 async def oldest(conn: AsyncConnection, most: int) -> list[Fact]:
     """The facts that have waited longest."""
-    return [named(Fact, row) for row in await conn.execute(_OLDEST, {"most": most})]
+    return [named(Fact, row) for row in await _OLDEST.rows(conn, {"most": most})]
 
 
 async def forget(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Delete facts that Kafka has acknowledged."""
-    await conn.execute(_FORGET, {"ids": list(ids)})
+    await _FORGET.run(conn, {"ids": list(ids)})
 
 
 async def park(conn: AsyncConnection, identifier: UUID, reason: str) -> None:

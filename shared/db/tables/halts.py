@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db.named import named
+from shared.db.statement import Statement
 from shared.events.lanes import Lane
 
 Cause: TypeAlias = Literal["failures", "position"]
@@ -22,7 +23,7 @@ class Halt(NamedTuple):
     halted_at: datetime
 
 
-_READ = sa.text("SELECT lane, cause, reason, halted_at FROM consumer_halts ORDER BY lane DESC")
+_READ = Statement("SELECT lane, cause, reason, halted_at FROM consumer_halts ORDER BY lane DESC")
 _INSERT = sa.text("""
     INSERT INTO consumer_halts (lane, cause, reason) VALUES (:lane, :cause, :reason) ON CONFLICT (lane) DO NOTHING
 """)
@@ -34,7 +35,7 @@ _END = sa.text("""
 
 async def read(conn: AsyncConnection) -> list[Halt]:
     """The lanes that are halted, the live one first."""
-    return [named(Halt, row) for row in await conn.execute(_READ)]
+    return [named(Halt, row) for row in await _READ.rows(conn, {})]
 
 
 async def begin(conn: AsyncConnection, lane: Lane, cause: Cause, reason: str) -> None:

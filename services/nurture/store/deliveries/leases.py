@@ -60,7 +60,7 @@ _OVER: Final = f"""
         )
     )
 """
-_PUT_BACK: Final = sa.text(f"""
+_PUT_BACK: Final = Statement(f"""
     UPDATE deliveries AS d SET {_BACK}
     WHERE d.id IN (
         SELECT d.id FROM deliveries AS d WHERE {_OVER} AND d.began_at IS NULL
@@ -68,7 +68,7 @@ _PUT_BACK: Final = sa.text(f"""
     )
     RETURNING d.endpoint
 """)  # noqa: S608 - no input
-_TAKE_OVER: Final = sa.text(f"""
+_TAKE_OVER: Final = Statement(f"""
     WITH over AS (
         SELECT d.id, d.enrolment_id FROM deliveries AS d WHERE {_OVER} AND d.began_at IS NOT NULL
         ORDER BY d.lease_until LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
@@ -111,7 +111,8 @@ async def put_back(conn: AsyncConnection, *, most: int, calm: bool, lease_s: flo
 
     Unless `calm`, only leases whose holder is known to be dead are over.
     """
-    return list((await conn.execute(_PUT_BACK, {"most": most, "calm": calm, "lease_s": lease_s})).scalars())
+    rows = await _PUT_BACK.rows(conn, {"most": most, "calm": calm, "lease_s": lease_s})
+    return [row["endpoint"] for row in rows]
 
 
 async def take_over(
@@ -119,7 +120,7 @@ async def take_over(
 ) -> list[StoredDelivery]:
     """Take over what was begun and whose lease expired before an outcome was recorded. `calm` as in `put_back`."""
     arguments = {"most": most, "calm": calm, "token": token, "instance": instance, "lease_s": lease_s}
-    return [delivery_of(row) for row in await conn.execute(_TAKE_OVER, arguments)]
+    return [delivery_of(row) for row in await _TAKE_OVER.rows(conn, arguments)]
 
 
 def _held(givens: Collection[StoredDelivery]) -> dict[str, Any]:

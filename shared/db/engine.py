@@ -6,7 +6,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.db.database_url import dsn
-from shared.db.transient import READ_ONLY
+from shared.db.transient import READ_ONLY, UNUSABLE
 
 
 def make_engine(
@@ -50,11 +50,12 @@ def make_engine(
         pool_recycle=1800,
         hide_parameters=True,  # parameters hold personal data, and error texts are logged
     )
-    event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
+    event.listen(engine.sync_engine, "handle_error", _let_go)
     return engine
 
 
-def _leave_a_standby(context: ExceptionContext) -> None:
-    """After a failover, drop connections to the former primary, so that new ones find the present one."""
-    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+def _let_go(context: ExceptionContext) -> None:
+    """Drop connections to a former primary, so that new ones find the present one, and those that are lost already."""
+    original = context.original_exception
+    if getattr(original, "sqlstate", None) == READ_ONLY or isinstance(original.__cause__, UNUSABLE):
         context.is_disconnect = True

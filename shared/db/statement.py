@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db.transient import READ_ONLY
+from shared.db.transient import READ_ONLY, UNUSABLE
 
 T = TypeVar("T")
 _ENDS: Final = ("08", "57P")  # the connection was lost, or the server ends it: a shutdown, a crash
@@ -78,8 +78,9 @@ async def _run(conn: AsyncConnection, work: Awaitable[T]) -> T:
     """Let go of a lost connection, and of a server that is no primary any more, as the engine does with its own."""
     try:
         return await work
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, UNUSABLE, OSError) as error:
         state = getattr(error, "sqlstate", None) or ""
-        if driver_of(conn).is_closed() or state == READ_ONLY or state.startswith(_ENDS):
+        lost = driver_of(conn).is_closed() or isinstance(error, UNUSABLE)
+        if lost or state == READ_ONLY or state.startswith(_ENDS):
             await conn.invalidate(error)
         raise

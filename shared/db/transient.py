@@ -12,6 +12,8 @@ from shared.errors import Transient
 
 # SQLSTATE classes: 08 connection, 53 out of resources, 57 operator intervention (shutdown, cancel), 58 system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
+# The driver met a connection amid something else: the server's last words came before its end was seen.
+UNUSABLE = asyncpg.InternalClientError
 READ_ONLY = "25006"  # after a failover we are connected to the former primary
 _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", READ_ONLY})  # serialisation, deadlock, lock, idle
 
@@ -26,7 +28,7 @@ def is_transient(error: BaseException) -> bool:
         state = getattr(cause, "sqlstate", None)
         if isinstance(state, str):
             return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-        if isinstance(cause, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
+        if isinstance(cause, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError | UNUSABLE):
             return True
     return isinstance(error, InterfaceError)
 

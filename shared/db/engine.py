@@ -6,7 +6,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.db.database_url import dsn
-from shared.db.transient import READ_ONLY, UNUSABLE
+from shared.db.transient import loses_connection
 
 
 def make_engine(
@@ -55,7 +55,7 @@ def make_engine(
 
 
 def _let_go(context: ExceptionContext) -> None:
-    """Drop connections to a former primary, so that new ones find the present one, and those that are lost already."""
+    """Drop connections that are of no use any more, so that new ones find the server, or the present primary."""
     original = context.original_exception
-    if getattr(original, "sqlstate", None) == READ_ONLY or isinstance(original.__cause__, UNUSABLE):
+    if any(loses_connection(each) for each in (original, original.__cause__) if each is not None):
         context.is_disconnect = True

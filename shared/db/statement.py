@@ -12,10 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db.transient import READ_ONLY, UNUSABLE
+from shared.db.transient import loses_connection
 
 T = TypeVar("T")
-_ENDS: Final = ("08", "57P")  # the connection was lost, or the server ends it: a shutdown, a crash
 _DIALECT: Final = dialect.dialect()  # type: ignore[no-untyped-call] # the package has no types here
 
 
@@ -78,9 +77,7 @@ async def _run(conn: AsyncConnection, work: Awaitable[T]) -> T:
     """Let go of a lost connection, and of a server that is no primary any more, as the engine does with its own."""
     try:
         return await work
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, UNUSABLE, OSError) as error:
-        state = getattr(error, "sqlstate", None) or ""
-        lost = driver_of(conn).is_closed() or isinstance(error, UNUSABLE)
-        if lost or state == READ_ONLY or state.startswith(_ENDS):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if driver_of(conn).is_closed() or loses_connection(error):
             await conn.invalidate(error)
         raise

@@ -12,10 +12,10 @@ from shared.errors import Transient
 
 # SQLSTATE classes: 08 connection, 53 out of resources, 57 operator intervention (shutdown, cancel), 58 system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
-# The driver met a connection amid something else: the server's last words came before its end was seen.
-UNUSABLE = asyncpg.InternalClientError
-READ_ONLY = "25006"  # after a failover we are connected to the former primary
-_TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", READ_ONLY})  # serialisation, deadlock, lock, idle
+_CONNECTION = asyncpg.InterfaceError | asyncpg.InternalClientError
+_READ_ONLY = "25006"  # after a failover we are connected to the former primary
+_ENDS = ("08", "57P")  # the connection was lost, or the server ends it: a shutdown, a crash
+_TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "25P03", _READ_ONLY})  # serialisation, deadlock, lock, idle
 
 
 def is_transient(error: BaseException) -> bool:
@@ -28,9 +28,21 @@ def is_transient(error: BaseException) -> bool:
         state = getattr(cause, "sqlstate", None)
         if isinstance(state, str):
             return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-        if isinstance(cause, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError | UNUSABLE):
+        if isinstance(
+            cause, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError | asyncpg.InternalClientError
+        ):
             return True
     return isinstance(error, InterfaceError)
+
+
+def loses_connection(error: BaseException) -> bool:
+    """Whether a connection on which the server or the driver said this is of no use any more, even if it still stands.
+
+    The server has ended it or is no primary, or its last words came before its end was seen: the driver then finds it
+    amid something else.
+    """
+    state = getattr(error, "sqlstate", None) or ""
+    return state == _READ_ONLY or state.startswith(_ENDS) or isinstance(error, asyncpg.InternalClientError)
 
 
 class Suppressed:

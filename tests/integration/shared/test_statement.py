@@ -1,6 +1,8 @@
 """Statements that go to the driver itself: in the transaction that is open, undone with it, and lost as others are."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 
 import asyncpg
 import pytest
@@ -10,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db.engine import make_engine
 from shared.db.statement import Statement, copy, driver_of
 from shared.db.transient import is_transient
+from tests.support.servers import listening
+from tests.support.waiting import until
 
 INSERT = Statement("INSERT INTO t (n, what) SELECT * FROM unnest(CAST(:ns AS int[]), CAST(:whats AS text[]))")
-READ = Statement("SELECT what, n FROM t WHERE n > :least ORDER BY n")
+TEXT = "SELECT what, n FROM t WHERE n > :least ORDER BY n"
+READ = Statement(TEXT)
 ROWS = {"ns": [1, 2, 3], "whats": ["a", "b", "c"]}
 
 
@@ -85,3 +90,52 @@ async def test_a_lost_connection_is_transient_and_is_not_used_again(engine: Asyn
     await other.dispose()
     assert is_transient(told.value)
     assert await rows(engine) == []
+
+
+@asynccontextmanager
+async def before(database: str) -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """The database's URL by way of a port of ours, and whoever has connected there."""
+    real, clients = sa.make_url(database), list[asyncio.StreamWriter]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clients.append(writer)
+        from_server, to_server = await asyncio.open_connection(real.host, real.port)
+        with closing(writer), closing(to_server):
+            await asyncio.gather(_passed_on(reader, to_server), _passed_on(from_server, writer))
+
+    async with listening(serve) as port:
+        yield real.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), clients
+
+
+async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while said := await reader.read(65_536):
+            writer.write(said)
+    writer.close()
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("read", [READ.rows, lambda conn, values: conn.execute(sa.text(TEXT), values)])
+async def test_a_connection_is_lost_once_the_server_has_said_goodbye(
+    database: str, read: Callable[..., Awaitable[object]]
+) -> None:
+    async with before(database) as (url, clients):
+        behind = make_engine(url, application="test", schema="public", pool_size=1)
+        async with behind.begin() as conn:
+            await read(conn, {"least": 0})
+        (client,) = clients
+        said = b"SFATAL\0C57P01\0Mterminating connection\0\0"
+        client.write(b"E" + (len(said) + 4).to_bytes(4, "big") + said)  # and the connection's end is not seen yet
+
+        async def refused() -> bool:
+            async with behind.begin() as conn:
+                await read(conn, {"least": 0})
+            return False
+
+        with pytest.raises(Exception) as told:  # noqa: PT011 - whichever the driver makes of it
+            await until(refused)
+        assert is_transient(told.value)
+        async with behind.begin() as conn:
+            await read(conn, {"least": 0})
+        assert len(clients) == 2, "on another connection"
+        await behind.dispose()

@@ -1,8 +1,8 @@
 """Spreads recorded costs over their leads, and books what that changes of lead values, beside the live traffic.
 
-A cost is spread when it is told or corrected, and looked at again every hour: leads of its period may come later, be
-merged or be erased. Then each lead whose share has changed is booked, a few in one transaction. Nothing is published,
-as after a changed model: the contact's next update has the new value.
+A cost is spread when it is told or corrected, and looked at again every hour, every day once its period is long over:
+leads of its period may come later, be merged or be erased. Then each lead whose share has changed is booked, a few in
+one transaction. Nothing is published, as after a changed model: the contact's next update has the new value.
 """
 
 import asyncio
@@ -27,6 +27,8 @@ from shared.db.turns import take_turns
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
 _LOOK_AGAIN: Final = timedelta(hours=1)
+_RECENT: Final = timedelta(days=40)  # since the end of the period: afterwards its leads seldom change
+_LOOK_AGAIN_LATER: Final = timedelta(days=1)
 _IDLE_S: Final = 5.0
 
 
@@ -63,7 +65,12 @@ class Costing:
         now = self._clock()
         async with self._engine.begin() as conn:
             await self._models.refresh(conn)
-            cost = await costs.following(conn, max(self._started, now - _LOOK_AGAIN))
+            cost = await costs.following(
+                conn,
+                max(self._started, now - _LOOK_AGAIN),
+                recent=now - _RECENT,
+                long_before=max(self._started, now - _LOOK_AGAIN_LATER),
+            )
             if cost is None:
                 return False
             rates = self._models.model.pricing.rates

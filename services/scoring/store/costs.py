@@ -23,7 +23,9 @@ _TELL: Final = Statement(f"""
     WHERE (costs.told_at, costs.event_id) < (excluded.told_at, excluded.event_id)
 """)
 _NEXT: Final = sa.text(f"""
-    SELECT {", ".join(Cost._fields)} FROM costs WHERE looked_at IS NULL OR looked_at < :before
+    SELECT {", ".join(Cost._fields)} FROM costs
+    WHERE looked_at IS NULL
+        OR looked_at < CASE WHEN until > :recent THEN CAST(:before AS timestamptz) ELSE :long_before END
     ORDER BY looked_at NULLS FIRST, key LIMIT 1 FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - names of ours
 # A lead has the source that it came by, and the UTM source of the visit that brought it: a cost may name either.
@@ -94,9 +96,13 @@ async def tell(conn: AsyncConnection, costs: Sequence[Cost]) -> None:
     await _TELL.run(conn, _COSTS.arrays([latest[key] for key in sorted(latest)]))
 
 
-async def following(conn: AsyncConnection, before: datetime) -> Cost | None:
-    """A cost that was told anew, or last looked at before this, locked."""
-    row = (await conn.execute(_NEXT, {"before": before})).one_or_none()
+async def following(conn: AsyncConnection, before: datetime, *, recent: datetime, long_before: datetime) -> Cost | None:
+    """A cost that was told anew, or last looked at before this, locked.
+
+    Those of periods that ended before `recent` change seldom: they are due if last looked at before `long_before`.
+    """
+    due = {"before": before, "recent": recent, "long_before": long_before}
+    row = (await conn.execute(_NEXT, due)).one_or_none()
     return None if row is None else named(Cost, row)
 
 

@@ -144,3 +144,30 @@ async def test_one_lead_that_cannot_be_costed_stops_no_other(world: World) -> No
     assert registry.get_sample_value("firsthour_leads_not_costed_total") == 1
     assert registry.get_sample_value("firsthour_leads_costed_total") == 2
     assert await world.one("SELECT count(*) FROM cost_due") == 0
+
+
+async def test_a_cost_of_long_ago_is_looked_at_once_a_day(world: World) -> None:
+    march_of_last_year = {"period_start": NOW - timedelta(days=365), "at": NOW}
+    told_costs = [
+        told(*a_cost(source="website", cost_id=name, amount="10.00", event=name, **when))
+        for name, when in (("late", march()), ("old", march_of_last_year))
+    ]
+    async with world.engine.begin() as conn:
+        await costs.tell(conn, [cost for cost in told_costs if cost is not None])
+    now = NOW + timedelta(days=1)
+    job = Costing(world.engine, InForce(load_scoring(CONFIG)), lambda: now, CollectorRegistry())
+
+    async def looked_at() -> int:
+        return len([True async for _ in _spreads(job)])
+
+    assert await looked_at() == 2
+    assert await looked_at() == 0
+    now += timedelta(hours=2)
+    assert await looked_at() == 1
+    now += timedelta(hours=23)
+    assert await looked_at() == 2
+
+
+async def _spreads(job: Costing) -> AsyncIterator[bool]:
+    while await job.spread():
+        yield True

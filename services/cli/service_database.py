@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cli.setup import Unreachable
@@ -23,14 +22,13 @@ async def connected(database_url: str, service: str) -> AsyncIterator[AsyncConne
     try:
         async with engine.begin() as conn:
             yield conn
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != _NO_SUCH_TABLE:
-            raise
-        raise Unreachable(
-            f"the schema {service} is not there, or is older than this command; see `firsthour migrate`"
-        ) from None
     except Exception as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) in _NOT_LET_IN:
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)  # SQLAlchemy's, or the driver's own
+        if state == _NO_SUCH_TABLE:
+            raise Unreachable(
+                f"the schema {service} is not there, or is older than this command; see `firsthour migrate`"
+            ) from None
+        if state in _NOT_LET_IN:
             raise Unreachable(f"Postgres does not let us in ({log.reason(error)}); see FIRSTHOUR_DATABASE") from None
         if not is_transient(error):
             raise

@@ -11,5 +11,6 @@ from shared.http.problems import install_problems
 
 def install_problems_of_a_database(app: FastAPI) -> None:
     """Like `install_problems`, for an API that reads Postgres."""
-    errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Transient)
+    driver = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    errors = (SQLAlchemyError, *driver, OSError, Transient)
     install_problems(app, transient=is_transient, dependency_errors=errors)

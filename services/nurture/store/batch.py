@@ -2,13 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.nurture import tables
 from services.nurture.channels.channel import Registry
 from services.nurture.domain.deliveries.delivery import NewDelivery
 from services.nurture.domain.enrolment import Enrolment
@@ -17,7 +15,7 @@ from services.nurture.store.deliveries.deliveries import DELIVERIES, MADE, place
 from services.nurture.store.enrolments import NEW
 from shared.db.arrays import Rows
 from shared.db.statement import Statement
-from shared.db.tables.facts import Fact
+from shared.db.tables.facts import Fact, carriers, inserted_from
 
 
 class Opened(NamedTuple):
@@ -59,20 +57,14 @@ _OPEN: Final = Statement(f"""
 """)  # noqa: S608 - SQL of this package, no input
 _RUNS: Final[Rows[Enrolment]] = replace(NEW, prefix="run_")
 _DELIVERIES: Final = replace(DELIVERIES, prefix="delivery_")
-_FACTS: Final[Rows[Scheduled]] = Rows(
-    tables.facts,
-    {name: attrgetter(f"fact.{name}") for name in Fact._fields} | {"delivery_id": attrgetter("delivery_id")},
-    "fact_",
-    {"delivery_id": "uuid"},
-)
+_FACTS: Final[Rows[Scheduled]] = carriers(delivery_id="uuid")
 _BEGIN: Final = Statement(f"""
     WITH begun AS ({_RUNS.inserted()} ON CONFLICT DO NOTHING RETURNING id),
     made AS (
         {_DELIVERIES.inserted(**MADE)} WHERE u.enrolment_id IN (SELECT id FROM begun)
         ON CONFLICT DO NOTHING RETURNING id
     ), told AS (
-        INSERT INTO facts ({", ".join(Fact._fields)}) SELECT {", ".join(f"u.{name}" for name in Fact._fields)}
-        FROM {_FACTS.unnested} WHERE u.delivery_id IN (SELECT id FROM made)
+        {inserted_from(_FACTS)} WHERE u.delivery_id IN (SELECT id FROM made)
     )
     SELECT true AS run, id FROM begun UNION ALL SELECT false, id FROM made
 """)  # noqa: S608 - names of columns, no input

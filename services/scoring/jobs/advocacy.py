@@ -15,18 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.funnel import places
+from services.scoring.jobs import booking
 from services.scoring.models import InForce
-from services.scoring.store import changes, funnel, referrals
-from services.scoring.store.contacts import batch as store
+from services.scoring.store import referrals
 from services.scoring.store.contacts import sweep
-from services.scoring.store.contacts.batch import BookingRow
 from services.scoring.store.referrals import Brought
-from shared import log
 from shared.db.turns import take_turns
 from shared.money import MAX_MINOR
 
-_LOG = log.get(__name__)
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
 _LOOK_AGAIN: Final = timedelta(hours=1)
 _IDLE_S: Final = 30.0
@@ -79,30 +75,16 @@ class Crediting:
     async def _credit(self, conn: AsyncConnection, states: Sequence[ContactState]) -> None:
         model, now = self._models.model, self._clock()
         margins = margin_brought(await referrals.brought(conn, [state.id for state in states]))
-        moved: list[tuple[ContactState, ContactState]] = []
-        booked: list[BookingRow] = []
-        for state in states:
-            margin = margins.get(state.id, 0)
-            if margin == state.referred or state.model != model.version:  # due to be re-valued first
-                continue
-            try:
-                valued, made = bookings.advocated(state, margin, model)
-            except Exception as error:  # noqa: BLE001 - its neighbours go on
-                self._failed.inc()
-                _LOG.error("contact_not_credited", contact_id=str(state.id), error=type(error).__name__)
-                continue
-            moved.append((state, valued))
-            booked += [
-                BookingRow(state.id, state.id, sweep.REFERRAL, b.account, b.factor, b.amount, b.model, now)
-                for b in made
-            ]
-        if not moved:
-            return
-        await store.update_contacts(conn, [after for _, after in moved], now, told=())
-        if booked:
-            await sweep.book(conn, booked)
-        await changes.note(conn, [after.id for _, after in moved], queue=False)
-        await funnel.add(conn, places.moved(moved))  # last, as every batch changes the same few rows
+        moved = list(
+            booking.each_valued(
+                # One of another version is due to be re-valued first.
+                (s for s in states if margins.get(s.id, 0) != s.referred and s.model == model.version),
+                lambda state: bookings.advocated(state, margins.get(state.id, 0), model),
+                failed=self._failed,
+                event="contact_not_credited",
+            )
+        )
+        await booking.write(conn, moved, now, moves_the_queue=False)
         self._credited.inc(len(moved))
 
 

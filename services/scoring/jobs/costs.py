@@ -15,12 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.funnel import places
+from services.scoring.jobs import booking
 from services.scoring.models import InForce
-from services.scoring.store import changes, costs, funnel
-from services.scoring.store.contacts import batch as store
-from services.scoring.store.contacts import sweep
-from services.scoring.store.contacts.batch import BookingRow
+from services.scoring.store import costs
 from shared import log
 from shared.db.turns import take_turns
 
@@ -93,27 +90,13 @@ class Costing:
     async def _book(self, conn: AsyncConnection, states: list[ContactState]) -> None:
         model, now = self._models.model, self._clock()
         shares = await costs.shares(conn, [state.id for state in states])
-        moved: list[tuple[ContactState, ContactState]] = []
-        booked: list[BookingRow] = []
-        for state in states:
-            share = shares.get(state.id)
-            if share == state.cost:
-                continue
-            try:
-                valued, made = bookings.costed(state, share, model)
-            except Exception as error:  # noqa: BLE001 - its neighbours go on
-                self._failed.inc()
-                _LOG.error("contact_not_costed", contact_id=str(state.id), error=type(error).__name__)
-                continue
-            moved.append((state, valued))
-            booked += [
-                BookingRow(state.id, state.id, sweep.COST, b.account, b.factor, b.amount, b.model, now) for b in made
-            ]
-        if not moved:
-            return
-        await store.update_contacts(conn, [after for _, after in moved], now, told=())
-        if booked:
-            await sweep.book(conn, booked)
-        await changes.note(conn, [after.id for _, after in moved], queue=False)
-        await funnel.add(conn, places.moved(moved))  # last, as every batch changes the same few rows
+        moved = list(
+            booking.each_valued(
+                (state for state in states if shares.get(state.id) != state.cost),
+                lambda state: bookings.costed(state, shares.get(state.id), model),
+                failed=self._failed,
+                event="contact_not_costed",
+            )
+        )
+        await booking.write(conn, moved, now, moves_the_queue=False)
         self._booked.inc(len(moved))

@@ -14,14 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.funnel import places
 from services.scoring.facts import FactMaker
+from services.scoring.jobs import booking
 from services.scoring.models import InForce
-from services.scoring.store import changes, funnel
-from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts import sweep
-from services.scoring.store.contacts.batch import BookingRow
-from services.scoring.store.contacts.sweep import LINES, Place
+from services.scoring.store.contacts.sweep import Place
 from shared import log
 from shared.db.tables import facts as outbox
 from shared.db.turns import take_turns
@@ -84,34 +81,19 @@ class Sweeping:
 
     async def _sweep(self, conn: AsyncConnection, states: Sequence[ContactState], now: datetime) -> None:
         model = self._models.model
-        moved: list[ContactState] = []
-        booked: list[BookingRow] = []
+        moved: list[booking.Moved] = []
         facts: list[outbox.Fact] = []
-        for state in states:
-            if state.model != model.version:
-                continue  # due to be re-valued, by another job
-            try:
-                aged, made = bookings.aged(state, model, now.timestamp())
-            except Exception as error:  # noqa: BLE001 - its neighbours go on
-                self._failed.inc()
-                _LOG.error("contact_not_swept", contact_id=str(state.id), error=type(error).__name__)
-                continue
-            if aged.tier != state.tier:
-                data = ContactAged(identity=Identity(contact_id=state.id), tier=aged.tier or None)
-                facts.append(self._facts.about(state.id, "contact.aged", data, now, "bulk"))
-            elif made or aged.rfm != state.rfm:
-                moved.append(aged)
-                booked += [
-                    BookingRow(
-                        state.id, state.id, LINES[each.account], each.account, each.factor, each.amount, each.model, now
-                    )
-                    for each in made
-                ]
-        if moved:
-            await store.update_contacts(conn, moved, now, told=())
-            await sweep.book(conn, booked)
-            await changes.note(conn, [state.id for state in moved], queue=True)
-            # Last, as every batch changes the same few rows.
-            before = {state.id: state for state in states}
-            await funnel.add(conn, places.moved((before[state.id], state) for state in moved))
+        for each in booking.each_valued(
+            (state for state in states if state.model == model.version),  # others are re-valued first
+            lambda state: bookings.aged(state, model, now.timestamp()),
+            failed=self._failed,
+            event="contact_not_swept",
+        ):
+            if each.after.tier != each.before.tier:
+                identity = Identity(contact_id=each.after.id)
+                data = ContactAged(identity=identity, tier=each.after.tier or None)
+                facts.append(self._facts.about(each.after.id, "contact.aged", data, now, "bulk"))
+            elif each.bookings or each.after.rfm != each.before.rfm:
+                moved.append(each)
+        await booking.write(conn, moved, now, moves_the_queue=True)
         await outbox.insert(conn, facts)

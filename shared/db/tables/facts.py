@@ -1,6 +1,7 @@
 """SQL on the outbox (table `facts`): a service's own events, written in the transaction that made them true."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -36,13 +37,26 @@ def fact_columns(*, lane_unless_said: str | None = None) -> "list[sa.Column[Any]
 
 
 _LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:lock)")
-_ROWS: Final[Rows[Fact]] = Rows(sa.Table("facts", sa.MetaData(), *fact_columns()), by_name(Fact))
+_TABLE: Final = sa.Table("facts", sa.MetaData(), *fact_columns())
+_ROWS: Final[Rows[Fact]] = Rows(_TABLE, by_name(Fact))
 _INSERT: Final = Statement(_ROWS.inserted())
 _OLDEST: Final = Statement(f"""
     SELECT {_ROWS.columns} FROM facts WHERE parked_reason IS NULL ORDER BY id LIMIT :most
 """)  # noqa: S608 - names of columns, no input
 _PARK: Final = sa.text("UPDATE facts SET parked_reason = :reason WHERE id = :id")
 _FORGET: Final = Statement("DELETE FROM facts WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
+def carriers(**beside: str) -> Rows[Any]:
+    """Rows that carry a `fact` into a larger statement; `beside`: what else they say, with its SQL type."""
+    carried = {name: attrgetter(f"fact.{name}") for name in Fact._fields}
+    return Rows(_TABLE, carried | {name: attrgetter(name) for name in beside}, "fact_", beside)
+
+
+def inserted_from(rows: Rows[Any]) -> str:
+    """SQL that inserts the facts of `carriers`, as the table `u`: what keeps some of them out follows."""
+    read = ", ".join(f"u.{name}" for name in Fact._fields)
+    return f"INSERT INTO facts ({', '.join(Fact._fields)}) SELECT {read} FROM {rows.unnested}"  # noqa: S608 - no input
 
 
 async def become_publisher(conn: AsyncConnection, lock: int) -> bool:

@@ -19,7 +19,7 @@ from services.nurture.store.deliveries.deliveries import COLUMNS, delivery_of
 from services.nurture.store.deliveries.leases import HELD, OURS
 from shared.db.arrays import Rows
 from shared.db.statement import Statement
-from shared.db.tables.facts import Fact
+from shared.db.tables.facts import Fact, carriers, inserted_from
 from shared.runtime.deadlines import LEASE_S
 
 
@@ -106,14 +106,7 @@ _ATTEMPTS: Final[Rows[AttemptRow]] = Rows(
     },
     "attempt_",
 )
-_TOLD: Final[Rows[Told]] = Rows(
-    tables.facts,
-    {name: attrgetter(f"fact.{name}") for name in Fact._fields}
-    | {"delivery_id": attrgetter("delivery_id"), "state": attrgetter("state")},
-    "fact_",
-    {"delivery_id": "uuid", "state": "text"},
-)
-_FACT: Final = ", ".join(f"u.{name}" for name in Fact._fields)
+_TOLD: Final[Rows[Told]] = carriers(delivery_id="uuid", state="text")
 # An attempt counts once it is recorded, and what was withdrawn while under way is not tried again.
 _RECORD: Final = Statement(f"""
     WITH ours AS (
@@ -137,8 +130,7 @@ _RECORD: Final = Statement(f"""
         INSERT INTO attempts ({_ATTEMPTS.columns}, number)
         SELECT {_ATTEMPTS.columns}, r.attempts FROM {_ATTEMPTS.unnested} JOIN recorded AS r ON r.id = u.delivery_id
     ), told AS (
-        INSERT INTO facts ({", ".join(Fact._fields)})
-        SELECT {_FACT} FROM {_TOLD.unnested} JOIN recorded AS r ON r.id = u.delivery_id AND r.state = u.state
+        {inserted_from(_TOLD)} JOIN recorded AS r ON r.id = u.delivery_id AND r.state = u.state
     ), well AS (
         UPDATE endpoint_state SET failing_since = NULL, failing_because = NULL
         WHERE name = ANY(CAST(:well AS text[])) AND failing_since IS NOT NULL

@@ -50,9 +50,6 @@ _UPDATE = sa.text(f"""
     ON CONFLICT (contact_id, event_id, line) DO UPDATE
         SET amount = b.amount + excluded.amount, model = excluded.model, time = excluded.time
 """)  # noqa: S608 - names of columns, no input
-LINES = {"lead": 0, "customer": 1}
-REFERRAL = 3  # the line of what those it referred brought
-COST = 2  # the line of what costs that were spread again have changed
 
 
 class Place(NamedTuple):

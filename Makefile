@@ -45,8 +45,8 @@ coverage: .venv/installed-dev ## How much of the rules the unit tests reach; fai
 first-runs: .venv/installed-dev ## Fresh clones in every surrounding, from `make run` to its end (ARGS="--only NAME" …)
 	@exec $(BIN)/python -m tests.first_run $(ARGS)
 
-mutants: .venv/installed-dev ## Mistakes that no test of a room would notice (ROOM=shared/money.py TESTS="…")
-	@exec $(BIN)/python -m tests.mutants $(ROOM) $(TESTS)
+mutants: .venv/installed-dev ## Mistakes that no test of a room would notice (ROOM=shared/money.py SAMPLE=50 TESTS="…")
+	@exec $(BIN)/python -m tests.mutants $(ROOM) $(TESTS) $(if $(SAMPLE),--sample $(SAMPLE))
 
 audit: .venv/installed-dev ## Known holes in what is pinned, and pins nobody looked at for 90 days
 	@$(BIN)/python locks/audit.py $(ARGS)

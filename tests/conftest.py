@@ -44,6 +44,7 @@ _STACK = pytest.StashKey[Stack]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, metavar="NUMBER", help="run the tests in an order of chance")
+    parser.addoption("--stack", metavar="KAFKA,POSTGRES", help="a running one of tests/support/stack.py, to be used")
     parser.addoption("--kills", type=int, metavar="NUMBER", help="of test_kills.py: so many kills, of what chance says")
 
 
@@ -92,7 +93,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The stack of this test run."""
     workerinput = getattr(request.config, "workerinput", {})
-    if "stack" in workerinput:
+    given = request.config.getoption("--stack")
+    if given is not None:
+        yield Stack(*given.split(",", 1))
+    elif "stack" in workerinput:
         yield Stack(**workerinput["stack"])
     else:
         with running_stack() as running:

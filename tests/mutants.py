@@ -1,21 +1,33 @@
 """Which mistakes nobody would notice: cosmic-ray makes them one by one in a copy of the tree, the room's tests look.
 
     make mutants ROOM=shared/money.py
-    make mutants ROOM=services/nurture/domain TESTS="tests/unit/nurture"
+    make mutants ROOM=services/nurture/domain SAMPLE=50
+    make mutants ROOM=shared/kafka/loop TESTS="tests/integration/shared/test_consumer_loop.py"
 
-A room is a file or a folder. Without TESTS each file is judged by the unit tests that import it, else by those of its
-service. Survivors are printed, and written to `mutants.txt`: each is a test to write, or a change that changes nothing.
+A room is a file or a folder. Without TESTS each file is judged by the unit tests that import it, and what survives those
+by all of its service. TESTS that need Kafka and Postgres share one stack. SAMPLE takes so many mutants of the room, by
+chance. Survivors are printed, and written to `mutants.txt`: each is a test to write, or a change that changes nothing.
 """
 
 import argparse
 import json
+import os
+import random
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
+
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
+from tests.support.stack import reachable_folder, running_stack
 
 _ROOT: Final = Path(__file__).parents[1]
 _LIST: Final = _ROOT / "mutants.txt"
@@ -31,6 +43,7 @@ _PYTEST: Final = (
     "--hypothesis-profile=quick"
 )
 _SURVIVED: Final = "survived"
+_LONGEST_S: Final = 120.0
 
 
 class Mutant(NamedTuple):
@@ -42,40 +55,78 @@ class Mutant(NamedTuple):
     diff: str
 
 
-def tests_of(module: Path, root: Path) -> list[str]:
-    """The unit tests that import the module, else those of its service. Paths from the root."""
+@dataclass(frozen=True)
+class Session:
+    """The mutants of one module, in a copy of everything that is written to."""
+
+    module: Path
+    tests: Sequence[Sequence[str]]
+    """Groups: a mutant that survives one is judged by the next."""
+    tree: Path
+    options: Sequence[str] = ()
+    """Of pytest."""
+
+    @property
+    def _config(self) -> Path:
+        return self.tree / f"{self.module.with_suffix('').as_posix().replace('/', '.')}.toml"
+
+    @property
+    def _database(self) -> Path:
+        return self._config.with_suffix(".sqlite")
+
+    @property
+    def command(self) -> str:
+        """What judges a mutant."""
+        runs = [shlex.join([sys.executable, *shlex.split(_PYTEST), *self.options, *group]) for group in self.tests]
+        return shlex.join(["sh", "-c", " && ".join(runs)])
+
+    def find(self) -> list[str]:
+        """The ids of all its mutants."""
+        self._configure(timeout_s=_LONGEST_S)
+        _run("cosmic-ray", "init", self._config.name, self._database.name, tree=self.tree)
+        _run("cr-filter-operators", self._database.name, self._config.name, tree=self.tree)
+        with use_db(self._database) as database:
+            return sorted(item.job_id for item in database.pending_work_items)
+
+    def judge(self, chosen: Collection[str], took_s: float) -> Iterator[Mutant]:
+        """The chosen ones, as the tests found them; without a mutant these take so many seconds."""
+        self._configure(timeout_s=min(_LONGEST_S, 10 + 5 * took_s))
+        with use_db(self._database) as database:
+            others = [item.job_id for item in database.pending_work_items if item.job_id not in chosen]
+            database.set_multiple_results(others, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+        _run("cosmic-ray", "exec", self._config.name, self._database.name, tree=self.tree)
+        for line in _run("cosmic-ray", "dump", self._database.name, tree=self.tree).splitlines():
+            item, result = json.loads(line)
+            if result is not None and result["worker_outcome"] == "normal":
+                yield _mutant(item["mutations"][0], result)
+
+    def baseline(self) -> float:
+        """How long the tests take without a mutant; they must pass."""
+        began = time.monotonic()
+        _run("cosmic-ray", "baseline", self._config.name, tree=self.tree)
+        return time.monotonic() - began
+
+    def _configure(self, timeout_s: float) -> None:
+        self._config.write_text(
+            "[cosmic-ray]\n"
+            f"module-path = {json.dumps(str(self.module))}\n"
+            f"timeout = {timeout_s:.1f}\n"
+            "excluded-modules = []\n"
+            f"test-command = {json.dumps(self.command)}\n"
+            '[cosmic-ray.distributor]\nname = "local"\n'
+            f"[cosmic-ray.filters.operators-filter]\nexclude-operators = [{json.dumps(_LEFT_OUT)}]\n"
+        )
+
+
+def tests_of(module: Path, root: Path) -> list[list[str]]:
+    """The unit tests that import the module, then all of its service. Paths from the root."""
     name = ".".join(module.with_suffix("").parts)
     package, _, last = name.rpartition(".")
     said = (f"from {name} import", f"import {name}\n", f"from {package} import {last}\n")
     unit = sorted((root / "tests" / "unit").rglob("test_*.py"))
-    found = [path for path in unit if any(each in path.read_text() for each in said)]
-    if found:
-        return [str(path.relative_to(root)) for path in found]
-    return [f"tests/unit/{module.parts[1] if module.parts[0] == 'services' else module.parts[0]}"]
-
-
-def mutants_of(module: Path, tests: Sequence[str], tree: Path) -> Iterator[Mutant]:
-    """Every mutant of the module, as the tests found it. `tree` is a copy of everything: it is written to."""
-    config, session = tree / "mutants.toml", tree / "mutants.sqlite"
-    session.unlink(missing_ok=True)
-    command = " ".join([sys.executable, _PYTEST, *tests])
-    config.write_text(
-        "[cosmic-ray]\n"
-        f"module-path = {json.dumps(str(module))}\n"
-        "timeout = 120.0\n"
-        "excluded-modules = []\n"
-        f"test-command = {json.dumps(command)}\n"
-        '[cosmic-ray.distributor]\nname = "local"\n'
-        f"[cosmic-ray.filters.operators-filter]\nexclude-operators = [{json.dumps(_LEFT_OUT)}]\n"
-    )
-    _run("cosmic-ray", "init", config.name, session.name, tree=tree)
-    _run("cr-filter-operators", session.name, config.name, tree=tree)
-    _run("cosmic-ray", "baseline", config.name, tree=tree)
-    _run("cosmic-ray", "exec", config.name, session.name, tree=tree)
-    for line in _run("cosmic-ray", "dump", session.name, tree=tree).splitlines():
-        item, result = json.loads(line)
-        if result is not None and result["worker_outcome"] == "normal":
-            yield _mutant(item["mutations"][0], result)
+    found = [str(path.relative_to(root)) for path in unit if any(each in path.read_text() for each in said)]
+    wide = [f"tests/unit/{module.parts[1] if module.parts[0] == 'services' else module.parts[0]}"]
+    return [found, wide] if found else [wide]
 
 
 def _mutant(made: dict[str, Any], result: dict[str, Any]) -> Mutant:
@@ -91,6 +142,7 @@ def _run(program: str, *arguments: str, tree: Path) -> str:
         "PYTHONPATH": str(tree),
         "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one second would be one to Python
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HOME": os.environ["HOME"],  # its cache holds Kafka
     }
     done = subprocess.run(
         [path, *arguments],
@@ -123,7 +175,8 @@ def _copy(to: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("room", type=Path, help="a file or a folder, from the root of the repository")
-    parser.add_argument("tests", nargs="*", help="in place of the unit tests that import each file")
+    parser.add_argument("tests", nargs="*", help="in place of the unit tests that belong to each file")
+    parser.add_argument("--sample", type=int, help="so many mutants of the room, by chance, in place of all")
     options = parser.parse_args()
     room = options.room
     modules = (
@@ -132,21 +185,41 @@ def main() -> int:
     modules = [each for each in modules if (_ROOT / each).stat().st_size and each.name != "__init__.py"]
     if not modules:
         raise SystemExit(f"there is nothing in {room}")
-    count = noticed = 0
-    with TemporaryDirectory() as folder, _LIST.open("w") as survivors:
-        tree = Path(folder)
+    with ExitStack() as parts:
+        tree = parts.enter_context(reachable_folder())
         _copy(tree)
-        for module in modules:
-            tests = options.tests or tests_of(module, tree)
-            print(f"# {module}: {' '.join(tests)}", flush=True)
-            for mutant in mutants_of(module, tests, tree):
+        common: list[str] = []
+        if any(not test.startswith("tests/unit") for test in options.tests):
+            stack = parts.enter_context(running_stack())
+            common = ["--stack", f"{stack.kafka},{stack.postgres}"]
+        sessions = [
+            Session(each, [options.tests] if options.tests else tests_of(each, tree), tree, common) for each in modules
+        ]
+        _judge(sessions, options.sample)
+    return 0
+
+
+def _judge(sessions: Sequence[Session], sample: int | None) -> None:
+    found = [(session, identifier) for session in sessions for identifier in session.find()]
+    chosen = found if sample is None or sample >= len(found) else random.sample(found, sample)
+    print(f"# {len(chosen)} of {len(found)} mutants", flush=True)
+    took: dict[str, float] = {}
+    count = noticed = 0
+    with _LIST.open("w") as survivors:
+        for session in sessions:
+            its = {identifier for one, identifier in chosen if one is session}
+            if not its:
+                continue
+            if session.command not in took:
+                took[session.command] = session.baseline()
+            print(f"# {session.module}: {len(its)}, {took[session.command]:.0f} s", flush=True)
+            for mutant in session.judge(its, took[session.command]):
                 count, noticed = count + 1, noticed + mutant.noticed
                 if not mutant.noticed:
-                    text = f"{module}:{mutant.line} {mutant.what}\n{mutant.diff}\n"
+                    text = f"{session.module}:{mutant.line} {mutant.what}\n{mutant.diff}\n"
                     print(text, flush=True)
                     print(text, file=survivors, flush=True)
     print(f"{noticed} of {count} noticed ({100 * noticed / max(count, 1):.0f} %); survivors in {_LIST.name}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cli.setup import Unreachable
+from services.cli.unreachable import Unreachable
 from shared import log
 from shared.db.engine import make_engine
 from shared.db.transient import is_transient

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from services.cli.unreachable import Unreachable
 from services.ingest.config import sources
 from services.nurture import config as endpoints
 from services.nurture.language.compile import load_workflows
@@ -14,7 +15,7 @@ from services.scoring.config import load_scoring
 from shared import secrets
 from shared.db.migrate import migrate
 from shared.db.services import SERVICES
-from shared.errors import ConfigProblem, ConfigurationError, FirsthourError
+from shared.errors import ConfigProblem, ConfigurationError
 from shared.kafka.logins import make_known, read_logins
 from shared.kafka.rights import USERS, grant
 from shared.kafka.topics import Topics, create_topics
@@ -24,10 +25,6 @@ from shared.settings import Settings
 T = TypeVar("T")
 _PATIENCE_S: Final = 60.0
 _EVERY_S: Final = 0.3
-
-
-class Unreachable(FirsthourError):  # noqa: N818 - reads as what happened
-    """A dependency did not answer in time; the message names the setting that holds its address."""
 
 
 async def set_up(settings: Settings) -> list[str]:

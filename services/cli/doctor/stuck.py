@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cli.doctor.finding import PATIENCE_S, Finding, ok, warning, wrong
 from services.cli.service_database import connected
-from services.cli.setup import Unreachable
+from services.cli.unreachable import Unreachable
 from services.nurture.store import endpoints
 from shared.db.database_url import NotAPostgresUrl
 from shared.db.services import SERVICES

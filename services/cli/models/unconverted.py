@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.cli.service_database import connected
-from services.cli.setup import Unreachable
+from services.cli.unreachable import Unreachable
 from services.scoring.config import FILE, load_scoring
 from services.scoring.store import unconverted
 from shared.clock import utc_now

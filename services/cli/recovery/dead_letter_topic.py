@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from services.cli.service_database import connected
-from services.cli.setup import Unreachable
+from services.cli.unreachable import Unreachable
 from shared.db.services import SERVICES
 from shared.db.tables import dead_letters
 from shared.events.envelope import KAFKA_HEADERS

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.cli.service_database import connected
-from services.cli.setup import Unreachable
+from services.cli.unreachable import Unreachable
 from shared.db.tables import halts, offsets
 from shared.db.tables.offsets import Progress
 from shared.errors import Transient

@@ -155,7 +155,7 @@ async def _make_template(url: str) -> None:
 def fresh_database(stack: Addresses) -> Iterator[str]:
     """The URL of a migrated, empty database of its own; dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
-    _apart(_execute(stack.postgres, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY wal_log"))
+    _apart(_execute(stack.postgres, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy"))
     try:
         yield _at(stack.postgres, name)
     finally:

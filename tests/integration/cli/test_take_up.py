@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.kafka.topics import Topics, create_topics
@@ -30,6 +31,14 @@ async def made_anew(kafka: str, topics: Topics, topic: str, partitions: int) -> 
         return topic in await create_topics(kafka, topics, partitions=partitions, replication=1)
 
     await until(created, 30, every_s=0.2)
+    # The broker hears of both from its controller a moment later: until then it still takes records into the old log.
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=None) as consumer:
+
+        async def empty() -> bool:
+            ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
+            return not any(ends.values())
+
+        await until(empty, 30, every_s=0.05)
 
 
 async def leads(world: World, name: str, count: int, *, bulk: bool) -> None:

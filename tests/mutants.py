@@ -10,9 +10,11 @@ chance. Survivors are printed, and written to `mutants.txt`: each is a test to w
 """
 
 import argparse
+import compileall
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any, Final, NamedTuple
 
 from cosmic_ray.work_db import use_db
@@ -42,6 +45,7 @@ _PYTEST: Final = (
     "-m pytest -x -q -p no:cacheprovider -p pytest_asyncio.plugin -p pytest_timeout -p _hypothesis_pytestplugin "
     "--hypothesis-profile=quick"
 )
+_DECLARED: Final = re.compile(r"\s*(@dataclass|class )")  # frozen, slots: that changes nothing
 _SURVIVED: Final = "survived"
 _LONGEST_S: Final = 120.0
 
@@ -81,12 +85,14 @@ class Session:
         return shlex.join(["sh", "-c", " && ".join(runs)])
 
     def find(self) -> list[str]:
-        """The ids of all its mutants."""
+        """The ids of its mutants."""
         self._configure(timeout_s=_LONGEST_S)
         _run("cosmic-ray", "init", self._config.name, self._database.name, tree=self.tree)
         _run("cr-filter-operators", self._database.name, self._config.name, tree=self.tree)
+        lines = (self.tree / self.module).read_text().splitlines()
         with use_db(self._database) as database:
-            return sorted(item.job_id for item in database.pending_work_items)
+            pending = {item.job_id: item.mutations[0].start_pos[0] for item in database.pending_work_items}
+        return sorted(each for each, line in pending.items() if not _DECLARED.match(lines[line - 1]))
 
     def judge(self, chosen: Collection[str], took_s: float) -> Iterator[Mutant]:
         """The chosen ones, as the tests found them; without a mutant these take so many seconds."""
@@ -159,7 +165,7 @@ def _run(program: str, *arguments: str, tree: Path) -> str:
 
 
 def _copy(to: Path) -> None:
-    """All that git knows or would take, as it is now."""
+    """All that git knows or would take, as it is now, compiled so that only a mutated module is compiled again."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=_ROOT,
@@ -170,6 +176,7 @@ def _copy(to: Path) -> None:
         if (_ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(_ROOT / name, to / name)
+    compileall.compile_dir(to, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def main() -> int:

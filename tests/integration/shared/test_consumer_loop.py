@@ -320,16 +320,19 @@ async def test_a_halted_live_lane_is_missing_and_bulk_goes_on(
 async def test_committed_but_untold_is_told_on_assignment(
     engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
 ) -> None:
-    await producer.send_all(numbered(topics.events, 10))
+    await producer.send_all([*numbered(topics.events, 10), Outgoing(topics.events, b"k", b"bad")])
     handler = Copying(topics)
     async with consuming(engine, kafka, topics, handler, producer):
-        await until(lambda: sum(map(len, handler.batches)) >= 10)
+        await until(lambda: sum(map(len, handler.batches)) >= 11)
     async with engine.begin() as conn:  # as after a crash between commit and publish
         await conn.execute(sa.text("UPDATE consumer_offsets SET published = 0"))
-    async with consuming(engine, kafka, topics, handler, producer):
-        pass
+    for _ in range(2):  # the second finds everything told
+        async with consuming(engine, kafka, topics, handler, producer):
+            pass
     told = [value for value, _ in await everything(kafka, topics.updates)]
     assert sorted(told) == sorted([out.value for out in numbered(topics.events, 10)] * 2)
+    (first, again) = await everything(kafka, topics.dead_letters)
+    assert again == first, "byte for byte"
 
 
 async def committed(engine: AsyncEngine, offset: int) -> bool:

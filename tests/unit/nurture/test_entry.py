@@ -26,6 +26,7 @@ def test_other_events_do_not() -> None:
 
 
 def test_too_late() -> None:
+    assert may_enrol(a_workflow(HOOK), an_update(), [], NOW + minutes(60)) is None, "the last moment is in time"
     assert may_enrol(a_workflow(HOOK), an_update(), [], NOW + minutes(61)) == "late"
     anytime = a_workflow(HOOK, trigger={"on": "lead.captured"})
     assert may_enrol(anytime, an_update(), [], NOW + timedelta(days=400)) is None
@@ -42,6 +43,7 @@ def test_what_is_likely_a_robots_starts_nothing_unless_the_workflow_says_so() ->
     robot, person = an_update(human_likelihood=0.02), an_update(human_likelihood=0.5)
     assert may_enrol(a_workflow(HOOK), robot, [], NOW) == "robot"
     assert may_enrol(a_workflow(HOOK), person, [], NOW) is None
+    assert (an_update().event.human_likelihood, robot.event.human_likelihood) == (1.0, 0.02), "unless it says otherwise"
     assert may_enrol(a_workflow(HOOK, trigger={"on": "lead.captured", "human": 0}), robot, [], NOW) is None
     assert may_enrol(a_workflow(HOOK, trigger={"on": "lead.captured", "human": 0.9}), person, [], NOW) == "robot"
 

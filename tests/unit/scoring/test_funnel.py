@@ -18,7 +18,7 @@ from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.funnel.bottleneck import TARGETS, Judged, Where, bottleneck
 from services.scoring.domain.funnel.journey import SET_OUT, Journey, joined, told
 from services.scoring.domain.funnel.levels import LEVELS, levels
-from services.scoring.domain.funnel.places import STAGES, Moves, Place, Stage, Step, Sums, moved, reached
+from services.scoring.domain.funnel.places import EDGES_MIN, STAGES, Moves, Place, Stage, Step, Sums, moved, reached
 from services.scoring.domain.funnel.segments import MEANS, Cell, CellSums, segment
 from services.scoring.domain.identity.parting import part
 from shared.events.envelope import Decoded
@@ -296,3 +296,20 @@ def test_each_contact_is_in_one_segment_and_each_segment_is_somebody_s() -> None
     found = Counter(map(segment, [*cells, Cell("customer", "", ""), Cell("lead", "", ""), Cell("visitor", "", "")]))
     assert found.keys() == MEANS.keys()
     assert (segment(Cell("customer", "gold", "555")), segment(Cell("customer", "", "151"))) == ("champions", "at risk")
+
+
+def test_a_customer_s_segment_is_by_how_lately_and_how_often_they_bought() -> None:
+    table = {digit: [segment(Cell("customer", "", f"{digit}{often}1")) for often in "34"] for digit in "12345"}
+    assert table == {
+        "5": ["new or promising", "champions"],
+        "4": ["new or promising", "champions"],
+        "3": ["need attention", "loyal"],
+        "2": ["lost", "at risk"],
+        "1": ["lost", "at risk"],
+    }
+
+
+def test_the_edges_of_times_are_those_that_are_stored() -> None:
+    """Sums are stored by their place among these: another edge would change what old ones mean."""
+    days = [minutes / (24 * 60) for minutes in EDGES_MIN[5:]]
+    assert (EDGES_MIN[:5], days) == ((1, 10, 30, 60, 360), [1, 3, 7, 14, 30, 60, 90, 180, 365])

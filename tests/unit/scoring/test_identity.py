@@ -197,6 +197,9 @@ def test_a_contact_holds_so_many_keys_and_strangers_fill_only_a_few_of_them() ->
     state = hold(state, tuple(f"phone:{n}" for n in range(50)), claimed=False)
     assert (len(state.keys), state.claimed) == (MOST_KEYS, ())
     assert hold(state, ("phone:x",), claimed=False) == state
+    assert hold(state, ("phone:x",), claimed=True) == state
+    almost = hold(a_contact(), keys[: MOST_KEYS - 1], claimed=False)
+    assert hold(almost, ("phone:x", "phone:y"), claimed=True).claimed == ("phone:x",)
 
 
 def test_who_has_too_many_keys_is_joined_to_nobody_and_keeps_them() -> None:

@@ -38,6 +38,11 @@ def test_a_chance_is_never_quite_impossible_nor_certain(log_odds: float) -> None
     assert 0 < sigmoid(log_odds) < 1
 
 
+def test_it_is_as_sure_of_a_no_as_of_a_yes_and_never_surer() -> None:
+    assert sigmoid(-1000) == sigmoid(-30) != sigmoid(-29)
+    assert sigmoid(1000) == sigmoid(30) != sigmoid(29)
+
+
 @given(_LOG_ODDS, _LOG_ODDS)
 def test_the_chance_rises_with_the_log_odds(a: float, b: float) -> None:
     low, high = sorted((a, b))
@@ -68,6 +73,13 @@ def test_traits_and_engagement_raise_the_value_and_time_lowers_it() -> None:
     assert plain.lead > day > month > year
     later = after(plain, an_engagement(human_likelihood=0.0, at=NOW + minutes(1440 * 500))).lead
     assert later == year, "a lead cools down to a floor"
+
+
+def test_engagement_of_which_nothing_is_left_is_as_none() -> None:
+    plain, engaged = after(a_contact(), a_lead()).state, after(a_contact(), a_lead(), an_engagement()).state
+    assert lead_value.scorecard_engagement(plain, MODEL.scorecard, plain.clock) == 0.0
+    assert lead_value.scorecard_engagement(engaged, MODEL.scorecard, engaged.clock) > 0.0
+    assert lead_value.scorecard_engagement(engaged, MODEL.scorecard, engaged.clock + 1e12) == 0.0
 
 
 def test_each_change_of_a_lead_is_booked_to_its_factor() -> None:

@@ -17,6 +17,7 @@ from services.scoring.domain.contact.view import view
 from services.scoring.domain.identity.identity import vouched
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model.scorecard import SourceModel
+from services.scoring.domain.trust import happened
 from shared.events.envelope import Decoded, Trust
 from shared.events.identity import Identity
 from shared.events.types import Consent, ConsentChanged, Followup
@@ -246,3 +247,12 @@ def a_fact(contact: Any, kind: str, channel: str) -> Decoded:
     )  # fmt: skip
     event, _ = an_event(data, name="fact", source="/nurture")
     return Decoded(msgspec.structs.replace(event, type=kind), data)
+
+
+@pytest.mark.parametrize("trust", ["trusted", "public"])
+def test_when_it_happened(trust: Trust) -> None:
+    """As a trusted sender says, unless its clock is ahead; of a stranger's word only when it came is believed."""
+    late = a_lead(email=ADA, at=CLAIMED, received=RECEIVED, trust=trust)
+    assert happened(late.event) == (CLAIMED if trust == "trusted" else RECEIVED)
+    ahead = msgspec.structs.replace(late.event, time=RECEIVED, receivedtime=CLAIMED)
+    assert happened(ahead) == CLAIMED

@@ -166,6 +166,15 @@ async def test_a_holder_renews_as_long_as_it_waits_for_an_answer(rows: Rows) -> 
         )
 
 
+async def test_it_renews_by_itself_long_before_the_lease_ends(rows: Rows) -> None:
+    await rows.add()
+    async with delivering(rows, hangs(begins=True), drain_s=0.1, lease_s=3.0):
+        await until(lambda: _begun(rows))
+        began = await rows.one("SELECT lease_until FROM deliveries")
+        renewed = "SELECT lease_until > CAST(:began AS timestamptz) AND lease_until > now() FROM deliveries"
+        await until(lambda: rows.one(renewed, began=began))
+
+
 async def _begun(rows: Rows) -> bool:
     return bool(await rows.one("SELECT count(*) FROM deliveries WHERE began_at IS NOT NULL"))
 
@@ -274,3 +283,16 @@ async def test_no_fallback_goes_for_what_arrived(rows: Rows) -> None:
     assert given.expires_at - utc_now() < timedelta(minutes=5)
     assert await recorded(rows, given, Answered(410))
     assert sorted(await rows.states("endpoint")) == ["crm", "crm", "other"]
+
+
+async def test_of_what_is_recorded_together_only_what_failed_falls_back(rows: Rows) -> None:
+    ids = await rows.add(3, webhook="crm", deadline="5m", fallback={"webhook": "other"})
+    givens, now = await rows.claim(), utc_now()
+    outcomes: dict[UUID, Outcome] = dict(zip(ids, (Answered(200), Answered(410), Answered(500)), strict=True))
+    async with rows.engine.begin() as conn:
+        verdicts = judged([Attempted(each, now, now, outcomes[each.id]) for each in givens], NOBODY, lambda: 0.0)
+        await record(conn, verdicts, endpoints=NOBODY, facts=FACTS)
+    crm = dict(await rows.all("SELECT id, state FROM deliveries WHERE endpoint = 'crm'"))
+    assert crm == dict(zip(ids, ("delivered", "failed", "pending"), strict=True))
+    (fallback,) = await rows.all("SELECT enrolment_id FROM deliveries WHERE endpoint = 'other'")
+    assert fallback == (await rows.one("SELECT enrolment_id FROM deliveries WHERE id = :id", id=ids[1]),)

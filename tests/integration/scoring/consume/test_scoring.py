@@ -343,6 +343,15 @@ async def test_what_is_not_marked_as_published_is_kept_beside_other_partitions(w
         assert [tuple(row) for row in left] == [(1, 2), (1, 3), (1, 4), (2, 0), (2, 1), (2, 2), (2, 3)]
 
 
+async def test_what_is_told_again_is_told_in_the_order_of_the_events_and_of_its_partition_alone(world: World) -> None:
+    topic = world.topics.events
+    rows = [UpdateRow(topic, partition, offset, b"%d" % offset) for partition in (1, 2) for offset in range(20)]
+    async with world.engine.begin() as conn:
+        await store.insert_updates(conn, rows[::-1])
+        await store.insert_updates(conn, [UpdateRow(world.topics.events_bulk, 1, 5, b"an import's")])
+        assert await store.unpublished(conn, topic, 1, 3, 18) == [b"%d" % offset for offset in range(3, 18)]
+
+
 async def test_a_batch_is_bounded_by_what_comes_of_it(world: World) -> None:
     handler = Scoring(
         InForce(a_model()), world.topics, Metrics(CollectorRegistry()), lambda: NOW, uuid4, most_bytes=5000

@@ -84,6 +84,12 @@ def test_what_the_official_library_refuses_is_refused(header: str | None) -> Non
         verify(header, utc_now())
 
 
+@pytest.mark.parametrize("header", [REFUSED["time alone"], REFUSED["signature alone"]])
+def test_what_is_missing_is_said(header: str) -> None:
+    with pytest.raises(Unverified, match="has no t or no v1"):
+        verify(header, utc_now())
+
+
 @pytest.mark.parametrize(("seconds", "fresh"), [(-301, False), (-299, True), (299, True), (301, False)])
 def test_a_signature_is_good_for_five_minutes_both_ways(seconds: int, fresh: bool) -> None:
     now = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -150,6 +156,8 @@ def test_a_customer_is_identified_by_the_id_that_payments_carry() -> None:
     who = facts("customer")["contact.identified"]
     assert (who.identity.email, who.identity.user_id) == ("ada@example.com", "cus_Ada")
     assert who.data.traits == {"country": "GB", "locale": "en-GB"}
+    (several,) = read(HOOK, about("customer", preferred_locales=["de", "en-GB"])).facts
+    assert several.data.traits["locale"] == "de", "the one that she prefers"
 
 
 @pytest.mark.parametrize(

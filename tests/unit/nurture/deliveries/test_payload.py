@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +16,7 @@ from shared.events.updates import ContactView
 from tests.unit.nurture.builders import NOW, a_contact, a_workflow, an_update, begun, minutes
 
 S = TypeVar("S", bound=Struct)
+DOCS = Path(__file__).parents[4] / "docs"
 WORKFLOW = a_workflow(
     {"send": {"webhook": "marketing-automation", "deadline": "5m", "fallback": {"webhook": "on-call"}}}
 )
@@ -60,6 +63,11 @@ def test_what_the_fallback_gets() -> None:
         "deadline": "2026-03-02T10:05:00Z",
         "reason": "answered 500",
     }
+
+
+def test_the_docs_say_how_large_a_body_may_be() -> None:
+    said = re.findall(r"always under (\d+) KB", (DOCS / "deliveries.md").read_text(encoding="utf-8"))
+    assert [int(kilobytes) * 1000 for kilobytes in said] == [LARGEST]
 
 
 def test_a_long_message_is_cut_and_says_so() -> None:

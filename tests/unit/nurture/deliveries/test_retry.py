@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.nurture.domain.deliveries.delivery import StoredDelivery, assignee, delivery_id, expiry
@@ -119,6 +119,7 @@ def test_retry_after_beyond_the_deadline_falls_back_now() -> None:
 
 
 @given(st.floats(), st.integers(1, 16), dice)
+@example(86_400.0, 9, 0.0)  # the last try of the first hour
 def test_whatever_a_receiver_asks_for_is_granted_within_bounds(asked: float, attempts: int, jitter: float) -> None:
     answer, made = Answered(503, asked), a_delivery(attempts=attempts)
     after = after_attempt(answer, made, STANDARD_PLAN, now=NOW, jitter=jitter)

@@ -1,6 +1,8 @@
 """How many mails forms may cause."""
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from services.nurture.domain.mail.caps import Counted, MailCaps, PublicMail, admit, folded
 from tests.unit.nurture.builders import an_id
 
+_DOCS = Path(__file__).parents[4] / "docs" / "deliveries.md"
 _CAPS = MailCaps(recipient=2, domain=3, source=4)
 
 
@@ -72,3 +75,9 @@ def test_no_cap_is_ever_passed_and_nothing_is_refused_without_need(addresses: li
     for mail in asked:
         if mail.id in refused:
             assert any(counts[each] >= getattr(_CAPS, each.kind) for each in mail.counted)
+
+
+def test_the_docs_say_how_many() -> None:
+    (said,) = re.findall(r"caps: \{(.*?)\}", _DOCS.read_text(encoding="utf-8"))
+    caps = MailCaps()
+    assert said == f"recipient: {caps.recipient}, domain: {caps.domain}, source: {caps.source}"

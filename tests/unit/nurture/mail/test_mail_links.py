@@ -1,6 +1,7 @@
 """Links in mails: only we can make one, it is for one thing, and it tells nothing of whoever has it."""
 
 import base64
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,3 +180,8 @@ def test_without_an_address_of_ours_there_is_no_link_and_no_question(tmp_path: P
 def test_a_link_is_https_and_one_line(links: str) -> None:
     with pytest.raises(ValidationError):
         EmailModel.model_validate({"smtp": "smtp://localhost", "from": "a@example.com", "links": links})
+
+
+def test_the_docs_say_for_how_long_a_link_confirms() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "workflows.md").read_text(encoding="utf-8")
+    assert re.findall(r"within (\d+) days", text) == [str(CONFIRM_WITHIN.days)]

@@ -157,6 +157,17 @@ def test_an_event_that_names_another_says_nothing_to_this_address() -> None:
     assert as_said(content)["event"]["data"] == {}
 
 
+def test_of_what_an_event_holds_deeper_only_traits_are_looked_into() -> None:
+    deeper = {
+        "traits": {"company": "Analytical Engines", "traits": {"company": "Hidden"}},
+        "other": {"company": "Hidden"},
+    }
+    told = as_said(a_mail(**deeper).payload.followup.data)
+    assert told["contact"]["traits"] == {"company": "Analytical Engines"}
+    assert told["contact"]["company"] == "Analytical Engines"
+    assert "Hidden" not in str(told)
+
+
 def test_webhooks_say_whether_the_address_is_proven() -> None:
     mail = a_mail(name="Mallory")
     fallback = fallback_of(mail, "capped", NOW)

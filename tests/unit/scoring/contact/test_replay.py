@@ -137,6 +137,19 @@ def test_what_went_back_of_an_order_before_anybody_told_who_bought_it_counts() -
         assert made.orders == world.batch.orders[state.id]
 
 
+def test_who_tells_of_somebody_else_s_order_is_not_the_buyer_afterwards_either() -> None:
+    def telling(who: str) -> Decoded:
+        told = a_purchase(order_id="A-1", event=who)
+        return told._replace(
+            data=msgspec.structs.replace(told.data, identity=Identity(email=f"{who}@example.com", order="A-1"))
+        )
+
+    ((state, made),) = stored([telling("ada"), telling("bea")], 1).rebuilt()
+    assert "email:bea@example.com" not in state.keys
+    assert made.state.keys == state.keys
+    assert "email:bea@example.com" not in made.keys
+
+
 def test_what_is_planted_is_found_by_its_kind() -> None:
     ((state, made),) = stored([a_lead(), an_engagement(), a_feedback(), a_touch()], 2).rebuilt()
     wrong: dict[str, dict[str, Any]] = {

@@ -33,6 +33,8 @@ def test_a_referral_names_somebody_by_a_strong_key_and_strangers_name_nobody() -
     assert advocacy.referred(*a_referral(trust="public")) == ()
     assert advocacy.referred(*a_referral(referred=Identity(phone="+491701234567"))) == ()
     assert advocacy.referred(*a_lead()) == ()
+    both = Identity(email="eve@example.com", user_id="eve")
+    assert advocacy.referred(*a_referral(referred=both)) == ("email:eve@example.com",), "one person is one referral"
 
 
 def test_the_credit_is_a_share_of_the_margin_and_booked_as_referral() -> None:

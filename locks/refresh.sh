@@ -7,4 +7,4 @@ lock() { output=$1; shift
         --no-emit-index-url --no-emit-find-links --no-annotate "$@" --output-file "locks/$output" pyproject.toml locks/build.in; }
 lock image.txt --extra demo --extra training
 lock embedded.txt --extra embedded
-lock dev.txt --extra embedded --group dev
+lock dev.txt --extra embedded --extra parquet --group dev

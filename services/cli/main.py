@@ -33,6 +33,7 @@ from shared.errors import ConfigurationError, FirsthourError
 _LEFT_OUT: Final = {
     "embedded": "this installation has the services only; Kafka and Postgres beside them: "
     "pip install 'firsthour[embedded]'",
+    "pyarrow": "this installation cannot write Parquet: pip install 'firsthour[parquet]', or name a file *.csv",
     "numpy": "this installation cannot fit models: pip install 'firsthour[training]'",
 }
 

@@ -1,19 +1,18 @@
-"""`firsthour export`: what scoring holds, as CSV."""
+"""`firsthour export`: what scoring holds, as a file."""
 
 import asyncio
-import csv
-import re
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from services.cli.contacts.export_file import Column, Csv, Parquet, Writing
 from services.cli.options import Config, State, place, settings
-from services.ingest.domain.sheets.cells import as_text
+from shared.money import decimals, to_decimal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,62 +26,66 @@ class What(StrEnum):
     events = "events"
 
 
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CONTACT: Final = (
-    "id", "stage", "email", "phone", "name", "source", "country", "interest", "currency", "lead_value",
-    "customer_value", "conversion", "tier", "purchases", "average_order_value", "p_alive", "expected_purchases", "rfm",
-    "created_at", "updated_at",
+    Column("id"), Column("stage"), Column("email"), Column("phone"), Column("name"), Column("source"),
+    Column("country"), Column("interest"), Column("currency"), Column("lead_value", "money"),
+    Column("customer_value", "money"), Column("conversion", "number"), Column("tier"), Column("purchases", "whole"),
+    Column("average_order_value", "money"), Column("p_alive", "number"), Column("expected_purchases", "number"),
+    Column("rfm"), Column("created_at", "time"), Column("updated_at", "time"),
 )  # fmt: skip
-_BOOKING: Final = ("contact_id", "time", "account", "factor", "amount", "currency", "model", "event_id")
-_EVENT: Final = ("contact_id", "time", "type", "id", "body")
+_BOOKING: Final = (
+    Column("contact_id"), Column("time", "time"), Column("account"), Column("factor"), Column("amount", "money"),
+    Column("currency"), Column("model"), Column("event_id"),
+)  # fmt: skip
+_EVENT: Final = (Column("contact_id"), Column("time", "time"), Column("type"), Column("id"), Column("body"))
+_PARQUET: Final = ".parquet"
 
 
 def export(
     what: Annotated[What, typer.Argument(help="contacts, bookings or events.")],
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file. [standard output]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file; *.parquet: as Parquet. [CSV to standard output]")
+    ] = None,
     config: Config = None,
     state: State = None,
 ) -> None:
-    """Write everything of a kind as CSV (UTF-8, a header line). Cells that a spreadsheet would run are quoted with '.
+    """Write everything of a kind, as CSV or, with its types, as Parquet.
 
-    Example: firsthour export contacts --out contacts.csv
+    CSV is UTF-8 with a header line; cells that a spreadsheet would run are quoted with '. Parquet needs
+    pip install 'firsthour[parquet]'.
+
+    Example: firsthour export contacts --out contacts.parquet
     """
     place(config, state)
     from services.scoring.config import load_scoring
 
     model = load_scoring(settings().config)
-    with ExitStack() as closing:
-        file = sys.stdout if out is None else closing.enter_context(out.open("w", encoding="utf-8", newline=""))
-        count = asyncio.run(_write(csv.writer(file), what, model))
+    columns, count = _COLUMNS[what], 0
+    with ExitStack() as open_files:
+        file: Writing
+        if out is not None and out.suffix.lower() == _PARQUET:
+            file = open_files.enter_context(closing(Parquet(out, columns, decimals(model.currency))))
+        else:
+            text = sys.stdout if out is None else open_files.enter_context(out.open("w", encoding="utf-8", newline=""))
+            file = Csv(text, columns)
+        if out is not None:
+            out.chmod(0o600)
+        count = asyncio.run(_write(file, what, model))
     if out is not None:
-        out.chmod(0o600)
         typer.echo(f"{out}: {count} {what.value}", err=True)
 
 
-async def _write(writer: Any, what: What, model: "Model") -> int:
+async def _write(file: Writing, what: What, model: "Model") -> int:
     from services.cli.service_database import connected
     from services.scoring.models import InForce
 
     models, count = InForce(model), 0
     async with connected(settings().database_url(), "scoring") as conn:
         await models.refresh(conn)
-        header, rows = _HEADERS[what], _ROWS[what](conn, models.model)
-        writer.writerow(header)
-        async for row in rows:
-            writer.writerow([_cell(value) for value in row])
+        async for row in _ROWS[what](conn, models.model):
+            file.row(row)
             count += 1
     return count
-
-
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet runs as a formula; numbers stay numbers."""
-    if value is None:
-        return ""
-    return as_text(value) if isinstance(value, str) and not _is_number(value) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
 
 
 async def _contacts(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Sequence[Any]]:
@@ -91,7 +94,6 @@ async def _contacts(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Se
     from services.scoring.domain.customer.standing import standing
     from services.scoring.store import export as store
     from shared.clock import utc_now
-    from shared.money import from_minor
 
     now = utc_now().timestamp()
     async for row in store.rows(conn, store.CONTACTS):
@@ -100,24 +102,23 @@ async def _contacts(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Se
         yield (
             seen.id, seen.stage, seen.email, seen.phone, seen.name, seen.source, seen.country, seen.interest,
             model.currency,
-            from_minor(state.lead, model.currency).amount, from_minor(state.customer, model.currency).amount,
+            to_decimal(state.lead, model.currency), to_decimal(state.customer, model.currency),
             seen.conversion, seen.tier, seen.purchases,
-            None if stands is None else from_minor(stands.average, model.currency).amount,
+            None if stands is None else to_decimal(stands.average, model.currency),
             None if stands is None else stands.p_alive,
             None if stands is None else stands.expected,
             None if stands is None else stands.rfm,
-            seen.created.isoformat(), row.updated_at.isoformat(),
+            seen.created, row.updated_at,
         )  # fmt: skip
 
 
 async def _bookings(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Sequence[Any]]:
     from services.scoring.store import export as store
-    from shared.money import from_minor
 
     async for row in store.rows(conn, store.BOOKINGS):
-        amount = from_minor(row.amount, model.currency).amount
+        amount = to_decimal(row.amount, model.currency)
         yield (
-            row.contact_id, row.time.isoformat(), row.account, row.factor, amount, model.currency, row.model,
+            row.contact_id, row.time, row.account, row.factor, amount, model.currency, row.model,
             row.event_id,
         )  # fmt: skip
 
@@ -126,8 +127,8 @@ async def _events(conn: "AsyncConnection", _model: "Model") -> AsyncIterator[Seq
     from services.scoring.store import export as store
 
     async for row in store.rows(conn, store.EVENTS):
-        yield row.contact_id, row.time.isoformat(), row.type, row.id, bytes(row.body).decode("utf-8", "replace")
+        yield row.contact_id, row.time, row.type, row.id, bytes(row.body).decode("utf-8", "replace")
 
 
-_HEADERS: Final = {What.contacts: _CONTACT, What.bookings: _BOOKING, What.events: _EVENT}
+_COLUMNS: Final = {What.contacts: _CONTACT, What.bookings: _BOOKING, What.events: _EVENT}
 _ROWS: Final = {What.contacts: _contacts, What.bookings: _bookings, What.events: _events}

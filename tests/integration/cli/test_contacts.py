@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -105,3 +106,21 @@ async def test_a_contact_explained_exported_and_erased(world: World, tmp_path: P
     assert (line.actor, line.action, str(line.contact_id)) == ("ana", "erased", ada["id"])
     ended = await asyncio.to_thread(run, "erase", ADA["email"], "--yes")
     assert (ended.code, "ada" in ended.err) == (1, False)
+
+
+async def test_what_is_exported_as_parquet_has_its_types(world: World, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is not installed")
+    run = Command(database=world.database)
+    async with scoring(world):
+        await world.tell(*STORY)
+        await world.settled()
+        rows = {}
+        for what in ("contacts", "bookings", "events"):
+            ended = await asyncio.to_thread(run, "export", what, "--out", str(tmp_path / f"{what}.parquet"))
+            assert ended.code == 0, ended.err
+            rows[what] = parquet.read_table(tmp_path / f"{what}.parquet").to_pylist()
+    (ada,) = [row for row in rows["contacts"] if row["email"] == ADA["email"]]
+    hers = [row for row in rows["bookings"] if (row["contact_id"], row["account"]) == (ada["id"], "customer")]
+    assert sum(row["amount"] for row in hers) == ada["customer_value"] == Decimal("35.00")
+    assert min(row["time"] for row in rows["bookings"]) == NOW
+    assert len(rows["events"]) == 6

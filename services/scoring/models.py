@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.model.learnt import ModelUnusableError, read_customer, read_lead
+from services.scoring.domain.model.learnt import ModelUnusableError, read_customer, read_lead, read_step
 from services.scoring.domain.model.model import Model
 from services.scoring.store import models as store
 from shared import log
@@ -23,7 +23,7 @@ class InForce:
         """Start from the settings alone."""
         self.model = settings
         self._settings = settings
-        self._versions: tuple[str, ...] = ()
+        self._versions: tuple[tuple[str, str | None], ...] = ()
         self._read = False
 
     async def first(self, conn: AsyncConnection) -> None:
@@ -43,6 +43,9 @@ class InForce:
             try:
                 if kind == "lead":
                     lead = read_lead(stored.version, stored.parameters)
+                    step = await store.step(conn, stored.version)
+                    if step is not None:
+                        lead = read_step(step.version, step.step, step.parameters)
                 else:
                     customer = read_customer(stored.version, stored.parameters)
             except ModelUnusableError as error:
@@ -51,4 +54,4 @@ class InForce:
         self.model = self._settings.with_learnt(lead, customer)
         if lead is not None and self.model.learnt.lead is None:
             _LOG.warning("model_waits", version=lead.version, reason="the scorecard has changed since its fit")
-        _LOG.info("model_in_force", version=self.model.version, queue=self.model.queue.version)
+        _LOG.info("model_in_force", version=self.model.lead_version, queue=self.model.queue.version)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import BYTEA, JSONB, UUID
 from services.scoring.cost_tables import cost_tables
 from services.scoring.domain.funnel.places import Sums
 from services.scoring.domain.funnel.segments import Cell, CellSums
-from services.scoring.domain.model.learnt import KINDS
+from services.scoring.model_tables import model_tables
 from shared.db.tables.audit import audit_table
 from shared.db.tables.checks import one_of
 from shared.db.tables.facts import fact_columns
@@ -27,6 +27,7 @@ metadata = sa.MetaData(schema=SCHEMA)
 offset_tables(metadata)
 audit_table(metadata)
 costs = cost_tables(metadata)
+model_tables(metadata)
 
 contacts = sa.Table(
     "contacts",
@@ -116,6 +117,12 @@ events = sa.Table(
     postgresql_with={"toast_tuple_target": "8160"},
 )
 sa.Index("events_stored", events.c.stored_at)
+sa.Index(
+    "events_bought",
+    events.c.stored_at,
+    postgresql_include=["contact_id"],
+    postgresql_where=sa.text("type = 'purchase.completed'"),
+)
 sa.Index("events_contact", events.c.contact_id, events.c.time, postgresql_where=events.c.contact_id.is_not(None))
 
 updates = sa.Table(
@@ -156,34 +163,6 @@ unconverted = sa.Table(
     sa.Column("orders", sa.BigInteger, nullable=False),
     sa.Column("estimates", sa.BigInteger, nullable=False),
     sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_is_a_code"),
-)
-
-models = sa.Table(
-    "models",
-    metadata,
-    sa.Column("version", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("parameters", sa.Text, nullable=False),  # as text: its hash is in the version
-    sa.Column("metrics", JSONB, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("trained_until", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("chosen_at", sa.DateTime(timezone=True)),  # when it last came in force
-    sa.Column("said", sa.Text, nullable=False),
-    sa.CheckConstraint(one_of("kind", KINDS), name="kind_known"),
-    sa.CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state_known"),
-    sa.CheckConstraint("state <> 'champion' OR chosen_at IS NOT NULL", name="champion_was_chosen"),
-)
-sa.Index("models_one_champion", models.c.kind, unique=True, postgresql_where=sa.text("state = 'champion'"))
-
-fits = sa.Table(
-    "fits",
-    metadata,
-    sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("said", sa.Text, nullable=False),
-    sa.CheckConstraint(one_of("kind", KINDS), name="kind_known"),
 )
 
 facts = sa.Table(  # rows of the transaction that made them true; gone once Kafka has acknowledged them

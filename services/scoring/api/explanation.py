@@ -13,7 +13,7 @@ from services.scoring.domain.contact.words import meets, words
 from services.scoring.domain.customer import advocacy
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
-from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.model import Model, stepped_version
 from services.scoring.models import InForce
 from services.scoring.store.contacts import reads
 from shared.http.amount import Amount
@@ -128,7 +128,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 for account, factor, minor, count in factors
             ],
             rests_on=_rests_on(state, model),
-            model=state.model,
+            model=stepped_version(state.model, state.step),
         )
 
     @router.get("/contacts/{contact_id}/identities")

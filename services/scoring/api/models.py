@@ -83,7 +83,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         """The learnt models, and the versions in force."""
         async with engine.connect() as conn:
             found = await store.newest(conn, _MOST)
-        return Models(in_force=models.model.version, items=[_item(each) for each in found])
+        return Models(in_force=models.model.lead_version, items=[_item(each) for each in found])
 
     @router.get("/models/{version}/calibration")
     async def calibration(version: Annotated[str, Path(max_length=100)]) -> Calibration:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.contact.view import view
 from services.scoring.domain.customer.standing import standing
-from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.model import Model, stepped_version
 from services.scoring.domain.values import unconverted
 from services.scoring.store.contacts.reads import StoredContact
 from shared.clock import utc_now
@@ -91,7 +91,7 @@ def shown(stored: StoredContact, model: Model) -> Contact:
         customer=_standing(state, model),
         unconverted=unconverted(state, model),
         version=seen.version,
-        model=state.model,
+        model=stepped_version(state.model, state.step),
         captured_at=moment(state.captured) if state.captured is not None else None,
         touched_at=moment(state.touched) if state.touched is not None else None,
         created_at=seen.created,

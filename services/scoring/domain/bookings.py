@@ -41,7 +41,7 @@ def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booki
     The state is `current`: it holds all that the model needs.
     """
     new = value(state, model, state.as_of)
-    lead = Booking("lead", "model", new.lead - state.lead, model.version)
+    lead = Booking("lead", "model", new.lead - state.lead, model.lead_version)
     customer = Booking("customer", "model", new.customer - state.customer, model.version)
     booked = [each for each in (lead, customer) if each.amount]
     return _valued(state, new.lead, new.customer, model.version, model), booked
@@ -49,28 +49,40 @@ def revalue(state: ContactState, model: Model) -> tuple[ContactState, list[Booki
 
 def aged(state: ContactState, model: Model, now: float) -> tuple[ContactState, list[Booking]]:
     """The state after the passing of time until `now`, and its bookings. `model` has valued it before."""
+    state, followed = _followed(state, model)
     moved = msgspec.structs.replace(state, swept=max(state.swept, now))
     new = value(moved, model, moved.as_of)
-    lead = Booking("lead", "time", new.lead - state.lead, model.version)
+    lead = Booking("lead", "time", new.lead - state.lead, model.lead_version)
     customer = Booking("customer", "time", new.customer - state.customer, model.version)
-    booked = [each for each in (lead, customer) if each.amount]
+    booked = [each for each in (*followed, lead, customer) if each.amount]
     return _valued(moved, new.lead, new.customer, model.version, model), booked
 
 
 def costed(state: ContactState, cost: int | None, model: Model) -> tuple[ContactState, list[Booking]]:
     """The state with another share of the recorded costs, and its booking. `model` has valued it before."""
+    state, followed = _followed(state, model)
     moved = msgspec.structs.replace(state, cost=cost)
     lead = value(moved, model, moved.as_of).lead
-    booked = [Booking("lead", "cost", lead - state.lead, model.version)] if lead != state.lead else []
-    return _valued(moved, lead, state.customer, model.version, model), booked
+    booked = [*followed, Booking("lead", "cost", lead - state.lead, model.lead_version)]
+    return _valued(moved, lead, state.customer, model.version, model), [each for each in booked if each.amount]
 
 
 def advocated(state: ContactState, referred: int, model: Model) -> tuple[ContactState, list[Booking]]:
     """The state with the margin of those it referred, and its booking. `model` has valued it before."""
+    state, followed = _followed(state, model)
     moved = msgspec.structs.replace(state, referred=referred)
     customer = value(moved, model, moved.as_of).customer
-    booked = [Booking("customer", "referral", customer - state.customer, model.version)]
+    booked = [*followed, Booking("customer", "referral", customer - state.customer, model.version)]
     return _valued(moved, state.lead, customer, model.version, model), [each for each in booked if each.amount]
+
+
+def _followed(state: ContactState, model: Model) -> tuple[ContactState, list[Booking]]:
+    """The state at what the lead model has learnt online since it valued the lead, and the booking of that."""
+    if not state.open_lead or state.step == model.step:
+        return state, []
+    lead = lead_value.value(lead_value.parts(state, model, state.as_of))
+    booked = Booking("lead", "model", lead - state.lead, model.lead_version)
+    return msgspec.structs.replace(state, lead=lead), [booked]
 
 
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
@@ -87,6 +99,7 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
         lead=lead,
         customer=customer,
         model=version,
+        step=model.step if state.open_lead else "",
         tier=has,
         worth=worth,
         curve=curve,
@@ -136,7 +149,7 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     def step(factor: str, new: int) -> None:
         nonlocal running
         if new != running:
-            booked.append(Booking("lead", factor, new - running, model.version))
+            booked.append(Booking("lead", factor, new - running, model.lead_version))
             running = new
 
     if not after.open_lead:
@@ -146,8 +159,8 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     if not before.open_lead:
         _open(new, step)
         return running
-    if merged or before.model != model.version:
-        # What the factors below do not explain: the other contact's share, or another version of the model.
+    if merged or before.model != model.version or before.step != model.step:
+        # What the factors below do not explain: the other contact's share, or another version or step of the model.
         step("merge" if merged else "model", lead_value.value(lead_value.parts(before, model, before.as_of)))
     cooled = _cooled(before, after, new, model)
     step("time", lead_value.value(cooled))

@@ -18,7 +18,13 @@ from shared.events.updates import Booking
 
 _LOG = log.get(__name__)
 Valued: TypeAlias = tuple[ContactState, list[Booking]]
-_LINES: Final = {("time", "lead"): 0, ("time", "customer"): 1, ("cost", "lead"): 2, ("referral", "customer"): 3}
+_LINES: Final = {
+    ("time", "lead"): 0,
+    ("time", "customer"): 1,
+    ("cost", "lead"): 2,
+    ("referral", "customer"): 3,
+    ("model", "lead"): 4,
+}
 """The line of each factor's one booking of an account, which all later ones are added to. Must never change."""
 
 

@@ -1,7 +1,7 @@
-"""Refits the models: each night, and whenever enough leads have converted.
+"""Refits the models: each night, and whenever enough leads have converted. Each hour the lead model learns online.
 
-A child process does it, at low priority, so that numpy and scipy are never loaded here. Of several scoring processes
-one fits at a time; the time of the last try is in the database.
+A child process does either, at low priority, so that numpy and scipy are never loaded here. Of several scoring
+processes one fits at a time; the time of the last try is in the database.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ _EVERY: Final = timedelta(hours=24)
 _OUTCOMES: Final = 300  # leads that bought in this process since the last fit
 _LOOK_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
-_COMMAND: Final = (sys.executable, "-m", "services.scoring.training.fit")
+_STEP_EVERY: Final = timedelta(hours=1)
+_FIT: Final = "services.scoring.training.fit"
+_STEP: Final = "services.scoring.training.step"
 
 
 class Refitting:
@@ -46,6 +48,7 @@ class Refitting:
         self._clock = clock
         self._outcomes = outcomes
         self._at_last_fit = outcomes()
+        self._last_step: datetime | None = None  # when one was last tried here
         self._fits = Counter("firsthour_model_fits", "Fits of the models, by result.", ["result"], registry=registry)
         self._age = Gauge(
             "firsthour_model_age_seconds", "Since the fit of the model in force, by kind.", ["kind"], registry=registry
@@ -67,9 +70,16 @@ class Refitting:
             registry=registry,
         )
 
+        self._taught = Gauge(
+            "firsthour_model_leads_since_fit",
+            "Leads whose outcome the lead model in force has learnt from since its fit.",
+            registry=registry,
+        )
+
     async def run(self, stopping: asyncio.Event) -> None:
         async def turn() -> float:
-            await self.step(stopping)
+            if not await self.step(stopping):
+                await self.learn(stopping)
             return _LOOK_S
 
         await take_turns("fit_waits", turn, stopping)
@@ -80,6 +90,24 @@ class Refitting:
         if due:
             await self._fit(stopping or asyncio.Event())
         return due
+
+    async def learn(self, stopping: asyncio.Event | None = None) -> bool:
+        """Let the lead model in force learn online if it is time; whether it was."""
+        now = self._clock()
+        async with self._engine.connect() as conn:
+            champion = (await store.champions(conn)).get("lead")
+            step = await store.step(conn, champion.version) if champion is not None else None
+        self._taught.set(0 if step is None else step.leads)
+        if champion is None:
+            return False
+        last = max(champion.made_at, *([step.at] if step else []), *([self._last_step] if self._last_step else []))
+        if abs(now - last) < _STEP_EVERY:
+            return False
+        self._last_step = now
+        failed = await self._child(_STEP, stopping or asyncio.Event())
+        if failed is not None:
+            _LOG.error("model_not_stepped", reason=failed)
+        return True
 
     async def _due(self) -> bool:
         """Whether a day has passed, or enough leads have bought. A new installation waits a day first."""
@@ -102,8 +130,21 @@ class Refitting:
 
     async def _fit(self, stopping: asyncio.Event) -> None:
         self._at_last_fit = self._outcomes()
+        failed = await self._child(_FIT, stopping)
+        self._fits.labels("done" if failed is None else "failed").inc()
+        if failed is None:
+            _LOG.info("models_fitted")
+        elif not stopping.is_set():
+            _LOG.error("models_not_fitted", reason=failed)
+            async with self._engine.begin() as conn:  # or it would be tried again each minute
+                await store.note_fits(conn, KINDS, self._clock(), "failed")
+
+    async def _child(self, module: str, stopping: asyncio.Event) -> str | None:
+        """Run it to its end, or until stopping; None when all went well, else why not."""
         child = await asyncio.create_subprocess_exec(
-            *_COMMAND,
+            sys.executable,
+            "-m",
+            module,
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -118,14 +159,7 @@ class Refitting:
             if child.returncode is None and not ended.done():
                 child.kill()
             _, errors = await ended
-        result = "done" if child.returncode == 0 else "failed"
-        self._fits.labels(result).inc()
-        if child.returncode == 0:
-            _LOG.info("models_fitted")
-        elif not stopping.is_set():
-            _LOG.error("models_not_fitted", exit=child.returncode, reason=_last_line(errors))
-            async with self._engine.begin() as conn:  # or it would be tried again each minute
-                await store.note_fits(conn, KINDS, self._clock(), "failed")
+        return None if child.returncode == 0 else f"{_last_line(errors)} (exit {child.returncode})"
 
 
 def _drift(champion: StoredModel, newest: Sequence[StoredModel]) -> float:

@@ -174,6 +174,8 @@ class Remaking:
         """Whether the values are those of the facts; what customers are to buy moves with time, and is the sweep's."""
         new, _ = bookings.revalue(stored, self.model)
         same = (new.lead, new.worth, new.curve) == (stored.lead, stored.worth, stored.curve)
+        # What the model has learnt online since reaches a lead with its next event or sweep.
+        same = same or (stored.open_lead and stored.step != self.model.step)
         return same and (self.model.learnt.customer is not None or new.customer == stored.customer)
 
     def _as_stored_where_nobody_knows(self, found: Found, state: ContactState) -> ContactState:

@@ -4,15 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.model.learnt import Kind
+from shared.db.named import named
 
 _COLUMNS = "version, kind, state, parameters, metrics, rows, trained_until, made_at, chosen_at, said"
-_IN_FORCE = sa.text("SELECT version FROM models WHERE state = 'champion' ORDER BY kind")
+_IN_FORCE = sa.text("""
+    SELECT m.version, s.step FROM models m LEFT JOIN model_steps s USING (version)
+    WHERE m.state = 'champion' ORDER BY m.kind
+""")
 _CHAMPIONS = sa.text(f"SELECT {_COLUMNS} FROM models WHERE state = 'champion'")  # noqa: S608 - columns of ours
 _ALL = sa.text(f"""
     SELECT {_COLUMNS} FROM models WHERE CAST(:kind AS text) IS NULL OR kind = :kind
@@ -37,6 +41,13 @@ _NOTE = sa.text("""
     INSERT INTO fits (kind, at, said) VALUES (:kind, :at, :said)
     ON CONFLICT (kind) DO UPDATE SET at = excluded.at, said = excluded.said
 """)
+_STEP = sa.text("SELECT version, step, parameters, leads, bought, at FROM model_steps WHERE version = :version")
+_NOTE_STEP = sa.text("""
+    INSERT INTO model_steps (version, step, parameters, leads, bought, at)
+    VALUES (:version, :step, :parameters, :leads, :bought, :at)
+    ON CONFLICT (version) DO UPDATE SET step = excluded.step, parameters = excluded.parameters, leads = excluded.leads,
+        bought = excluded.bought, at = excluded.at
+""")
 _ONE_AT_A_TIME = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('firsthour models fit'))")
 
 
@@ -56,15 +67,37 @@ class StoredModel:
     said: str
 
 
+class StoredStep(NamedTuple):
+    """What a lead model has learnt online since its fit: from so many leads, of whom so many bought."""
+
+    version: str
+    step: str
+    parameters: str
+    leads: int
+    bought: int
+    at: datetime
+
+
 def _model(row: Any) -> StoredModel:
     fields = row._asdict()
     metrics = fields["metrics"]
     return StoredModel(**fields | {"metrics": json.loads(metrics) if isinstance(metrics, str) else metrics})
 
 
-async def in_force(conn: AsyncConnection) -> tuple[str, ...]:
-    """The versions in force, at most one of each kind."""
-    return tuple((await conn.execute(_IN_FORCE)).scalars())
+async def in_force(conn: AsyncConnection) -> tuple[tuple[str, str | None], ...]:
+    """The versions in force, at most one of each kind, each with the online step that it has come to."""
+    return tuple((row.version, row.step) for row in await conn.execute(_IN_FORCE))
+
+
+async def step(conn: AsyncConnection, version: str) -> StoredStep | None:
+    """What this version has learnt online."""
+    row = (await conn.execute(_STEP, {"version": version})).one_or_none()
+    return named(StoredStep, row) if row is not None else None
+
+
+async def note_step(conn: AsyncConnection, noted: StoredStep) -> None:
+    """Store what a version has learnt online, in place of its step before."""
+    await conn.execute(_NOTE_STEP, noted._asdict())
 
 
 async def champions(conn: AsyncConnection) -> dict[Kind, StoredModel]:

@@ -76,7 +76,7 @@ async def _fit(conn: AsyncConnection, settings: Model, kind: Kind, now: datetime
 
 
 async def _lead(conn: AsyncConnection, settings: Model, champion: StoredModel | None, now: datetime) -> Candidate:
-    leads = await read_leads(conn, settings, now, _MOST_CONTACTS)
+    leads = await read_leads(conn, settings, now, await history.who_asked(conn, _MOST_CONTACTS))
     in_force, since = None, None
     if champion is not None:
         try:

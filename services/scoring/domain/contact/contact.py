@@ -33,7 +33,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Known: `known`, `engaged` (the counts of each kind of engagement, weighted by human likelihood, each fading with
     every one of `half_lives`), the times, `paid_orders`. The orders themselves have a table.
-    Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that last valued both.
+    Booked: `lead` and `customer` are the sums of all bookings; `model` is the version that last valued both, and
+    `step` what the lead model had learnt online by then, of an open lead.
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
     themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to
     when the passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits
@@ -51,6 +52,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     lead: int = 0
     customer: int = 0
     model: str = ""
+    step: str = ""
     clock: float = 0.0  # the latest event's time
     keys: tuple[str, ...] = ()  # its identities, without the weak ones
     claimed: tuple[str, ...] = ()  # those of them that only strangers named

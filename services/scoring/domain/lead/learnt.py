@@ -6,7 +6,7 @@ still explains itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from services.scoring.domain.contact.contact import ContactState
@@ -23,11 +23,16 @@ _LONGEST: Final = 64  # characters of a level
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A feature with the log-odds of its levels."""
+    """A feature with the log-odds of its levels, and how unsure each is (online.py).
+
+    `unseen`: the variance of a level that is not among them. A variance of 0 lets nothing move.
+    """
 
     name: str
     feature: Feature
     weights: Mapping[str, float]
+    variances: Mapping[str, float] = field(default_factory=dict)
+    unseen: float = 0.0
 
     def log_odds(self, value: Value) -> float:
         """What the value adds; 0.0 for a level that was never seen."""
@@ -36,7 +41,10 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class LeadModel:
-    """One fit, by factor. `intercept` is added to every lead; `odds`: the version of its scorecard."""
+    """One fit, by factor. `intercept` is added to every lead; `odds`: the version of its scorecard.
+
+    `intercept_variance`: how unsure it is. `step`: names what was learnt online since the fit; empty: nothing.
+    """
 
     version: str
     odds: str
@@ -45,6 +53,13 @@ class LeadModel:
     traits: tuple[Weighed, ...]
     engagement: tuple[Weighed, ...]
     time: tuple[Weighed, ...]
+    intercept_variance: float = 0.0
+    step: str = ""
+
+    @property
+    def features(self) -> tuple[Weighed, ...]:
+        """Those of every factor."""
+        return (*self.source, *self.traits, *self.engagement, *self.time)
 
 
 def factor_of(name: str) -> Factor:

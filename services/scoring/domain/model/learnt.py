@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, get_args
 
 from services.scoring.domain.customer.population import CustomerModel
@@ -40,18 +41,35 @@ def customer_parameters(purchases: PurchaseModel, spend: SpendModel, cuts: RfmCu
     )
 
 
-def lead_parameters(odds: str, intercept: float, features: Sequence[Weighed]) -> str:
+def lead_parameters(odds: str, intercept: float, intercept_variance: float, features: Sequence[Weighed]) -> str:
     """A lead model as text."""
     return _text(
         {
             "odds": odds,
             "intercept": intercept,
+            "intercept_variance": intercept_variance,
             "features": [
-                {"name": each.name, "bins": _edges(each.feature), "weights": dict(sorted(each.weights.items()))}
+                {
+                    "name": each.name,
+                    "bins": _edges(each.feature),
+                    "weights": each.weights,
+                    "variances": each.variances,
+                    "unseen": each.unseen,
+                }
                 for each in features
             ],
         }
     )
+
+
+def step_parameters(model: LeadModel) -> str:
+    """What was learnt online on top of a lead model, as text."""
+    return lead_parameters(model.odds, model.intercept, model.intercept_variance, model.features)
+
+
+def step_of(parameters: str) -> str:
+    """The name of an online step: a hash of all its numbers."""
+    return hashlib.sha256(parameters.encode()).hexdigest()[:8]
 
 
 def read_customer(version: str, parameters: str) -> CustomerModel:
@@ -66,21 +84,34 @@ def read_customer(version: str, parameters: str) -> CustomerModel:
 
 def read_lead(version: str, parameters: str) -> LeadModel:
     """Read a stored model. Raises ModelUnusableError."""
-    said = _read("lead", version, parameters)
+    return _lead(version, _read("lead", version, parameters))
+
+
+def read_step(version: str, step: str, parameters: str) -> LeadModel:
+    """Read a lead model with what was learnt online since its fit. Raises ModelUnusableError."""
+    if step_of(parameters) != step:
+        raise ModelUnusableError(f"the step {step} of {version} is not what its name says: it was changed")
+    return replace(_lead(version, _document(version, parameters)), step=step)
+
+
+def _lead(version: str, said: Mapping[str, Any]) -> LeadModel:
     try:
         features = [
             Weighed(
                 each["name"],
                 Levels(frozenset(each["weights"])) if each["bins"] is None else Bins(tuple(each["bins"])),
                 each["weights"],
+                each.get("variances", {}),  # none in a model of an earlier release: nothing moves it
+                each.get("unseen", 0.0),
             )
             for each in said["features"]
         ]
-        by = {
-            factor: tuple(each for each in features if factor_of(column_of(each.name)) == factor)
+        source, traits, engagement, time = (
+            tuple(each for each in features if factor_of(column_of(each.name)) == factor)
             for factor in ("source", "traits", "engagement", "time")
-        }
-        return LeadModel(version, said["odds"], said["intercept"], **by)
+        )
+        unsure = said.get("intercept_variance", 0.0)
+        return LeadModel(version, said["odds"], said["intercept"], source, traits, engagement, time, unsure)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelUnusableError(f"{version} cannot be read: {type(error).__name__}") from None
 
@@ -88,6 +119,10 @@ def read_lead(version: str, parameters: str) -> LeadModel:
 def _read(kind: Kind, version: str, parameters: str) -> Mapping[str, Any]:
     if version_of(kind, parameters) != version:
         raise ModelUnusableError(f"{version} is not what its version says: it was changed after its fit")
+    return _document(version, parameters)
+
+
+def _document(version: str, parameters: str) -> Mapping[str, Any]:
     said = json.loads(parameters)
     if not isinstance(said, dict):
         raise ModelUnusableError(f"{version} cannot be read")

@@ -34,12 +34,18 @@ NOWHERE: Final = Home()
 NOTHING_LEARNT: Final = Learnt()
 
 
+def stepped_version(version: str, step: str) -> str:
+    """A version with the online step, if there is one."""
+    return f"{version}~{step}" if step else version
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """Parts whose versions are independent: a changed rate makes no new scorecard.
 
     `version` is that of all a value depends on: a contact valued by another one is due. The queue's settings,
-    `home` and `targets` are not in it.
+    `home` and `targets` are not in it, nor is `step`, which names what the lead model learnt online since its fit:
+    a lead valued before that step follows with its next event, or with the daily sweep. `lead_version` names both.
     """
 
     scorecard: Scorecard
@@ -49,10 +55,17 @@ class Model:
     home: Home = NOWHERE
     targets: Mapping[Target, float] = field(default_factory=dict)  # of the funnel: the share that should reach a stage
     version: str = field(init=False)
+    step: str = field(init=False)
 
     def __post_init__(self) -> None:
         version = "+".join((self.scorecard.version, self.pricing.version, *self.learnt.versions))
         object.__setattr__(self, "version", version)
+        object.__setattr__(self, "step", "" if self.learnt.lead is None else self.learnt.lead.step)
+
+    @property
+    def lead_version(self) -> str:
+        """The version that a booking of a lead value names."""
+        return stepped_version(self.version, self.step)
 
     @property
     def currency(self) -> str:

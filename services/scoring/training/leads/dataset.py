@@ -35,7 +35,7 @@ _AT_ONCE: Final = 1000  # contacts
 class Look:
     """A lead at one moment: what was known, the scorecard's log-odds, and whether it bought within the horizon.
 
-    `lead` numbers the lead; `opened` is when it came, in seconds since 1970.
+    `lead` numbers the lead; `opened` is when it came, `known_at` when that was known, in seconds since 1970.
     """
 
     lead: int
@@ -43,6 +43,7 @@ class Look:
     known: dict[str, Value]
     scorecard: float
     bought: bool
+    known_at: float
 
 
 class Leads:
@@ -84,7 +85,8 @@ class Leads:
         if bought_at is None and self._now - opened < RIPE_DAYS * DAY_S:
             return
         bought = bought_at is not None and bought_at - opened <= HORIZON_DAYS * DAY_S
-        self.looks += [Look(self.count, opened, known, scorecard, bought) for known, scorecard in looks]
+        known_at = bought_at if bought and bought_at is not None else opened + RIPE_DAYS * DAY_S
+        self.looks += [Look(self.count, opened, known, scorecard, bought, known_at) for known, scorecard in looks]
         self.count += 1
 
     def _look(self, state: ContactState, at: float) -> tuple[dict[str, Value], float]:
@@ -96,10 +98,9 @@ class Leads:
         return known, parts.prior + parts.fit + parts.engagement + parts.recency
 
 
-async def read_leads(conn: AsyncConnection, model: Model, now: datetime, most: int) -> Leads:
-    """The newest leads of at most so many contacts, from their stored events."""
+async def read_leads(conn: AsyncConnection, model: Model, now: datetime, contacts: Sequence[UUID]) -> Leads:
+    """The leads of these contacts, from their stored events."""
     leads = Leads(model, now.timestamp())
-    contacts = await history.who_asked(conn, most)
     for begin in range(0, len(contacts), _AT_ONCE):
         of: UUID | None = None
         events: list[Decoded] = []

@@ -43,6 +43,7 @@ class LeadFit:
     variances: Numbers
     intercept: float
     prior: Numbers
+    intercept_variance: float
 
     def log_odds(self, rows: Places) -> Numbers:
         """The log-odds of each row of places."""
@@ -93,7 +94,7 @@ def fit_weights(
     chance = expit(given + weights[0] + tokens @ weights[1:])
     curvature = counted * chance * (1 - chance)
     variances = 1.0 / (np.concatenate(([curvature.sum()], turned @ curvature)) + precision)
-    return LeadFit(design, weights[1:], variances[1:], float(weights[0]), variance)
+    return LeadFit(design, weights[1:], variances[1:], float(weights[0]), variance, float(variances[0]))
 
 
 def _sparse(rows: Places, size: int) -> csr_array:

@@ -58,7 +58,7 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
     against = "the model in force" if in_force is not None else "the scorecard"
     return Candidate(
         kind="lead",
-        parameters=lead_parameters(model.scorecard.odds, final.intercept, _weighed(final)),
+        parameters=lead_parameters(model.scorecard.odds, final.intercept, final.intercept_variance, _weighed(final)),
         metrics=asdict(scores) | {"leads": len(of_lead), "bought": won, "compared": compared},
         rows=len(of_lead),
         trained_until=datetime.fromtimestamp(float(opened.max()), UTC),
@@ -111,7 +111,13 @@ def _fit(table: Table, outcome: Numbers, odds: Numbers, counted: Numbers, which:
 
 def _weighed(fitted: LeadFit) -> list[Weighed]:
     return [
-        Weighed(name, feature, {level: float(fitted.weights[place]) for level, place in places.items()})
+        Weighed(
+            name,
+            feature,
+            {level: float(fitted.weights[place]) for level, place in places.items()},
+            {level: float(fitted.variances[place]) for level, place in places.items()},
+            float(fitted.prior[next(iter(places.values()))]),  # that of its column
+        )
         for (name, feature), places in zip(fitted.design.features.items(), fitted.design.places, strict=True)
     ]
 

@@ -19,7 +19,7 @@ from shared.kafka.topics import create_topics
 from tests.support.command import Command
 from tests.support.scoring_service import CONFIG, World, a_world, scoring
 from tests.support.waiting import until
-from tests.unit.scoring.builders import a_lead, a_purchase
+from tests.unit.scoring.builders import a_lead, a_purchase, an_engagement
 
 _DAY = timedelta(days=1)
 
@@ -96,6 +96,41 @@ async def test_what_was_learnt_is_put_to_use_and_taken_back(world: World) -> Non
         await world.books_balance()
         assert (await asyncio.to_thread(firsthour, "models", "use", str(versions[1]))).code == 0
         await all_at(world, f"{settings.version}+{versions[1]}")
+
+
+async def test_a_model_in_force_learns_from_the_outcomes_since_its_fit(world: World) -> None:
+    settings = load_scoring(CONFIG)
+    async with scoring(world) as api:
+        await tell_a_past(world)
+        fitted = await fit_models(world.engine, settings, ["lead"], utc_now())
+        await all_at(world, f"{settings.version}+{fitted[0].version}")
+        for trade in ("agency", "school"):
+            await world.tell(a_lead(email=f"{trade}@example.com", traits={"trade": trade}, at=utc_now()))
+        await world.settled()
+        (school,) = (await api.get("/v1/contacts", email="school@example.com"))["items"]
+
+        await world.tell(a_purchase(email="school@example.com", at=utc_now(), order_id="school"))
+        await world.settled()
+        registry = CollectorRegistry()
+        job = Refitting(world.engine, world.settings(CONFIG), lambda: utc_now() + _DAY / 12, lambda: 0.0, registry)
+        assert await job.learn()
+        assert not await job.learn(), "it is done once an hour"
+        assert registry.get_sample_value("firsthour_model_leads_since_fit") == 1
+        (step,) = await world.rows("SELECT version, step, leads, bought FROM model_steps")
+        assert (step.version, step.leads, step.bought) == (fitted[0].version, 1, 1)
+
+        async def is_stepped() -> bool:
+            return bool((await api.get("/v1/models"))["in_force"].endswith(f"~{step.step}"))
+
+        await until(is_stepped, 40)
+        await world.tell(a_lead(email="next@example.com", traits={"trade": "school"}, at=utc_now()))
+        await world.tell(an_engagement(email="agency@example.com", human_likelihood=0.0, at=utc_now()))
+        await world.settled()
+        (contact,) = (await api.get("/v1/contacts", email="next@example.com"))["items"]
+        assert school["conversion"] < contact["conversion"] < 3 * school["conversion"], "one of them has bought since"
+        moved = await world.rows("SELECT 1 FROM bookings WHERE factor = 'model' AND model LIKE '%~' || :s", s=step.step)
+        assert len(moved) == 1, "nobody is revalued who did nothing"
+        await world.books_balance()
 
 
 async def test_the_service_has_the_models_fitted_each_night(world: World) -> None:

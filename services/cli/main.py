@@ -15,6 +15,7 @@ from services.cli.contacts.export import export
 from services.cli.contacts.funnel import funnel
 from services.cli.contacts.queue import queue
 from services.cli.contacts.split import contacts
+from services.cli.costs import costs
 from services.cli.doctor.command import doctor
 from services.cli.importing import import_
 from services.cli.models.backtest import backtest
@@ -250,6 +251,7 @@ app.command("explain")(explain)
 app.command("export")(export)
 app.command("refit")(fit)
 app.add_typer(contacts, name="contacts")
+app.add_typer(costs, name="costs")
 app.add_typer(models, name="models")
 app.add_typer(tokens, name="tokens")
 topics_group.command("take-up")(take_up)

@@ -10,6 +10,7 @@ from services.scoring.api import (
     changes,
     claims,
     contacts,
+    costs,
     explanation,
     funnel,
     queue,
@@ -100,6 +101,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             responses.routes(engine, models, tokens),
             funnel.routes(engine, models, tokens),
             segments.routes(engine, models, tokens),
+            costs.routes(engine, models, tokens),
         ):
             app.include_router(router)
         sweeping = Sweeping(engine, models, facts, utc_now, registry)

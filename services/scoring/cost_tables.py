@@ -24,6 +24,7 @@ def cost_tables(metadata: sa.MetaData) -> sa.Table:
         sa.CheckConstraint("until > since", name="lasts"),
         sa.CheckConstraint("spread >= 0", name="spread_not_negative"),
     )
+    sa.Index("costs_since", costs.c.since, costs.c.key)
     shares = sa.Table(
         "cost_shares",
         metadata,

@@ -100,8 +100,8 @@ class Refitting:
         self._taught.set(0 if step is None else step.leads)
         if champion is None:
             return False
-        last = max(champion.made_at, *([step.at] if step else []), *([self._last_step] if self._last_step else []))
-        if abs(now - last) < _STEP_EVERY:
+        tried = [champion.made_at, *([step.at] if step else []), *([self._last_step] if self._last_step else [])]
+        if abs(now - max(tried)) < _STEP_EVERY:
             return False
         self._last_step = now
         failed = await self._child(_STEP, stopping or asyncio.Event())

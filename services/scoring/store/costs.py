@@ -1,7 +1,7 @@
 """SQL of costs: what was told, the share of each lead, and whose lead value is to follow its shares."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -81,11 +81,40 @@ _SHARES: Final = sa.text("""
 """)
 
 
+_LIST: Final = sa.text(f"""
+    SELECT {", ".join(Cost._fields)}, looked_at, spread, leads FROM costs
+    WHERE (CAST(:source AS text) IS NULL OR source = :source)
+        AND (CAST(:campaign AS text) IS NULL OR campaign = :campaign)
+        AND (since, key) < (:since, :key)
+    ORDER BY since DESC, key DESC LIMIT :limit
+""")  # noqa: S608 - names of ours
+_AFTER_ALL: Final = (datetime(9999, 12, 31, tzinfo=UTC), "")
+
+
+class Spread(NamedTuple):
+    """A cost, when it was last shared, what of it in base minor units (None: it waits for a rate), and by how many."""
+
+    cost: Cost
+    looked_at: datetime | None
+    spread: int | None
+    leads: int
+
+
 class Due(NamedTuple):
     """Locked contacts whose shares have changed, and how many were due at most."""
 
     states: list[ContactState]
     asked: int
+
+
+async def newest(
+    conn: AsyncConnection, limit: int, after: tuple[datetime, str] | None, *, source: str | None, campaign: str | None
+) -> list[Spread]:
+    """The costs by their periods, the newest first, from behind this period and key on."""
+    since, key = after or _AFTER_ALL
+    given = {"limit": limit, "since": since, "key": key, "source": source, "campaign": campaign}
+    rows = await conn.execute(_LIST, given)
+    return [named(Spread, row, cost=named(Cost, row)) for row in rows]
 
 
 async def tell(conn: AsyncConnection, costs: Sequence[Cost]) -> None:

@@ -1,5 +1,7 @@
 """What a source cost is shared by its leads, whenever it is told and however late they come, to the cent."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from services.scoring.models import InForce
 from services.scoring.store import costs
 from shared.events.types import Campaign
 from shared.kafka.topics import create_topics
+from tests.support.command import Command
 from tests.support.scoring_service import CONFIG, World, a_world, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import NOW, a_cost, a_lead, a_purchase, an_engagement, an_identification, minutes
@@ -171,3 +174,59 @@ async def test_a_cost_of_long_ago_is_looked_at_once_a_day(world: World) -> None:
 async def _spreads(job: Costing) -> AsyncIterator[bool]:
     while await job.spread():
         yield True
+
+
+GOOGLE = """\
+Campaign performance report
+1 January 2026 - 28 February 2026
+Day,Campaign,Ad group,Currency code,Cost
+2026-02-27,Spring,A,EUR,10.00
+2026-02-27,Spring,B,EUR,2.50
+2026-03-02,Spring,A,EUR,30.00
+2026-03-02,Autumn,A,EUR,7.00
+Total: Account,,,EUR,49.50
+"""
+
+
+async def test_a_file_of_costs_is_told_listed_and_corrected_by_the_next(world: World, tmp_path: Path) -> None:
+    firsthour = Command(database=world.database, kafka=world.kafka, prefix=world.topics.prefix)
+    file = tmp_path / "google.csv"
+    file.write_text(GOOGLE)
+
+    async def told(*more: str) -> dict[str, Any]:
+        ended = await asyncio.to_thread(
+            firsthour, "costs", "import", str(file), "--source", "Google", "--yes", "--json", *more
+        )
+        assert ended.code == 0, ended.err
+        return dict(json.loads(ended.out))
+
+    async with scoring(world) as api:
+        await world.tell(*(lead(n, campaign=Campaign(source="google", name="spring")) for n in range(4)))
+        await world.settled()
+        assert await told("--dry-run") == {"told": 3, "sent": False, "left_out": 1, "refused": []}
+        assert (await api.get("/v1/costs"))["items"] == []
+        assert (await told())["sent"]
+
+        async def shared(amount: str | None) -> bool:
+            items = (await api.get("/v1/costs", campaign="SPRING"))["items"]
+            return bool(items) and (items[0]["shared"] or {}).get("amount") == amount
+
+        await until(lambda: shared("30.00"), 30)
+        (new, old) = (await api.get("/v1/costs", campaign="Spring"))["items"]
+        assert (new["leads"], new["per_lead"]["amount"], new["source"]) == (4, "7.50", "google")
+        assert (old["amount"]["amount"], old["leads"], old["per_lead"]) == ("12.50", 0, None)
+        first = await api.get("/v1/costs", limit=1)
+        rest = await api.get("/v1/costs", cursor=first["next"])
+        assert [len(first["items"]), len(rest["items"]), rest["next"]] == [1, 2, None]
+        assert (await api.http.get("/v1/costs?cursor=x")).status_code == 400
+
+        file.write_text(GOOGLE.replace("30.00", "50.00"))
+        assert (await told())["sent"]
+        await until(lambda: shared("50.00"), 30)
+        assert len((await api.get("/v1/costs"))["items"]) == 3
+
+        async def is_booked() -> bool:
+            return bool(await world.one("SELECT count(*) = 0 FROM cost_due"))
+
+        await until(is_booked, 30)
+        await world.books_balance()

@@ -3,6 +3,8 @@
 The limit is a loop that only inserts the same raw events in the same batches and publishes the same bytes: same
 Kafka, same Postgres, same batches, no contacts, no values.
 
+With `--replay`, how long `firsthour replay` then takes for the same contacts and events.
+
     python -m benchmarks.scoring --events 200000
 """
 
@@ -174,10 +176,33 @@ async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str,
         process.wait(30)
 
 
+def run_replay(stack: BenchStack, folder: Path) -> dict[str, Any]:
+    environment = {
+        **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,
+        "FIRSTHOUR_STATE": str(folder / "state"),
+    }  # fmt: skip
+    started, before = time.monotonic(), os.times()
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", "replay", "--json"], cwd=ROOT, env=environment, check=True,
+        capture_output=True,
+    )  # fmt: skip
+    taken, after, report = time.monotonic() - started, os.times(), json.loads(done.stdout)
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {
+        "contacts": report["contacts"],
+        "different": report["different"],
+        "seconds": round(taken, 1),
+        "contacts_per_second": round(report["contacts"] / taken),
+        "events_per_second": round(report["events"] / taken),
+        "cpu_us_per_event": round(cpu / report["events"] * 1e6, 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--without-limit", action="store_true")
+    parser.add_argument("--replay", action="store_true", help="replay afterwards, too")
     options = parser.parse_args()
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
@@ -186,6 +211,8 @@ def main() -> None:
         if not options.without_limit:
             result["limit"] = asyncio.run(run_limit(stack, options.events))
         result["scoring"] = asyncio.run(run_scoring(stack, folder, options.events))
+        if options.replay:
+            result["replay"] = run_replay(stack, folder)
         if "limit" in result:
             share = result["scoring"]["events_per_second"] / result["limit"]["events_per_second"]
             result["share_of_limit"] = round(share, 2)

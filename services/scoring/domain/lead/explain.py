@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.lead.features import column_of
 from services.scoring.domain.lead.learnt import Weighed
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.scorecard import FitRule
@@ -41,12 +40,9 @@ def explained(state: ContactState, model: Model) -> list[Because]:
     rest.append(Because("time", lead_value.scorecard_recency(state, model.scorecard, at), "the days since it asked"))
     if lead is not None:
         rest.append(Because("source", lead.intercept, "how many leads have bought of late"))
-        rest += [_learnt("source", each, learnt.said(column_of(each.name), state)) for each in lead.source]
-        rest += [_learnt("traits", each, learnt.said(column_of(each.name), state)) for each in lead.traits]
-        rest += [
-            _learnt("engagement", each, learnt.did(column_of(each.name), state, scorecard, at))
-            for each in lead.engagement
-        ]
+        rest += [_learnt("source", each, learnt.said(each.column, state)) for each in lead.source]
+        rest += [_learnt("traits", each, learnt.said(each.column, state)) for each in lead.traits]
+        rest += [_learnt("engagement", each, learnt.did(each.column, state, scorecard, at)) for each in lead.engagement]
         rest += [_learnt("time", each, learnt.age(state, at)) for each in lead.time]
     return found + sorted(
         (each for each in rest if each.log_odds), key=lambda each: (-abs(each.log_odds), each.factor, each.says)
@@ -62,5 +58,5 @@ def _rule(rule: FitRule) -> str:
 
 
 def _learnt(factor: str, each: Weighed, value: float | str | None) -> Because:
-    column = column_of(each.name).removeprefix(learnt.TRAIT).removeprefix(learnt.DID)
+    column = each.column.removeprefix(learnt.TRAIT).removeprefix(learnt.DID)
     return Because(factor, each.log_odds(value), f"learnt: {column} {each.feature.says(each.feature.level(value))}")

@@ -7,6 +7,7 @@ still explains itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from services.scoring.domain.contact.contact import ContactState
@@ -19,6 +20,7 @@ TRAIT: Final = "trait:"
 DID: Final = "did:"
 FIXED: Final = ("source", "interest", "phone", "engagement", "age")
 _LONGEST: Final = 64  # characters of a level
+_REMEMBERED: Final = 10_000  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Weighed:
     weights: Mapping[str, float]
     variances: Mapping[str, float] = field(default_factory=dict)
     unseen: float = 0.0
+    column: str = field(init=False)  # that the value is read from
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", column_of(self.name))
 
     def log_odds(self, value: Value) -> float:
         """What the value adds; 0.0 for a level that was never seen."""
@@ -97,12 +103,12 @@ def age(state: ContactState, clock: float) -> float:
 
 def of_said(features: Sequence[Weighed], state: ContactState) -> float:
     """What all of these add."""
-    return sum([each.log_odds(said(column_of(each.name), state)) for each in features])
+    return sum([each.log_odds(said(each.column, state)) for each in features])
 
 
 def of_did(features: Sequence[Weighed], state: ContactState, scorecard: float, clock: float) -> float:
     """What all of these add."""
-    return sum([each.log_odds(did(column_of(each.name), state, scorecard, clock)) for each in features])
+    return sum([each.log_odds(did(each.column, state, scorecard, clock)) for each in features])
 
 
 def of_age(features: Sequence[Weighed], state: ContactState, clock: float) -> float:
@@ -117,12 +123,22 @@ def _plain(value: Any) -> Value:
         return str(value).lower()
     if isinstance(value, int | float):
         return _number(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
+        return None
+    return _word(value) if len(value) <= _LONGEST else _read(value)
+
+
+def _read(text: str) -> Value:
+    """A text as a number or a short word; an empty one counts as missing."""
+    if not text.strip():
         return None
     try:
-        return _number(float(value))
+        return _number(float(text))
     except ValueError:
-        return value.strip().lower()[:_LONGEST]
+        return text.strip().lower()[:_LONGEST]
+
+
+_word = lru_cache(maxsize=_REMEMBERED)(_read)  # few words are said again and again, and most are no number
 
 
 def _number(value: float) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
-from services.scoring.domain.lead.features import Value, column_of
+from services.scoring.domain.lead.features import Value
 from services.scoring.domain.lead.learnt import DID, LeadModel, Weighed
 from services.scoring.domain.lead.odds import sigmoid
 
@@ -66,8 +66,7 @@ def taught(model: LeadModel, outcomes: Iterable[Outcome]) -> LeadModel:
 
 
 def _value(each: Weighed, known: Mapping[str, Value]) -> Value:
-    column = column_of(each.name)
-    return known.get(column, 0.0 if column.startswith(DID) else None)
+    return known.get(each.column, 0.0 if each.column.startswith(DID) else None)
 
 
 def _before(each: Weighed, level: str) -> _Belief:

@@ -102,3 +102,31 @@ def test_what_the_disk_did_not_take_is_not_there(tmp_path: Path) -> None:
     assert oldest is not None
     assert len(oldest[1]) == 1
     folder.close()
+
+
+def test_of_what_was_hit_in_two_places_every_byte_is_counted() -> None:
+    spoilt = b"?" + EVENT[1:]
+    found = unpack(EVENT + spoilt + EVENT + spoilt + EVENT)
+    assert (len(found.outgoing), found.lost, found.cut) == (3, 2 * len(EVENT), 0)
+
+
+def test_what_cannot_be_deleted_is_sent_again_only_after_the_next_start(tmp_path: Path) -> None:
+    folder = SegmentFolder(tmp_path / "spool")
+    folder.append([EVENT])
+    oldest = folder.oldest()
+    assert oldest is not None
+    segment, _ = oldest
+    segment.path.unlink()  # as gone as a disk that lost it
+    folder.forget(segment)
+    assert folder.oldest() is None
+    folder.close()
+
+
+def test_a_probe_is_synced_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    synced: list[int] = []
+    folder = SegmentFolder(tmp_path / "spool", sync=lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    synced.clear()
+    folder.probe()
+    assert synced == [65_536], "a whole probe, written once"
+    assert [path.name for path in folder.path.iterdir()] == ["lock"]
+    folder.close()

@@ -11,7 +11,7 @@ from services.ingest.domain.hooks.hook import Incoming, Unverified
 from services.ingest.domain.hooks.senders.stripe import HOOK
 from shared.clock import utc_now
 from shared.events.identity import Identity
-from shared.events.types import PurchaseCompleted, PurchaseRefunded
+from shared.events.types import ContactIdentified, PurchaseCompleted, PurchaseRefunded
 from tests.unit.ingest.hooks.cases import ANY_JSON, FOLDER, body, mangled, read, wrong_in
 
 SESSION = body("stripe", "checkout_session")
@@ -157,6 +157,7 @@ def test_a_customer_is_identified_by_the_id_that_payments_carry() -> None:
     assert (who.identity.email, who.identity.user_id) == ("ada@example.com", "cus_Ada")
     assert who.data.traits == {"country": "GB", "locale": "en-GB"}
     (several,) = read(HOOK, about("customer", preferred_locales=["de", "en-GB"])).facts
+    assert isinstance(several.data, ContactIdentified)
     assert several.data.traits["locale"] == "de", "the one that she prefers"
 
 

@@ -158,7 +158,7 @@ def test_an_event_that_names_another_says_nothing_to_this_address() -> None:
 
 
 def test_of_what_an_event_holds_deeper_only_traits_are_looked_into() -> None:
-    deeper = {
+    deeper: dict[str, Any] = {
         "traits": {"company": "Analytical Engines", "traits": {"company": "Hidden"}},
         "other": {"company": "Hidden"},
     }

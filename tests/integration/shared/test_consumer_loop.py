@@ -116,7 +116,7 @@ async def producing(kafka: str) -> AsyncIterator[Producer]:
 @asynccontextmanager
 async def consuming(
     engine: AsyncEngine, kafka: str, topics: Topics, handler: Copying, producer: Producer, *,
-    instance: str = "one", registry: CollectorRegistry | None = None,
+    instance: str = "one", registry: CollectorRegistry | None = None, max_records: int = 1000,
 ) -> AsyncIterator[ConsumerLoop]:  # fmt: skip
     loop = ConsumerLoop(
         engine=engine,
@@ -130,6 +130,8 @@ async def consuming(
         producer=producer,
         dead_letters=topics.dead_letters,
         registry=registry,
+        max_records=max_records,
+        max_bulk_records=min(500, max_records),
     )
     stopping = asyncio.Event()
     task = asyncio.create_task(loop.run(stopping))
@@ -207,6 +209,24 @@ async def test_transient_trouble_repeats_the_batch(
         await until(lambda: sum(map(len, handler.batches)) >= 20)
     assert len(await stored(engine)) == 20
     assert not await everything(kafka, topics.dead_letters)
+
+
+async def test_a_batch_that_is_too_much_for_a_dependency_is_repeated_in_halves(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    class Overtaxed(Copying):
+        async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
+            if len(records) > 2:
+                raise Transient("a statement took too long")
+            return await super().handle(conn, records)
+
+    sent = [Outgoing(topics.events, b"k", f"v{n}".encode()) for n in range(8)]
+    await producer.send_all(sent)
+    handler = Overtaxed(topics)
+    async with consuming(engine, kafka, topics, handler, producer, max_records=8):
+        await until(lambda: handler.committed == 8)
+    assert len(handler.batches[0]) <= 2
+    assert [value for batch in handler.batches for value in batch] == [out.value.decode() for out in sent]
 
 
 async def test_one_poisonous_record_is_found_and_those_beside_it_are_done(

@@ -64,3 +64,6 @@ def test_a_streak_halts_only_with_somebody_trusted_in_it() -> None:
     assert "not one" in (bad_deploy([SHOP] * STREAK) or "")
     assert bad_deploy([SHOP] * (STREAK - 1)) is None
     assert bad_deploy([*[SHOP] * (STREAK - 1), None, SHOP]) is None
+    long_ago = [SHOP, CRM] * (MANY // 2)
+    assert bad_deploy([*long_ago, *[None] * (WINDOW - MANY)]) is not None
+    assert bad_deploy([*long_ago, *[None] * (WINDOW - MANY + 1)]) is None, "the oldest of them counts no more"

@@ -51,3 +51,10 @@ def test_it_is_never_negative_forgets_what_is_consumed_and_stays_small(steps: li
         waited = waits.look({P: end}, {P: position}, now)[P]
         assert 0.0 <= waited <= now
         assert (waited == 0.0) or position < end
+
+
+def test_of_a_lane_that_stands_still_for_days_little_is_kept_and_its_age_stays_exact() -> None:
+    waits = Waits()
+    for look in range(1, 2000):
+        assert waits.look({P: look}, {P: 0}, look * 10.0) == {P: (look - 1) * 10.0}
+    assert sum(map(len, waits._looks.values())) <= 256

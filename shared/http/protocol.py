@@ -55,6 +55,7 @@ class OneWrite(HttpToolsProtocol):
     """
 
     _kept = 0  # bytes since one of them ended
+    _pieces = 0  # bytes of all the pieces that may hold some of the head that is being read
     _ended = False  # one of them, in what is being read
     _too_long = False
 
@@ -67,18 +68,24 @@ class OneWrite(HttpToolsProtocol):
         if self._too_long:
             return
         self._ended = False
+        self._pieces += len(data)
         super().data_received(data)
         self._kept = 0 if self._ended else self._kept + len(data)
+        if self._ended:
+            self._pieces = len(data)
         if self._kept > _LONGEST_HEAD and not self._too_long:
             self._refuse()
 
     def on_headers_complete(self) -> None:
         """What precedes or follows the head may have arrived in the same piece."""
         self._ended = True
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST_HEAD:
+        if self._pieces > _LONGEST_HEAD and self._head_size() > _LONGEST_HEAD:
             self._too_long = True
             raise ValueError  # ends the parsing, and returns here as `send_400_response`
         super().on_headers_complete()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._ended = True

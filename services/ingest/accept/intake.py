@@ -141,10 +141,8 @@ class Intake:
             self._canary.passed("received", leads, received)
             self._canary.passed("acknowledged", leads, utc_now())
             return
-        self._metrics.accepted(source, events)
+        self._metrics.accepted(source, events, leads, received)
         self._recent.accepted(source, events, received)
-        if leads:
-            self._metrics.leads(source, leads, received, utc_now())
 
     def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
         """The visitor that a server-side sender describes."""
@@ -158,8 +156,9 @@ class Intake:
         )
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
-        if any(len(each.value) > LARGEST_EVENT for each in outgoing):
-            raise _too_large("larger than an event may be")
+        for each in outgoing:
+            if len(each.value) > LARGEST_EVENT:
+                raise _too_large("larger than an event may be")
         spool = self._spool
         while spool is not None and spool.pending:  # newer events queue behind those being drained
             if self._held_back is None or not await _within(_HELD_S, self._held_back):

@@ -6,7 +6,8 @@ silent client keeps nobody out. One public address gets a quarter at most.
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from typing import Final, NamedTuple
+from collections.abc import Awaitable
+from typing import Any, Final, NamedTuple
 
 from shared.http.problems import Problem
 
@@ -24,14 +25,14 @@ def busy() -> Problem:
 class Place:
     """One request's share of the budget. `who`: the address, limited to a quarter of it; None: no such limit."""
 
-    __slots__ = ("begun", "leaving", "limit", "size", "who")
+    __slots__ = ("begun", "leaving", "reading", "size", "who")
 
     def __init__(self, who: str | None) -> None:
         self.who = who
         self.size = 0
         self.begun = 0.0
         self.leaving = False  # it was told to make way
-        self.limit: asyncio.Timeout | None = None  # of what is still coming
+        self.reading: asyncio.Task[Any] | None = None  # what waits for the rest of its body
 
 
 class _Turn(NamedTuple):
@@ -82,15 +83,24 @@ class Room:
             self._less(self._bytes_of, who, place.size)
             self._less(self._requests_of, who, 1)
 
-    def coming(self, place: Place, limit: asyncio.Timeout) -> None:
-        """Its body arrives from now on, until `whole`: `limit` ends it when others need the room."""
-        place.limit = limit
+    async def read(self, place: Place, reading: Awaitable[bytes]) -> bytes:
+        """What is read, a body. Raises Problem 503 when it takes too long and others need the room."""
+        task = asyncio.current_task()
+        assert task is not None
+        place.reading = task
         place.begun = asyncio.get_running_loop().time()
         self._coming[place] = None
+        try:
+            return await reading
+        except asyncio.CancelledError:  # as asyncio.timeout, which costs each request more than all the rest of this
+            if not place.leaving or task.uncancel():
+                raise
+            raise busy() from None
+        finally:
+            self._whole(place)
 
-    def whole(self, place: Place) -> None:
-        """The body is complete."""
-        place.limit = None
+    def _whole(self, place: Place) -> None:
+        place.reading = None
         self._coming.pop(place, None)
 
     async def take(self, place: Place, size: int) -> None:
@@ -127,7 +137,7 @@ class Room:
 
     def leave(self, place: Place) -> None:
         """Release everything that a request took, once it is answered."""
-        self.whole(place)
+        self._whole(place)
         self._inside -= 1
         self._taken -= place.size
         self._leaving -= place.size if place.leaving else 0
@@ -154,11 +164,11 @@ class Room:
         for place in self._coming:
             if now - place.begun < self._grace_s:
                 return False
-            if place is not but and place.limit is not None:
-                place.limit.reschedule(now)
+            if place is not but and place.reading is not None:
+                place.reading.cancel()
                 place.leaving = True
                 self._leaving += place.size
-                self.whole(place)
+                self._whole(place)
                 return True
         return False
 

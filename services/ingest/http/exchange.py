@@ -1,6 +1,5 @@
 """A request and its response as the routes see them, without the cost of a framework."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -11,7 +10,7 @@ from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Fact
 from services.ingest.domain.likelihood import Visitor
 from services.ingest.http.body import ClientGone, Receive, inflate, too_large
-from services.ingest.http.byte_budget import Place, Room, busy
+from services.ingest.http.byte_budget import Place, Room
 from shared.events.identity import LONGEST_ID
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
 
@@ -72,20 +71,12 @@ class Request:
         size = int(declared) if declared is not None and declared.isdigit() else limit
         if size > limit:
             raise too_large(limit)
-        room, place = self.room, self.place
-        try:
-            async with asyncio.timeout(None) as coming:
-                room.coming(place, coming)
-                body = await self._whole(limit)
-        except TimeoutError:  # too slow: others needed the budget
-            raise busy() from None
-        finally:
-            room.whole(place)
+        body = await self.room.read(self.place, self._whole(limit))
         encoding = headers.get(b"content-encoding")
         if encoding is None:
             return body
         plain = inflate(body, encoding, largest=largest)
-        await room.take(place, len(plain))
+        await self.room.take(self.place, len(plain))
         return plain
 
     async def _whole(self, limit: int) -> bytes:

@@ -177,3 +177,15 @@ async def test_little_is_read_of_what_has_no_end(beginning: bytes) -> None:
         protocol.data_received(b"y" * 1000)
         read += 1000
     protocol.connection_lost(None)
+
+
+async def test_a_head_that_begins_behind_another_request_is_measured_whole() -> None:
+    config = uvicorn.Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None)
+    config.load()
+    transport, protocol = Counted(), OneWrite(config, ServerState(), {})
+    protocol.connection_made(transport)
+    long = request("GET", "/", f"X: {'y' * LONG}")
+    protocol.data_received(request("GET", "/", "X: y") + long[: LONG // 2])
+    protocol.data_received(long[LONG // 2 :])
+    assert any(each.startswith(b"HTTP/1.1 431 ") for each in transport.written)
+    protocol.connection_lost(None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable
 
 import pytest
 from hypothesis import given
@@ -92,21 +93,28 @@ async def test_no_more_wait_than_may() -> None:
     await waiting
 
 
+async def _read(room: Room, place: Place, rest: Awaitable[bytes]) -> str:
+    try:
+        await room.read(place, rest)
+    except Problem:
+        return "sent away"
+    finally:
+        room.leave(place)
+    return "whole"
+
+
 async def coming(room: Room, size: int, who: str | None = None) -> asyncio.Task[str]:
     """A body of which so much has come, and no more comes."""
 
     async def body() -> str:
         place = room.enter(who)
-        try:
-            async with asyncio.timeout(None) as limit:
-                room.coming(place, limit)
-                await room.take(place, size)
-                await asyncio.sleep(LONG_S)
-        except TimeoutError:
-            return "sent away"
-        finally:
-            room.leave(place)
-        return "whole"
+
+        async def rest() -> bytes:
+            await room.take(place, size)
+            await asyncio.sleep(LONG_S)
+            return b""
+
+        return await _read(room, place, rest())
 
     task = asyncio.create_task(body())
     await asyncio.sleep(0)
@@ -127,17 +135,14 @@ async def test_two_that_have_half_of_what_they_need_do_not_wait_for_ever() -> No
 
     async def body() -> str:
         place = room.enter(None)
-        try:
-            async with asyncio.timeout(None) as limit:
-                room.coming(place, limit)
-                await room.take(place, 50)
-                await asyncio.sleep(0)
-                await room.take(place, 50)
-        except TimeoutError:
-            return "sent away"
-        finally:
-            room.leave(place)
-        return "whole"
+
+        async def rest() -> bytes:
+            await room.take(place, 50)
+            await asyncio.sleep(0)
+            await room.take(place, 50)
+            return b""
+
+        return await _read(room, place, rest())
 
     async with asyncio.timeout(5):
         assert sorted(await asyncio.gather(body(), body())) == ["sent away", "whole"]
@@ -213,3 +218,23 @@ def test_there_is_never_more_than_there_is_room_for(sizes: list[int], seed: int)
         assert await taken(room, 100)
 
     asyncio.run(run())
+
+
+async def test_a_body_that_is_cancelled_by_somebody_else_is_not_answered() -> None:
+    room = Room(100)
+    stalled = await coming(room, 50)
+    stalled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stalled
+
+
+async def test_one_that_makes_way_and_is_cancelled_is_cancelled() -> None:
+    room = Room(100, grace_s=0.0)
+    stalled = await coming(room, 90)
+    waiting = asyncio.create_task(room.take(room.enter(None), 30))
+    while not stalled.cancelling():
+        await asyncio.sleep(0)
+    stalled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stalled
+    await waiting

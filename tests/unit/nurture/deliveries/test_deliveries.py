@@ -106,3 +106,38 @@ def test_what_was_claimed_ahead_too_long_ago_goes_back() -> None:
     old, new = a_given(id=an_id("old")), a_given(id=an_id("new"))
     queue.claimed.extend([(old, 100.0), (new, 104.0)])
     assert queue.next(106.0) == (new, [old])
+
+
+def test_whoever_asks_for_less_is_left_alone_for_two_seconds() -> None:
+    left_alone = {status for status in range(200, 600) if a_queue(Answered(status), at=100.0).room(101.9) == 0}
+    assert left_alone == {410, 429, 502, 503, 504}
+    assert a_queue(Answered(503), at=100.0).room(102.0) > 0
+
+
+def test_an_answer_begins_the_count_of_failures_anew() -> None:
+    queue = a_queue(*[NotSent("closed")] * 4, Answered(500), *[NotSent("closed")] * 4)
+    assert not queue.broken
+    queue.learn(NotSent("closed"), 0.1, 100, jitter=0.5)
+    assert queue.broken
+    assert queue.pause_until == 100 + 0.375, "the first pause is short"
+
+
+def test_who_has_answered_fast_for_a_while_has_deliveries_claimed_ahead() -> None:
+    queue = a_queue(*[Answered(200)] * 13)
+    assert queue.room(100) == 4, "one slow answer at the beginning is not forgotten at once"
+    queue.learn(Answered(200), 0.1, 100, jitter=0.5)
+    assert queue.room(100) == 4 + 8 * 4
+    queue.busy = 4
+    queue.claimed.append((a_given(), 100.0))
+    assert queue.room(100) == 31
+    queue.busy = 40
+    assert queue.room(100) == 0, "the endpoint has become slow meanwhile"
+
+
+def test_what_was_claimed_ahead_goes_as_long_as_nothing_keeps_it() -> None:
+    queue = a_queue()
+    queue.claimed.append((a_given(), 100.0))
+    assert queue.next(105.0) == (a_given(), [])
+    queue.claimed.append((a_given(), 100.0))
+    queue.pause_until = 101.0
+    assert queue.next(100.9) == (None, [a_given()])

@@ -93,4 +93,10 @@ def to_decimal(minor: int, currency: str) -> Decimal:
 
 def from_minor(minor: int, currency: str) -> Money:
     """What people read: 12990 EUR becomes amount "129.90"."""
-    return Money(amount=f"{to_decimal(minor, currency):f}", currency=currency)
+    places = decimals(currency)
+    if not places:
+        return Money(str(minor), currency)
+    whole, rest = divmod(
+        abs(minor), 10**places
+    )  # a list has hundreds of amounts, and a Decimal takes five times as long
+    return Money(f"{'-' if minor < 0 else ''}{whole}.{rest:0{places}d}", currency)

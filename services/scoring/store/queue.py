@@ -43,8 +43,8 @@ _OF_A_STEP: Final = f"""
         AND c.open_since > CAST(:oldest AS timestamptz)
         AND (CAST(:source AS text) IS NULL OR c.source = :source)
         AND (CAST(:country AS text) IS NULL OR c.country = :country)
-        AND ({_RANK}, c.open_since, c.id)
-            < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid))
+        AND (CAST(:first AS boolean) OR ({_RANK}, c.open_since, c.id)
+            < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid)))
         AND c.id NOT IN (
             SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
             UNION ALL SELECT contact_id FROM claims WHERE snoozed_until > :now
@@ -109,6 +109,7 @@ async def top(
         "oldest": now - _LONGEST,
         "source": source,
         "country": country,
+        "first": after is None,
         "after_rank": float("inf") if after is None else after.rank,
         "after_since": now if after is None else after.since,
         "after_id": UUID(int=0) if after is None else after.id,

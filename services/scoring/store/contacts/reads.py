@@ -159,9 +159,16 @@ async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
 
 
 async def search(conn: AsyncConnection, words: Sequence[str], limit: int) -> list[StoredContact]:
-    """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-."""
-    asked = " & ".join(f"'{word}':*" for word in words)
-    return [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
+    """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-.
+
+    Whole words come first: a common name is the beginning of as many addresses, each a word of its own in the index.
+    """
+    for mark in ("", ":*"):
+        asked = " & ".join(f"'{word}'{mark}" for word in words)
+        found = [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
+        if len(found) == limit:
+            break
+    return found
 
 
 async def reasons(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

@@ -11,7 +11,7 @@ import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -114,9 +114,9 @@ def seconds(model: Model, records: Sequence[Record]) -> float:
     return (time.process_time() - started) / len(records)
 
 
-def _records(count: int, only: Callable[[int], bool], *, topic: str) -> list[Record]:
-    values = [outgoing.value for number, outgoing in enumerate(mixed(count, topic)) if only(number)]
-    return [Record(topic, 0, offset, None, value, 0) for offset, value in enumerate(values)]
+def _records(count: int) -> list[Record]:
+    topic = Topics().events
+    return [Record(topic, 0, offset, None, each.value, 0) for offset, each in enumerate(mixed(count, topic))]
 
 
 def main() -> int:
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     settings = load_scoring(ROOT / "config")
-    records = _records(given.events, lambda _number: True, topic=Topics().events)
+    records = _records(given.events)
     taken: dict[str, list[float]] = {"scorecard": [], "learnt": []}
     for _ in itertools.repeat(None, given.rounds):
         for name, model in (("scorecard", settings), ("learnt", learnt(settings))):

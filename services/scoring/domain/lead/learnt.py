@@ -19,6 +19,7 @@ Factor: TypeAlias = Literal["source", "traits", "engagement", "time"]
 TRAIT: Final = "trait:"
 DID: Final = "did:"
 FIXED: Final = ("source", "interest", "phone", "engagement", "age")
+_DERIVED: Final = ("source", "phone")  # not said as they are
 _LONGEST: Final = 64  # characters of a level
 _REMEMBERED: Final = 10_000  # words
 
@@ -36,9 +37,13 @@ class Weighed:
     variances: Mapping[str, float] = field(default_factory=dict)
     unseen: float = 0.0
     column: str = field(init=False)  # that the value is read from
+    missing: float = field(init=False)  # what no value adds: the most frequent of all
+    nothing: float = field(init=False)  # what 0 adds: of most kinds of engagement there was none
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "column", column_of(self.name))
+        object.__setattr__(self, "missing", self.log_odds(None))
+        object.__setattr__(self, "nothing", self.log_odds(0.0))
 
     def log_odds(self, value: Value) -> float:
         """What the value adds; 0.0 for a level that was never seen."""
@@ -103,12 +108,24 @@ def age(state: ContactState, clock: float) -> float:
 
 def of_said(features: Sequence[Weighed], state: ContactState) -> float:
     """What all of these add."""
-    return sum([each.log_odds(said(each.column, state)) for each in features])
+    known, total = state.known, 0.0
+    for each in features:
+        if each.column in known or each.column in _DERIVED:
+            total += each.log_odds(said(each.column, state))
+        else:
+            total += each.missing
+    return total
 
 
 def of_did(features: Sequence[Weighed], state: ContactState, scorecard: float, clock: float) -> float:
     """What all of these add."""
-    return sum([each.log_odds(did(each.column, state, scorecard, clock)) for each in features])
+    engaged, total = state.engaged, 0.0
+    for each in features:
+        if each.column == "engagement" or each.column.removeprefix(DID) in engaged:
+            total += each.log_odds(did(each.column, state, scorecard, clock))
+        else:
+            total += each.nothing
+    return total
 
 
 def of_age(features: Sequence[Weighed], state: ContactState, clock: float) -> float:

@@ -20,10 +20,11 @@ class Received:
 
 @dataclass(frozen=True)
 class Behave:
-    """How to answer one request: after `delay` seconds, with `raw` bytes, then cut the connection if `cut`."""
+    """How to answer one request: after `delay` seconds, and `when` that is set, with `raw` bytes; then cut the connection if `cut`."""
 
     raw: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     delay: float = 0.0
+    when: asyncio.Event | None = None
     cut: bool = False
 
 
@@ -76,6 +77,8 @@ class Receiver:
                 self._arrived.set()
                 if answer.delay:
                     await asyncio.sleep(answer.delay)
+                if answer.when:
+                    await answer.when.wait()
                 writer.write(answer.raw)
                 await writer.drain()
                 if answer.cut:

@@ -206,7 +206,8 @@ async def test_a_dead_endpoint_delays_nobody_else(nurture: Nurture, receiver: Re
     both = ONE_WEBHOOK + "  - send: {webhook: slow}\n  - send: {webhook: closed}\n"
     hooks = {"crm": receiver.url("/crm"), "slow": receiver.url("/slow"), "closed": "http://127.0.0.1:9/"}
     nurture.configure(endpoints(hooks, concurrency=2), both)
-    receiver.behave = lambda request: Behave(delay=60) if request.path == "/slow" else Behave()
+    let_go = asyncio.Event()
+    receiver.behave = lambda request: Behave(when=let_go) if request.path == "/slow" else Behave()
     async with nurture.running():
         started = asyncio.get_running_loop().time()
         await nurture.publish(*[(c := a_contact(), an_update(c)[1]) for _ in range(50)])
@@ -215,6 +216,7 @@ async def test_a_dead_endpoint_delays_nobody_else(nurture: Nurture, receiver: Re
         await until(lambda: len([r for r in receiver.received if r.path == "/slow"]) == 2)
         # The closed one is broken by now: its other deliveries have not used up a try.
         await until(lambda: _few_tries(nurture))
+        let_go.set()  # a stop waits for what is under way
 
 
 async def _few_tries(nurture: Nurture) -> bool:

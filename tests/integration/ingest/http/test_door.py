@@ -30,6 +30,10 @@ async def test_past_so_many_requests_at_work_a_further_one_is_503_and_health_is_
             return await status() == (503, "1")
 
         await until(taken)
+        unheard_of = 'firsthour_ingest_answers_total{path="/v1/leads",status="503"} 0.0'
+        assert unheard_of in (await ingest.http.get("/metrics")).text, (
+            "an alert sees only what rises, so it begins at 0"
+        )
         slow = []
         for _ in range(3):
             _reader, writer = await asyncio.open_connection(ingest.http.base_url.host, ingest.http.base_url.port)

@@ -56,6 +56,11 @@ def test_every_alert_is_tried_by_a_course_of_figures() -> None:
         assert re.search(rf"alertname: {name}\n +exp_alerts:", tried), name
 
 
+def test_every_alert_is_tried_by_a_fault() -> None:
+    tried = (ROOT / "tests" / "faults" / "test_alerts.py").read_text()
+    assert {name for name in ALERTS if f'"{name}"' not in tried} == set()
+
+
 @pytest.mark.parametrize("path", sorted(RULES.glob("*_test.yml")), ids=lambda path: path.name)
 def test_promtool_finds_them_right(path: Path) -> None:
     if shutil.which("promtool") is None:

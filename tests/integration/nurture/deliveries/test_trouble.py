@@ -106,6 +106,25 @@ async def test_a_delivery_that_cannot_be_recorded_ends_alone(rows: Rows, outcome
         assert (await state_of(rows, each))[0] == "delivered"
 
 
+async def test_a_send_that_fails_by_a_fault_of_ours_ends_alone(rows: Rows) -> None:
+    before, after, well = await rows.add(3, email="thanks")
+
+    async def send(given: StoredDelivery, begin: Begin) -> Result:
+        if given.id == before:
+            raise KeyError("ada@example.com")
+        await begin()
+        if given.id == after:
+            raise KeyError("ada@example.com")
+        return Result(Accepted())
+
+    async with delivering(rows, send):
+        await until(lambda: rows.are("delivered"))
+        await until(lambda: rows.are("failed", 2))
+    assert await state_of(rows, well) == ("delivered", None)
+    assert await state_of(rows, before) == ("failed", "a fault of ours: KeyError")
+    assert await state_of(rows, after) == ("failed", "maybe sent, so not repeated: a fault of ours: KeyError")
+
+
 async def _ended(rows: Rows) -> bool:
     return bool(await rows.one("SELECT count(*) FROM deliveries WHERE finished_at IS NULL") == 0)
 

@@ -1,6 +1,7 @@
 """What a deliverer remembers: whether the database was away, and how an endpoint has been lately."""
 
 import re
+from collections import deque
 from pathlib import Path
 
 from services.nurture.deliveries.leases import RENEWALS, STALLED, Calm
@@ -18,6 +19,13 @@ def test_at_the_start_it_is_calm() -> None:
     assert calm.holds(0)
     calm.answered(1)
     assert calm.holds(1)
+
+
+def test_a_database_that_answers_every_few_seconds_is_not_away() -> None:
+    calm = Calm()
+    for seconds in range(0, 60, 3):
+        calm.answered(seconds)
+        assert calm.holds(seconds)
 
 
 def test_after_an_error_every_lease_counts_as_renewed() -> None:
@@ -130,8 +138,20 @@ def test_who_has_answered_fast_for_a_while_has_deliveries_claimed_ahead() -> Non
     queue.busy = 4
     queue.claimed.append((a_given(), 100.0))
     assert queue.room(100) == 31
+    queue.claimed.extend([(a_given(), 100.0)] * 3)
+    assert queue.room(100) == 0, "there are enough for all that may be under way"
+    queue.claimed.clear()
     queue.busy = 40
     assert queue.room(100) == 0, "the endpoint has become slow meanwhile"
+
+
+def test_only_what_would_be_sent_at_once_begins_with_its_claim() -> None:
+    queue = a_queue()
+    assert queue.idle == 4
+    queue.busy, queue.claimed = 1, deque([(a_given(), 100.0)])
+    assert queue.idle == 2
+    queue.busy = 4
+    assert queue.idle == 0
 
 
 def test_what_was_claimed_ahead_goes_as_long_as_nothing_keeps_it() -> None:

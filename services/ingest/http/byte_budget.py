@@ -25,12 +25,13 @@ def busy() -> Problem:
 class Place:
     """One request's share of the budget. `who`: the address, limited to a quarter of it; None: no such limit."""
 
-    __slots__ = ("begun", "leaving", "reading", "size", "who")
+    __slots__ = ("begun", "come", "leaving", "reading", "size", "who")
 
     def __init__(self, who: str | None) -> None:
         self.who = who
         self.size = 0
         self.begun = 0.0
+        self.come = False  # nothing more is to come: it waits for its last piece's turn
         self.leaving = False  # it was told to make way
         self.reading: asyncio.Task[Any] | None = None  # what waits for the rest of its body
 
@@ -159,17 +160,21 @@ class Room:
             self._turns.popleft()
 
     def _send_away(self, but: Place | None = None) -> bool:
-        """Make the oldest body that has been arriving for too long give way; return whether there was one."""
+        """Make the oldest body that has been arriving for too long give way; return whether there was one.
+
+        One of which nothing more is to come gives way last, so that no slow client takes its turn.
+        """
         now = asyncio.get_running_loop().time()
-        for place in self._coming:
-            if now - place.begun < self._grace_s:
-                return False
-            if place is not but and place.reading is not None:
-                place.reading.cancel()
-                place.leaving = True
-                self._leaving += place.size
-                self._whole(place)
-                return True
+        for come in (False, True):
+            for place in self._coming:
+                if now - place.begun < self._grace_s:
+                    break
+                if place.come is come and place is not but and place.reading is not None:
+                    place.reading.cancel()
+                    place.leaving = True
+                    self._leaving += place.size
+                    self._whole(place)
+                    return True
         return False
 
     def _is_beyond_share(self, place: Place, who: str, size: int) -> bool:

@@ -91,9 +91,10 @@ class Request:
             size += len(part)
             if size > limit:
                 raise too_large(limit)
+            self.place.come = not message.get("more_body", False)
             await self.room.take(self.place, len(part))
             parts.append(part)
-            if not message.get("more_body", False):
+            if self.place.come:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property

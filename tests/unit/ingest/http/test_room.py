@@ -238,3 +238,28 @@ async def test_one_that_makes_way_and_is_cancelled_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await stalled
     await waiting
+
+
+async def test_a_body_that_is_whole_makes_way_last() -> None:
+    room = Room(100, grace_s=0.0)
+    places: list[Place] = []
+
+    async def body() -> str:
+        place = room.enter(None)
+        places.append(place)
+
+        async def rest() -> bytes:
+            await room.take(place, 50)
+            await asyncio.sleep(LONG_S)
+            return b""
+
+        return await _read(room, place, rest())
+
+    whole, slow = asyncio.create_task(body()), asyncio.create_task(body())
+    await asyncio.sleep(0)
+    places[0].come = True
+    await room.take(room.enter(None), 30)
+    assert await slow == "sent away"
+    assert not whole.done(), "though it is older"
+    await room.take(room.enter(None), 60)
+    assert await whole == "sent away", "when nobody else can"

@@ -29,6 +29,7 @@ from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.loop.patience import SOON_MS, Patience
 from shared.kafka.loop.position import Found, fingerprint, judge
 from shared.kafka.loop.publishing import Publishing
+from shared.kafka.loop.repeats import Repeats
 from shared.kafka.loop.watchdog import watch
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handler, Record
@@ -91,7 +92,7 @@ class ConsumerLoop:
         self._bases: dict[TopicPartition, int] = {}  # offsets before the present log
         self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the next record read must have
         self._trouble: str | None = "not yet connected"
-        self._give_ups = 0  # in a row
+        self._repeats = Repeats()
         self._progress = 0.0
 
     def missing(self) -> list[str]:
@@ -163,16 +164,17 @@ class ConsumerLoop:
         return self._trouble is None and not self._lanes.halted(self._lanes.of(partition.topic))
 
     async def _consume(self, consumer: AIOKafkaConsumer, assignment: Assignment, stopping: asyncio.Event) -> None:
-        self._give_ups = 0
+        self._repeats.settled()
         now = asyncio.get_running_loop().time
         patience = Patience(consumer, now())
         while not stopping.is_set():
+            records: list[Record] = []
             try:
                 if changed := await self._lanes.look():
                     assignment.hold(p for p in consumer.assignment() if self._lanes.of(p.topic) in changed)
                 if assignment.to_adopt:
                     await self._adopt(consumer, assignment)
-                if assignment.joined and not self._give_ups:
+                if assignment.joined and not self._repeats.count:
                     self._trouble = None
                 records = await self._read(consumer, patience.ms)
                 patience.read(len(records), now())
@@ -180,23 +182,24 @@ class ConsumerLoop:
                     with self._metrics.batch(records):
                         await self._batches.settle(records)
                     self._progress = now()
+                    self._repeats.settled()
                 else:
                     await self._publishing.remember()
-                self._give_ups = 0
+                    self._repeats.nothing_read(at_rest=patience.rests)
             except MustHalt as halt:
                 await self._lanes.halt(halt.lane, halt.cause, halt.reason)
                 with contextlib.suppress(Transient):
                     await self._publishing.remember()  # so that what was committed before is not published again
                 await self._start_over(consumer, assignment)
-                self._give_ups = 0
+                self._repeats.settled()
             except (GiveUp, Transient, OffsetOutOfRangeError) as error:
                 _LOG.warning("partitions_given_up", group=self._group, reason=log.reason(error))
                 await self._start_over(consumer, assignment)
-                if self._give_ups:  # retry at once the first time: another process was faster
+                if self._repeats.count:  # retry at once the first time: another process was faster
                     self._trouble = f"repeating a batch: {log.reason(error)}"
-                    wait = exponential(self._give_ups, jitter=random.random(), longest=5.0)  # noqa: S311 - dice
+                    wait = exponential(self._repeats.count, jitter=random.random(), longest=5.0)  # noqa: S311 - dice
                     await pause(stopping, wait)
-                self._give_ups += 1
+                self._repeats.failed(batch=bool(records))
         with contextlib.suppress(Transient):
             await self._publishing.remember()
 
@@ -246,7 +249,7 @@ class ConsumerLoop:
             return
         if found == "lost records":
             raise MustHalt(lane, "position", f"Kafka dropped records of {where} before they were consumed")
-        if self._give_ups < _SURE:  # a broker that has just become leader may not know the end yet
+        if self._repeats.count < _SURE:  # a broker that has just become leader may not know the end yet
             raise GiveUp(f"{where} ends before the next record")
         raise MustHalt(lane, "position", _ANEW.format(where))
 
@@ -262,7 +265,7 @@ class ConsumerLoop:
     async def _read(self, consumer: AIOKafkaConsumer, wait_ms: int) -> list[Record]:
         """The next batch, from the live lane if it has anything. A batch that failed is halved at each repeat."""
         live = [partition for partition in consumer.assignment() if self._lanes.of(partition.topic) == "live"]
-        most, most_bulk = (max(1, size >> self._give_ups) for size in (self._max_records, self._max_bulk_records))
+        most, most_bulk = (self._repeats.most(size) for size in (self._max_records, self._max_bulk_records))
         fetched = await consumer.getmany(*live, timeout_ms=0, max_records=most) if live else {}
         if not fetched:
             fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=most_bulk)

@@ -20,12 +20,14 @@ class Patience:
         """`now`, here and below: by the event loop's clock."""
         self._consumer = consumer
         self._last = now
+        self.rests = False
         self.ms = SOON_MS
 
     def read(self, records: int, now: float) -> None:
         """So many were read."""
         if records:
             self._last = now
-        self.ms = AT_REST_MS if now - self._last > _RESTS_AFTER_S else SOON_MS
+        self.rests = now - self._last > _RESTS_AFTER_S
+        self.ms = AT_REST_MS if self.rests else SOON_MS
         # aiokafka takes it only at start, but its fetcher rereads it for each fetch.
         self._consumer._fetcher._fetch_max_wait_ms = self.ms  # noqa: SLF001

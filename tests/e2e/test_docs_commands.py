@@ -34,13 +34,13 @@ __all__ = ["node"]
 pytestmark = pytest.mark.xdist_group("docs")
 
 LEAD, PURCHASE, REFUND = "lead.captured", "purchase.completed", "purchase.refunded"
-KNOWN, DONE = "contact.identified", "engagement.recorded"
+KNOWN, DONE, COST = "contact.identified", "engagement.recorded", "cost.recorded"
 # Page and section → source and type of what its shell commands send.
 ARRIVES: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("sending-events", "A lead, as JSON"): [("website", LEAD)],
     ("sending-events", "A purchase, as JSON"): [("shop", PURCHASE)],
     ("sending-events", "Segment, in a server"): [("app", KNOWN), ("app", DONE), ("app", DONE)],
-    ("sending-events", "CloudEvents"): [("shop", "cost.recorded"), ("shop", DONE), ("shop", "feedback.given"), ("shop", REFUND)],
+    ("sending-events", "CloudEvents"): [("shop", COST), ("shop", DONE), ("shop", "feedback.given"), ("shop", REFUND)],
     ("forms", "A plain HTML form"): [("website", LEAD)],
     ("forms", "WordPress"): [("website", LEAD)],
     ("forms", "Webflow"): [("webflow", LEAD)],
@@ -49,7 +49,9 @@ ARRIVES: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("webhooks", "Google lead forms"): [("google", LEAD)],
     ("webhooks", "Anything else"): [("crm", LEAD)],
     ("importing", ""): [("import", LEAD), ("import", LEAD)],
-    ("importing", "Columns"): [("fair", LEAD), ("import", PURCHASE)],
+    ("importing", "Columns"): [("import", PURCHASE)],
+    ("importing", "What advertising cost"): [("costs", COST), ("costs", COST)],
+    ("importing", "JSON lines"): [("fair", LEAD)],
 }  # fmt: skip
 ADDRESSES = {"ada@example.com", "grace@example.com", None}
 

@@ -188,7 +188,9 @@ async def what_does_not_stop_the_rest(here: World) -> None:
         await here.lead()
     await here.lead(estimated_value={"amount": "100.00", "currency": "ISK"})
     await here.lead("SHOP_KEY", occurred_at=(utc_now() - timedelta(minutes=50)).isoformat())
-    (here.firsthour.config / "scoring.yaml").write_text("sources: [")
+    scoring_yaml = here.firsthour.config / "scoring.yaml"
+    as_it_was = scoring_yaml.read_text()
+    scoring_yaml.write_text("sources: [")
     # A fit is due: of one kind since a day, of the other one nobody has heard for long.
     await here.execute(
         "UPDATE scoring.fits SET at = at - CASE kind WHEN 'lead' THEN interval '4d' ELSE interval '2d' END"
@@ -210,6 +212,7 @@ async def what_does_not_stop_the_rest(here: World) -> None:
         within_s=120,
     )  # fmt: skip
     del here.mail_server.says["MAIL"]
+    scoring_yaml.write_text(as_it_was)  # scoring starts again below
 
 
 async def an_endpoint_that_is_slow(here: World) -> None:

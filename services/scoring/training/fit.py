@@ -4,7 +4,6 @@ numpy and scipy are imported here and never by the service, which starts this as
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +20,13 @@ from services.scoring.domain.model.model import Model
 from services.scoring.store import models as store
 from services.scoring.store.contacts import history
 from services.scoring.store.models import StoredModel
-from services.scoring.tables import SCHEMA
+from services.scoring.training import child
 from services.scoring.training.candidate import Candidate, TooFewError
 from services.scoring.training.customers.fit import FitFailedError
 from services.scoring.training.customers.model import Customer, fit_customer_model
 from services.scoring.training.leads.dataset import read_leads
 from services.scoring.training.leads.model import fit_lead_model
 from shared.clock import utc_now
-from shared.db.engine import make_engine
-from shared.settings import Settings, load
 
 _MOST_CONTACTS: Final = 100_000  # of a fit of leads: the newest
 
@@ -101,20 +98,9 @@ async def _customer(conn: AsyncConnection, _settings: Model, champion: StoredMod
 
 async def fit_all(database: str, config: Path, kinds: Sequence[Kind] = KINDS) -> list[Fitted]:
     """The same, in the database of an installation."""
-    engine = make_engine(database, application="firsthour-fit", schema=SCHEMA, pool_size=1)
-    try:
+    async with child.one_connection(database, "firsthour-fit") as engine:
         return await fit_models(engine, load_scoring(config), kinds, utc_now())
-    finally:
-        await engine.dispose()
-
-
-def main() -> int:
-    """Run as the service's child: the environment says where; the results go to the database."""
-    os.nice(15)  # everything else goes first
-    settings = load(Settings)
-    asyncio.run(fit_all(settings.database_url(), settings.config))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.run(fit_all))

@@ -5,8 +5,6 @@ known: run twice it gives the same, and a purchase that was told late, or a cont
 always been so.
 """
 
-import asyncio
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -24,11 +22,9 @@ from services.scoring.domain.model.model import Model
 from services.scoring.store import models as store
 from services.scoring.store.contacts import history
 from services.scoring.store.models import StoredModel, StoredStep
-from services.scoring.tables import SCHEMA
+from services.scoring.training import child
 from services.scoring.training.leads.dataset import RIPE_DAYS, Look, read_leads
 from shared.clock import utc_now
-from shared.db.engine import make_engine
-from shared.settings import Settings, load
 
 _LONGEST: Final = timedelta(days=30)  # what is older is for the next fit
 _MOST_CONTACTS: Final = 10_000
@@ -76,21 +72,9 @@ def outcomes(looks: Sequence[Look]) -> list[Outcome]:
 
 async def step_all(database: str, config: Path) -> None:
     """The same, in the database of an installation."""
-    engine = make_engine(database, application="firsthour-step", schema=SCHEMA, pool_size=1)
-    try:
-        async with engine.begin() as conn:
-            await learn_online(conn, load_scoring(config), utc_now())
-    finally:
-        await engine.dispose()
-
-
-def main() -> int:
-    """Run as the service's child: the environment says where; the result goes to the database."""
-    os.nice(15)  # everything else goes first
-    settings = load(Settings)
-    asyncio.run(step_all(settings.database_url(), settings.config))
-    return 0
+    async with child.one_connection(database, "firsthour-step") as engine, engine.begin() as conn:
+        await learn_online(conn, load_scoring(config), utc_now())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.run(step_all))

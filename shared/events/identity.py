@@ -1,12 +1,12 @@
 """Who an event is about. Identities in an event are already normalised: every producer calls `normalise`."""
 
-import hmac
+import hashlib
 import re
 import unicodedata
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -17,6 +17,9 @@ Trust: TypeAlias = Literal["trusted", "public"]
 
 # What must never change: ids derived with this namespace make a resend the same event for ever.
 _EVENT_NAMESPACE: Final = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
+_VERSION_5: Final = 5 << 76 | 0b10 << 62  # and the variant of RFC 9562
+_UNMARKED: Final = ~(0b1111 << 76 | 0b11 << 62)
+_BLOCK: Final = 64  # bytes of a block of SHA-256
 LONGEST_ID: Final = 256
 _LONGEST_PLAIN: Final = 64
 LONGEST_ADDRESS: Final = 320  # RFC 3696: 64 before the @ and 255 after it
@@ -101,6 +104,8 @@ class Identity(Struct, frozen=True, omit_defaults=True, kw_only=True):
         """The one key that decides the partition and the CloudEvents subject; None if nothing is named."""
         if self.contact_id is not None:
             return f"contact:{self.contact_id}"
+        if self.email:  # as `strong_keys` has it, without its list
+            return f"email:{self.email}"
         keys = self.strong_keys(source if trust == "trusted" else f"{source}#public") or self.weak_keys(source, trust)
         return keys[0] if keys else None
 
@@ -158,6 +163,8 @@ def _is_no_address(address: str) -> bool:
 def _is_no_number(phone: str) -> bool:
     """Whether it is one digit again and again after its country code, as in +1 555 555 5555."""
     digits = phone.removeprefix("+").partition(";")[0]
+    if digits[3:].strip(digits[-1:]):  # another digit behind even the longest code
+        return False
     national = next((digits[length:] for length in (1, 2, 3) if _country(digits[:length]) is not None), digits)
     return len(set(national)) == 1
 
@@ -193,14 +200,11 @@ def normalise_phone(text: str, region: str | None = None) -> str:
         text = " ".join(text[:_LONGEST_PADDED].split())
         if len(text) > _LONGEST_PHONE:
             raise ValueError(_NO_PHONE)
-    return _normalised_phone(text, region)
+    return _plain_phone(text) or _looked_at_phone(text, region)
 
 
 @lru_cache(maxsize=8192)
-def _normalised_phone(text: str, region: str | None) -> str:
-    plain = _plain_phone(text)
-    if plain is not None:
-        return plain
+def _looked_at_phone(text: str, region: str | None) -> str:
     if region is None and not _PLUS.search(text):
         raise ValueError(_NO_PHONE)  # as the library would have it, which takes its time
     try:
@@ -254,17 +258,31 @@ def partition_key(primary: str, secret: bytes) -> bytes:
 
     Must never change for a running installation, or one contact's events change partition and lose their order.
     """
-    keyed = _keyed(secret).copy()
-    keyed.update(primary.encode())
-    return keyed.digest()[:16].hex().encode()
+    begun_inner, begun_outer = _hmac_begun(secret)
+    inner, outer = begun_inner.copy(), begun_outer.copy()
+    inner.update(primary.encode())
+    outer.update(inner.digest())
+    return outer.digest()[:16].hex().encode()
 
 
 @lru_cache(maxsize=4)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    """HMAC-SHA256 that has taken in the secret: a copy of it costs half of what a new one does."""
-    return hmac.new(secret, digestmod="sha256")
+def _hmac_begun(secret: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """HMAC-SHA256 (RFC 2104) that has taken in the secret: a copy of `hmac`'s takes twice as long."""
+    padded = (secret if len(secret) <= _BLOCK else hashlib.sha256(secret).digest()).ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)), hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
 
 def derived_event_id(source: str, sender_id: str) -> UUID:
-    """The id of an event that its sender already named (messageId, Idempotency-Key, webhook id): a resend is equal."""
-    return uuid5(_EVENT_NAMESPACE, f"{source}\n{sender_id}")
+    """The id of an event that its sender already named (messageId, Idempotency-Key, webhook id): a resend is equal.
+
+    A UUID of version 5 of our namespace, in a third of the time that `uuid.uuid5` takes.
+    """
+    named = _source_named(source).copy()
+    named.update(sender_id.encode())
+    return UUID(int=int.from_bytes(named.digest()[:16], "big") & _UNMARKED | _VERSION_5)
+
+
+@lru_cache(maxsize=256)
+def _source_named(source: str) -> "hashlib._Hash":
+    """SHA-1 that has taken in what the names of a source's events begin with."""
+    return hashlib.sha1(_EVENT_NAMESPACE.bytes + f"{source}\n".encode(), usedforsecurity=False)

@@ -59,11 +59,11 @@ class Fields:
         value = self.data.get(name)
         if value is None:
             return None
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)
         if not isinstance(value, str):
-            self.note(name, "must be text")
-            return None
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                self.note(name, "must be text")
+                return None
+            value = str(value)
         value = value.strip()
         if len(value) > longest:
             self.note(name, f"must have at most {longest} characters")
@@ -198,14 +198,15 @@ def _email(text: str) -> str:
 
 def amount_text(value: object) -> str | None:
     """A JSON number or text as a plain decimal; None when it is neither."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        value = str(value)
-    elif isinstance(value, float):
-        value = f"{value:.6f}".rstrip("0").rstrip(".")
     if not isinstance(value, str):
-        return None
+        if isinstance(value, bool):
+            return None
+        if isinstance(value, int):
+            value = str(value)
+        elif isinstance(value, float):
+            value = f"{value:.6f}".rstrip("0").rstrip(".")
+        else:
+            return None
     value = value.strip()
     return value if is_amount(value) else None
 

@@ -25,7 +25,10 @@ def person_name(full: str | None, first: str | None, last: str | None, *, family
 
 
 def _joined(first: str, last: str, *, family_first: bool) -> str:
-    return f"{last} {first}" if family_first or _EAST.fullmatch(first + last) else f"{first} {last}"
+    both = f"{first} {last}"
+    if not family_first and (both.isascii() or not _EAST.fullmatch(both)):
+        return both
+    return f"{last} {first}"
 
 
 def _holds(full: str, half: str) -> bool:

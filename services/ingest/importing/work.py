@@ -77,6 +77,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._reader = SheetReader(plan.sheet, plan.source)
+        self._beside = self._reader.beside.any and plan.shape.delimiter is not None
         self._typed = plan.sheet.typed
         self._who = [at for at, column in enumerate(plan.sheet.columns) if column.taken_as in WHO]
         csv.field_size_limit(LONGEST_RECORD * 2)
@@ -89,15 +90,19 @@ class Worker:
             worked.refused.append(Refusal(piece.line, "a quote begins here that never ends", [content.rstrip("\r\n")]))
             return worked
         now, taken, left_out = utc_now(), 0, 0
+        latest = now + _AHEAD
         for group in self._groups(content, piece.line):
             try:
                 fact = self._fact(group)
                 if fact is None:
                     left_out += 1
-                elif fact.time is not None and fact.time > now + _AHEAD:
+                elif fact.time is not None and fact.time > latest:
                     raise Refused([Wrong("occurred_at", "is ahead of now")])
                 else:
-                    worked.messages.extend(self._messages(group, fact, now))
+                    messages = [self._message(fact, now)]
+                    if self._beside:
+                        messages += [self._message(each, now) for each in self._reader.beside.read(group.rows, fact)]
+                    worked.messages.extend(messages)
                     taken += 1
             except Refused as refused:
                 if is_no_row(group.rows[0], self._who):
@@ -160,12 +165,6 @@ class Worker:
             if len(row) > columns and any(row[columns:]):
                 raise Refused([Wrong("row", f"has {len(row)} cells where the first line has {columns}")])
         return self._reader.from_row(group.rows[0]) if len(group.rows) == 1 else self._reader.from_rows(group.rows)
-
-    def _messages(self, group: Group, fact: Fact, now: datetime) -> list[tuple[bytes | None, bytes]]:
-        messages = [self._message(fact, now)]
-        if self._reader.beside.any and self._plan.shape.delimiter is not None:
-            messages += [self._message(each, now) for each in self._reader.beside.read(group.rows, fact)]
-        return messages
 
     def _message(self, fact: Fact, now: datetime) -> tuple[bytes | None, bytes]:
         plan = self._plan

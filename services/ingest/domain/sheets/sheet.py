@@ -95,6 +95,8 @@ class SheetReader:
             else:
                 self._direct.append((index, outer))
         self._names = {column.taken_as: column.name for column in sheet.columns}
+        # The type of a row says that its money went back only where no column names the order.
+        self._type = self._at.get("type") if "refund_of" not in self._names else None
         self._index = {column.name: index for index, column in enumerate(sheet.columns)}
         plain = sheet.kind == "leads" and PlainRows.are_plain(sheet.columns)
         self._plain = PlainRows(sheet.columns, sheet.dates, self._zone) if plain else None
@@ -137,7 +139,8 @@ class SheetReader:
             self._lines(rows, first, data, wrong)
         if self._items:
             data["items"] = [item for row in rows if (item := self._item(row))]
-        if not wrong and (refund := refund_of(data, went_back=self._is_back(first))) is not None:
+        back = self._type is not None and is_of_money_back(first[self._type])
+        if not wrong and (back or "refund_of" in data) and (refund := refund_of(data, went_back=back)) is not None:
             return refund
         fact = self._identified(self._checked(data, wrong), row_id)
         return _of_its_order(fact) if isinstance(fact.data, PurchaseCompleted) else fact
@@ -164,15 +167,12 @@ class SheetReader:
     def _cell(self, row: Sequence[Any]) -> dict[str, Any]:
         return {name: value for name, index in self._at.items() if (value := row[index]) != ""}
 
-    def _is_back(self, row: Sequence[Any]) -> bool:
-        return "type" in self._at and "refund_of" not in self._names and is_of_money_back(row[self._at["type"]])
-
     def _compute(self, row: Sequence[Any], data: dict[str, Any], wrong: list[Wrong]) -> object:
         """Fill in what is made of cells; the row's own id, or _UNPAID."""
         cell = self._cell(row)
         status = cell.get("status")
         unpaid = isinstance(status, str) and not is_paid(status) and not went_back(status, cell.get(REFUNDED, ""))
-        if unpaid or is_a_step(cell.get("type", "")):
+        if unpaid or ("type" in cell and is_a_step(cell["type"])):
             return _UNPAID
         if "order_name" in cell:
             data.setdefault("order_id", cell["order_name"])
@@ -186,7 +186,8 @@ class SheetReader:
             self._when.tell(cell, data, wrong)
         if "consent" in cell:
             self._consent(cell, data)
-        self._opted(row, data)
+        if self._opt_outs.any:
+            self._opted(row, data)
         for name in ("amount", "margin", "estimated_value"):
             if name in cell:
                 self._amount(name, cell[name], cell.get("currency"), data, wrong)
@@ -194,7 +195,7 @@ class SheetReader:
 
     def _opted(self, row: Sequence[Any], data: dict[str, Any]) -> None:
         """What the columns beside that of the consent say: a no always, a yes where nothing else is said."""
-        for channel, (given, index) in self._opt_outs.said(row).items() if self._opt_outs.any else ():
+        for channel, (given, index) in self._opt_outs.said(row).items():
             before = data.get("consent") if isinstance(data.get("consent"), dict) else None
             if not given or not before or before.get(channel) is None:
                 data["consent"] = {**(before or {}), channel: given, "proof": proof_of(self._sheet.columns[index])}
@@ -292,4 +293,8 @@ _HALVES: Final = ("first_name", "last_name")
 
 def _merged(rows: Sequence[Sequence[Any]]) -> list[Any]:
     """One row of many: of each column, the first value that is there."""
-    return [next((value for value in column if value != ""), "") for column in zip(*rows, strict=True)]
+    merged = list(rows[0])
+    for index, value in enumerate(merged):
+        if value == "":
+            merged[index] = next((row[index] for row in rows if index < len(row) and row[index] != ""), "")
+    return merged

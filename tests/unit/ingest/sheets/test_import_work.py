@@ -7,6 +7,7 @@ from services.ingest.domain.sheets.sheet import Sheet
 from services.ingest.importing.reading import Piece, Shape
 from services.ingest.importing.work import Plan, Worker
 from shared.clock import utc_now
+from shared.events.envelope import decode
 
 
 def test_a_time_ahead_of_us_is_refused_and_never_now() -> None:
@@ -21,3 +22,17 @@ def test_a_time_ahead_of_us_is_refused_and_never_now() -> None:
     worked = worker.work(Piece(rows, len(rows), 2, 5, len(rows)))
     assert len(worked.messages) == 2
     assert [(each.line, each.reason) for each in worked.refused] == [(3, "occurred_at: is ahead of now")]
+
+
+def test_lines_of_an_order_may_end_in_cells_too_many() -> None:
+    columns = [Column("Name", "order_id"), Column("Email", "email"), Column("Total", "amount")]
+    columns += [Column("Currency", "currency"), Column("Item", "item.name")]
+    rows = b"#1,a@example.com,20.00,EUR,Cup,\n#1,,,,Plate\n#2,b@example.com,,EUR,Cup\n#2,,5.00,,Plate,,\n"
+    worker = Worker(Plan(Sheet("purchases", tuple(columns)), Shape("utf-8", ",", 0), "/sources/import", b"key"))
+    worked = worker.work(Piece(rows, len(rows), 2, 6, len(rows)))
+    assert not worked.refused
+    orders = [decode(value).data for _, value in worked.messages]
+    assert [(each.amount, [item.name for item in each.items]) for each in orders] == [
+        ("20.00", ["Cup", "Plate"]),
+        ("5.00", ["Cup", "Plate"]),
+    ]

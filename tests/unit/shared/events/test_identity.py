@@ -1,5 +1,6 @@
+import hmac
 from itertools import zip_longest
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import phonenumbers
 import pytest
@@ -160,6 +161,17 @@ def test_ids_and_keys_never_change() -> None:
     """These two values are in every log and database of every installation: if this fails, the code is wrong."""
     assert derived_event_id("/sources/website", "form-123") == UUID("8531518c-49de-5638-abf4-4fda54757453")
     assert partition_key("email:ada@example.com", b"secret") == b"676565f3c20f5b621bd00612cc464c74"
+
+
+@given(st.text(), st.text())
+def test_an_event_id_is_a_uuid_of_version_5(source: str, sender_id: str) -> None:
+    namespace = UUID("5f2d7f0e-3c56-5a0b-9a3e-6d1f0e9b7c11")
+    assert derived_event_id(source, sender_id) == uuid5(namespace, f"{source}\n{sender_id}")
+
+
+@given(st.text(), st.binary(max_size=200))
+def test_a_key_is_half_of_an_hmac(primary: str, secret: bytes) -> None:
+    assert partition_key(primary, secret) == hmac.digest(secret, primary.encode(), "sha256")[:16].hex().encode()
 
 
 @given(st.emails(), st.binary(min_size=16, max_size=32))

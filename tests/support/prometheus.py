@@ -52,15 +52,20 @@ class Prometheus:
 
 @contextmanager
 def watching(
-    folder: Path, targets: Mapping[str, int], *, rules: str | None = None, receiver: str | None = None
+    folder: Path,
+    targets: Mapping[str, int],
+    *,
+    rules: str | None = None,
+    receiver: str | None = None,
+    every: str = "1s",
 ) -> Iterator[Prometheus]:
-    """Scrape these ports (by job) each second; with rules, hand alerts to the receiver's URL by way of Alertmanager."""
+    """Scrape these ports (by job) so often; with rules, hand alerts to the receiver's URL by way of Alertmanager."""
     for program in _PROGRAMS:
         if shutil.which(program) is None:
             missing("FIRSTHOUR_NEED_PROMETHEUS", f"{program} is a Debian package")
     prometheus, alertmanager = free_ports(2)
     config: dict[str, Any] = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]} for job, port in targets.items()
         ],

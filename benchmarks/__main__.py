@@ -1,4 +1,4 @@
-"""`make bench`: every figure of docs/benchmarks.md, one after the other. About fifty minutes on two cores.
+"""`make bench`: every figure of docs/benchmarks.md, one after the other. About two hours on two cores.
 
 python -m benchmarks [--quick] [--only NAME …]
 """
@@ -26,6 +26,7 @@ _FULL: dict[str, list[str]] = {
     "soak": ["benchmarks.soak", "--minutes", "10"],
     "goes-on": ["benchmarks.goes_on", "--minutes", "5"],
     "month": ["benchmarks.month"],
+    "quiet-hour": ["benchmarks.quiet_hour"],
     "cost": ["benchmarks.cost"],
     "paths": ["benchmarks.paths"],
     "spool": ["benchmarks.spool", "--seconds", "5"],

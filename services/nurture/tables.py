@@ -211,6 +211,7 @@ deliveries = sa.Table(
     sa.Index("deliveries_put_aside", "id", postgresql_where=sa.text("state = 'parked'")),
     sa.Index("deliveries_newest", "created_at", "id"),
     sa.Index("deliveries_failed", "created_at", "id", postgresql_where=sa.text("state = 'failed'")),
+    sa.Index("deliveries_expired", "created_at", "id", postgresql_where=sa.text("state = 'expired'")),
 )
 
 attempts = sa.Table(
@@ -267,6 +268,7 @@ tasks = sa.Table(
     sa.Index("tasks_put_aside", "id", postgresql_where=sa.text("state = 'open' AND parked_reason IS NOT NULL")),
     sa.Index("tasks_newest", "created_at", "id"),
     sa.Index("tasks_open", "created_at", "id", postgresql_where=sa.text("state = 'open'")),
+    sa.Index("tasks_expired", "created_at", "id", postgresql_where=sa.text("state = 'expired'")),
 )
 
 turns = sa.Table(  # round robin: how many tasks of this step there have been

@@ -49,7 +49,7 @@ _WINDOWS: Final = {
     "missed": "e.window_missed_at IS NOT NULL AND e.window_stopped_at IS NULL",
     "stopped": "e.window_stopped_at IS NOT NULL",
 }
-_INDEXED: Final = {"state": ("open", "failed")}
+_INDEXED: Final = {"state": ("open", "failed", "expired")}
 # A replay has no deadline: it is sent because a person wants it now.
 _REPLAY: Final = sa.text("""
     UPDATE deliveries

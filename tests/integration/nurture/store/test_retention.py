@@ -113,7 +113,9 @@ def test_a_copy_of_an_update_finds_its_mark_as_long_as_one_can_come() -> None:
     ("index", "statement"),
     [
         ("tasks_open", lambda conn: lists.tasks(conn, _PAGE, state="open")),
+        ("tasks_expired", lambda conn: lists.tasks(conn, _PAGE, state="expired")),
         ("deliveries_failed", lambda conn: lists.deliveries(conn, _PAGE, state="failed")),
+        ("deliveries_expired", lambda conn: lists.deliveries(conn, _PAGE, state="expired")),
         ("enrolments_missed", lambda conn: lists.windows(conn, _PAGE, "missed")),
         ("enrolments_open_window", lambda conn: lists.windows(conn, _PAGE, "open")),
     ],

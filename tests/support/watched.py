@@ -88,7 +88,7 @@ async def watched(
     kafka: str, database: str, topic_prefix: str, folder: Path, receiver: Receiver, *,
     rules: str, every: str = "1s", settings: dict[str, str],
 ) -> AsyncIterator[Watched]:  # fmt: skip
-    """All of it until the block ends. Leads and the canary come in by a proxy whose certificate ends in three days."""
+    """All of it until the block ends. The canary comes in by a proxy whose certificate ends in three days."""
     with (
         mail_server_apart() as mail_server,
         tls_proxy(folder, ends_in=timedelta(days=3)) as proxy,

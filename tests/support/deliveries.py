@@ -1,7 +1,7 @@
 """Deliveries as rows, and a deliverer that sends them as a test wants it, on the real Postgres alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -86,8 +86,8 @@ def _version(workflow: Workflow) -> Version:
 
 
 @asynccontextmanager
-async def rows_of(database: str) -> AsyncIterator[Rows]:
-    engine = make_engine(database, application="test", schema="nurture")
+async def rows_of(database: str, application: str = "test") -> AsyncIterator[Rows]:
+    engine = make_engine(database, application=application, schema="nurture")
     try:
         yield Rows(engine)
     finally:
@@ -103,6 +103,8 @@ async def delivering(
     endpoints: Endpoints = NOBODY,
     drain_s: float = 1.0,
     lease_s: float = LEASE_S,
+    registry: CollectorRegistry | None = None,
+    on_facts: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Deliverer]:
     """A deliverer at work until the block ends. One `send` stands for all queues of this test."""
     if not isinstance(sends, Mapping):
@@ -113,8 +115,8 @@ async def delivering(
         instance=instance,
         endpoints=endpoints,
         facts=FACTS,
-        metrics=make_metrics(CollectorRegistry()),
-        on_facts=lambda: None,
+        metrics=make_metrics(registry or CollectorRegistry()),
+        on_facts=on_facts,
         drain_s=drain_s,
         lease_s=lease_s,
     )

@@ -14,10 +14,13 @@ def utc_now() -> datetime:
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): sorts by the millisecond it was made in, so indexes grow at one end."""
-    millis = time.time_ns() // 1_000_000
-    value = (millis << 80) | int.from_bytes(_ten_random_bytes(), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)  # version 7
+    """A UUIDv7 (RFC 9562): sorts by the quarter of a microsecond it was made in.
+
+    So indexes grow at one end, and of two contacts made in one batch the older one is known (method 3 of section 6.2).
+    """
+    millis, rest = divmod(time.time_ns(), 1_000_000)
+    value = (millis << 80) | ((rest << 12) // 1_000_000 << 64) | int.from_bytes(_eight_random_bytes(), "big")
+    value |= 0x7 << 76  # version 7
     value = (value & ~(0x3 << 62)) | (0x2 << 62)  # variant RFC 9562
     return UUID(int=value)
 
@@ -27,13 +30,13 @@ _RANDOM: list[bytes] = []
 os.register_at_fork(after_in_child=_RANDOM.clear)
 
 
-def _ten_random_bytes() -> bytes:
+def _eight_random_bytes() -> bytes:
     try:
         return _RANDOM.pop()  # so that each byte goes to one thread only
     except IndexError:
-        block = os.urandom(2560)
-        _RANDOM.extend(block[at : at + 10] for at in range(10, len(block), 10))
-        return block[:10]
+        block = os.urandom(2048)
+        _RANDOM.extend(block[at : at + 8] for at in range(8, len(block), 8))
+        return block[:8]
 
 
 def id_time(identifier: UUID) -> datetime:

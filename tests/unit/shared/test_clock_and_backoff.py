@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
@@ -18,6 +19,14 @@ def test_ids_sort_by_the_time_they_were_made_in() -> None:
     assert before - timedelta(milliseconds=2) <= id_time(ids[0]) <= utc_now()
     assert all(i.version == 7 for i in ids)
     assert utc_now().tzinfo is UTC
+
+
+def test_of_two_ids_the_one_made_a_microsecond_earlier_sorts_first() -> None:
+    for _ in range(1000):
+        older, made = new_id(), time.perf_counter_ns()
+        while time.perf_counter_ns() < made + 1000:
+            pass
+        assert older < new_id()
 
 
 def test_no_two_threads_make_the_same_id() -> None:

@@ -31,6 +31,10 @@ _FIT: Final = "services.scoring.training.fit"
 _STEP: Final = "services.scoring.training.step"
 
 
+class _Failed(Exception):  # noqa: N818 - reads as what happened
+    """A child did not do its work; the message says why."""
+
+
 class Refitting:
     """The job and its metrics."""
 
@@ -48,7 +52,7 @@ class Refitting:
         self._clock = clock
         self._outcomes = outcomes
         self._at_last_fit = outcomes()
-        self._last_step: datetime | None = None  # when one was last tried here
+        self._last_step: datetime | None = None  # the hour until the next one counts from then
         self._fits = Counter("firsthour_model_fits", "Fits of the models, by result.", ["result"], registry=registry)
         self._age = Gauge(
             "firsthour_model_age_seconds", "Since the fit of the model in force, by kind.", ["kind"], registry=registry
@@ -94,20 +98,30 @@ class Refitting:
     async def learn(self, stopping: asyncio.Event | None = None) -> bool:
         """Let the lead model in force learn online if it is time; whether it was."""
         now = self._clock()
+        if self._last_step is not None and abs(now - self._last_step) < _STEP_EVERY:
+            return False
+        last, self._last_step = await self._learnt(), now
+        if last is None:
+            return False
+        if abs(now - last) < _STEP_EVERY:
+            self._last_step = last
+            return False
+        try:
+            await self._child(_STEP, stopping or asyncio.Event())
+        except _Failed as failed:
+            _LOG.error("model_not_stepped", reason=str(failed))
+        await self._learnt()
+        return True
+
+    async def _learnt(self) -> datetime | None:
+        """When the lead model in force was fitted or last learnt online; None when there is none."""
         async with self._engine.connect() as conn:
             champion = (await store.champions(conn)).get("lead")
             step = await store.step(conn, champion.version) if champion is not None else None
         self._taught.set(0 if step is None else step.leads)
-        if champion is None:
-            return False
-        tried = [champion.made_at, *([step.at] if step else []), *([self._last_step] if self._last_step else [])]
-        if abs(now - max(tried)) < _STEP_EVERY:
-            return False
-        self._last_step = now
-        failed = await self._child(_STEP, stopping or asyncio.Event())
-        if failed is not None:
-            _LOG.error("model_not_stepped", reason=failed)
-        return True
+        if champion is None or step is None:
+            return None if champion is None else champion.made_at
+        return max(champion.made_at, step.at)
 
     async def _due(self) -> bool:
         """Whether a day has passed, or enough leads have bought. A new installation waits a day first."""
@@ -130,17 +144,19 @@ class Refitting:
 
     async def _fit(self, stopping: asyncio.Event) -> None:
         self._at_last_fit = self._outcomes()
-        failed = await self._child(_FIT, stopping)
-        self._fits.labels("done" if failed is None else "failed").inc()
-        if failed is None:
-            _LOG.info("models_fitted")
-        elif not stopping.is_set():
-            _LOG.error("models_not_fitted", reason=failed)
+        try:
+            if await self._child(_FIT, stopping):
+                self._last_step = None  # the model in force may be another one now
+                self._fits.labels("done").inc()
+                _LOG.info("models_fitted")
+        except _Failed as failed:
+            self._fits.labels("failed").inc()
+            _LOG.error("models_not_fitted", reason=str(failed))
             async with self._engine.begin() as conn:  # or it would be tried again each minute
                 await store.note_fits(conn, KINDS, self._clock(), "failed")
 
-    async def _child(self, module: str, stopping: asyncio.Event) -> str | None:
-        """Run it to its end, or until stopping; None when all went well, else why not."""
+    async def _child(self, module: str, stopping: asyncio.Event) -> bool:
+        """Run it to its end, or until stopping; whether it came to its end. Raises _Failed."""
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -159,7 +175,9 @@ class Refitting:
             if child.returncode is None and not ended.done():
                 child.kill()
             _, errors = await ended
-        return None if child.returncode == 0 else f"{_last_line(errors)} (exit {child.returncode})"
+        if child.returncode and not stopping.is_set():  # else it is the stop that ended it
+            raise _Failed(f"{_last_line(errors)} (exit {child.returncode})")
+        return not child.returncode
 
 
 def _drift(champion: StoredModel, newest: Sequence[StoredModel]) -> float:

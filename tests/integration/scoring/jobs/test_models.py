@@ -4,15 +4,17 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import event
 
 from services.scoring.config import load_scoring
 from services.scoring.jobs.refit import Refitting
 from services.scoring.store import models as store
+from services.scoring.store.models import StoredModel
 from services.scoring.training.fit import fit_models
 from shared.clock import utc_now
 from shared.kafka.topics import create_topics
@@ -131,6 +133,71 @@ async def test_a_model_in_force_learns_from_the_outcomes_since_its_fit(world: Wo
         moved = await world.rows("SELECT 1 FROM bookings WHERE factor = 'model' AND model LIKE '%~' || :s", s=step.step)
         assert len(moved) == 1, "nobody is revalued who did nothing"
         await world.books_balance()
+
+
+async def test_the_stop_ends_a_child_and_is_no_failure(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    await put_in_force(world, "lead-1", utc_now() - _DAY)
+    registry = CollectorRegistry()
+    now, stopping = [utc_now()], asyncio.Event()
+    job = Refitting(world.engine, world.settings(CONFIG), lambda: now[0], lambda: 0.0, registry)
+    stopping.set()
+    assert await job.learn(stopping)
+    assert not await job.step(stopping)
+    now[0] += _DAY
+    assert await job.step(stopping)
+    assert "not_stepped" not in (said := capsys.readouterr().out)
+    assert "not_fitted" not in said
+    results = [registry.get_sample_value("firsthour_model_fits_total", {"result": each}) for each in ("done", "failed")]
+    assert not any(results)
+    assert {row.said for row in await world.rows("SELECT said FROM fits")} == {"waits for the first night"}
+
+
+async def test_a_child_that_fails_is_said_once_and_tried_again_when_it_is_time(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await put_in_force(world, "lead-1", utc_now() - _DAY)
+    registry = CollectorRegistry()
+    now, nowhere = [utc_now()], world.settings(world.state / "no configuration")
+    job = Refitting(world.engine, nowhere, lambda: now[0], lambda: 0.0, registry)
+    assert await job.learn()
+    assert not await job.learn(), "not each minute"
+    assert not await job.step()
+    now[0] += _DAY
+    assert await job.step()
+    assert not await job.step(), "not each minute"
+    said = capsys.readouterr().out
+    assert (said.count("model_not_stepped"), said.count("models_not_fitted")) == (1, 1)
+    assert registry.get_sample_value("firsthour_model_fits_total", {"result": "failed"}) == 1
+
+
+async def test_who_has_learnt_is_asked_again_in_an_hour(world: World) -> None:
+    asked, now, stopping = 0, [utc_now()], asyncio.Event()
+    stopping.set()  # a child would be ended at once
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+
+    event.listen(world.engine.sync_engine, "before_cursor_execute", ask)
+    job = Refitting(world.engine, world.settings(CONFIG), lambda: now[0], lambda: 0.0, CollectorRegistry())
+    assert not await job.learn(stopping), "nothing is in force"
+    await put_in_force(world, "lead-1", now[0])
+    before = asked
+    for _ in range(59):
+        now[0] += timedelta(minutes=1)
+        assert not await job.learn(stopping)
+    assert asked == before
+    now[0] += timedelta(minutes=1)
+    assert await job.learn(stopping)
+    assert not await job.learn(stopping)
+
+
+async def put_in_force(world: World, version: str, made_at: datetime) -> None:
+    """A lead model."""
+    model = StoredModel(version, "lead", "challenger", "{}", {"log_loss": 0.1}, 1, made_at, made_at, None, "of a test")
+    async with world.engine.begin() as conn:
+        await store.add(conn, model)
+        await store.choose(conn, "lead", version, made_at)
 
 
 async def test_the_service_has_the_models_fitted_each_night(world: World) -> None:

@@ -38,3 +38,33 @@ async def test_what_somebody_else_holds_by_now_does_not_begin(database: str) -> 
         answers = await asyncio.gather(beginnings.begin(ours), beginnings.begin(theirs), return_exceptions=True)
         assert answers[0] is None
         assert isinstance(answers[1], NotBegun)
+
+
+async def test_an_attempt_that_is_cancelled_meanwhile_keeps_no_other_waiting(database: str) -> None:
+    async with rows_of(database) as rows:
+        await rows.add(2, email="thanks")
+        cancelled, other = await rows.claim(MAIL)
+        beginnings = Beginnings(rows.engine, lease_s=30, caps=MailCaps())
+        first = asyncio.create_task(beginnings.begin(cancelled))
+        second = asyncio.create_task(beginnings.begin(other))
+        await asyncio.sleep(0)  # both wait for one transaction
+        first.cancel()
+        async with asyncio.timeout(20):
+            await second
+        assert first.cancelled()
+        assert other.id in {row[0] for row in await rows.all("SELECT id FROM deliveries WHERE began_at IS NOT NULL")}
+
+
+async def test_webhooks_that_begin_together_with_mails_begin_too(database: str) -> None:
+    async with rows_of(database) as rows:
+        await rows.add(email="thanks")
+        await rows.add(webhook="crm")
+        givens = [*await rows.claim(MAIL), *await rows.claim()]
+        await rows.all(
+            "INSERT INTO consents (subject, channel, purpose, given, said_at) "
+            "SELECT recipient, 'email', '', false, now() FROM deliveries WHERE recipient IS NOT NULL"
+        )
+        beginnings = Beginnings(rows.engine, lease_s=30, caps=MailCaps())
+        answers = await asyncio.gather(*map(beginnings.begin, givens), return_exceptions=True)
+        assert isinstance(answers[0], Refused), "who said no is asked about, whatever begins beside it"
+        assert answers[1] is None

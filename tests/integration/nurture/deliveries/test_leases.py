@@ -86,6 +86,7 @@ async def test_what_a_dead_process_had_not_begun_goes_back_untouched(rows: Rows)
     await rows.add(20, email="thanks")
     claimed = await rows.claim(MAIL, instance=DEAD)
     await begin(rows, *claimed[:3])
+    await rows.all("UPDATE deliveries SET lease_until = now() + interval '1 h'")  # nobody waits for that
     sent: list[UUID] = []
     async with delivering(rows, answers(Accepted(), sent), instance=DEAD):
         await until(lambda: rows.are("delivered", 17))

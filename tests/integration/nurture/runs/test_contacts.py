@@ -1,7 +1,6 @@
 """One lock for each contact: two processes, each with its own transaction, in every order of their commits."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,96 +8,17 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.channels.channel import Rep
 from services.nurture.config import Endpoints
-from services.nurture.facts import FactMaker
-from services.nurture.language.compile import Workflows, compile_workflow
-from services.nurture.language.versions import with_live
-from services.nurture.metrics import make_metrics
-from services.nurture.runs.handler import UpdatesHandler
 from services.nurture.runs.reassign import reassign
 from services.nurture.store import erase
 from shared.clock import utc_now
 from shared.db.engine import make_engine
 from shared.events.updates import ContactView
-from shared.kafka.records import Record
+from tests.support.enrolling import ONCE, RUN, House, Process
 from tests.support.nurture_service import a_contact, an_update
-
-RUN = {
-    "workflow": "first-hour",
-    "trigger": {"on": "lead.captured"},
-    "goal": {"on": "purchase.completed"},
-    "window": {"length": "60m", "stops_on": "human_touch"},
-    "steps": [
-        {"send": {"webhook": "crm"}},
-        {"wait_for": {"event": "contact.touched", "where": "event.human", "timeout": "15m"}},
-        {"on_timeout": [{"send": {"webhook": "escalate"}}]},
-    ],
-}
-ONCE = {
-    "workflow": "once",
-    "trigger": {"on": "lead.captured"},
-    "reentry": "once",
-    "steps": [{"send": {"webhook": "crm"}}],
-}
-_NUMBERS = itertools.count()
-
-
-class Process:
-    """A handler as a process has it, and its transaction."""
-
-    def __init__(self, conn: AsyncConnection, *workflows: dict[str, Any]) -> None:
-        self.conn = conn
-        compiled = [compile_workflow(each) for each in workflows]
-        live = Workflows({each.name: each for each in compiled}, {"lead.captured": tuple(compiled)}, ())
-        self.versions = with_live(live, lambda _condition: None)
-        metrics = make_metrics(CollectorRegistry())
-        nowhere = Endpoints()
-        self.handler = UpdatesHandler(
-            self.versions, nowhere, FactMaker(b"secret"), metrics, on_sendable=lambda _names: None
-        )
-
-    async def works_off(self, *updates: tuple[UUID, bytes]) -> None:
-        records = [Record("updates", 0, next(_NUMBERS), None, value, 0) for _, value in updates]
-        handled = await self.handler.handle(self.conn, records)
-        assert not handled.dead
-
-
-class House:
-    """A database with processes."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
-        self.open: list[AsyncConnection] = []
-
-    async def process(self, *workflows: dict[str, Any]) -> Process:
-        conn = await self.engine.connect()
-        self.open.append(conn)
-        process = Process(conn, *workflows)
-        async with self.engine.begin() as other:
-            await process.versions.keep_live(other)
-        return process
-
-    async def runs(self) -> list[tuple[UUID, str, str]]:
-        async with self.engine.connect() as conn:
-            rows = await conn.execute(sa.text("SELECT contact_id, workflow, status FROM enrolments ORDER BY status"))
-            return [(row[0], row[1], row[2]) for row in rows]
-
-    async def blocked(self, task: asyncio.Task[None]) -> None:
-        """Return once another transaction waits for a lock."""
-        waiting = sa.text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        for _ in range(500):
-            assert not task.done(), "it should have waited"
-            async with self.engine.connect() as conn:
-                if (await conn.execute(waiting)).scalar_one():
-                    return
-            await asyncio.sleep(0.02)
-        raise AssertionError("it neither waited nor ended")
 
 
 @pytest.fixture
@@ -292,12 +212,9 @@ async def test_a_lead_that_another_workflow_took_or_that_is_history_is_not_liste
     await process.works_off(lead)  # the same again
     other = await house.process(young, never)
     old = an_update(a_contact(), time=utc_now() - timedelta(days=90))
-    other.handler._bulk = "updates"
     await process.conn.commit()
-    await other.works_off(old)
-    await other.conn.commit()
+    await other.settles(old, topic="bulk")
     assert await rows(house, "SELECT workflow, reason, told FROM refusals") == [("never", "where", False)]
-    other.handler._bulk = "elsewhere"
     await other.works_off(an_update(a_contact(), time=utc_now() - timedelta(days=90)))
     await other.conn.commit()
     assert (await rows(house, "SELECT workflow, reason, told FROM refusals WHERE reason = 'late'")) == [

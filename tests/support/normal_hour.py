@@ -33,7 +33,7 @@ class NormalHour:
     sent: Counter[str] = field(default_factory=Counter)
     _dice: Random = field(default_factory=lambda: Random(7))
     _numbers: "count[int]" = field(default_factory=count)
-    _to_call: deque[str] = field(default_factory=deque)  # leads that no person has answered yet
+    _to_call: deque[tuple[float, str]] = field(default_factory=deque)  # since when each lead waits for a person
     _orders: deque[dict[str, str]] = field(default_factory=deque)
 
     async def pass_by(self) -> None:
@@ -57,14 +57,14 @@ class NormalHour:
         """From a page of ours, by its own server."""
         email = self._somebody()
         await self._post("lead", "/v1/leads", "WEBSITE_KEY", {"email": email, "name": "Ada", "interest": "pricing"})
-        self._to_call.append(email)
+        self._waits(email)
 
     async def form(self) -> None:
         email = self._somebody()
         told = {"email": email, "message": "Please call me", "consent": "yes", "consent_wording": "Yes, write to me."}
         answer = await self.http.post(f"{self.firsthour.url('ingest')}/f/website", data=told, headers=_BROWSER)
         self._answered("form", answer, 200)
-        self._to_call.append(email)
+        self._waits(email)
 
     async def robot(self) -> None:
         """It fills in what people cannot see; nobody answers it."""
@@ -81,7 +81,7 @@ class NormalHour:
     async def valuable_lead(self) -> None:
         email, worth = self._somebody(), {"amount": "25000.00", "currency": "EUR"}
         await self._post("valuable_lead", "/v1/leads", "SHOP_KEY", {"email": email, "estimated_value": worth})
-        self._to_call.append(email)
+        self._waits(email)
 
     async def purchase(self) -> None:
         order = {
@@ -113,10 +113,10 @@ class NormalHour:
         await self._post("visit", "/v1/batch", "APP_KEY", {"batch": pages}, expected=200)
 
     async def call(self) -> None:
-        """A person answers whoever has waited longest, and says so in the CRM."""
-        if self._to_call:
+        """A person gets round to whoever has waited longest, six minutes of the hour or more, and says so in the CRM."""
+        if self._to_call and self._to_call[0][0] <= asyncio.get_running_loop().time() - self.seconds / 10:
             data = {"who": "ana", "channel": "phone", "outcome": "reached", "human": True}
-            await self._event("call", "contact.touched", self._to_call.popleft(), data)
+            await self._event("call", "contact.touched", self._to_call.popleft()[1], data)
 
     async def task(self) -> None:
         """A person does the task that has been open longest."""
@@ -128,6 +128,9 @@ class NormalHour:
 
     def _somebody(self) -> str:
         return person(self._dice)
+
+    def _waits(self, email: str) -> None:
+        self._to_call.append((asyncio.get_running_loop().time(), email))
 
     async def _event(self, what: str, type_: str, email: str, data: dict[str, Any]) -> None:
         event = {

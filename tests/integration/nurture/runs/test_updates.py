@@ -1,5 +1,6 @@
 """What the handler makes of a batch beside its runs: dead letters, lanes, canaries, and what it tells after the commit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from services.nurture.channels.channel import Rep
+from services.nurture.channels.email.settings import MailServer
+from services.nurture.config import Endpoints
 from shared import canary
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
@@ -148,3 +152,61 @@ async def test_an_event_that_is_too_large_is_not_kept_for_runs_to_come(house: Ho
     assert await rows(house, "SELECT count(*) FROM recent_events") == [(0,)]
     await process.settles(an_update(contact, "contact.touched", note="x" * 30_000))
     assert await rows(house, "SELECT count(*) FROM recent_events") == [(1,)]
+
+
+TASK = ONCE | {
+    "steps": [{"send": {"task": "call", "assign": {"round_robin": ["ana", "ben"]}}}, {"wait": {"for": "1h"}}]
+}
+REPS = {name: Rep(name, f"{name}@example.org") for name in ("ana", "ben")}
+
+
+@pytest.mark.parametrize("mails", [True, False])
+async def test_a_task_is_a_follow_up_and_the_mail_that_tells_its_rep_of_it_is_none(house: House, mails: bool) -> None:
+    process = await house.process(TASK)
+    server = MailServer("localhost", 1025, "none", None, None, "hello@example.com", "Ada", 2)
+    process.handler._endpoints = Endpoints({"task": REPS} | ({"email": server} if mails else {}))
+    await process.settles(an_update(a_contact(), trust="public"), an_update(a_contact()))
+    assert await rows(house, "SELECT rep FROM tasks ORDER BY rep") == [("ana",), ("ben",)], "they take turns"
+    told = await rows(
+        house, "SELECT rep, recipient, public_source, confirmation, is_first FROM deliveries ORDER BY rep"
+    )
+    assert told == ([("ana", None, None, None, False), ("ben", None, None, None, False)] if mails else [])
+    facts = await rows(house, "SELECT convert_from(value, 'UTF8')::jsonb #>> '{data,channel}' FROM facts")
+    assert facts == [("task",)] * 2
+    await process.settles(an_update(a_contact()))
+    assert await rows(house, "SELECT count(*) FROM tasks WHERE rep = 'ana'") == [(2,)]
+
+
+async def test_what_is_withdrawn_in_the_batch_that_made_it_is_sent_to_nobody(house: House) -> None:
+    process, contact, now = await house.process(RUN), a_contact(), utc_now()
+    await process.settles(
+        an_update(contact, time=now - timedelta(seconds=9)),
+        an_update(contact, "purchase.completed", time=now - timedelta(seconds=8)),
+    )
+    assert process.sendable == [set()]
+    assert await rows(house, "SELECT state, is_first FROM deliveries") == [("cancelled", True)]
+    assert await rows(house, "SELECT count(*) FROM facts") == [(0,)]
+
+
+async def test_of_what_a_run_begins_with_the_first_alone_is_its_first_follow_up(house: House) -> None:
+    process = await house.process(ONCE | {"steps": [{"send": {"webhook": "crm"}}, {"send": {"webhook": "other"}}]})
+    await process.settles(an_update(a_contact()))
+    assert await rows(house, "SELECT endpoint, is_first FROM deliveries ORDER BY endpoint") == [
+        ("crm", True),
+        ("other", False),
+    ]
+    assert process.sendable == [{"crm", "other"}]
+
+
+async def test_another_process_that_was_faster_is_waited_for(house: House) -> None:
+    """Two batches with copies of one update: the second finds it marked once the first has committed."""
+    process, other, lead = await house.process(RUN), await house.process(RUN), an_update(a_contact())
+    await process.works_off(lead)
+    later = asyncio.create_task(other.works_off(lead))
+    await house.blocked(later)
+    await process.conn.commit()
+    async with asyncio.timeout(20):
+        await later
+    await other.conn.commit()
+    assert len(await house.runs()) == 1
+    assert await rows(house, "SELECT count(*) FROM deliveries") == [(1,)]

@@ -1,21 +1,19 @@
 """The figures of ingest's intake. Labels are names from the configuration, never anything about a person."""
 
-import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ingest.accept.spool import Spool
+from services.ingest.gathered import Gathered
 from shared.clock import utc_now
 from shared.lead_hops import LeadHops
 
-_FLUSH_S: Final = 0.2
 _SECONDS_OF_WRITE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -29,14 +27,13 @@ class _Sums:
     safe: list[datetime] = field(default_factory=list)
 
 
-class IntakeMetrics(Collector):
+class IntakeMetrics(Gathered):
     """Accepted events, and the state of the spool and its disk."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """One of each for the process; of several workers, `/metrics` adds up or takes the worst."""
         self._sums: dict[str, _Sums] = {}
-        self._flush_at: asyncio.TimerHandle | None = None
-        registry.register(self)
+        super().__init__(registry)
         self._accepted = Counter("firsthour_ingest_events", "Events accepted.", ["source"], registry=registry)
         self._leads = Counter("firsthour_ingest_leads", "Leads among them.", ["source"], registry=registry)
         self._last_lead = Gauge(
@@ -93,26 +90,19 @@ class IntakeMetrics(Collector):
         )
 
     def accepted(self, source: str, events: int, leads: Sequence[datetime], received: datetime) -> None:
-        """Count events of this source that came together and are safe now; `leads`: when its live leads happened.
-
-        The figures move a few times a second, and before they are read: each costs more than all else that is counted.
-        """
+        """Count events of this source that came together and are safe now; `leads`: when its live leads happened."""
         sums = self._sums.get(source)
         if sums is None:
             sums = self._sums[source] = _Sums()
-            if self._flush_at is None:
-                self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+            self.gathering()
         sums.events += events
         if leads:
             sums.leads += leads
             sums.received += [received] * len(leads)
             sums.safe += [utc_now()] * len(leads)
 
-    def flush(self) -> None:
+    def move(self) -> None:
         """Move the figures."""
-        if self._flush_at is not None:
-            self._flush_at.cancel()
-            self._flush_at = None
         sums_of, self._sums = self._sums, {}
         for source, sums in sums_of.items():
             events, leads, last = self._figures(source)
@@ -122,11 +112,6 @@ class IntakeMetrics(Collector):
                 last.set(sums.safe[-1].timestamp())
                 self._hops.all_passed("received", zip(sums.leads, sums.received, strict=True))
                 self._hops.all_passed("acknowledged", zip(sums.leads, sums.safe, strict=True))
-
-    def collect(self) -> Iterable[Metric]:
-        """Prometheus reads: a collector of nothing, which the registry asks before all the others."""
-        self.flush()
-        return ()
 
     def _figures(self, source: str) -> tuple[Counter, Counter, Gauge]:
         figures = self._of_source.get(source)

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.http.problems import CONTENT_TYPE, Problem, encode_problem
 
+WHOLE: Final = "firsthour.whole"  # in a scope: the whole request is here, nothing of it has to be waited for
 _FINAL: Final = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
 _READ_AT_ONCE: Final = 32_768  # uvloop would allocate eight times as much for each waiting connection
 _LONGEST_HEAD: Final = 32_768  # the parser itself has no limit
@@ -93,6 +94,7 @@ class OneWrite(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._ended = True
+        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]  # ours
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:

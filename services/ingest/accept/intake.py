@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -94,22 +95,21 @@ class Intake:
         trace = _given(traceparent)
         topic, path = self._topics[source.lane], source.path
         ids: list[UUID] = []
-        agents, loop = Agents(), asyncio.get_running_loop()
-        rest_at = loop.time() + _AT_A_STRETCH_S
+        live = source.lane == "live"
+        agents = Agents()
+        rest_at = time.monotonic() + _AT_A_STRETCH_S
         outgoing: list[Outgoing] = []  # all that is held of many facts while Kafka takes them
         leads: list[datetime] = []  # their times, as far as they are believed
         for said in facts:
-            fact, told = said, said.told
             if visitor is not None:  # a public sender is judged by the request, whatever it claims
                 fact = judged(said, visitor)
-            elif told is not None:
-                told = told._replace(agent=agents.one(told.agent))
-                if not undoubted(told):
-                    fact = judged(said, self._told(said, told, now))
-            identifier = event_id(fact, source) or new_id()
+            else:
+                fact = said if said.told is None else self._judged(said, said.told, agents, now)
+            identifier = (event_id(fact, source) if fact.sender_id else None) or new_id()
             trace = trace or _trace_of(identifier)
             ids.append(identifier)
-            leads += _live_lead(fact, source, now)
+            if live and fact.type == LEAD:
+                leads.append(now if source.public or fact.time is None else min(fact.time, now))
             outgoing.append(
                 as_outgoing(
                     fact,
@@ -123,9 +123,9 @@ class Intake:
                     key_secret=self._key_secret,
                 )
             )
-            if loop.time() > rest_at:  # let other requests run
+            if time.monotonic() > rest_at:  # let other requests run
                 await asyncio.sleep(0)
-                rest_at = loop.time() + _AT_A_STRETCH_S
+                rest_at = time.monotonic() + _AT_A_STRETCH_S
         if not outgoing:
             return ids
         await self._safe(outgoing)
@@ -144,9 +144,13 @@ class Intake:
         self._metrics.accepted(source, events, leads, received)
         self._recent.accepted(source, events, received)
 
-    def _told(self, fact: Fact, told: Told, now: datetime) -> Visitor:
-        """The visitor that a server-side sender describes."""
-        return Visitor(
+    def _judged(self, fact: Fact, told: Told, agents: Agents, now: datetime) -> Fact:
+        """The fact, judged by what a server-side sender tells of the visitor."""
+        if (agent := agents.one(told.agent)) is not told.agent:
+            told = told._replace(agent=agent)
+        if undoubted(told):
+            return fact
+        visitor = Visitor(
             told.agent,
             told.address,
             after_mail_s=None if told.mail_sent is None else ((fact.time or now) - told.mail_sent).total_seconds(),
@@ -154,6 +158,7 @@ class Intake:
             and told.address is not None
             and self._data_centres.holds(told.address),
         )
+        return judged(fact, visitor)
 
     async def _safe(self, outgoing: Sequence[Outgoing]) -> None:
         for each in outgoing:
@@ -232,13 +237,6 @@ class Intake:
             if self._held_back is not None:
                 self._held_back.set()
                 self._held_back = None
-
-
-def _live_lead(fact: Fact, source: Source, now: datetime) -> tuple[datetime, ...]:
-    """The time of a lead of the live lane, as far as it is believed; None for anything else."""
-    if fact.type != LEAD or source.lane != "live":
-        return ()
-    return (now if source.public or fact.time is None else min(fact.time, now),)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 _MINUTES: Final = 60
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 NOBODY: Final = "none"  # requests of no known source
 
 
@@ -23,17 +24,26 @@ class OfSource:
 
     last_event: datetime | None = None
     minutes: dict[int, list[int]] = field(default_factory=dict)
+    # The minute that was counted last, which is nearly always the next one's too.
+    _begins: datetime = _NEVER
+    _ends: datetime = _NEVER
+    _counts: list[int] = field(default_factory=list)
 
     def count(self, now: datetime, accepted: int, refused: int) -> None:
         """Add to the current minute."""
+        if not self._begins <= now < self._ends:
+            self._turn_to(now)
+        self._counts[0] += accepted
+        self._counts[1] += refused
+
+    def _turn_to(self, now: datetime) -> None:
         minute = int(now.timestamp()) // 60
-        counts = self.minutes.get(minute)
-        if counts is None:
+        if minute not in self.minutes:
             for old in [each for each in self.minutes if each <= minute - _MINUTES]:
                 del self.minutes[old]
-            counts = self.minutes[minute] = [0, 0]
-        counts[0] += accepted
-        counts[1] += refused
+            self.minutes[minute] = [0, 0]
+        self._begins, self._ends = (datetime.fromtimestamp(60 * each, UTC) for each in (minute, minute + 1))
+        self._counts = self.minutes[minute]
 
     def last_minutes(self, now: datetime) -> list[Minute]:
         """The minutes of the last hour with any requests, newest first."""

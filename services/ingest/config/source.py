@@ -24,7 +24,7 @@ ALLOWED: Final[Mapping[str, frozenset[Intake]]] = {
     **dict.fromkeys(HOOK_KINDS, frozenset({"hook"})),
 }
 # What no public source may send: money, or facts of any kind, in somebody else's name.
-_TRUSTED_ONLY: Final = frozenset({"purchase", "event"})
+_TRUSTED_ONLY: Final[frozenset[Intake]] = frozenset({"purchase", "event"})
 # Per public address; enough for an office behind one address.
 _PUBLIC_LIMITS: Final = {"address": Rate(10.0, 600), "forms": Rate(20 / 60, 20)}
 
@@ -65,21 +65,25 @@ class Source:
     consent: str | None = None
     least_fill_s: float = 2.0
     hook: HookSettings | None = field(default=None, repr=False)
+    # What follows from the above, once and not with each request:
+    # `path`: the CloudEvents source, `/sources/<name>`. Never changes for a source: event ids are derived from it.
+    path: str = field(init=False, repr=False, compare=False)
+    # `shop`: the source whose orders it tells of, as a `path`; None: its own.
+    shop: str | None = field(init=False, repr=False, compare=False)
+    # `public`: whether anybody can send as this source.
+    public: bool = field(init=False, repr=False, compare=False)
+    _may: frozenset[Intake] = field(init=False, repr=False, compare=False)
 
-    @property
-    def path(self) -> str:
-        """The CloudEvents source: `/sources/<name>`. Never changes for a source: event ids are derived from it."""
-        return f"/sources/{self.name}"
-
-    @property
-    def shop(self) -> str | None:
-        """The source whose orders it tells of, as a `path`; None: its own."""
-        return None if self.orders_of is None else f"/sources/{self.orders_of}"
-
-    @property
-    def public(self) -> bool:
-        """Whether anybody can send as this source."""
-        return self.trust == "public"
+    def __post_init__(self) -> None:
+        public = self.trust == "public"
+        follows = {
+            "path": f"/sources/{self.name}",
+            "shop": None if self.orders_of is None else f"/sources/{self.orders_of}",
+            "public": public,
+            "_may": ALLOWED[self.kind] - (_TRUSTED_ONLY if public else frozenset()),
+        }
+        for name, value in follows.items():
+            object.__setattr__(self, name, value)
 
     def in_public(self, *, keyless: bool = False) -> "Source":
         """The same source as a public one."""
@@ -93,7 +97,7 @@ class Source:
 
     def may(self, intake: Intake) -> bool:
         """Whether this kind of source may send that."""
-        return intake in ALLOWED[self.kind] and not (self.public and intake in _TRUSTED_ONLY)
+        return intake in self._may
 
     @property
     def frames(self) -> Sequence[str]:

@@ -1,6 +1,8 @@
 """How likely a person did it, and the reasons against it. Nothing is dropped here: later rules decide."""
 
+import math
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -42,11 +44,11 @@ class Visitor(NamedTuple):
 
 def human_likelihood(visitor: Visitor) -> tuple[float, list[str]]:
     """In [0, 1], and the reasons for less than 1: each reason divides the odds on its own, so the factors multiply."""
-    likelihood, reasons = 1.0, []
-    for factor, reason in _doubts(visitor):
-        likelihood *= factor
-        reasons.append(reason)
-    return round(likelihood, 4), reasons
+    return _weighed(_doubts(visitor))
+
+
+def _weighed(doubts: Sequence[tuple[float, str]]) -> tuple[float, list[str]]:
+    return round(math.prod(factor for factor, _ in doubts), 4), [reason for _, reason in doubts]
 
 
 def _doubts(visitor: Visitor) -> list[tuple[float, str]]:
@@ -85,8 +87,7 @@ def is_robot(agent: str) -> bool:
 class Agents:
     """The user agents of one request: a few new ones are judged, the others must be cached."""
 
-    def __init__(self) -> None:
-        self.new = 0
+    new = 0
 
     def one(self, agent: str | None) -> str | None:
         """The judged agent; None when too many were judged."""
@@ -103,9 +104,10 @@ def undoubted(told: Told) -> bool:
 
 def judged(fact: Fact, visitor: Visitor) -> Fact:
     """The fact with its likelihood and reasons; a lower likelihood from the sender is kept."""
-    likelihood, reasons = human_likelihood(visitor)
-    if not reasons or "human_likelihood" not in fact.data.__struct_fields__:
+    doubts = _doubts(visitor)
+    if not doubts or "human_likelihood" not in fact.data.__struct_fields__:
         return fact
+    likelihood, reasons = _weighed(doubts)
     before = fact.data
     data = msgspec.structs.replace(
         before,

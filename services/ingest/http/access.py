@@ -22,12 +22,16 @@ class Door:
         """`limits` counts per source, per address, and the wrong keys of an address."""
         self._sources = sources
         self._limits = limits
+        self._in_public: dict[tuple[str, bool], Source] = {}  # by name, and whether without its key
 
     def by_key(self, request: Request, intake: Intake, in_body: object = None) -> Source:
         """The source of the request's write key. Raises Problem 401, 403 or 429."""
         key = write_key(request.headers.get(b"authorization"))
         if key is None and isinstance(in_body, str):
             key = in_body.encode("utf-8", "replace")
+        return self._with_key(request, intake, key)
+
+    def _with_key(self, request: Request, intake: Intake, key: bytes | None) -> Source:
         if key is None:
             raise Problem(
                 401,
@@ -39,7 +43,7 @@ class Door:
         if source is None:
             raise Problem(401, "This write key is not known", headers=_CHALLENGE)
         if _from_a_page(request.headers):  # there everybody can read the key
-            source = source.in_public()
+            source = self._as_in_public(source, keyless=False)
         if not source.may(intake):
             raise _forbidden(source)
         request.admitted(source)
@@ -48,10 +52,11 @@ class Door:
 
     def by_header(self, request: Request, intake: Intake) -> Source | None:
         """Like `by_key`, before the body is read; None when only the body can hold the key."""
-        if write_key(request.headers.get(b"authorization")) is None:
+        key = write_key(request.headers.get(b"authorization"))
+        if key is None:
             self._limits.guessing(request.address)
             return None
-        return self.by_key(request, intake)
+        return self._with_key(request, intake, key)
 
     def opened_by(self, key: bytes, address: str) -> Source | None:
         """The source of a write key; a wrong one is counted. Raises Problem 429 when there were too many."""
@@ -69,6 +74,11 @@ class Door:
         """Count a wrong secret. Raises Problem 429 when there were too many."""
         self._limits.guessed_wrong(address)
 
+    def count(self, request: Request, source: Source, fact: Fact) -> None:
+        """As `counted`, for the only fact of a request."""
+        if fact.type == LEAD:
+            self._limits.leads(source, request.address, 1)
+
     def counted(self, request: Request, source: Source, facts: Iterable[Fact]) -> Iterator[Fact]:
         """The facts; once exhausted, before any is stored, their leads are counted. Raises Problem 429."""
         leads = 0
@@ -83,12 +93,19 @@ class Door:
         if source is None or not source.may(intake):
             return None
         if intake != "hook":
-            source = source.in_public(keyless=True)
+            source = self._as_in_public(source, keyless=True)
         request.source = source
         self._limits.admit(source, request.address)
         if intake == "form":
             self._limits.leads(source, request.address, 1)
         return source
+
+    def _as_in_public(self, source: Source, *, keyless: bool) -> Source:
+        """The source as a public one, made once."""
+        known = self._in_public.get((source.name, keyless))
+        if known is None:
+            known = self._in_public[source.name, keyless] = source.in_public(keyless=keyless)
+        return known
 
     def origins_for(self, source: Source | None) -> frozenset[str]:
         """The origins that may read the response; empty: any."""

@@ -7,7 +7,7 @@ silent client keeps nobody out. One public address gets a quarter at most.
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from shared.http.problems import Problem
 
@@ -15,6 +15,7 @@ _PATIENCE_S: Final = 2.0
 _GRACE_S: Final = 1.0
 _WAITING: Final = 4
 _SHARE: Final = 4
+T = TypeVar("T")
 
 
 def busy() -> Problem:
@@ -84,7 +85,7 @@ class Room:
             self._less(self._bytes_of, who, place.size)
             self._less(self._requests_of, who, 1)
 
-    async def read(self, place: Place, reading: Awaitable[bytes]) -> bytes:
+    async def read(self, place: Place, reading: Awaitable[T]) -> T:
         """What is read, a body. Raises Problem 503 when it takes too long and others need the room."""
         task = asyncio.current_task()
         assert task is not None
@@ -106,14 +107,20 @@ class Room:
 
     async def take(self, place: Place, size: int) -> None:
         """Take more bytes, each request in its turn. Raises Problem 503 when too many wait, or one too long."""
+        if not self.took(place, size):
+            await self.wait(place, size)
+
+    def took(self, place: Place, size: int) -> bool:
+        """Whether there was room for more bytes at once, as nearly always. Raises Problem 503 beyond a share."""
         if place.who is not None and self._is_beyond_share(place, place.who, size):
             raise busy()
         if (self._turns and not place.size) or not self._fits(place, size):
-            await self._wait(place, size)
-        else:
-            self._count(place, size)
+            return False
+        self._count(place, size)
+        return True
 
-    async def _wait(self, place: Place, size: int) -> None:
+    async def wait(self, place: Place, size: int) -> None:
+        """Take more bytes once it is the request's turn. Raises Problem 503 when too many wait, or one too long."""
         if self._waiting + size > _WAITING * self._most:  # a part of each is in memory while it waits
             raise busy()
         turn = _Turn(place, size, asyncio.get_running_loop().create_future())

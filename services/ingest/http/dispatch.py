@@ -7,12 +7,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from services.ingest.accept.recent import Recent
 from services.ingest.config.source import Source
 from services.ingest.domain.checks import Wrong
 from services.ingest.domain.fact import Refused
+from services.ingest.gathered import Answers
 from services.ingest.http.access import Door
 from services.ingest.http.body import ClientGone, Receive
 from services.ingest.http.byte_budget import Room
@@ -65,16 +66,7 @@ class HotPaths:
         self._room = room
         self._refusals = refusals
         self._recent = recent
-        self._answers = Counter(
-            "firsthour_ingest_answers", "Answers of the hot paths.", ["path", "status"], registry=registry
-        )
-        # A label look-up costs five times as much as counting. Faults begin at 0: Prometheus sees no rise in what has
-        # just appeared, and the first refusals of an outage may lie between two of its looks.
-        self._counters: dict[tuple[str, int], Counter] = {
-            (path, status): self._answers.labels(path=path, status=str(status))
-            for path in (*exact, *by_source)
-            for status in (500, 503)
-        }
+        self._answers = Answers(registry, (*exact, *by_source))
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         method = scope.get("method")
@@ -106,10 +98,7 @@ class HotPaths:
                 return
             if source is not None and source.name == canary.NAME:
                 return
-        counter = self._counters.get((label, answer.status))
-        if counter is None:
-            counter = self._counters[label, answer.status] = self._answers.labels(path=label, status=str(answer.status))
-        counter.inc()
+        self._answers.count(label, answer.status)
 
     async def _elsewhere(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Everything but the hot paths; a page's library may send preflights there, too."""
@@ -129,7 +118,8 @@ class HotPaths:
     ) -> tuple[Answer, Source | None]:
         """Take the request and answer it; whose it was. Raises ClientGone."""
         address = self._proxies.client(scope, headers)
-        source, absent = None, list[str]()
+        source: Source | None = None
+        absent: list[str] = []
         ABSENT.set(absent)  # local to this request's task
         try:
             place = self._room.enter(sender(address))

@@ -13,6 +13,7 @@ from services.ingest.http.body import ClientGone, Receive, inflate, too_large
 from services.ingest.http.byte_budget import Place, Room
 from shared.events.identity import LONGEST_ID
 from shared.http.problems import CONTENT_TYPE, FieldError, Problem, encode_problem
+from shared.http.protocol import WHOLE
 
 if TYPE_CHECKING:
     from services.ingest.config.source import Source
@@ -71,7 +72,7 @@ class Request:
         size = int(declared) if declared is not None and declared.isdigit() else limit
         if size > limit:
             raise too_large(limit)
-        body = await self.room.read(self.place, self._whole(limit))
+        body = await (self._whole(limit) if WHOLE in self.scope else self.room.read(self.place, self._whole(limit)))
         encoding = headers.get(b"content-encoding")
         if encoding is None:
             return body
@@ -81,8 +82,8 @@ class Request:
 
     async def _whole(self, limit: int) -> bytes:
         """The body as sent. Raises as `body`, as soon as it is known to be too large."""
+        place, size = self.place, 0
         parts: list[bytes] = []
-        size = 0
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -91,11 +92,13 @@ class Request:
             size += len(part)
             if size > limit:
                 raise too_large(limit)
-            self.place.come = not message.get("more_body", False)
-            await self.room.take(self.place, len(part))
+            place.come = not message.get("more_body", False)
+            if not self.room.took(place, len(part)):
+                waiting = self.room.wait(place, len(part))
+                await (waiting if place.reading is not None else self.room.read(place, waiting))
             parts.append(part)
-            if self.place.come:
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+            if place.come:
+                return part if len(parts) == 1 else b"".join(parts)
 
     @property
     def content_type(self) -> bytes:

@@ -31,8 +31,7 @@ class Limits:
         An address of a private network is not counted (see `sender`).
         """
         limits = source.limits
-        who = sender(address) if limits.address is not None else None
-        if limits.address is not None and who is not None:
+        if limits.address is not None and (who := sender(address)) is not None:
             self._count((source.name, who), limits.address, "address")
         if limits.source is not None:
             self._count(source.name, limits.source, "source")
@@ -40,8 +39,7 @@ class Limits:
     def leads(self, source: Source, address: str, count: int) -> None:
         """Count leads, however many requests they come in. Raises Problem 429."""
         limit = source.limits.forms
-        who = sender(address) if count and limit is not None else None
-        if limit is not None and who is not None:
+        if limit is not None and count and (who := sender(address)) is not None:
             self._count((source.name, who, "form"), limit, "forms", count)
 
     def guessing(self, address: str) -> None:

@@ -34,8 +34,8 @@ class Plain:
         if content_type not in (b"application/json", b"") and not content_type.endswith(b"+json"):
             raise Problem(415, "This content type is not accepted", "Send JSON, with `Content-Type: application/json`.")
         fact = request.named(read(await request.body(self._largest), source.country))
-        facts = self._door.counted(request, source, (fact,))
-        (identifier,) = await self._intake.accept(source, facts, request.traceparent, request.visitor)
+        self._door.count(request, source, fact)
+        (identifier,) = await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return accepted(identifier)
 
 

@@ -54,8 +54,8 @@ class Segment:
         if fact is None:
             data = data if typed is None else decode_object(body)
             fact = read_segment(data, request.name, now=now, public=source.public)
-        facts = self._door.counted(request, source, (fact,))
-        await self._intake.accept(source, facts, request.traceparent, request.visitor)
+        self._door.count(request, source, fact)
+        await self._intake.accept(source, (fact,), request.traceparent, request.visitor)
         return Answer(200, _DONE)
 
     async def _batch(self, request: Request) -> Answer:

@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from shared.http.protocol import OneWrite
+from shared.http.protocol import WHOLE, OneWrite
 from shared.runtime.service import Service, serving
 from tests.support.waiting import until
 
@@ -23,7 +23,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     status = 204 if scope["path"] == "/none" else 200
     await send({"type": "http.response.start", "status": status, "headers": length if status == 200 else []})
     if status == 200:
-        await send({"type": "http.response.body", "body": b"o", "more_body": True})
+        first = b"W" if scope["path"] == "/whole" and WHOLE in scope else b"o"
+        await send({"type": "http.response.body", "body": first, "more_body": True})
         await send({"type": "http.response.body", "body": b"k"})
     else:
         await send({"type": "http.response.body"})
@@ -189,3 +190,9 @@ async def test_a_head_that_begins_behind_another_request_is_measured_whole() -> 
     protocol.data_received(long[LONG // 2 :])
     assert any(each.startswith(b"HTTP/1.1 431 ") for each in transport.written)
     protocol.connection_lost(None)
+
+
+async def test_the_app_is_told_that_all_of_a_request_is_here(port: int) -> None:
+    head = b"POST /whole HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
+    assert (await answer(port, head + b"hi")).endswith(b"Wk")
+    assert (await answer(port, head + b"h")).endswith(b"ok"), "the rest is still to come"

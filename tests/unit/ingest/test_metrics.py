@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from services.ingest.gathered import Answers
 from services.ingest.metrics import IntakeMetrics
 from tests.support.waiting import until
 
@@ -40,3 +41,14 @@ def _written(registry: CollectorRegistry) -> float | None:
     """Of this figure alone, so that the collector that moves it is not asked."""
     alone = registry.restricted_registry([EVENTS]).collect()
     return next((each.value for counter in alone for each in counter.samples if each.name == EVENTS), None)
+
+
+async def test_answers_are_read_at_once_and_faults_begin_at_none() -> None:
+    registry = CollectorRegistry()
+    answers = Answers(registry, ["/v1/leads"])
+    answers.count("/v1/leads", 202)
+    answers.count("/v1/leads", 202)
+    lines = generate_latest(registry).decode().splitlines()
+    assert 'firsthour_ingest_answers_total{path="/v1/leads",status="202"} 2.0' in lines
+    assert 'firsthour_ingest_answers_total{path="/v1/leads",status="503"} 0.0' in lines
+    assert generate_latest(registry).decode().splitlines() == lines, "each counts once"

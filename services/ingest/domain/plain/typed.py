@@ -44,6 +44,6 @@ def campaign_of(words: Mapping[str, str | None] | None) -> Campaign | None:
     if not words:
         return None
     found: dict[str, Any] = {
-        name: value for name, word in words.items() if name in _CAMPAIGN and (value := trimmed(word))
+        name: value for name, word in words.items() if word and name in _CAMPAIGN and (value := word.strip())
     }
     return Campaign(**found) if found else None

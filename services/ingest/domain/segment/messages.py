@@ -118,7 +118,8 @@ def _identity(read: _Message, kind: str, *, of_others: bool) -> Identity:
 
 def first_email(*values: object) -> str | None:
     """The first value that is an e-mail address; a user id seldom is."""
-    return first(normalise_email, *(value for value in values if isinstance(value, str) and "@" in value))
+    addresses = [value for value in values if isinstance(value, str) and "@" in value]
+    return first(normalise_email, *addresses) if addresses else None
 
 
 def first(rule: Callable[[str], str], *values: object) -> str | None:

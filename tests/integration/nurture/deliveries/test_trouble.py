@@ -96,9 +96,10 @@ async def test_a_delivery_that_cannot_be_recorded_ends_alone(rows: Rows, outcome
         await begin()
         return Result(outcome, 299) if given.id == poison else Result(Accepted(), 250)
 
-    async with delivering(rows, send):
+    async with delivering(rows, send) as deliverer:
         await until(lambda: rows.are("delivered", 5 + (state == "delivered")))
         await until(lambda: _ended(rows))
+        await until(lambda: not deliverer._leases._held)
     found, reason = await state_of(rows, poison)
     assert found == state
     assert "cannot be recorded" in str(reason)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.kafka.loop.assignment import Assignment
 from shared.kafka.stopping import stop_consumer
@@ -12,9 +12,12 @@ from shared.kafka.topics import Topics, create_topics
 
 @pytest.fixture
 async def consumer(kafka: str, topic_prefix: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """It was given the partitions of a topic."""
+    """It was given the partitions of a topic, with a record in each."""
     topic = Topics(topic_prefix).events
     await create_topics(kafka, Topics(topic_prefix), partitions=2, replication=1)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for partition in (0, 1):
+            await producer.send_and_wait(topic, b"v", partition=partition)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     consumer.assign([TopicPartition(topic, 0), TopicPartition(topic, 1)])
     await consumer.start()

@@ -133,12 +133,14 @@ async def _changed(lanes: Lanes) -> bool:
 
 async def test_what_worked_outweighs_what_failed_before(engine: AsyncEngine) -> None:
     lanes = Lanes(engine, "scoring", ["t"], LoopMetrics(CollectorRegistry()))
-    failing = Sender("shop", trusted=True)
-    for _ in range(WINDOW):
-        lanes.failed("live", failing)
-    assert lanes.verdict("live", [failing])
+    shop, crm = Sender("shop", trusted=True), Sender("crm", trusted=True)
+    for _ in range(WINDOW // 2):
+        lanes.failed("live", shop)
+        lanes.failed("live", crm)
+    lanes.worked("live", 1)
+    assert lanes.verdict("live", [shop])
     lanes.worked("live", 10 * WINDOW)
-    assert not lanes.verdict("live", [failing])
+    assert not lanes.verdict("live", [shop])
 
 
 async def test_no_statement_waits_for_ever_and_times_are_in_utc(engine: AsyncEngine) -> None:

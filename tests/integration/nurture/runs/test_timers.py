@@ -152,3 +152,23 @@ async def test_of_many_rows_each_one_that_raises_is_parked_and_what_came_of_the_
     ) == await timers.all(bad)
     await timers.timers._transact("count", timers.timers._count_parked)
     assert process.sample("firsthour_nurture_parked", kind="enrolments") == 2
+
+
+@pytest.mark.parametrize("good", ["first", "last"])
+async def test_one_that_can_be_written_among_many_that_cannot_is_done_and_told(house: House, good: str) -> None:
+    timers, _ = await clocks(house, WAIT, contacts=9)
+    await house.make_due(MINUTE)
+    await timers.all(
+        "UPDATE enrolments AS e SET due_at = now() - make_interval(secs => 60 - n.number) "
+        "FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM enrolments) AS n WHERE n.id = e.id"
+    )
+    order = "ASC" if good == "first" else "DESC"
+    ((one,),) = await timers.all(f"SELECT id FROM enrolments ORDER BY id {order} LIMIT 1")
+    await timers.all(f"ALTER TABLE enrolments ADD CHECK (status = 'active' OR id = '{one}')")
+    await timers.look()
+    assert timers.timers.missing() == []
+    assert timers.sendable == {"nudge"}
+    assert await timers.all("SELECT id FROM enrolments WHERE status = 'completed'") == [(one,)]
+    reasons = await timers.all("SELECT parked_reason FROM enrolments WHERE status = 'active'")
+    assert len(reasons) == 8
+    assert all(reason.startswith("CheckViolationError in ") for (reason,) in reasons)

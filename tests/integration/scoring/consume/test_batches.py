@@ -202,3 +202,10 @@ async def test_a_small_batch_takes_few_statements_and_a_large_one_not_many_more(
     sa_event.listen(scoring.engine.sync_engine, "before_cursor_execute", note)
     await scoring.folds(*[a_lead(email=f"p{n}@example.com", event=n) for n in range(200)])
     assert len(said) <= 12
+
+
+async def test_a_device_that_is_known_points_to_whoever_used_it_last(scoring: Folding) -> None:
+    await scoring.folds(a_lead(anonymous_id="x"))
+    await scoring.folds(a_lead(email="bea@example.com", anonymous_id="x", at=NOW + minutes(1)))
+    (seen,) = await scoring.folds(an_engagement(anonymous_id="x", at=NOW + minutes(2)))
+    assert seen.data.contact.email == "bea@example.com"

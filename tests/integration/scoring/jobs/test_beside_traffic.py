@@ -17,6 +17,8 @@ from services.scoring.jobs.revalue import Revaluing
 from services.scoring.jobs.sweep import Sweeping
 from services.scoring.models import InForce
 from services.scoring.store import bought, referrals, unconverted
+from services.scoring.store.contacts import sweep
+from services.scoring.store.contacts.batch import BookingRow
 from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Amounts, Missing
 from shared.clock import new_id, utc_now
@@ -72,8 +74,11 @@ async def test_a_sweep_waits_for_no_batch_and_leaves_its_contact_to_it(scoring: 
     async with held(scoring, ids[1]):
         assert await job.step(at_once=3)
         assert not await job.step(at_once=3)
-    assert await scoring.all(BOOKED) == [(each,) for each in ids if each != ids[1]]
-    assert not await job.step(), "once a day"
+    booked = [(each,) for each in ids if each != ids[1]]
+    assert await scoring.all(BOOKED) == booked
+    await scoring.folds(a_lead(email="new@example.com", event="new", at=begin))
+    assert not await job.step(), "once a day, whoever comes after it"
+    assert await scoring.all(BOOKED) == booked
 
 
 async def test_while_one_process_sweeps_another_does_not(scoring: Folding) -> None:
@@ -136,6 +141,9 @@ async def test_who_named_a_buyer_first_is_credited_and_nobody_for_themselves(sco
     await scoring.all(
         "DELETE FROM referrals WHERE contact_id = (SELECT contact_id FROM identities WHERE key = 'email:eve@example.com')"
     )
+    other = Crediting(scoring.engine, InForce(a_model(version="scorecard-next")), clock, CollectorRegistry())
+    assert not await other.step(), "whom another model valued is left to be revalued first"
+    assert await scoring.one("SELECT count(*) FROM bookings WHERE factor = 'referral'") == 0
     assert await job._turn() == 30.0, "it looks again in an hour"
     clock.now += timedelta(hours=1)
     assert await job._turn() == 30.0
@@ -176,3 +184,14 @@ async def test_of_what_a_contact_bought_so_many_items_count(scoring: Folding) ->
             await bought.write(conn, [(who, f"{n:04}") for n in range(first, first + bought.MOST_ITEMS)], {})
     kept = await scoring.one("SELECT count(*) FROM bought")
     assert bought.MOST_ITEMS <= kept <= bought.MOST_ITEMS + 1
+
+
+async def test_a_standing_booking_is_added_to_and_goes_when_it_comes_to_nothing(scoring: Folding) -> None:
+    await scoring.folds(a_lead())
+    who = await scoring.one("SELECT id FROM contacts")
+    standing = "SELECT amount, model FROM bookings WHERE event_id = contact_id"
+    for amount, expected in ((5, [(5, "m5")]), (3, [(8, "m3")]), (-8, []), (2, [(2, "m2")])):
+        row = BookingRow(who, who, 0, "lead", "time", amount, f"m{amount}", TODAY)
+        async with scoring.engine.begin() as conn:
+            await sweep.book(conn, [row])
+        assert await scoring.all(standing) == expected

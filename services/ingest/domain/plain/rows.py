@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from services.ingest.domain.checks import SHORT, name_problem
 from services.ingest.domain.names import person_name
 from services.ingest.domain.plain.leads import OWN_TRAITS
 from services.ingest.domain.sheets import cells
+from services.ingest.domain.sheets.beside import proof_of
 from services.ingest.domain.sheets.choices import DateOrder
 from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT, Column
 from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts
-from shared.events.identity import LONGEST_ID, Identity, identify, normalise_email, normalise_phone
+from shared.events.identity import LONGEST_ID, Identity, identify, normalise_email, normalise_phone, says_nothing
 from shared.events.types import Campaign, Consent, LeadCaptured
 
 _TEXTS: Final = ("name", "form", "page", "interest", "message")
@@ -32,6 +35,7 @@ _KNOWN: Final = {
 }
 _MOST_TRAITS: Final = 100
 _NOBODY: Final = Identity()
+_UNSAID: Final = Consent()
 # Numbers that can be read after all.
 _SEVERAL: Final = re.compile(r"^\s*\(?00|[,;|\n]|:::|\s/\s|\d\s(?:or|oder|ou|o|of|lub)\s")
 
@@ -43,6 +47,7 @@ class PlainRows:
         """For columns that `are_plain`."""
         at = {column.taken_as: index for index, column in enumerate(columns)}
         self._opt_outs = OptOuts([column.taken_as for column in columns])
+        self._proofs = [proof_of(column).strip() for column in columns]
         self._dates = dates
         self._zone = zone
         self._email, self._phone, self._user_id = at.get("email"), at.get("phone"), at.get("user_id")
@@ -63,7 +68,7 @@ class PlainRows:
         """Whether all columns are such as can be read here."""
         taken = [column.taken_as for column in columns]
         traits = [name.removeprefix(TRAIT) for name in taken if name.startswith(TRAIT)]
-        traits += [column.name for column in columns if column.taken_as in KEPT]
+        traits += [column.name for column in columns if column.taken_as in SEVERAL]
         several = (LEFT_OUT, *SEVERAL)
         ours = [name for name in taken if name not in several and not name.startswith(TRAIT)]
         return (
@@ -78,8 +83,6 @@ class PlainRows:
         joined = "".join(row)
         if "\0" in joined or (len(joined) > SHORT and max(map(len, row)) > SHORT):
             return None
-        if self._opt_outs.any and self._opt_outs.said(row):
-            return None
         identity = self._identity(row)
         if identity is None or (self._not_here and any(row[index] for index in self._not_here)):
             return None
@@ -91,6 +94,8 @@ class PlainRows:
         said = self._said(row)
         if said is None:
             return None
+        if self._opt_outs.any:
+            self._opted(row, said)
         traits = self._traits_of(row)
         if self._phone is not None and identity.phone is None and row[self._phone].strip():
             traits["phone_as_written"] = row[self._phone]
@@ -111,7 +116,8 @@ class PlainRows:
             try:
                 phone = normalise_phone(written)
             except ValueError:
-                if _SEVERAL.search(written) or (self._country is not None and row[self._country]):
+                at_home = self._country is not None and row[self._country]
+                if at_home or _SEVERAL.search(written) or says_nothing(written, "phone"):
                     return None
         identity = identify(email=email, phone=phone, user_id=user_id or None)
         if identity == _NOBODY or identity.phone != phone:  # nobody's number is not kept as a trait either
@@ -136,6 +142,14 @@ class PlainRows:
             wording = row[self._wording].strip() if self._wording is not None else ""
             said["consent"] = Consent(email=plain in cells.YES, wording=wording or None)
         return said
+
+    def _opted(self, row: Sequence[str], said: dict[str, Any]) -> None:
+        """What the columns beside that of the consent say: a no always, a yes where nothing else is said."""
+        for channel, (given, index) in self._opt_outs.said(row).items():
+            before = said.get("consent")
+            if not given or before is None or getattr(before, channel) is None:
+                told: dict[str, Any] = {channel: given, "proof": self._proofs[index]}
+                said["consent"] = replace(before or _UNSAID, **told)
 
     def _traits_of(self, row: Sequence[str]) -> dict[str, str]:
         traits = {name: value for name, index in self._traits if (value := row[index])}

@@ -5,6 +5,7 @@ Several may stand in one file, each filled for other people: whoever is named by
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from services.ingest.domain.forms.consent import answer, box
@@ -88,7 +89,7 @@ _OF_WHAT: Final = (
     r"|suscrip(?:cion|tor)|iscri(?:zione|tto)|inschrijving|inscricao|subskrypcji|mailing|e?mail|liste|lista|list)*+"
 )
 _SAYS_HOW: Final = re.compile(_OF_WHAT + r"(?:status|statut|estado|stato|situacao|situacion|zustand|stan)" + _OF_WHAT)
-_LONGEST: Final = 100  # characters of a column's name
+_LONGEST: Final = 100  # characters of a column's name, or of a word
 _NOT_SO: Final = frozenset(
     {
         "", "0", "0.0", "no", "n", "f", "false", "off", "none", "null", "never", "na", "nein", "non", "nee", "nao",
@@ -130,32 +131,30 @@ class OptOuts:
         self._asked = asked + [(index, REFUSED[name], False) for index, name in enumerate(taken) if name in REFUSED]
         self.any = bool(self._flags or self._states or self._asked)
 
-    def column(self, row: Sequence[Any]) -> int | None:
-        """The first column by which this person wants no e-mail; None when no column says so."""
+    def _column(self, row: Sequence[Any]) -> int | None:
+        """The first column that is not asked of all, by which this person wants no e-mail; None when none says so."""
         for index in self._flags:
             if (cell := row[index]) != "" and _plain(cell) not in _NOT_SO:
                 return index
         for index in self._states:
             if (cell := row[index]) != "" and is_out(cell):
                 return index
-        return self._said(row, given=False).get("email") if self._asked else None
+        return None
 
     def said(self, row: Sequence[Any]) -> dict[Channel, tuple[bool, int]]:
         """What the columns say by channel, and which one; a no goes before a yes."""
         said: dict[Channel, tuple[bool, int]] = {}
-        if self._asked:
-            said = {channel: (True, index) for channel, index in self._said(row, given=True).items()}
-            said |= {channel: (False, index) for channel, index in self._said(row, given=False).items()}
-        out = self.column(row)
-        return said if out is None else {**said, "email": (False, out)}
-
-    def _said(self, row: Sequence[Any], *, given: bool) -> dict[Channel, int]:
-        found: dict[Channel, int] = {}
         for index, channel, agreed in self._asked:
             told = None if (cell := row[index]) == "" else yes_or_no(cell)
-            if told is not None and (told if agreed else not told) is given and (agreed or told):
-                found.setdefault(channel, index)
-        return found
+            if told is None or not (agreed or told):
+                continue
+            given = told is agreed
+            if channel not in said or (said[channel][0] and not given):
+                said[channel] = given, index
+        out = self._column(row)
+        if out is not None:
+            said["email"] = False, out
+        return said
 
     def named(self, row: Sequence[Any]) -> list[int]:
         """The columns that may say since when."""
@@ -199,4 +198,15 @@ def is_out(cell: object) -> bool:
 
 def _plain(cell: object) -> str:
     """`Opted-out ` is `optedout`; a point stays, or 0.0 would be a number like any other."""
-    return "".join(letter for letter in str(cell).casefold() if letter.isalnum() or letter == ".")
+    text = str(cell)
+    return _plain_word(text) if len(text) <= _LONGEST else _letters(text)
+
+
+@lru_cache(maxsize=1024)
+def _plain_word(text: str) -> str:
+    """Remembered: in such a column most cells are one of a few words."""
+    return _letters(text)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum() or letter == ".")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.fact import Fact, Refused
 from services.ingest.domain.plain.rows import PlainRows
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column, targets
+from services.ingest.domain.sheets.opt_outs import SEVERAL
 from services.ingest.domain.sheets.sheet import Sheet, SheetReader
 from shared.events.identity import Identity
 from shared.events.types import Campaign, LeadCaptured
@@ -20,7 +21,8 @@ PLAIN_FIELD = st.sampled_from([*TRAITS, LEFT_OUT, *targets("leads")])
 WORDS = st.text(max_size=6)
 CELLS = {
     "email": ["ada@example.com", "none@none.com", " Grace@Example.com ", "nobody", "müller@example.com", '"odd"@example.com'],
-    "phone": ["+44 1632 960961", "+1 555 555 5555", "030 12345", "+1"],
+    "phone": ["+44 1632 960961", "+1 555 555 5555", "030 12345", "+1", "n/a", "keine"],
+    **{each: ["yes", "No", "true", "0", "subscribed", "Unsubscribed ", "550 gone", "2026-01-31"] for each in SEVERAL},
     "user_id": ["u-1", "undefined", "u" * 256, "u" * 257],
     "occurred_at": ["2026-01-31", "2026-01-31T10:00:00Z", "31.01.2026 10:00", "01/02/2026", "1769853600", "0001-01-01", "soon"],
     "row_id": ["7", " 7 ", "i" * 600],
@@ -56,6 +58,22 @@ def test_a_row_read_quickly_is_the_same_fact_or_refused_for_the_same_reasons(
     columns, row = drawn
     reader = SheetReader(Sheet("leads", tuple(columns), dates, zone=zone), "/sources/import")  # type: ignore[arg-type]
     assert said(reader, row, quickly=True) == said(reader, row, quickly=False)
+
+
+def test_who_may_be_written_to_is_read_quickly() -> None:
+    taken = ["email", "opted_out", "subscription", "agreed_email", "agreed_sms", "refused_phone"]
+    reader = PlainRows([Column(name.title(), name) for name in taken], None, ZoneInfo("UTC"))
+    for cells, email, sms, phone in (
+        (["", "subscribed", "yes", "no", ""], True, False, None),
+        (["false", "cleaned", "yes", "", "yes"], False, None, False),
+        (["", "active", "", "", "no"], None, None, None),
+    ):
+        lead, _ = reader.read(["ada@example.com", *cells]) or (None, None)
+        assert lead is not None
+        said = (
+            (None, None, None) if lead.consent is None else (lead.consent.email, lead.consent.sms, lead.consent.phone)
+        )
+        assert said == (email, sms, phone)
 
 
 def test_the_rows_of_a_usual_export_are_read_quickly() -> None:

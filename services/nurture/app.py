@@ -34,7 +34,7 @@ from services.nurture.runs.timers import Timers
 from services.nurture.settings import NurtureSettings
 from services.nurture.store.deliveries import overdue as store_overdue
 from shared import log
-from shared.db.engine import make_engine
+from shared.db.engine import service_engines
 from shared.db.retention import keep_to
 from shared.db.rollup import Rollup
 from shared.db.turns import until_done
@@ -75,17 +75,13 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
     instance = f"nurture-{settings.instance}-{settings.nurture_port}"
     async with AsyncExitStack() as closing:
         sends = outlets.open(closing)
-        engine = make_engine(
-            settings.database_url(),
-            application="firsthour-nurture",
-            schema="nurture",
-            pool_size=settings.nurture_pool,
+        stream, engine = await closing.enter_async_context(
+            service_engines(settings.database_url(), service="nurture", stream=settings.nurture_pool)
         )
-        closing.push_async_callback(engine.dispose)
         producer = Producer(settings.kafka, client_id="firsthour-nurture", access=settings.kafka_access())
         publisher = FactPublisher(engine, producer, topics, metrics.facts, lock=_PUBLISHER)
         deliverer = Deliverer(
-            engine,
+            stream,
             sends,
             instance=instance,
             endpoints=endpoints,
@@ -115,7 +111,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
                 registry=registry,
                 closing=closing,
             )
-        timers = Timers(engine, versions, endpoints, facts, metrics, news, on_sendable=sendable)
+        timers = Timers(stream, versions, endpoints, facts, metrics, news, on_sendable=sendable)
         handler = UpdatesHandler(
             versions,
             endpoints,
@@ -126,7 +122,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             bulk=topics.updates_bulk,
         )
         loop = ConsumerLoop(
-            engine=engine,
+            engine=stream,
             bootstrap=settings.kafka,
             service="nurture",
             access=settings.kafka_access(),

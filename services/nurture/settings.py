@@ -23,7 +23,14 @@ class NurtureSettings(Settings):
     nurture_bulk_batch: Annotated[
         int, Field(ge=1, le=5000, description="The same of the bulk lane: a live update waits for at most one.")
     ] = 500
-    nurture_pool: Annotated[int, Field(ge=6, le=100, description="Connections to Postgres.")] = 10
+    nurture_pool: Annotated[
+        int,
+        Field(
+            ge=6,
+            le=100,
+            description="Connections to Postgres for the follow-up of leads; five more are for everything else.",
+        ),
+    ] = 10
     nurture_keep_attempts_days: Annotated[
         int, Field(ge=1, le=3650, description="How long what receivers answered is kept.")
     ] = 30

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -37,7 +38,7 @@ from services.scoring.settings import ScoringSettings
 from services.scoring.tables import SCHEMA
 from services.scoring.watching import Watching
 from shared.clock import new_id, utc_now
-from shared.db.engine import make_engine
+from shared.db.engine import service_engines
 from shared.db.retention import keep_to
 from shared.db.rollup import Rollup
 from shared.http.api_page import install_api_page
@@ -52,6 +53,8 @@ from shared.runtime import service as runtime
 from shared.runtime.service import Service
 from shared.tokens import TokenFile
 
+_STREAM: Final = 3  # connections: one batch at a time, and what stands beside it
+
 
 @asynccontextmanager
 async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
@@ -60,11 +63,10 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
     models = InForce(load_scoring(settings.config))
     topics = Topics(settings.topic_prefix)
     metrics = Metrics(registry)
-    engine = make_engine(settings.database_url(), application="firsthour-scoring", schema=SCHEMA)
-    try:
+    async with service_engines(settings.database_url(), service=SCHEMA, stream=_STREAM) as (stream, engine):
         producer = Producer(settings.kafka, client_id="firsthour-scoring", access=settings.kafka_access())
         loop = ConsumerLoop(
-            engine=engine,
+            engine=stream,
             bootstrap=settings.kafka,
             service="scoring",
             access=settings.kafka_access(),
@@ -127,8 +129,6 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
                 {"kafka": producer.run},
             ],
         )
-    finally:
-        await engine.dispose()
 
 
 def main(settings: ScoringSettings) -> int:

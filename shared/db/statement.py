@@ -24,18 +24,18 @@ class Statement:
     def __init__(self, sql: str) -> None:
         """Nothing is prepared before it is first run; the driver keeps it prepared from then on."""
         compiled = sa.text(sql).compile(dialect=_DIALECT)
-        self._sql = str(compiled)
-        self._names: Sequence[str] = compiled.positiontup or ()
+        self.sql = str(compiled)
+        self.names: Sequence[str] = compiled.positiontup or ()
 
     async def rows(self, conn: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         """Run it; every row that it returns, to be unpacked or read by name."""
         driver = await _begun(conn)
-        return await _run(conn, driver.fetch(self._sql, *(values[name] for name in self._names)))
+        return await _run(conn, driver.fetch(self.sql, *(values[name] for name in self.names)))
 
     async def run(self, conn: AsyncConnection, values: Mapping[str, Any]) -> int:
         """Run it; how many rows it wrote."""
         driver = await _begun(conn)
-        run = driver.execute(self._sql, *(values[name] for name in self._names))
+        run = driver.execute(self.sql, *(values[name] for name in self.names))
         status: str = await _run(conn, run)
         return int(status.rpartition(" ")[2])
 

@@ -205,7 +205,7 @@ async def test_a_small_batch_takes_few_statements_and_a_large_one_not_many_more(
 
 
 async def test_a_device_that_is_known_points_to_whoever_used_it_last(scoring: Folding) -> None:
-    await scoring.folds(a_lead(anonymous_id="x"))
+    await scoring.folds(a_lead(email="ada@example.com", anonymous_id="x"))
     await scoring.folds(a_lead(email="bea@example.com", anonymous_id="x", at=NOW + minutes(1)))
     (seen,) = await scoring.folds(an_engagement(anonymous_id="x", at=NOW + minutes(2)))
     assert seen.data.contact.email == "bea@example.com"

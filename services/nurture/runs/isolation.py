@@ -71,12 +71,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost frame of our own code."""
+    """The innermost frame of our own code; of a statement, whose it is rather than where all of them are run."""
     place, trace = "?", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         module = trace.tb_frame.f_globals.get("__name__", "")
-        if module.startswith(("services.", "shared.")):
+        if module.startswith(("services.", "shared.")) and not (place != "?" and module.startswith("shared.db.")):
             place = f"{module}.{code.co_name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from services.nurture.runs.isolation import Done, work_off
+from services.nurture.runs.isolation import Done, reason_of, work_off
+from services.nurture.store import enrolments
 from shared.db.transient import is_transient
 from tests.support.nurture_service import ONE_WEBHOOK, Nurture, a_contact, a_nurture, endpoints
 from tests.support.waiting import until
@@ -153,3 +155,11 @@ async def test_the_database_being_away_is_no_row_s_fault(nurture: Nurture) -> No
     assert is_transient(caught.value)
     assert parked == []
     await conn.close()
+
+
+async def test_of_a_statement_that_fails_its_store_is_named(nurture: Nurture) -> None:
+    async with nurture.engine.connect() as conn:
+        with pytest.raises(asyncpg.DataError) as caught:
+            await enrolments.lock_listening(conn, ["nobody's id"])  # type: ignore[list-item]
+        await conn.rollback()
+    assert "DataError in services.nurture.store.enrolments.lock_listening" in reason_of(caught.value)

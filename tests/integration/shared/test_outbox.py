@@ -1,12 +1,11 @@
 """Facts on their way to Kafka: by their lanes, in order, by one process at a time, and none is left at a stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import sqlalchemy as sa
-from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +17,7 @@ from shared.events.lanes import Lane
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics, create_topics
+from tests.support.topics import on_the_topic
 from tests.support.waiting import until
 
 LOCK = 4711
@@ -78,20 +78,6 @@ async def publishers(engine: AsyncEngine) -> int:
     )
     async with engine.connect() as conn:
         return int((await conn.execute(held, {"lock": LOCK})).scalar_one())
-
-
-async def on_the_topic(kafka: str, topic: str, count: int) -> Sequence[bytes]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    try:
-        found: list[bytes] = []
-        async with asyncio.timeout(20):
-            while len(found) < count:
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [record.value for record in records]
-        return found
-    finally:
-        await consumer.stop()
 
 
 def a_counter(registry: CollectorRegistry) -> Counter:

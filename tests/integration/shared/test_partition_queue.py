@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from shared.errors import Transient
 from shared.kafka.partition_queue import PartitionQueue
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics, create_topics
 from tests.support.stack import OwnStack
+from tests.support.topics import on_the_topic
 from tests.support.waiting import until
 
 
@@ -28,20 +29,6 @@ async def queue_on(kafka: str, topic: str, failures: list[str]) -> AsyncIterator
     finally:
         await queue.close()
         await producer.stop()
-
-
-async def on_the_topic(kafka: str, topic: str, count: int) -> list[bytes]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    try:
-        found: list[bytes] = []
-        async with asyncio.timeout(20):
-            while len(found) < count:
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [record.value for record in records]
-        return found
-    finally:
-        await consumer.stop()
 
 
 async def test_alone_together_or_larger_than_a_batch_they_come_in_order(kafka: str, topic_prefix: str) -> None:

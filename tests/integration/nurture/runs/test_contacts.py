@@ -1,7 +1,6 @@
 """One lock for each contact: two processes, each with its own transaction, in every order of their commits."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,20 +14,9 @@ from services.nurture.config import Endpoints
 from services.nurture.runs.reassign import reassign
 from services.nurture.store import erase
 from shared.clock import utc_now
-from shared.db.engine import make_engine
 from shared.events.updates import ContactView
 from tests.support.enrolling import ONCE, RUN, House, Process
 from tests.support.nurture_service import a_contact, an_update
-
-
-@pytest.fixture
-async def house(database: str) -> AsyncIterator[House]:
-    engine = make_engine(database, application="test", schema="nurture")
-    house = House(engine)
-    yield house
-    for conn in house.open:
-        await conn.close()
-    await engine.dispose()
 
 
 def a_merge(into: ContactView, *gone: ContactView) -> tuple[UUID, bytes]:

@@ -1,6 +1,5 @@
 """Timers on Postgres alone: what is due is worked off, counted, and no kind stops another."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from services.nurture.config import Endpoints
 from services.nurture.runs.ends import Ends
 from services.nurture.runs.news import News
 from services.nurture.runs.timers import Timers
-from shared.db.engine import make_engine
 from tests.support.enrolling import FACTS, ONCE, RUN, House, Process
 from tests.support.nurture_service import a_contact, an_update
 
@@ -20,16 +18,6 @@ TASK = ONCE | {"steps": [{"send": {"task": "call", "deadline": "30m", "fallback"
 LATE = ONCE | {"steps": [{"send": {"webhook": "nobody", "deadline": "30m", "fallback": {"webhook": "crm"}}}]}
 MINUTE = timedelta(minutes=1)
 WAIT = ONCE | {"steps": [{"wait": {"for": "30m"}}, {"send": {"webhook": "nudge"}}]}
-
-
-@pytest.fixture
-async def house(database: str) -> AsyncIterator[House]:
-    engine = make_engine(database, application="test", schema="nurture")
-    house = House(engine)
-    yield house
-    for conn in house.open:
-        await conn.close()
-    await engine.dispose()
 
 
 class Clocks:

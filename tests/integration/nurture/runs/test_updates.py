@@ -1,7 +1,6 @@
 """What the handler makes of a batch beside its runs: dead letters, lanes, canaries, and what it tells after the commit."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,19 +13,8 @@ from services.nurture.channels.email.settings import MailServer
 from services.nurture.config import Endpoints
 from shared import canary
 from shared.clock import new_id, utc_now
-from shared.db.engine import make_engine
 from tests.support.enrolling import ONCE, RUN, House
 from tests.support.nurture_service import a_contact, an_update
-
-
-@pytest.fixture
-async def house(database: str) -> AsyncIterator[House]:
-    engine = make_engine(database, application="test", schema="nurture")
-    house = House(engine)
-    yield house
-    for conn in house.open:
-        await conn.close()
-    await engine.dispose()
 
 
 async def rows(house: House, statement: str) -> list[tuple[Any, ...]]:

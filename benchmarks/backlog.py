@@ -1,7 +1,7 @@
 """A backlog of mixed events in the live lane, made once and the same for every run: leads, page views, purchases."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from shared.clock import new_id, utc_now
@@ -14,13 +14,25 @@ from shared.money import Money
 _FILLER = "x" * 180
 
 
-def mixed(count: int, topic: str, *, secret: bytes = b"benchmark", seed: int = 7) -> Iterator[Outgoing]:
+def somebody(person: int) -> str:
+    """The address of a person whom nobody knows yet."""
+    return f"person{person}@example.com"
+
+
+def mixed(
+    count: int,
+    topic: str,
+    *,
+    secret: bytes = b"benchmark",
+    seed: int = 7,
+    address: Callable[[int], str] = somebody,
+) -> Iterator[Outgoing]:
     """`count` events of about 600 bytes: 5 % leads, 5 % purchases, 90 % page views, of `count` / 5 people."""
     dice = random.Random(seed)
     now = utc_now()
     for number in range(count):
         person = dice.randrange(max(1, count // 5))
-        identity = Identity(email=f"person{person}@example.com", anonymous_id=f"device-{person}")
+        identity = Identity(email=address(person), anonymous_id=f"device-{person}")
         when = now - timedelta(seconds=(count - number) / 1000)
         chance = dice.random()
         data: LeadCaptured | PurchaseCompleted | EngagementRecorded

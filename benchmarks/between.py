@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,19 +22,20 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.chain import Chain, chained
-from benchmarks.end_to_end import percentiles, post_leads, received
+from benchmarks.end_to_end import percentiles, post_leads, received, somebody
 from benchmarks.stack import bench_stack
 from tests.support.processes import Firsthour, free_ports, installed
 from tests.support.receiver import receiving_apart
 from tests.support.webhook_receiver import Receiver
 
-_WORKFLOW: Final = """
+WORKFLOW: Final = """
 workflow: one-webhook
 trigger: {on: lead.captured, max_age: 60m}
 steps:
   - send: {webhook: marketing-automation, deadline: 5m}
   - exit
 """
+WARM_UP: Final = 1000  # leads
 _SETTLE_S: Final = 3.0  # after the last webhook: what the leads still cause belongs to them
 
 
@@ -76,14 +77,27 @@ def spent(firsthour: Firsthour | Chain) -> dict[str, Spent]:
     return found
 
 
-async def at_rate(firsthour: Firsthour | Chain, receiver: Receiver, rate: float, seconds: float) -> dict[str, Any]:
+async def warm_up(firsthour: Firsthour | Chain, receiver: Receiver, address: Callable[[], str] = somebody) -> None:
+    """What comes second works with a Kafka that is warm already, so what comes first has to find one as warm."""
+    receiver.received.clear()
+    await received(receiver, await post_leads(firsthour, rate=50, count=WARM_UP, address=address), 60)
+    await asyncio.sleep(_SETTLE_S)
+
+
+async def at_rate(
+    firsthour: Firsthour | Chain,
+    receiver: Receiver,
+    rate: float,
+    seconds: float,
+    address: Callable[[], str] = somebody,
+) -> dict[str, Any]:
     """One row of the table."""
     receiver.received.clear()
     began, before = time.monotonic(), spent(firsthour)
     row: dict[str, Any] = {"rate": rate}
     leads = int(rate * seconds)
     if leads:
-        sent = await post_leads(firsthour, rate=rate, count=leads)
+        sent = await post_leads(firsthour, rate=rate, count=leads, address=address)
         row["milliseconds"] = percentiles(await received(receiver, sent, 120))
         await asyncio.sleep(_SETTLE_S)
     else:
@@ -115,7 +129,7 @@ def main() -> None:
         with installed(
             stack.kafka, stack.database, "", folder,
             receiver_port=receiver.port, smtp_port=free_ports(1)[0],
-            settings={"FIRSTHOUR_TOPIC_PARTITIONS": "12"}, workflows={"one-webhook": _WORKFLOW},
+            settings={"FIRSTHOUR_TOPIC_PARTITIONS": "12"}, workflows={"one-webhook": WORKFLOW},
         ) as firsthour:  # fmt: skip
             ours = asyncio.run(_all("firsthour", firsthour, receiver, options))
         with chained(stack.kafka, stack.database, receiver.port) as chain:
@@ -130,10 +144,7 @@ def main() -> None:
 async def _all(
     what: str, firsthour: Firsthour | Chain, receiver: Receiver, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    receiver.received.clear()
-    # What comes second works with a Kafka that is warm already, so what comes first has to find one as warm.
-    await received(receiver, await post_leads(firsthour, rate=50, count=1000), 60)
-    await asyncio.sleep(_SETTLE_S)
+    await warm_up(firsthour, receiver)
     rows = []
     for rate in options.rates:
         row = await at_rate(firsthour, receiver, rate, options.seconds)

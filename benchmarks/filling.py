@@ -2,8 +2,11 @@
 
     python -m benchmarks.filling postgresql://… --contacts 5000000 --events 20000000 --enrolments 1000000
 
-The schemas are migrated and empty. Every contact has an address, a name and a company; `--waiting` of them are leads of
-the last 30 days whom nobody has reached.
+The schemas are migrated and empty. Running services take all of it for their own, with nothing left to do: the contacts
+stand at the values of the model in `config/`, today's sweep is done, and the runs are of a version that is stored.
+
+Every contact once asked to be contacted, one after the other within three years. Of all but the last `--waiting`, who
+came within the last 30 days, a person has reached each within half an hour.
 """
 
 import argparse
@@ -11,32 +14,56 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from services.nurture.domain.context import ContactUpdate, Happening
+from services.nurture.domain.enrolment import Enrolment, Waiting
+from services.nurture.domain.entry import begin
+from services.nurture.language.compile import compile_workflow
+from services.nurture.store.enrolments import NEW
+from services.scoring.config import load_scoring
 from services.scoring.domain import queue
-from services.scoring.domain.contact.contact import FORM, ContactState, Word, encode_state
+from services.scoring.domain.contact.contact import ContactState, Word, new_contact
+from services.scoring.domain.funnel.journey import First, Journey
+from services.scoring.domain.model.model import Model
+from services.scoring.store.contacts.batch import CONTACT_COLUMNS, BookingRow, EventRow, contact_row
 from shared.clock import utc_now
+from shared.events.envelope import encode, make_event
+from shared.events.identity import Identity
+from shared.events.types import EngagementRecorded
+from shared.events.updates import ContactView, Values
 
+Table: TypeAlias = tuple[str, Iterable[str], Iterable[Any]]
+"""Its name, the columns to be filled, and rows of them."""
+
+# What the runs are of. Nothing that a benchmark sends starts it.
+WORKFLOW: Final = {
+    "workflow": "filled",
+    "trigger": {"on": "feedback.given"},
+    "steps": [{"wait": {"for": "90d"}}, {"send": {"webhook": "marketing-automation"}}, "exit"],
+}
+_CONFIG: Final = Path(__file__).parents[1] / "config"
 _AT_ONCE: Final = 50_000
 _FIRST: Final = ("ada", "ben", "chloe", "dan", "eva", "finn", "gia", "hugo", "ida", "jan", "kim", "lea", "max", "nora")
 _LAST: Final = ("adler", "baker", "costa", "diaz", "evans", "fischer", "garcia", "huber", "ivanov", "jones", "kowalski")
 _COUNTRIES: Final = ("DE", "FR", "GB", "US", "PL", "NL", None)
 _SOURCES: Final = ("website", "shop", "fair", "partner")
-_CONTACTS: Final = (
-    "id", "version", "stage", "lead_value", "customer_value", "model", "open_since", "created_at", "updated_at", "said",
-    "source", "country", "worth", "curve", "state",
-)  # fmt: skip
-_EVENTS: Final = ("id", "contact_id", "type", "time", "topic", "partition", "offset", "body")
-_ENROLMENTS: Final = (
-    "id", "workflow", "version", "contact_id", "status", "listens", "triggered_at", "started_at", "due_at", "document",
-)  # fmt: skip
-_MONTH_S: Final = 30 * 86_400
+_DAY_S: Final = 86_400
+_MONTH_S: Final = 30 * _DAY_S
+_YEARS_S: Final = 3 * 365 * _DAY_S
+_ANSWERED_S: Final = 1800
 
 
 def contact_id(number: int) -> UUID:
@@ -49,97 +76,163 @@ def name_of(number: int) -> tuple[str, str]:
     return _FIRST[number % len(_FIRST)], f"{_LAST[number % len(_LAST)]}{number // 100}"
 
 
-def _contacts(first: int, count: int, waiting: int, model: str, now: datetime) -> Iterator[tuple[Any, ...]]:
-    dice = random.Random(first)
-    empty = ContactState(id=contact_id(0), created=now, form=FORM, version=1, model=model)
+def email_of(number: int) -> str:
+    """The address of the contact with this number."""
+    return f"{'.'.join(name_of(number))}@example{number % 997}.com"
+
+
+def _event_id(number: int) -> UUID:
+    return UUID(int=number + 1)
+
+
+def _contacts(
+    first: int, count: int, contacts: int, waiting: int, model: Model, now: datetime
+) -> Iterator[ContactState]:
+    dice, today = random.Random(first), now.timestamp()
+    reached = contacts - waiting
+    empty = msgspec.structs.replace(
+        new_contact(contact_id(0), now), version=4, model=model.version, swept=today,
+        half_lives=model.scorecard.half_lives,
+    )  # fmt: skip
     for number in range(first, first + count):
-        one, two = name_of(number)
-        email, company, country = (
-            f"{one}.{two}@example{number % 997}.com",
-            f"firm{number % 5003}",
-            dice.choice(_COUNTRIES),
-        )
-        source = dice.choice(_SOURCES)
-        at = now.timestamp() - dice.random() * _MONTH_S
-        waits = number < waiting
-        lead = round(math.exp(dice.gauss(10.5, 1.2))) if waits else 0
-        known = {
-            "email": Word(at, email),
-            "name": Word(at, f"{one} {two}"),
-            "trait:company": Word(at, company),
-            **({"trait:country": Word(at, country)} if country else {}),
-        }
-        worth = queue.step(lead) if waits else None
-        state = msgspec.structs.replace(
-            empty, id=contact_id(number), lead=lead, clock=at, keys=(f"email:{email}",), known=known, worth=worth,
-            captured=at if waits else None, first_source=(at, f"/sources/{source}"),
-        )  # fmt: skip
-        moment = datetime.fromtimestamp(at, UTC)
-        said = f"{company} {email} example{number % 997} com {one} {two}"
-        yield (
-            state.id, 1, "lead" if waits else "visitor", lead, 0, model, moment if waits else None, moment, moment,
-            said, source, country, worth, "" if waits else None, encode_state(state),
+        email, name = email_of(number), " ".join(name_of(number))
+        country, source = dice.choice(_COUNTRIES), dice.choice(_SOURCES)
+        waits = number >= reached
+        at = today - (dice.random() * _MONTH_S if waits else _MONTH_S + _YEARS_S * (1 - number / reached))
+        answered = None if waits else at + _ANSWERED_S
+        lead = round(math.exp(dice.gauss(10.5, 1.2)))
+        yield msgspec.structs.replace(
+            empty, id=contact_id(number), created=datetime.fromtimestamp(at, UTC), lead=lead, clock=answered or at,
+            keys=(f"email:{email}",),
+            known={
+                "email": Word(at, email),
+                "name": Word(at, name),
+                "trait:company": Word(at, f"firm{number % 5003}"),
+                **({"trait:country": Word(at, country)} if country else {}),
+            },
+            engaged={"page_viewed": (at, *(1.0 for _ in empty.half_lives))},
+            captured=at, touched=answered, first_source=(at, f"/sources/{source}"),
+            journey=Journey(First(at, source), asked=at, did=answered),
+            worth=queue.step(lead) if waits else None, curve=model.queue.curve_of(source) if waits else "",
         )  # fmt: skip
 
 
-def _events(first: int, count: int, contacts: int, now: datetime) -> Iterator[tuple[Any, ...]]:
-    body = b'{"type":"engagement.recorded","data":{"kind":"page_viewed"},"filler":"' + b"x" * 300 + b'"}'
+def _bookings(states: Iterable[ContactState], first: int, model: Model) -> Iterator[BookingRow]:
+    """Half of each value for its source, the rest for who it is."""
+    for number, state in enumerate(states, first):
+        half = state.lead // 2
+        for line, (factor, amount) in enumerate((("source", half), ("traits", state.lead - half))):
+            if amount:
+                yield BookingRow(
+                    state.id, _event_id(number), line, "lead", factor, amount, model.version, state.created
+                )
+
+
+def _events(first: int, count: int, contacts: int, now: datetime) -> Iterator[EventRow]:
+    identity = Identity(email=email_of(0))
+    data = EngagementRecorded(identity=identity, kind="page_viewed", what="/pricing?" + "x" * 200)
+    body = encode(
+        make_event(id=_event_id(0), source="/sources/shop", type="engagement.recorded", time=now, receivedtime=now,
+                   subject=f"email:{email_of(0)}", data=data, trust="trusted")
+    )  # fmt: skip
     for number in range(first, first + count):
-        at = now - timedelta(seconds=number % (365 * 86_400))
-        yield (
-            UUID(int=number + 1), contact_id(number % contacts), "engagement.recorded", at, "firsthour.events",
-            number % 12, number, body,
+        at = now - timedelta(seconds=number % (365 * _DAY_S))
+        yield EventRow(
+            _event_id(number), contact_id(number % contacts), "engagement.recorded", at, "filled", number % 12, number,
+            body,
         )  # fmt: skip
 
 
-def _enrolments(first: int, count: int, contacts: int, now: datetime) -> Iterator[tuple[Any, ...]]:
+def _enrolments(first: int, count: int, every: int, now: datetime) -> Iterator[Enrolment]:
+    workflow = compile_workflow(WORKFLOW)
+    seen = ContactView(
+        id=contact_id(0), version=4, currency="EUR", stage="lead", created=now, source="shop", country="DE",
+        traits={"company": "firm"}, proven=True,
+    )  # fmt: skip
+    trigger = Happening(_event_id(0), workflow.trigger.on, now, "/sources/shop", {"kind": "nps", "score": 7})
+    begun = begin(workflow, ContactUpdate(trigger, seen, Values(36_000, 0)), now).enrolment
     for number in range(first, first + count):
-        at, due = now - timedelta(seconds=number % _MONTH_S), now + timedelta(days=1, seconds=number % _MONTH_S)
-        yield (
-            UUID(int=number + 1), "filled", "1", contact_id(number % contacts), "active", False, at, at, due, b"{}",
+        of = number * every
+        view = msgspec.structs.replace(seen, id=contact_id(of), email=email_of(of), name=" ".join(name_of(of)))
+        at = now - timedelta(seconds=_DAY_S + number % _MONTH_S)
+        yield replace(
+            begun, id=_event_id(number), contact_id=view.id, contact=view, started_at=at,
+            trigger=replace(trigger, id=_event_id(number), time=at),
+            waiting=Waiting(now + timedelta(days=1, seconds=number % _MONTH_S)),
         )  # fmt: skip
 
 
-async def _copy(
-    conn: asyncpg.Connection, schema: str, table: str, columns: tuple[str, ...], count: int, rows: Any
-) -> None:
-    started = time.monotonic()
-    for first in range(0, count, _AT_ONCE):
-        records = list(rows(first, min(_AT_ONCE, count - first)))
-        await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=records)
-    if count:
-        print(f"filled {count} rows of {schema}.{table} in {time.monotonic() - started:.0f} s", flush=True)
+def _people(first: int, count: int, contacts: int, waiting: int, model: Model, now: datetime) -> Iterator[Table]:
+    states = list(_contacts(first, count, contacts, waiting, model, now))
+    yield "scoring.bookings", BookingRow._fields, _bookings(states, first, model)
+    yield "scoring.identities", ("key", "contact_id"), ((state.keys[0], state.id) for state in states)
+    yield "scoring.contacts", CONTACT_COLUMNS, (contact_row(state, state.created) for state in states)
 
 
-async def fill_scoring(url: str, *, contacts: int, events: int = 0, waiting: int = 0, model: str = "filled") -> None:
-    """Fill contacts with their identities, and events; `model` is the version that their values stand at."""
+def _history(first: int, count: int, contacts: int, now: datetime) -> Iterator[Table]:
+    yield "scoring.events", EventRow._fields, _events(first, count, contacts, now)
+
+
+def _runs(first: int, count: int, every: int, now: datetime) -> Iterator[Table]:
+    runs = list(_enrolments(first, count, every, now))
+    yield "nurture.contacts", ("id",), ((run.contact_id,) for run in runs)
+    yield "nurture.enrolments", NEW.read, (tuple(read(run) for read in NEW.read.values()) for run in runs)
+
+
+async def _copy(url: str, what: str, count: int, tables: Callable[[int, int], Iterable[Table]]) -> None:
+    """Fill tables with what belongs to so many numbers, some at a time, by two processes."""
+    started, loop = time.monotonic(), asyncio.get_running_loop()
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        some = [(first, min(_AT_ONCE, count - first)) for first in range(0, count, _AT_ONCE)]
+        await asyncio.gather(*(loop.run_in_executor(pool, _copy_some, url, tables, *each) for each in some))
+    print(f"filled {count} {what} in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _copy_some(url: str, tables: Callable[[int, int], Iterable[Table]], first: int, count: int) -> None:
+    async def copy() -> None:
+        async with _connected(url) as conn:
+            # Waits for no disk, and checks no foreign keys.
+            await conn.execute("SET synchronous_commit = off; SET session_replication_role = replica")
+            for name, columns, rows in tables(first, count):
+                schema, table = name.split(".")
+                await conn.copy_records_to_table(table, schema_name=schema, columns=tuple(columns), records=rows)
+
+    asyncio.run(copy())
+
+
+async def fill_scoring(url: str, model: Model, *, contacts: int, events: int = 0, waiting: int = 0) -> None:
+    """Fill contacts with their identities and bookings, and events. The contacts stand at the values of `model`."""
     now = utc_now()
-    conn = await asyncpg.connect(url)
-    try:
-        await conn.execute("SET synchronous_commit = off")
-        await _copy(conn, "scoring", "contacts", _CONTACTS, contacts,
-                    lambda first, count: _contacts(first, count, waiting, model, now))  # fmt: skip
-        await conn.execute("""
-            INSERT INTO scoring.identities (key, contact_id)
-            SELECT 'email:' || split_part(said, ' ', 2), id FROM scoring.contacts
-        """)
-        await _copy(conn, "scoring", "events", _EVENTS, events,
-                    lambda first, count: _events(first, count, contacts, now))  # fmt: skip
-        await conn.execute("VACUUM ANALYZE")
-    finally:
-        await conn.close()
+    await _copy(url, "contacts", contacts, partial(_people, contacts=contacts, waiting=waiting, model=model, now=now))
+    await _copy(url, "events", events, partial(_history, contacts=contacts, now=now))
+    async with _connected(url) as conn:
+        await conn.execute("INSERT INTO scoring.sweeps (day, after, done) VALUES ($1, $2, true)",
+                           now.date(), contact_id(contacts))  # fmt: skip
+        await _settle(conn)
 
 
 async def fill_nurture(url: str, *, enrolments: int, contacts: int) -> None:
-    """Fill runs of a workflow that wait for a time to come."""
-    now = utc_now()
+    """Fill runs of a workflow that wait for a time to come, of contacts all over the table."""
+    workflow = compile_workflow(WORKFLOW)
+    every = max(1, contacts // max(1, enrolments))
+    async with _connected(url) as conn:
+        await conn.execute("INSERT INTO nurture.workflow_versions (name, version, source) VALUES ($1, $2, $3)",
+                           workflow.name, workflow.version, workflow.source)  # fmt: skip
+        await _copy(url, "enrolments", enrolments, partial(_runs, every=every, now=utc_now()))
+        await _settle(conn)
+
+
+async def _settle(conn: asyncpg.Connection) -> None:
+    """Leave nothing for later that a database in use has behind it."""
+    await conn.execute("VACUUM ANALYZE")
+    await conn.execute("CHECKPOINT")
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     conn = await asyncpg.connect(url)
     try:
-        await conn.execute("SET synchronous_commit = off")
-        await conn.execute("INSERT INTO nurture.workflow_versions (name, version, source) VALUES ('filled', '1', '')")
-        await _copy(conn, "nurture", "enrolments", _ENROLMENTS, enrolments,
-                    lambda first, count: _enrolments(first, count, contacts, now))  # fmt: skip
-        await conn.execute("VACUUM ANALYZE")
+        yield conn
     finally:
         await conn.close()
 
@@ -154,7 +247,8 @@ def main() -> None:
     given = parser.parse_args()
 
     async def fill() -> None:
-        await fill_scoring(given.url, contacts=given.contacts, events=given.events, waiting=given.waiting)
+        model = load_scoring(_CONFIG)
+        await fill_scoring(given.url, model, contacts=given.contacts, events=given.events, waiting=given.waiting)
         if given.enrolments:
             await fill_nurture(given.url, enrolments=given.enrolments, contacts=given.contacts)
 

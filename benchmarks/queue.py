@@ -67,7 +67,7 @@ async def _run(contacts: int, waiting: int) -> bool:
     model = load_scoring(ROOT / "config")
     async with bench_postgres(fsync=False) as database:
         await migrate(database, "scoring")
-        await fill_scoring(database, contacts=contacts, waiting=waiting, model=model.version)
+        await fill_scoring(database, model, contacts=contacts, waiting=waiting)
         return await _measure(database, model, contacts)
 
 

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from benchmarks.backlog import mixed
+from benchmarks.backlog import mixed, somebody
 from benchmarks.stack import BenchStack, bench_stack
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
@@ -67,7 +67,7 @@ class OnlyStores:
         return Sender("unknown", trusted=False)
 
 
-async def fill(stack: BenchStack, prefix: str, events: int) -> None:
+async def fill(stack: BenchStack, prefix: str, events: int, address: Callable[[int], str] = somebody) -> None:
     topics = Topics(prefix)
     await create_topics(stack.kafka, topics, partitions=12, replication=1)
     stopping = asyncio.Event()
@@ -76,7 +76,7 @@ async def fill(stack: BenchStack, prefix: str, events: int) -> None:
     while not producer.ready:
         await asyncio.sleep(0.01)
     chunk: list[Outgoing] = []
-    for outgoing in mixed(events, topics.events):
+    for outgoing in mixed(events, topics.events, address=address):
         chunk.append(outgoing)
         if len(chunk) == 5000:
             await producer.send_all(chunk)
@@ -139,12 +139,21 @@ async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
     return {"events_per_second": round(rate)}
 
 
-async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str, Any]:
-    await fill(stack, "", events)
+def postgres_cpu() -> float:
+    """Seconds that the servers started by this process have used, with their children that have ended."""
+    servers = (each for each in psutil.Process().children(recursive=True) if each.name().startswith("postgres"))
+    return sum(sum(each.cpu_times()[:4]) for each in servers)
+
+
+async def run_scoring(
+    stack: BenchStack, folder: Path, events: int, *, prefix: str = "", address: Callable[[int], str] = somebody
+) -> dict[str, Any]:
+    """What one process makes of a backlog, from its first batch on. `address`: of each of the people in it."""
+    await fill(stack, prefix, events, address)
     await migrate(stack.database, "scoring")
     environment = {
         **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,
-        "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_SCORING_PORT": "0",
+        "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_SCORING_PORT": "0", "FIRSTHOUR_TOPIC_PREFIX": prefix,
     }  # fmt: skip
     with (folder / "scoring.log").open("wb") as log:
         process = subprocess.Popen(
@@ -157,6 +166,7 @@ async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str,
             done = await settled(stack.database, "scoring")
             if done and start is None:
                 start, first, before = time.monotonic(), done, watched.memory_info().rss
+                cpu, postgres = watched.cpu_times(), postgres_cpu()
             if done >= events:
                 break
             if process.poll() is not None:
@@ -164,11 +174,13 @@ async def run_scoring(stack: BenchStack, folder: Path, events: int) -> dict[str,
             await asyncio.sleep(0.1)
         assert start is not None
         rate = (done - first) / (time.monotonic() - start)
-        cpu = watched.cpu_times()
+        after = watched.cpu_times()
+        taken = after.user + after.system - cpu.user - cpu.system
         return {
             "events_per_second": round(rate),
             "rss_mb": [before // 2**20, watched.memory_info().rss // 2**20],
-            "cpu_us_per_event": round((cpu.user + cpu.system) / events * 1e6, 1),
+            "cpu_us_per_event": round(taken / (done - first) * 1e6, 1),
+            "postgres_us_per_event": round((postgres_cpu() - postgres) / (done - first) * 1e6, 1),
             "disk_bytes_per_event": await disk(stack.database, events),
         }
     finally:

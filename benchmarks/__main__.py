@@ -43,7 +43,7 @@ _FULL: dict[str, list[str]] = {
 }
 _QUICK: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "5"],
-    "between": ["benchmarks.between", "--rates", "0", "20", "--seconds", "5"],
+    "between": ["benchmarks.between", "--rates", "0", "20", "--seconds", "5", "--burst", "500"],
     "watching": ["benchmarks.watching", "--seconds", "5", "--rounds", "1"],
     "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk", "--events", "5000", "--leads", "20"],
     "ingest-64": ["benchmarks.ingest", "--seconds", "2", "--rounds", "1"],

@@ -4,14 +4,16 @@ Beside it, in the same run and on the same brokers, the limit: the same way with
 
 One workflow, one webhook for each lead, signed and received. For each rate: POST → webhook from the moment the lead was
 due (open loop), processor time and voluntary context switches (wake-ups) of every process, by `/proc`. Rate 0 is rest.
+At the end a burst: so many leads at once, and how many a second are followed up until the last one is.
 
-    python -m benchmarks.between --rates 0 20 50 100 200 400 --seconds 30
+    python -m benchmarks.between --rates 0 20 50 100 200 400 --seconds 30 --burst 20000
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -88,17 +90,22 @@ async def at_rate(
     firsthour: Firsthour | Chain,
     receiver: Receiver,
     rate: float,
-    seconds: float,
+    seconds: float = 0,
+    *,
+    leads: int = 0,
     address: Callable[[], str] = somebody,
 ) -> dict[str, Any]:
-    """One row of the table."""
+    """One row of the table: so many seconds, or so many leads."""
     receiver.received.clear()
     began, before = time.monotonic(), spent(firsthour)
-    row: dict[str, Any] = {"rate": rate}
-    leads = int(rate * seconds)
+    row: dict[str, Any] = {"rate": "burst" if rate == math.inf else rate}
+    leads = leads or int(rate * seconds)
     if leads:
         sent = await post_leads(firsthour, rate=rate, count=leads, address=address)
-        row["milliseconds"] = percentiles(await received(receiver, sent, 120))
+        late = await received(receiver, sent, 120)
+        row["milliseconds"] = percentiles(late)
+        if rate == math.inf:
+            row["leads_a_second"] = round(leads / max(late))
         await asyncio.sleep(_SETTLE_S)
     else:
         await asyncio.sleep(seconds)
@@ -121,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[0, 20, 50, 100, 200, 400])
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--burst", type=int, default=20_000, help="leads at once; 0: none")
     options = parser.parse_args()
     with contextlib.ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
@@ -147,9 +155,11 @@ async def _all(
     await warm_up(firsthour, receiver)
     rows = []
     for rate in options.rates:
-        row = await at_rate(firsthour, receiver, rate, options.seconds)
-        print(json.dumps({"what": what, **row}), flush=True)
-        rows.append(row)
+        rows.append(await at_rate(firsthour, receiver, rate, seconds=options.seconds))
+        print(json.dumps({"what": what, **rows[-1]}), flush=True)
+    if options.burst:
+        rows.append(await at_rate(firsthour, receiver, math.inf, leads=options.burst))
+        print(json.dumps({"what": what, **rows[-1]}), flush=True)
     return rows
 
 

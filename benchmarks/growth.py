@@ -103,7 +103,7 @@ async def backlog(stack: BenchStack, folder: Path, size: Size, events: int) -> d
 async def leads(firsthour: Firsthour, receiver: Receiver, size: Size, options: argparse.Namespace) -> dict[str, Any]:
     address = half_stored(size.contacts, WARM_UP + int(options.rate * options.seconds))
     await warm_up(firsthour, receiver, address)
-    return await at_rate(firsthour, receiver, options.rate, options.seconds, address)
+    return await at_rate(firsthour, receiver, options.rate, options.seconds, address=address)
 
 
 def read_paths(size: Size) -> dict[str, Iterator[str]]:

@@ -21,7 +21,12 @@ class NurtureSettings(Settings):
         int, Field(ge=1, le=5000, description="Updates worked off in one transaction, of the live lane.")
     ] = 1000
     nurture_bulk_batch: Annotated[
-        int, Field(ge=1, le=5000, description="The same of the bulk lane: a live update waits for at most one.")
+        int,
+        Field(
+            ge=1,
+            le=5000,
+            description="The same of the bulk lane; while live ones come in, so many as take 25 ms.",
+        ),
     ] = 500
     nurture_pool: Annotated[
         int,

@@ -19,7 +19,11 @@ class ScoringSettings(Settings):
     scoring_port: Annotated[int, Field(ge=0, le=65535, description="Where scoring listens.")] = ports.SCORING
     scoring_batch: Annotated[int, Field(ge=1, description="Live events in one transaction, at most.")] = 1000
     scoring_bulk_batch: Annotated[
-        int, Field(ge=1, description="Bulk events in one transaction: a live one waits for at most one such.")
+        int,
+        Field(
+            ge=1,
+            description="Bulk events in one transaction, at most; while live ones come in, so many as take 25 ms.",
+        ),
     ] = 500
     scoring_keep_events_days: Annotated[
         int,

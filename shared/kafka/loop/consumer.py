@@ -24,6 +24,7 @@ from shared.kafka.access import OPEN, Access
 from shared.kafka.dead_letters import as_message
 from shared.kafka.loop.assignment import Assignment
 from shared.kafka.loop.batches import Batches, GiveUp, MustHalt
+from shared.kafka.loop.bulk_size import BulkSize
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.loop.patience import SOON_MS, Patience
@@ -35,7 +36,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.records import Handler, Record
 from shared.kafka.stopping import stop_consumer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
-from shared.kafka.transient import passes
+from shared.kafka.transient import most_telling, passes
 from shared.runtime.pause import pause
 
 _LOG = log.get(__name__)
@@ -81,7 +82,7 @@ class ConsumerLoop:
         self._producer = producer
         self._dead_letters = dead_letters
         self._max_records = max_records
-        self._max_bulk_records = max_bulk_records
+        self._bulk_size = BulkSize(max_bulk_records)
         self._stalled_s = stalled_s
         self._metrics = LoopMetrics(registry or CollectorRegistry())
         self._lanes = Lanes(engine, service, live, self._metrics)
@@ -149,7 +150,7 @@ class ConsumerLoop:
                 await self._consume(consumer, assignment, stopping)
                 watching.cancel()
         except BaseExceptionGroup as group:
-            raise _most_telling(group) from group
+            raise most_telling(group) from group
         finally:
             await self._publishing.forget()
             self._batches.next.clear()
@@ -179,10 +180,7 @@ class ConsumerLoop:
                 records = await self._read(consumer, patience.ms)
                 patience.read(len(records), now())
                 if records:
-                    with self._metrics.batch(records):
-                        await self._batches.settle(records)
-                    self._progress = now()
-                    self._repeats.settled()
+                    await self._settle(records)
                 else:
                     await self._publishing.remember()
                     self._repeats.nothing_read(at_rest=patience.rests)
@@ -202,6 +200,16 @@ class ConsumerLoop:
                 self._repeats.failed(batch=bool(records))
         with contextlib.suppress(Transient):
             await self._publishing.remember()
+
+    async def _settle(self, records: Sequence[Record]) -> None:
+        now = asyncio.get_running_loop().time
+        began = now()
+        with self._metrics.batch(records):
+            await self._batches.settle(records)
+        self._progress = now()
+        live = sum(self._lanes.of(record.topic) == "live" for record in records)
+        self._bulk_size.settled(live=live, bulk=len(records) - live, took=self._progress - began, now=self._progress)
+        self._repeats.settled()
 
     async def _start_over(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
         """Adopt every partition again from the database."""
@@ -265,7 +273,8 @@ class ConsumerLoop:
     async def _read(self, consumer: AIOKafkaConsumer, wait_ms: int) -> list[Record]:
         """The next batch, from the live lane if it has anything. A batch that failed is halved at each repeat."""
         live = [partition for partition in consumer.assignment() if self._lanes.of(partition.topic) == "live"]
-        most, most_bulk = (self._repeats.most(size) for size in (self._max_records, self._max_bulk_records))
+        bulk_size = self._bulk_size.records(asyncio.get_running_loop().time())
+        most, most_bulk = (self._repeats.most(size) for size in (self._max_records, bulk_size))
         fetched = await consumer.getmany(*live, timeout_ms=0, max_records=most) if live else {}
         if not fetched:
             fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=most_bulk)
@@ -292,9 +301,3 @@ class ConsumerLoop:
             raise MustHalt(self._lanes.of(partition.topic), "position", _ANEW.format(where))
         del self._unverified[partition]
         return True
-
-
-def _most_telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error of a task group that decides what happens next."""
-    flat = [_most_telling(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
-    return next((e for e in flat if not passes(e)), flat[0])

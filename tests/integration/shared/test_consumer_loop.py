@@ -32,10 +32,12 @@ class Copying:
     fail_with: list[Exception] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
     committed: int = 0
+    work_s: float = 0.0  # what each record takes
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
         if self.fail_with:
             raise self.fail_with.pop()
+        await asyncio.sleep(self.work_s * len(records))
         if any(record.value.startswith(b"poison") for record in records):
             raise KeyError("ada@example.com")
         dead = [DeadLetter(r, "Permanent", "it says so") for r in records if r.value.startswith(b"bad")]
@@ -198,6 +200,18 @@ async def test_live_goes_before_bulk(engine: AsyncEngine, kafka: str, topics: To
     values = [value for batch in handler.batches for value in batch]
     last_live = max(n for n, value in enumerate(values) if value.startswith("live"))
     assert last_live < 1100, "all live records come within the first two batches"
+
+
+async def test_while_live_records_come_in_bulk_batches_are_short(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    await producer.send_all(numbered(topics.events_bulk, 1000, "bulk"))
+    await producer.send_all(numbered(topics.events, 5, "live"))
+    handler = Copying(topics, work_s=0.001)
+    async with consuming(engine, kafka, topics, handler, producer):
+        await until(lambda: sum(map(len, handler.batches)) >= 1005)
+    bulk = [len(batch) for batch in handler.batches if batch[0].startswith("bulk")]
+    assert max(bulk[1:]) <= 25, "what the first one took says how many fit into 25 ms"
 
 
 async def test_transient_trouble_repeats_the_batch(

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 from shared.db.transient import is_transient, suppress_transient, suppress_unless_transient
 from shared.db.turns import until_done
 from shared.errors import Permanent, Transient
-from shared.kafka.transient import passes
+from shared.kafka.transient import most_telling, passes
 
 _ROOT: Final = Path(__file__).parents[4]
 _JUDGE_THEMSELVES: Final = {  # they ask for more than that
@@ -89,3 +89,14 @@ async def test_work_that_never_works_ends_with_the_service() -> None:
         raise Transient("busy")
 
     assert not await until_done(work, stopping)
+
+
+def test_of_several_errors_the_one_that_does_not_pass_decides() -> None:
+    ends = KeyError("a fault of ours")
+    group = BaseExceptionGroup("both", [Transient("busy"), BaseExceptionGroup("deeper", [Transient("away"), ends])])
+    assert most_telling(group) is ends
+
+
+def test_of_several_that_pass_it_is_the_first() -> None:
+    first = Transient("busy")
+    assert most_telling(BaseExceptionGroup("both", [first, Transient("away")])) is first

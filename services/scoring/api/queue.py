@@ -29,6 +29,7 @@ from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens
 from shared.http.cursor import Cursor, encode_cursor, moment, number, read_cursor, row_id
 from shared.http.queries import without_nul
+from shared.money import from_minor
 
 _KNOTS_MIN: Final = (0, 1, 2, 5, 10, 20, 30, 45, 60)
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -168,21 +169,24 @@ def _ranked(stored: StoredContact, model: Model, now: datetime) -> Ranked:
 
 def _item(ranked: Ranked, why: Mapping[UUID, Mapping[str, int]], model: Model) -> QueueItem:
     factors = sorted(why.get(ranked.stored.state.id, {}).items(), key=lambda item: -abs(item[1]))
-    curve, now = ranked.curve, queue.worth(ranked.curve, ranked.at_once, ranked.age)
-    return QueueItem(
-        contact=shown(ranked.stored, model),
-        index=round(ranked.index, 6),
-        lost_per_minute=amount(round(queue.loss_rate(curve, ranked.at_once, ranked.age)), model),
-        age_minutes=round(ranked.age, 2),
-        why=_why(ranked, factors, model),
-        reasons=[Reason(factor=factor, amount=amount(minor, model)) for factor, minor in factors[:3]],
-        loss=[
-            Knot(
-                minutes=minutes,
-                lost=amount(round(now - queue.worth(curve, ranked.at_once, ranked.age + minutes)), model),
-            )
-            for minutes in _KNOTS_MIN
-        ],
+    curve, at_once, age = ranked.curve, ranked.at_once, ranked.age
+
+    def money(minor: float) -> dict[str, str]:
+        return {"amount": from_minor(round(minor), model.currency).amount, "currency": model.currency}
+
+    left = queue.worth(curve, at_once, age)
+    lost = {minutes: left - queue.worth(curve, at_once, age + minutes) for minutes in _KNOTS_MIN}
+    # From plain values at once: of so many small models each would take as long by itself as five do so.
+    return QueueItem.model_validate(
+        {
+            "contact": shown(ranked.stored, model),
+            "index": round(ranked.index, 6),
+            "lost_per_minute": money(queue.loss_rate(curve, at_once, age)),
+            "age_minutes": round(age, 2),
+            "why": _why(ranked, factors, model),
+            "reasons": [{"factor": factor, "amount": money(minor)} for factor, minor in factors[:3]],
+            "loss": [{"minutes": minutes, "lost": money(amount)} for minutes, amount in lost.items()],
+        }
     )
 
 

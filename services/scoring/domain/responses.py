@@ -37,7 +37,7 @@ def answer(before: ContactState, after: ContactState, who: str, model: Model) ->
     if not before.waits or after.waits or after.touched is None or before.captured is None:
         return None
     minutes = max(0.0, after.touched - before.captured) / 60
-    at_once = before.lead + lead_value.cost(before, model)
+    at_once = lead_value.at_once(before, model)
     curve = model.queue.curve(model.queue.curve_of(before.source))
     lost = round(at_once - queue.worth(curve, at_once, minutes))
     bucket = bisect_left(EDGES_MIN, minutes)

@@ -1,10 +1,10 @@
 """SQL of the queue: its top, or what follows a place in it, without reading all of it.
 
-Within a step of worth the newest goes first (domain/queue.py). So the occupied steps are read from the index, then as
-many leads of each as are asked for, and the best of these are the answer.
+Within a step of worth the newest goes first (domain/queue.py). So the occupied steps are read from the index, then of
+each as many leads as are asked for and young enough to be among them, and the best of these are the answer.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -16,19 +16,7 @@ from services.scoring.domain.model.model import Model
 from services.scoring.domain.queue import HORIZON_MIN, STEP
 from services.scoring.store.contacts.reads import StoredContact
 
-_LONGEST: Final = timedelta(days=30)  # that a lead stays in the queue
-# Each step is one descent into the index, from the step before.
-_STEPS = sa.text("""
-    WITH RECURSIVE steps AS (
-        (SELECT curve, worth FROM contacts WHERE worth IS NOT NULL ORDER BY curve DESC, worth DESC LIMIT 1)
-        UNION ALL
-        SELECT n.curve, n.worth FROM steps AS s CROSS JOIN LATERAL (
-            SELECT curve, worth FROM contacts WHERE worth IS NOT NULL AND (curve, worth) < (s.curve, s.worth)
-            ORDER BY curve DESC, worth DESC LIMIT 1
-        ) AS n
-    )
-    SELECT curve, worth FROM steps
-""")
+_LONGEST_MIN: Final = 30 * 24 * 60  # that a lead stays in the queue
 # Not `extract`, which takes half as long again: it is exact, as a numeric.
 _AGE: Final = "greatest(0, date_part('epoch', CAST(:now AS timestamptz) - c.open_since) / 60)"
 # `rank` of domain/queue.py; `less` is 0 under overload, else 1.
@@ -38,10 +26,14 @@ _RANK: Final = f"""n.at_once * (
         - CAST(:less AS float8) * power(1 + ({_AGE} + {HORIZON_MIN}) / n.tau, -n.beta)
     )
 )"""
+# The age at which a lead of the step is worth no more than `least`, which its rank never exceeds: the inverse of that
+# part of `_RANK`, and a little more, as none may be missed that is on the edge.
+_OF_NO_INTEREST: Final = """0.01 + 1.001 * n.tau * (exp(least(100, -ln(greatest(1e-12,
+    (b.least / n.at_once - n.phi * (1 - CAST(:less AS float8))) / (1 - n.phi)
+)) / n.beta)) - 1)"""
 _OF_A_STEP: Final = f"""
     SELECT c.id, c.open_since, {_RANK} AS rank FROM contacts AS c
-    WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth
-        AND c.open_since > CAST(:oldest AS timestamptz)
+    WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth AND c.open_since > n.oldest
         AND (CAST(:source AS text) IS NULL OR c.source = :source)
         AND (CAST(:country AS text) IS NULL OR c.country = :country)
         AND (CAST(:first AS boolean) OR ({_RANK}, c.open_since, c.id)
@@ -52,16 +44,33 @@ _OF_A_STEP: Final = f"""
         )
     ORDER BY c.open_since DESC, c.id DESC
 """  # noqa: S608 - words of ours
-# The best N leads are on the N steps whose first leads are best.
+# Each occupied step is one descent into the index, from the step before. The best N leads are on the N steps whose
+# first leads are best, and none of them ranks below the last of those.
 _TOP = sa.text(f"""
-    WITH steps AS MATERIALIZED (
-        SELECT n.* FROM unnest(
-            CAST(:curves AS text[]), CAST(:worths AS smallint[]), CAST(:at_once AS float8[]),
-            CAST(:phi AS float8[]), CAST(:tau AS float8[]), CAST(:beta AS float8[])
-        ) AS n (curve, worth, at_once, phi, tau, beta) CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT 1) AS q
+    WITH RECURSIVE occupied AS (
+        (SELECT curve, worth FROM contacts WHERE worth IS NOT NULL ORDER BY curve DESC, worth DESC LIMIT 1)
+        UNION ALL
+        SELECT n.curve, n.worth FROM occupied AS o CROSS JOIN LATERAL (
+            SELECT curve, worth FROM contacts WHERE worth IS NOT NULL AND (curve, worth) < (o.curve, o.worth)
+            ORDER BY curve DESC, worth DESC LIMIT 1
+        ) AS n
+    ), known AS (
+        SELECT o.curve, o.worth, power(CAST({STEP} AS float8), o.worth) AS at_once,
+            coalesce(own.phi, CAST(:phi AS float8)) AS phi, coalesce(own.tau, CAST(:tau AS float8)) AS tau,
+            coalesce(own.beta, CAST(:beta AS float8)) AS beta,
+            CAST(:now AS timestamptz) - {_LONGEST_MIN} * interval '1 minute' AS oldest
+        FROM occupied AS o LEFT JOIN unnest(
+            CAST(:curves AS text[]), CAST(:phis AS float8[]), CAST(:taus AS float8[]), CAST(:betas AS float8[])
+        ) AS own (curve, phi, tau, beta) USING (curve)
+    ), best AS MATERIALIZED (
+        SELECT n.*, q.rank FROM known AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT 1) AS q
         ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+    ), bound AS MATERIALIZED (
+        SELECT n.curve, n.worth, n.at_once, n.phi, n.tau, n.beta,
+            CAST(:now AS timestamptz) - least({_LONGEST_MIN}, {_OF_NO_INTEREST}) * interval '1 minute' AS oldest
+        FROM best AS n CROSS JOIN (SELECT CASE count(*) WHEN :limit THEN min(rank) END AS least FROM best) AS b
     ), top AS (
-        SELECT q.id, q.rank, q.open_since FROM steps AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT :limit) AS q
+        SELECT q.id, q.rank, q.open_since FROM bound AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT :limit) AS q
         ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
     )
     SELECT top.rank, c.state, c.updated_at FROM top JOIN contacts AS c USING (id)
@@ -96,18 +105,17 @@ async def top(
     country: str | None = None,
 ) -> list[Waiting]:
     """The leads waiting at that moment, in order, without those claimed or snoozed."""
-    steps = [(row.curve, row.worth) for row in await conn.execute(_STEPS)]
-    curves = [model.queue.curve(name) for name, _ in steps]
+    own, others = model.queue.curves, model.queue.response
     given = {
-        "curves": [name for name, _ in steps],
-        "worths": [worth for _, worth in steps],
-        "at_once": [STEP**worth for _, worth in steps],
-        "phi": [curve.phi for curve in curves],
-        "tau": [curve.tau for curve in curves],
-        "beta": [curve.beta for curve in curves],
+        "curves": list(own),
+        "phis": [curve.phi for curve in own.values()],
+        "taus": [curve.tau for curve in own.values()],
+        "betas": [curve.beta for curve in own.values()],
+        "phi": others.phi,
+        "tau": others.tau,
+        "beta": others.beta,
         "now": now,
         "less": 0.0 if overload else 1.0,
-        "oldest": now - _LONGEST,
         "source": source,
         "country": country,
         "first": after is None,

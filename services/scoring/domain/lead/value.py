@@ -45,10 +45,9 @@ def value(of: Parts) -> int:
     return min(MAX_MINOR, round(conversion(of) * of.revenue)) - of.cost
 
 
-def at_once(state: ContactState, model: Model) -> float:
-    """P(conversion) x expected revenue; the acquisition cost is sunk and does not rank a lead."""
-    of = parts(state, model, state.as_of)
-    return conversion(of) * of.revenue
+def at_once(state: ContactState, model: Model) -> int:
+    """P(conversion) x expected revenue as last booked: the acquisition cost is sunk, and does not rank a lead."""
+    return state.lead + cost(state, model)
 
 
 def prior(state: ContactState, model: Model) -> float:

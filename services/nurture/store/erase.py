@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.domain.mail.consent import about
+from services.nurture.store.deliveries import deliveries
 from shared.limits import SHORTEST_SOUGHT
 
 _RUNS: Final = "(SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[])))"
@@ -39,16 +40,14 @@ _MARK: Final = sa.text("""
 _UNDER_WAY: Final = sa.text(f"""
     SELECT count(*) FROM deliveries WHERE state = 'claimed' AND enrolment_id IN {_RUNS}
 """)  # noqa: S608 - no input
-_WITHDRAW: Final = sa.text(f"""
-    DELETE FROM deliveries WHERE state = 'pending' AND enrolment_id IN {_RUNS}
-""")  # noqa: S608 - no input
+_RUN_IDS: Final = sa.text("SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 
 
 async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
     """Let nothing more begin for these contacts; return how many deliveries are still under way."""
     await conn.execute(_MARK, {"ids": ids})
-    await conn.execute(_WITHDRAW, {"ids": ids})
+    await deliveries.cancel(conn, list((await conn.execute(_RUN_IDS, {"ids": ids})).scalars()))
     return int((await conn.execute(_UNDER_WAY, {"ids": ids})).scalar_one())
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.contact.contact import ContactState, decode_state
 from shared.events.updates import Booking
 
+_FEW: Final = 1000  # contacts that a search reads
 _BY_KEY = sa.text("""
     SELECT c.state, c.updated_at FROM identities i JOIN contacts c ON c.id = i.contact_id
     WHERE i.key = ANY(CAST(:keys AS text[])) ORDER BY array_position(CAST(:keys AS text[]), i.key) LIMIT 1
@@ -56,6 +57,11 @@ _SEARCH = sa.text("""
     SELECT state, updated_at FROM contacts
     WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
 """)
+_SAID = sa.text("""
+    SELECT id, said FROM contacts
+    WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
+""")
+_THESE = sa.text("SELECT state, updated_at FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))")
 _REASONS = sa.text("""
     SELECT contact_id, factor, sum(amount) AS amount FROM bookings
     WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND account = 'lead' GROUP BY contact_id, factor
@@ -158,17 +164,31 @@ async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
     return list((await conn.execute(_IDENTITIES, {"id": contact_id})).scalars())
 
 
-async def search(conn: AsyncConnection, words: Sequence[str], limit: int) -> list[StoredContact]:
+async def search(conn: AsyncConnection, words: Sequence[str], limit: int, *, few: int = _FEW) -> list[StoredContact]:
     """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-.
 
     Whole words come first: a common name is the beginning of as many addresses, each a word of its own in the index.
+    Of several words the longest is looked for alone if fewer than `few` have it, and the others in what they say: the
+    index would read all that the shortest is the beginning of.
     """
+    if len(words) > 1 and (having := await _having(conn, words, few)) is not None:
+        return [_contact(row) for row in await conn.execute(_THESE, {"ids": having[:limit]})]
     for mark in ("", ":*"):
         asked = " & ".join(f"'{word}'{mark}" for word in words)
         found = [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
         if len(found) == limit:
             break
     return found
+
+
+async def _having(conn: AsyncConnection, words: Sequence[str], few: int) -> list[UUID] | None:
+    """Who has all of them, whole words first; None: `few` or more have the longest."""
+    rows = (await conn.execute(_SAID, {"words": f"'{max(words, key=len)}':*", "limit": few})).all()
+    if len(rows) == few:
+        return None
+    said = {row.id: row.said.split() for row in rows}
+    having = [who for who, theirs in said.items() if all(any(one.startswith(each) for one in theirs) for each in words)]
+    return sorted(having, key=lambda who: not set(words) <= set(said[who]))
 
 
 async def reasons(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

@@ -101,7 +101,11 @@ def test_what_the_disk_did_not_take_is_not_there(tmp_path: Path) -> None:
     oldest = folder.oldest()
     assert oldest is not None
     assert len(oldest[1]) == 1
+    folder.append([EVENT])
     folder.close()
+    again = SegmentFolder(tmp_path / "spool")
+    assert [each.events for each in again.segments] == [1, 1], "nor after the next start: its sender was refused"
+    again.close()
 
 
 def test_of_what_was_hit_in_two_places_every_byte_is_counted() -> None:

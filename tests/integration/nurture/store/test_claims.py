@@ -93,6 +93,7 @@ async def test_only_what_is_due_is_of_a_queue_that_is_gone(rows: Rows) -> None:
 async def test_up_to_so_many_begin_with_their_claim_and_come_first(rows: Rows) -> None:
     ids = await rows.add(3)
     await due(rows, ids, 10, 30, 20)
+    await rows.all("UPDATE deliveries SET created_at = now() - interval '1 hour' WHERE id = :id", id=ids[0])
     async with rows.engine.begin() as conn:
         token, repeats = new_id(), ["webhook"]
         claimed = await claims.claim(conn, "crm", most=3, token=token, instance="one", begun=2, repeats_unknown=repeats)

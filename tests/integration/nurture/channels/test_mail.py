@@ -37,7 +37,8 @@ class Sender:
 
     def __init__(self, server: ScriptedMailServer, **given: Any) -> None:
         user = "ada" if given.pop("log_in", False) else None
-        described = MailServer("127.0.0.1", server.port, "none", user, None, "hello@example.com", "Ada", 1)
+        tls = given.pop("tls", "none")
+        described = MailServer("127.0.0.1", server.port, tls, user, None, "hello@example.com", "Ada", 1)
         self.server = server
         self.mail = Mail(described, "secret" if user else None, compose, **{"deadline_s": 5, "answer_s": 5} | given)
         self.began: list[int] = []  # how many messages the server had then
@@ -188,3 +189,15 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew(serv
     server.says = {"NOOP": "421 idle too long"}
     assert isinstance((await sender.send()).outcome, Accepted)
     assert server.stages.count("greeting") == 2
+
+
+@pytest.mark.parametrize("tls", ["starttls", "smtps"])
+async def test_to_a_server_that_does_not_encrypt_nothing_is_said_where_that_was_asked_for(
+    server: ScriptedMailServer, tls: str
+) -> None:
+    server.says["EHLO"] = "250-here\r\n250 AUTH PLAIN LOGIN"
+    sender = Sender(server, log_in=True, tls=tls)
+    result = await sender.send()
+    assert isinstance(result.outcome, NotSent)
+    assert (sender.began, server.messages) == ([], [])
+    assert set(server.stages) <= {"greeting", "EHLO", "HELO", "QUIT"}, "no password, no address"

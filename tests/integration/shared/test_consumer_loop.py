@@ -300,6 +300,15 @@ async def test_strangers_halt_nothing(engine: AsyncEngine, kafka: str, topics: T
     assert await halts(engine) == {}
 
 
+async def test_where_there_is_one_sender_nothing_that_works_halts_its_lane(
+    engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
+) -> None:
+    await producer.send_all(poisonous(topics.events, 120, "shop"))
+    async with consuming(engine, kafka, topics, Copying(topics), producer) as loop:
+        await until(lambda: any("not one of the last 100 records worked" in each for each in loop.missing()), 60)
+    assert len(await dead_offsets(kafka, topics)) == 99
+
+
 async def test_a_bad_deploy_halts_its_lane_alone_until_a_person_says_go_on(
     engine: AsyncEngine, kafka: str, topics: Topics, producer: Producer
 ) -> None:

@@ -1,5 +1,6 @@
 """Jobs beside live batches, on Postgres alone: what a batch holds is left to it, and two processes share the work."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from services.scoring.store.contacts.batch import BookingRow
 from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Amounts, Missing
 from shared.clock import new_id, utc_now
+from shared.db.transient import is_transient
 from tests.support.folding import Folding, folding
+from tests.support.waiting import until
 from tests.unit.scoring.builders import a_lead, a_model, a_purchase, a_referral, an_engagement, minutes
 
 DAY = timedelta(days=1)
@@ -123,6 +126,54 @@ async def test_whom_another_model_valued_is_left_to_be_revalued_first(scoring: F
     assert await revaluing.step() == 1
     assert await revaluing.step() == 0
     assert len(set(await scoring.all("SELECT model FROM contacts"))) == 1
+
+
+async def told_of(scoring: Folding) -> set[tuple[UUID, bool]]:
+    """Who has changed since the last time, and whether the queue with them, as pages that watch hear of it."""
+    return set(await scoring.all("WITH d AS (DELETE FROM changes RETURNING *) SELECT unnest(contacts), queue FROM d"))
+
+
+async def test_pages_that_watch_hear_of_what_a_job_has_changed(scoring: Folding) -> None:
+    begin = utc_now()
+    ids = await people(scoring, 2, begin)
+    await told_of(scoring)
+    await sweeping(scoring, Clock(begin + 3 * DAY)).step()
+    assert await told_of(scoring) == {(each, True) for each in ids}
+    next_one = InForce(a_model(version="scorecard-next"))
+    assert await Revaluing(scoring.engine, next_one, utc_now, new_id, CollectorRegistry()).step() == 2
+    assert await told_of(scoring) == {(each, True) for each in ids}
+
+
+async def test_whom_the_database_left_half_way_is_revalued_when_it_is_back(scoring: Folding) -> None:
+    """The first of them can never be valued, so each is taken alone."""
+    broken, other = await people(scoring, 2, utc_now())
+    await scoring.all(
+        "UPDATE contacts SET state = convert_to(regexp_replace(convert_from(state, 'UTF8'), '\"page_viewed\":.[^]]*.', "
+        "'\"page_viewed\":[0]'), 'UTF8') WHERE id = :id",
+        id=broken,
+    )
+    next_one, registry = InForce(a_model(version="scorecard-next")), CollectorRegistry()
+    job = Revaluing(scoring.engine, next_one, utc_now, new_id, registry)
+
+    async def cut_off() -> bool:
+        return bool(
+            await scoring.all(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+
+    async with scoring.engine.begin() as conn:
+        await conn.execute(sa.text("LOCK TABLE changes"))
+        stepping = asyncio.create_task(job.step())
+        await until(cut_off)
+        with pytest.raises(sa.exc.DBAPIError) as lost:
+            await stepping
+    assert is_transient(lost.value)
+    assert await job.step() == 1
+    models = dict(await scoring.all("SELECT id, model FROM contacts"))
+    assert models[other] == next_one.model.version != models[broken]
+    assert registry.get_sample_value("firsthour_contacts_not_revalued_total") == 1
 
 
 async def test_who_named_a_buyer_first_is_credited_and_nobody_for_themselves(scoring: Folding) -> None:

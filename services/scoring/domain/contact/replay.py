@@ -84,7 +84,11 @@ class _Tree:
         before, orders = self.begun(who), self.orders.setdefault(who, {})
         held, points = _named(before, of, decoded, orders)
         before = hold(before, held, claimed=public or robot(data))
-        state = fold.fold(before, event, own(data, before.foreign), self.model.scorecard.half_lives)
+        said, half_lives = own(data, before.foreign), self.model.scorecard.half_lives
+        state = fold.fold(before, event, said, half_lives)
+        if before.machine is not None and event.receivedtime.timestamp() < before.machine:
+            person = _replace(before, machine=None)  # whose words stayed when it was judged (machine.py)
+            state = _replace(state, known=fold.fold(person, event, said, half_lives).known)
         if due or state.known is not before.known:
             state = _replace(state, known=bounded(state.known)[0])
         self.states[who] = self._ordered(state, of, decoded, orders)

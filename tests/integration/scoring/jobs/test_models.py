@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -217,3 +218,25 @@ async def test_the_service_has_the_models_fitted_each_night(world: World) -> Non
     assert not await job.step()
     bought[0] += 300
     assert await job.step()
+
+
+async def test_a_model_drifts_by_what_it_has_lost_on_the_newest_leads_since_it_came_in_force(world: World) -> None:
+    now = utc_now()
+
+    async def fitted(version: str, at: datetime, **metrics: Any) -> None:
+        made = StoredModel(version, "lead", "challenger", "{}", metrics, 9, at, at, None, "")
+        async with world.engine.begin() as conn:
+            await store.add(conn, made)
+
+    async def drift() -> float | None:
+        registry = CollectorRegistry()
+        job = Refitting(world.engine, world.settings(CONFIG), lambda: now, lambda: 0.0, registry)
+        await job.step()
+        return registry.get_sample_value("firsthour_model_drift")
+
+    await fitted("lead-1", now - 2 * _DAY, log_loss=0.25, ece=0.0)
+    async with world.engine.begin() as conn:
+        await store.choose(conn, "lead", "lead-1", now)
+    assert await drift() == 0.0
+    await fitted("lead-2", now - _DAY, log_loss=0.125, compared={"log_loss": 0.75})
+    assert await drift() == 0.5

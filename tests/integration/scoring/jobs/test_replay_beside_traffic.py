@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from services.scoring.jobs.machine import Judging
 from services.scoring.jobs.replay import CannotReplay, Replaying, Report
 from services.scoring.models import InForce
 from services.scoring.store.contacts import erase
@@ -81,3 +82,17 @@ async def test_who_buys_or_is_erased_while_it_waits_to_switch_has_bought_or_is_g
     assert orders == [("again",), ("buys",), ("stays",)]
     assert await scoring.one("SELECT count(*) FROM bookings WHERE contact_id = :id", id=goes) == 0
     assert (await replayed(database)).different == 0, "the sums of the funnel are right as well"
+
+
+async def test_a_machine_stays_one_and_a_person_a_person(scoring: Folding, database: str) -> None:
+    for name in ("robot", "ada"):
+        await scoring.folds(a_lead(email=f"{name}@example.com", event=name))
+    judging = Judging(a_model(), new_id)
+    async with scoring.engine.begin() as conn:
+        await judging.judge(conn, await whose(scoring, "robot"), utc_now(), Actor("zoe", "command"), machine=True)
+    assert (await replayed(database)).different == 0
+    await scoring.all("UPDATE contacts SET lead_value = 5")
+    assert (await replayed(database)).switched
+    values = [await scoring.one("SELECT lead_value FROM contacts WHERE id = :id", id=await whose(scoring, name))
+              for name in ("robot", "ada")]  # fmt: skip
+    assert values[0] == 0 < values[1]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.scoring.consume.batch import Batch
 from services.scoring.domain.contact.contact import ContactState, decode_state, encode_state
+from services.scoring.domain.contact.machine import judged
 from services.scoring.domain.contact.replay import Part, Rebuilt, close, differences, rebuild
 from services.scoring.domain.interests import bought_in
 from shared.errors import Permanent
@@ -20,13 +21,16 @@ from shared.events.types import Consent, PurchaseRefunded
 from tests.unit.scoring.builders import (
     MODEL,
     NOW,
+    a_contact,
     a_feedback,
     a_lead,
     a_purchase,
     a_touch,
+    after,
     an_engagement,
     an_event,
     an_identification,
+    minutes,
 )
 from tests.unit.scoring.test_batch import histories
 
@@ -163,3 +167,20 @@ def test_what_is_planted_is_found_by_its_kind() -> None:
         assert differences(msgspec.structs.replace(state, **changes), made.state) == [kind]
     assert close({"a": (1.0, 0.1 + 0.2)}, {"a": (1.0, 0.3)})
     assert not close({"a": (1.0, 0.1)}, {"a": (1.0, 0.3)})
+
+
+def test_a_machine_made_anew_keeps_what_was_said_before_it_was_judged_and_nothing_that_it_did() -> None:
+    said = [
+        a_lead(name="Ada", traits={"size": 60}, consent=Consent(email=True), event="lead"),
+        an_engagement(kind="meeting_booked", at=NOW + minutes(1), event="meeting"),
+        a_purchase(at=NOW + minutes(2), event="order"),
+    ]
+    later = [a_lead(name="Bot", at=NOW + minutes(9), event="later"), an_engagement(at=NOW + minutes(9), event="visit")]
+    since = (NOW + minutes(5)).timestamp()
+    state = after(a_contact(), *said).state
+    machine = after(judged(state, said, since, MODEL), *later).state
+    root = Part(machine.id, machine.created, machine=since)
+    anew = rebuild(root, [], [*said, *later], {}, MODEL).state
+    assert anew.known == machine.known
+    assert anew.get("name") == "Ada"
+    assert differences(msgspec.structs.replace(anew, keys=machine.keys), machine) == []

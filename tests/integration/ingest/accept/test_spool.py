@@ -107,6 +107,38 @@ async def test_two_workers_have_a_place_each_and_one_adopts_the_other_s_when_it_
     await third.close()
 
 
+async def test_what_was_adopted_counts_towards_the_bound_and_for_how_long_it_has_waited(tmp_path: Path) -> None:
+    dead = Spool(tmp_path, max_bytes=10**9)
+    await dead.put([event(n) for n in range(10)])
+    await dead.close()
+    (left,) = tmp_path.glob("*/*.events")
+    os.utime(left, (1_000_000, 1_000_000))
+    first, spool = Spool(tmp_path, max_bytes=1000), Spool(tmp_path, max_bytes=1000)
+    assert (first.since, first.pending, spool.since) == (1_000_000, 10, None), "its own, from before its start"
+    await first.close()
+    assert await spool.adopt() == 10
+    assert spool.since == 1_000_000
+    with pytest.raises(SpoolFull):
+        await spool.put([event(11)])
+    await spool.probe()
+    assert spool.refusing, "there is room on the disk, and not within its bound"
+    assert len(await drained(spool)) == 10
+    await spool.probe()
+    assert (spool.refusing, spool.since) == (None, None)
+    await spool.close()
+
+
+async def test_what_is_being_written_when_it_is_closed_is_whole(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, max_bytes=10**9)
+    putting = [asyncio.create_task(spool.put([event(n)])) for n in range(50)]
+    await asyncio.sleep(0)  # counted, and not yet written
+    await spool.close()
+    await asyncio.gather(*putting)
+    again = Spool(tmp_path, max_bytes=10**9)
+    assert await drained(again) == [event(n) for n in range(50)]
+    await again.close()
+
+
 async def test_a_place_is_adopted_while_others_go_on(tmp_path: Path) -> None:
     dead, spool = Spool(tmp_path, max_bytes=10**9), Spool(tmp_path, max_bytes=10**9)
     left = [event(n) for n in range(5000)]

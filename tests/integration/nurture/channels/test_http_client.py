@@ -1,7 +1,8 @@
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 
 import pytest
 
@@ -21,8 +22,10 @@ HEADERS: Sequence[tuple[str, str]] = (("content-type", "application/json"), ("we
 
 
 @asynccontextmanager
-async def a_line(url: str, *, allow_private: bool = True, deadline_s: float = 5.0) -> AsyncIterator[Line]:
-    names = Names()
+async def a_line(
+    url: str, *, allow_private: bool = True, deadline_s: float = 5.0, names: Names | None = None
+) -> AsyncIterator[Line]:
+    names = names or Names()
     line = Line(url, names=names, tls=tls_context(), allow_private=allow_private, deadline_s=deadline_s)
     try:
         yield line
@@ -112,3 +115,51 @@ async def test_a_closed_port_was_never_sent() -> None:
 async def test_a_name_that_does_not_exist_was_never_sent() -> None:
     async with a_line("http://does-not-exist.invalid/", deadline_s=20) as line:
         assert isinstance(await line.post(b"{}", HEADERS), NotSent)
+
+
+class Counting(Names):
+    """Says how often a name was looked up."""
+
+    looked = 0
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        self.looked += 1
+        return await super().addresses(host, port)
+
+
+async def test_a_name_is_looked_up_again_once_nobody_is_there_and_else_is_remembered() -> None:
+    names = Counting()
+    async with receiving() as receiver, a_line(f"http://localhost:{receiver.port}/", names=names) as line:
+        for _ in range(3):
+            assert isinstance(await line.post(b"{}", HEADERS), Answered)
+    assert names.looked == 1
+    names = Counting()
+    async with a_line("http://localhost:9/", names=names) as line:
+        for _ in range(3):
+            assert isinstance(await line.post(b"{}", HEADERS), NotSent)
+    assert names.looked == 3, "it may have moved"
+
+
+async def test_one_that_breaks_off_in_the_middle_of_the_body_may_have_it() -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    async with server, a_line(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/") as line:
+        assert isinstance(await line.post(bytes(1_000_000), HEADERS), NoAnswer)
+
+
+async def test_a_connection_that_does_not_open_was_never_sent() -> None:
+    """A queue of connections that is full: the system answers no further one."""
+    with socket.socket() as listening, ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        async with a_line(f"http://127.0.0.1:{listening.getsockname()[1]}/", deadline_s=30) as line:
+            assert isinstance(await line.post(b"{}", HEADERS), NotSent)

@@ -201,3 +201,26 @@ async def test_to_a_server_that_does_not_encrypt_nothing_is_said_where_that_was_
     assert isinstance(result.outcome, NotSent)
     assert (sender.began, server.messages) == ([], [])
     assert set(server.stages) <= {"greeting", "EHLO", "HELO", "QUIT"}, "no password, no address"
+
+
+async def test_after_a_refusal_the_server_is_told_that_the_next_mail_is_another(server: ScriptedMailServer) -> None:
+    sender = Sender(server)
+    server.says["RCPT"] = "550 no such user"
+    assert isinstance((await sender.send()).outcome, Impossible)
+    del server.says["RCPT"]
+    assert (await sender.send()).outcome == Accepted()
+    refused = server.stages.index("RCPT")
+    assert server.stages[refused + 1] == "RSET", "it would add to the one before"
+    assert server.stages.count("greeting") == 1
+    await sender.mail.aclose()
+
+
+async def test_an_answer_that_comes_too_late_is_not_taken_for_that_of_the_next_mail(server: ScriptedMailServer) -> None:
+    sender = Sender(server, answer_s=0.2)
+    server.delays["message"] = 0.6
+    assert isinstance((await sender.send()).outcome, MaybeSent)
+    server.delays.clear()
+    server.says["RCPT"] = "550 no such user"
+    assert isinstance((await sender.send()).outcome, Impossible)
+    assert server.stages.count("greeting") == 2, "on a connection of its own"
+    await sender.mail.aclose()

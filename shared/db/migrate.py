@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from shared.db.engine import make_engine
 
-_LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two releases could migrate at once
+LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two releases could migrate at once
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -20,7 +20,7 @@ async def migrate(database_url: str, service: str, revision: str = "head") -> No
     )
     try:
         async with engine.begin() as conn:
-            await conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await conn.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             await conn.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
             await conn.run_sync(_alembic, service, revision)
     finally:

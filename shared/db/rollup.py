@@ -6,6 +6,7 @@ A query may take five seconds, so a scrape is at most fifteen seconds old. While
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final, TypeAlias
 
 import sqlalchemy as sa
@@ -31,9 +32,12 @@ _NOW: Final = sa.text("SELECT clock_timestamp()")
 class Rollup:
     """`run` is a task of the service."""
 
-    def __init__(self, engine: AsyncEngine, registry: CollectorRegistry, *looks: Look) -> None:
-        """Each look has its own transaction: one that fails does not stop the others."""
+    def __init__(
+        self, engine: AsyncEngine, registry: CollectorRegistry, *looks: Look, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Each look has its own transaction: one that fails does not stop the others. `clock`: this machine's."""
         self._engine = engine
+        self._now = clock
         self._looks = (self._clock, *looks)
         self._taken_at = Gauge(
             "firsthour_rollup_timestamp_seconds",
@@ -60,7 +64,7 @@ class Rollup:
                 self._connections.labels("busy").set(pool.checkedout())
                 self._connections.labels("limit").set(pool.size())
             if all([await self._look(look) for look in self._looks]):
-                self._taken_at.set(utc_now().timestamp())
+                self._taken_at.set(self._now().timestamp())
             await pause(stopping, _EVERY_S)
 
     async def _look(self, look: Look) -> bool:
@@ -76,7 +80,7 @@ class Rollup:
         return False
 
     async def _clock(self, conn: AsyncConnection) -> None:
-        before = utc_now()
+        before = self._now()
         theirs = (await conn.execute(_NOW)).scalar_one()
-        ours = before + (utc_now() - before) / 2
+        ours = before + (self._now() - before) / 2
         self._offset.set((theirs - ours).total_seconds())

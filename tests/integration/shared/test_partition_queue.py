@@ -64,6 +64,8 @@ async def test_what_is_given_up_fails_with_all_behind_it_and_the_next_one_passes
         own_stack.stall_kafka()
         try:
             waiting = [queue.put([Outgoing(topic, b"k", b"%d" % number + b"x" * 1000)]) for number in range(10)]
+            await until(lambda: queue._began is not None)
+            waiting += [queue.put([Outgoing(topic, b"k", b"behind")] * 2) for _ in range(3)]
             queue.give_up_what_began_before(loop.time() - 60)
             await asyncio.sleep(0)
             assert not any(each.done() for each in waiting), "it has not been under way for so long"
@@ -82,3 +84,29 @@ async def test_what_is_given_up_fails_with_all_behind_it_and_the_next_one_passes
         async with asyncio.timeout(20):
             await queue.put([Outgoing(topic, b"k", b"last")])
     assert (await on_the_topic(own_stack.kafka, topic, 2))[-1] == b"last"
+
+
+async def test_who_comes_after_many_that_wait_comes_behind_them(kafka: str, topic_prefix: str) -> None:
+    topic = Topics(topic_prefix).events
+    await create_topics(kafka, Topics(topic_prefix), partitions=1, replication=1)
+    values = [b"under way", b"one of two", b"two of two", b"last"]
+    async with queue_on(kafka, topic, []) as queue, asyncio.timeout(20):
+        first, *two, last = [Outgoing(topic, b"k", value) for value in values]
+        sent = [queue.put([first])]
+        while queue._open is None:  # from then on its batch takes more
+            await asyncio.sleep(0)
+        sent += [queue.put(two), queue.put([last])]
+        await asyncio.gather(*sent)
+    assert await on_the_topic(kafka, topic, len(values)) == values
+
+
+async def test_what_waits_at_the_end_fails_and_nobody_waits_for_ever() -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+    queue = PartitionQueue(producer, "none", 0, on_failure=lambda: None)
+    waiting = [queue.put([Outgoing("none", None, b"v")]) for _ in range(2)]
+    await queue.close()
+    await producer.stop()
+    assert all(each.done() for each in waiting)
+    for each in waiting:
+        with pytest.raises(Transient):
+            await each

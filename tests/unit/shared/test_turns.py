@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.db.turns import take_turns
+from shared.db.turns import take_turns, until_done
 from shared.errors import Transient
 
 
@@ -51,3 +51,27 @@ async def test_before_it_begins_it_may_be_stopped() -> None:
         raise AssertionError
 
     await take_turns("nothing_waits", turn, stopping)
+
+
+async def test_what_has_to_be_done_is_tried_until_it_works_once() -> None:
+    tries: list[int] = []
+
+    async def work() -> None:
+        tries.append(len(tries))
+        if len(tries) < 2:
+            raise Transient("away")
+
+    async with asyncio.timeout(20):
+        assert await until_done(work, asyncio.Event())
+    assert tries == [0, 1]
+
+
+async def test_at_a_stop_what_could_not_be_done_is_said_to_be_undone() -> None:
+    stopping = asyncio.Event()
+
+    async def work() -> None:
+        stopping.set()
+        raise Transient("away")
+
+    async with asyncio.timeout(20):
+        assert not await until_done(work, stopping)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -69,10 +70,12 @@ async def test_a_look_writes_nothing_tells_its_age_and_one_that_fails_stops_no_o
 
     async def writes(conn: object) -> None:
         looks.append("writes")
-        await conn.exec_driver_sql("INSERT INTO contacts (id) VALUES (gen_random_uuid())")  # type: ignore[attr-defined]
+        write = "INSERT INTO consumer_halts (lane, cause, reason) VALUES ('bulk', 'failures', '')"
+        await conn.exec_driver_sql(write)  # type: ignore[attr-defined]
 
     stopping = asyncio.Event()
-    rollup = asyncio.create_task(Rollup(engine, registry, fails, writes).run(stopping))
+    slow = lambda: utc_now() - timedelta(minutes=1)  # noqa: E731 - this machine's clock
+    rollup = asyncio.create_task(Rollup(engine, registry, fails, writes, clock=slow).run(stopping))
     try:
         await until(lambda: len(looks) == 2)
     finally:
@@ -81,7 +84,9 @@ async def test_a_look_writes_nothing_tells_its_age_and_one_that_fails_stops_no_o
     assert registry.get_sample_value("firsthour_rollup_timestamp_seconds") == 0
     offset = registry.get_sample_value("firsthour_database_clock_offset_seconds")
     assert offset is not None
-    assert abs(offset) < 5
+    assert abs(offset - 60) < 5
+    async with engine.connect() as conn:
+        assert (await conn.execute(sa.text("SELECT count(*) FROM consumer_halts"))).scalar_one() == 0
 
     stopping.clear()
     registry = CollectorRegistry()

@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import event as sa_event
 
 from services.scoring.domain.identity.marks import mark
+from services.scoring.domain.model.learnt import customer_parameters, version_of
+from services.scoring.store import models
+from services.scoring.store.models import StoredModel
 from shared import canary
 from shared.clock import utc_now
 from shared.events.envelope import encode
@@ -25,6 +28,7 @@ from tests.unit.scoring.builders import (
     an_identification,
     minutes,
 )
+from tests.unit.scoring.customer.test_value import CUSTOMERS
 
 
 @pytest.fixture
@@ -209,3 +213,13 @@ async def test_a_device_that_is_known_points_to_whoever_used_it_last(scoring: Fo
     await scoring.folds(a_lead(email="bea@example.com", anonymous_id="x", at=NOW + minutes(1)))
     (seen,) = await scoring.folds(an_engagement(anonymous_id="x", at=NOW + minutes(2)))
     assert seen.data.contact.email == "bea@example.com"
+
+
+async def test_the_first_event_after_a_start_is_valued_by_what_was_learnt_before(scoring: Folding) -> None:
+    learnt = customer_parameters(CUSTOMERS.purchases, CUSTOMERS.spend, CUSTOMERS.cuts)
+    version, now = version_of("customer", learnt), utc_now()
+    async with scoring.engine.begin() as conn:
+        await models.add(conn, StoredModel(version, "customer", "challenger", learnt, {}, 9, now, now, None, ""))
+        await models.choose(conn, "customer", version, now)
+    await scoring.folds(a_purchase())
+    assert await scoring.one("SELECT model FROM contacts") == f"scorecard-test+{version}"

@@ -1,5 +1,6 @@
 """What is published again keeps its order, whatever order its rows have, and marks outlast every copy that may come."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from shared.db.tables import facts as outbox
 from shared.db.tables.dead_letters import DeadLetterRow
 from shared.db.tables.facts import Fact
 from shared.kafka.topics import EVENT_RETENTION_DAYS
+from tests.support.waiting import until
 
 BACKWARDS = range(9, -1, -1)
 
@@ -54,6 +56,29 @@ async def test_dead_letters_are_published_again_in_order(scoring: AsyncEngine) -
         await conn.execute(sa.text("SET LOCAL enable_indexscan = off"))
         await conn.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
         assert [row.offset for row in await dead_letters.between(conn, ("events", 3), 2, 9)] == list(range(2, 9))
+
+
+async def test_of_two_people_who_redrive_a_dead_letter_one_does(scoring: AsyncEngine) -> None:
+    now, place = utc_now(), ("events", 3, 1)
+    async with scoring.begin() as conn:
+        letter = DeadLetterRow(*place, None, b"", "permanent", "P", "", "shop", 1, now, now)
+        await dead_letters.insert(conn, [letter])
+
+    async def other() -> bool:
+        async with scoring.begin() as conn:
+            return await dead_letters.may_redrive(conn, *place)
+
+    async def waits() -> bool:
+        async with scoring.connect() as conn:
+            locks = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            return asking.done() or (await conn.execute(sa.text(locks))).first() is not None
+
+    async with scoring.begin() as conn:
+        assert await dead_letters.may_redrive(conn, *place)
+        asking = asyncio.create_task(other())
+        await until(waits)
+        await dead_letters.mark_redriven(conn, *place)
+    assert not await asking
 
 
 async def test_facts_are_published_in_the_order_in_which_they_came_true(nurture: AsyncEngine) -> None:

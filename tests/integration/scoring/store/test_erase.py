@@ -1,0 +1,61 @@
+"""Who was erased, on Postgres alone: nothing names them any more, and no late copy brings them back."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from services.scoring.store.contacts import erase
+from shared.clock import utc_now
+from shared.db.tables import dead_letters
+from shared.db.tables.dead_letters import DeadLetterRow
+from shared.events.types import Item
+from tests.support.folding import Folding, folding
+from tests.unit.scoring.builders import a_lead, a_purchase, a_referral
+
+DAY = timedelta(days=1)
+EVE = {"email": "eve@example.com"}
+
+
+@pytest.fixture
+async def scoring(database: str) -> AsyncIterator[Folding]:
+    async with folding(database) as scoring:
+        yield scoring
+
+
+async def erased(scoring: Folding, name: str) -> None:
+    who = await scoring.one("SELECT contact_id FROM identities WHERE key = :key", key=f"email:{name}@example.com")
+    async with scoring.engine.begin() as conn:
+        ids = await erase.all_of(conn, who)
+        await erase.erase(conn, ids, await erase.identities(conn, ids))
+
+
+async def test_who_came_back_and_was_erased_again_is_brought_back_by_nothing_older(scoring: Folding) -> None:
+    now = utc_now()
+    await scoring.folds(a_lead(**EVE, event="first", at=now - 20 * DAY))
+    await erased(scoring, "eve")
+    await scoring.all("UPDATE erased SET at = now() - interval '10 days'")
+    await scoring.folds(a_lead(**EVE, event="again", at=now - 5 * DAY))
+    assert await scoring.one("SELECT count(*) FROM contacts") == 1, "a new event is welcome"
+    await erased(scoring, "eve")
+    await scoring.folds(a_lead(**EVE, event="late", at=now - 4 * DAY))
+    assert await scoring.one("SELECT count(*) FROM contacts") == 0
+
+
+async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
+    now = utc_now()
+    things = [Item(sku="hat"), Item(sku="tea")]
+    await scoring.folds(a_referral(event="named", at=now))
+    await scoring.folds(a_lead(**EVE, event="eve", at=now), a_purchase(**EVE, items=things, at=now))
+    assert await scoring.one("SELECT count(*) FROM referrals WHERE key = 'email:eve@example.com'") == 1
+    letter = DeadLetterRow("t", 0, 1, None, b'"eve@example.com"', "permanent", "P", "", "shop", 1, now, now)
+    other = letter._replace(offset=2, value=b'"ada@example.com"')
+    async with scoring.engine.begin() as conn:
+        await dead_letters.insert(conn, [letter, other])
+    await erased(scoring, "eve")
+    assert await scoring.one("SELECT count(*) FROM referrals") == 0
+    assert await scoring.one("SELECT count(*) FROM bought") == 0
+    assert await scoring.one("SELECT coalesce(sum(buyers), 0) FROM bought_together") == 0
+    assert await scoring.all('SELECT "offset" FROM dead_letters') == [(2,)]
+    assert await scoring.all("SELECT type, body FROM events WHERE contact_id IS NULL") == [("erased", b"")] * 2
+    assert await scoring.one("SELECT count(*) FROM contacts") == 1, "who named her stays"

@@ -1,6 +1,6 @@
-"""What a full database costs: the same work with a few thousand contacts stored and with millions, in one run.
+"""What a full database costs: the same work with a few thousand contacts stored, with millions, and with few again.
 
-For either, on Kafka and Postgres of their own, filled by COPY (`filling`): a backlog of mixed events through one
+Each time, on Kafka and Postgres of their own, filled by COPY (`filling`): a backlog of mixed events through one
 scoring process; leads at a steady rate, from POST to webhook; and what a page reads. Half of the people are stored ones
 from all over the table. Aim: with much stored each figure is at least 0.8 of what it is with little.
 
@@ -165,27 +165,19 @@ def measured(size: Size, options: argparse.Namespace) -> dict[str, dict[str, Any
     return rows
 
 
-def ratios(small: dict[str, dict[str, Any]], large: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Of each figure, what is left of it with much stored: 1 is as good as with little."""
-
-    def less(what: str, *names: str) -> float:
-        """Of a figure that is better the lower it is."""
-        one, other = small[what], large[what]
-        for name in names:
-            one, other = one[name], other[name]
-        return float(one) / float(other)  # type: ignore[arg-type]
-
-    found = {
-        "events_per_second": large["backlog"]["events_per_second"] / small["backlog"]["events_per_second"],
-        "cpu_per_event": less("backlog", "cpu_us_per_event"),
-        "postgres_per_event": less("backlog", "postgres_us_per_event"),
-        "rss": less("backlog", "rss_mb"),
-        "lead_p50": less("leads", "milliseconds", "p50"),
-        "lead_p99": less("leads", "milliseconds", "p99"),
-        "cpu_per_lead": less("leads", "cpu_ms_a_lead", "all"),
-        **{f"read_{name}": less("reads", "milliseconds", name) for name in small["reads"]["milliseconds"]},
+def figures(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """What is compared; the lower, the better."""
+    events, leads, reads = rows["backlog"], rows["leads"], rows["reads"]["milliseconds"]
+    return {
+        "time_per_event": 1 / events["events_per_second"],
+        "cpu_per_event": events["cpu_us_per_event"],
+        "postgres_per_event": events["postgres_us_per_event"],
+        "rss": events["rss_mb"],
+        "lead_p50": leads["milliseconds"]["p50"],
+        "lead_p99": leads["milliseconds"]["p99"],
+        "cpu_per_lead": leads["cpu_ms_a_lead"]["all"],
+        **{f"read_{name}": taken for name, taken in reads.items()},
     }
-    return {name: round(ratio, 2) for name, ratio in found.items()}
 
 
 def main() -> None:
@@ -200,10 +192,11 @@ def main() -> None:
     usual = of(options.contacts)
     events = usual.events if options.events is None else options.events
     enrolments = usual.enrolments if options.enrolments is None else options.enrolments
-    small = measured(of(_FEW), options)
-    large = measured(Size(options.contacts, events, enrolments), options)
-    found = ratios(small, large)
-    print(json.dumps({"ratios": found, "aim": _AIM, "missed": [each for each in found if found[each] < _AIM]}))
+    before = figures(measured(of(_FEW), options))
+    much = figures(measured(Size(options.contacts, events, enrolments), options))
+    after = figures(measured(of(_FEW), options))  # what else the machine does has changed meanwhile
+    ratios = {name: round((before[name] + after[name]) / 2 / much[name], 2) for name in much}
+    print(json.dumps({"ratios": ratios, "aim": _AIM, "missed": [each for each in ratios if ratios[each] < _AIM]}))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 
 T = TypeVar("T")
 
 
 def named(kind: type[T], row: sa.Row[Any] | asyncpg.Record, **computed: Any) -> T:
-    """The `kind` (a NamedTuple or dataclass) whose fields are columns of this row; `computed`: those that are not.
+    """The `kind` (a NamedTuple, dataclass or Struct) whose fields are columns of this row.
 
-    Columns that are no fields of it are left alone. Raises KeyError for a field without a column.
+    `computed`: fields that are no columns. Columns that are no fields are left alone. Raises KeyError for a field
+    without a column.
     """
     read = columns(row)
     known = _fields_of(kind)  # type: ignore[arg-type] # a class is hashable; mypy doubts it
@@ -31,5 +33,7 @@ def columns(row: sa.Row[Any] | asyncpg.Record) -> Mapping[str, Any]:
 def _fields_of(kind: Hashable) -> tuple[str, ...]:
     if is_dataclass(kind):
         return tuple(each.name for each in fields(kind))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
     names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined] # a NamedTuple has them
     return names

@@ -3,12 +3,12 @@
 import asyncio
 import itertools
 from collections import defaultdict
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 

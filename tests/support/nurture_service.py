@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 

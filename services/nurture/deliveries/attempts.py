@@ -1,11 +1,12 @@
 """Records the outcomes of attempts, by the rules of domain/deliveries/retry.py, with their fallbacks and facts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints

@@ -1,8 +1,9 @@
 """The workflow engine: `advance` decides what a stimulus does to an enrolment. Pure, total, deterministic."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from services.nurture.domain.context import ContactUpdate, Context, Happening
 from services.nurture.domain.enrolment import Arrived, Decision, Due, Enrolment, Seen, Started, Status, Stimulus

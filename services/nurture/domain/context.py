@@ -16,8 +16,7 @@ from shared.events.reasons import without_values
 from shared.events.updates import Booking, ContactView, UpdateEnvelope, Values
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Struct, frozen=True):
     """An event, with its data as plain JSON values. `time` is when it happened, `trust` how far its sender is trusted.
 
     `undated`: the time is unknown, and it starts nothing.
@@ -43,8 +42,7 @@ class Happening:
         return float(said) if isinstance(said, int | float) else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ContactUpdate:
+class ContactUpdate(Struct, frozen=True):
     """What scoring made of one event: the event, the contact and values after it, the bookings that explain it."""
 
     event: Happening

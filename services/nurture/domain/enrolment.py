@@ -15,16 +15,14 @@ from shared.events.updates import Booking, ContactView, Values
 Status: TypeAlias = Literal["active", "completed", "exited", "goal_reached"]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """What an enrolment waits for: a time, or an event of type `event` until that time."""
 
     until: datetime
     event: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The first-hour clock: runs from the trigger's own time until a person of ours gets in touch."""
 
     opened_at: datetime
@@ -33,16 +31,14 @@ class Window:
     stopped_by: str | None = None  # who touched, or "goal"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """An event that was applied, and the `wait_for` steps that it can still satisfy."""
 
     event_id: UUID
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     """The whole state of an enrolment; `encode_enrolment` and `decode_enrolment` store it as one document.
 
     `contact`, `values` are as last heard; `trigger` and `reasons` are the event that started it and its bookings.

@@ -1,19 +1,22 @@
 """Who is enrolled in a workflow, and who is refused."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from services.nurture.domain.advance import advance
 from services.nurture.domain.context import ContactUpdate, Context
 from services.nurture.domain.enrolment import Decision, Enrolment, Started, Window
 from services.nurture.domain.workflow import Workflow
 from shared.durations import plus, zone_of
+from shared.named_ids import ids_of_names
 
 # Must never change: the same trigger is the same enrolment, also when a batch is repeated.
-_ENROLMENT_NAMESPACE: Final = UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f")
+_enrolment_id: Final = ids_of_names(UUID("d4f5a8e1-2b6c-5c7a-9e10-7a3b5c9d1e2f"))
 
 Reason: TypeAlias = Literal["robot", "late", "where", "running", "reentry"]  # shown in the list of refusals
 Refusal: TypeAlias = Literal["other_event", "repeated"] | Reason
@@ -30,7 +33,7 @@ class Past:
 
 def enrolment_id(workflow: str, event_id: UUID) -> UUID:
     """The id of the enrolment that this event starts in this workflow, whatever the version."""
-    return uuid5(_ENROLMENT_NAMESPACE, f"{workflow}\n{event_id}")
+    return _enrolment_id(f"{workflow}\n{event_id}")
 
 
 def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
@@ -45,8 +48,7 @@ def may_enrol(  # noqa: C901, PLR0911 - one line per refusal reads best
     event = update.event
     if event.type != workflow.trigger.on:
         return "other_event"
-    identifier = enrolment_id(workflow.name, event.id)
-    if any(past.enrolment_id == identifier for past in history):
+    if history and enrolment_id(workflow.name, event.id) in {past.enrolment_id for past in history}:
         return "repeated"
     if event.human_likelihood < workflow.trigger.human:
         return "robot"

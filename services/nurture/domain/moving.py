@@ -1,9 +1,11 @@
 """An enrolment while it advances, and what a step can decide."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from services.nurture.domain.context import Context, Happening
 from services.nurture.domain.deliveries.delivery import NewDelivery

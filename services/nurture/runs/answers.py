@@ -3,12 +3,13 @@
 An answer takes effect in its own transaction; its facts go out to scoring and come back as any other event.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints

@@ -1,10 +1,12 @@
 """What one transaction will write, gathered in memory: enrolments, deliveries, tasks and facts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from services.nurture.channels.channel import Registry, queue_of
 from services.nurture.domain.deliveries.delivery import NewDelivery, StoredDelivery, delivery_id

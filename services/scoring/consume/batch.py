@@ -30,8 +30,7 @@ from shared.events.updates import Booking, Values
 _NO_ORDERS: Final[dict[OrderKey, Order]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(msgspec.Struct, frozen=True):
     """The effect of one event: the contact after it, the values before, bookings, merged contacts, consents."""
 
     state: ContactState

@@ -1,8 +1,8 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.nurture.domain.advance import advance, hear
 from services.nurture.domain.deliveries.fallback import fallback_of

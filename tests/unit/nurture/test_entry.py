@@ -1,11 +1,12 @@
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from services.nurture.domain.deliveries.delivery import delivery_id
 from services.nurture.domain.entry import Past, after_merge, enrolment_id, may_enrol
 from tests.unit.nurture.builders import CONTACT, NOW, a_contact, a_workflow, an_id, an_update, begun, minutes
 
@@ -98,3 +99,10 @@ def test_two_contacts_become_one_and_the_older_run_goes_on() -> None:
 
 def test_ids_of_runs_never_change() -> None:
     assert str(enrolment_id("first-hour", an_id("event"))) == "e37da9ac-a514-5cd1-a7df-545724ab752a"
+
+
+def test_ids_stay_the_same_for_ever() -> None:
+    """A repeated batch is recognised by them, and receivers keep them as idempotency keys."""
+    run = enrolment_id("first-hour", UUID("01950000-0000-7000-8000-000000000001"))
+    assert run == UUID("0f4e48be-002a-5141-a436-5524efd3c4ac")
+    assert delivery_id(run, "send-1", "webhook") == UUID("15f9a3fd-560b-5586-9a01-c5b0813026f5")

@@ -7,15 +7,17 @@ pending ─► claimed ─► delivered
 pending ─► cancelled             the goal was reached; also from claimed, when it did not arrive
 """
 
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from msgspec import Struct
 
 from services.nurture.domain.deliveries.followup import Written
 from services.nurture.domain.mail.confirmation import Confirmation
 from services.nurture.domain.workflow import FOLLOW_UP, TASK, Channel, Target
 from shared.events.lanes import Lane
+from shared.named_ids import ids_of_names
 
 State: TypeAlias = Literal["pending", "claimed", "parked", "delivered", "failed", "expired", "cancelled"]
 TaskState: TypeAlias = Literal["open", "done", "expired", "cancelled"]
@@ -23,13 +25,12 @@ Attempt: TypeAlias = Literal["delivered", "retry", "failed", "expired", "unknown
 Ends: TypeAlias = Literal["done", "cancelled"]
 
 # Must never change: a delivery's id is the idempotency key (webhook-id, Message-ID) that receivers store.
-_DELIVERY_NAMESPACE: Final = UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47")
+_delivery_id: Final = ids_of_names(UUID("b0a1c5d2-7f4e-5d39-8a52-0c6f3e1d9b47"))
 FALLBACK_SUFFIX: Final = "/fallback"
 _LONGEST_LEAD: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
+class NewDelivery(Struct, frozen=True, kw_only=True):
     """A row to insert in state `pending`, due at once. A task (`channel == TASK`) is such a row for a person.
 
     `payload` is a written follow-up (`followup.py`): the very body of a webhook, the context of a template, the details
@@ -69,8 +70,7 @@ class NewDelivery:
     done_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDelivery(NewDelivery):
+class StoredDelivery(NewDelivery, frozen=True, kw_only=True):
     """A delivery or task as stored. `triggered_at`: the time of its enrolment's trigger."""
 
     triggered_at: datetime
@@ -83,12 +83,12 @@ class StoredDelivery(NewDelivery):
         return NewDelivery(**{name: getattr(self, name) for name in _AS_MADE})
 
 
-_AS_MADE: Final = tuple(each.name for each in fields(NewDelivery))
+_AS_MADE: Final = NewDelivery.__struct_fields__
 
 
 def delivery_id(enrolment_id: UUID, step: str, channel: Channel) -> UUID:
     """Derived from (enrolment, step, channel), so that a repeated decision makes no second delivery."""
-    return uuid5(_DELIVERY_NAMESPACE, f"{enrolment_id}\n{step}\n{channel}")
+    return _delivery_id(f"{enrolment_id}\n{step}\n{channel}")
 
 
 def expiry(

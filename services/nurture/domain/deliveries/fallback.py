@@ -1,7 +1,8 @@
 """The fallback of a delivery that did not succeed in time."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from services.nurture.domain.deliveries.delivery import FALLBACK_SUFFIX, NewDelivery, delivery_id
 from services.nurture.domain.deliveries.followup import instead

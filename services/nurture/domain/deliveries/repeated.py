@@ -1,9 +1,10 @@
 """A repeated lead: not enrolled, because the contact is or lately was, but a person is notified."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from services.nurture.domain.context import ContactUpdate
 from services.nurture.domain.deliveries.delivery import NewDelivery

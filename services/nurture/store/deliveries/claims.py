@@ -4,13 +4,13 @@ Times that decide (due, lease) are the database's, so that the clocks of process
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture import tables
@@ -31,8 +31,7 @@ class Told(NamedTuple):
     fact: Fact
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(Struct, frozen=True):
     """The outcome of one attempt. `state` pending: again after `wait_s` seconds."""
 
     given: StoredDelivery

@@ -4,13 +4,13 @@ New rows are due by the database's clock, so that the clocks of processes need n
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture import tables
@@ -99,7 +99,7 @@ _GIVEN: Final[Rows[tuple[UUID, str | None]]] = Rows(tables.tasks, by_place("id",
 _GIVE_TASKS: Final = sa.text(f"UPDATE tasks AS t SET rep = u.rep FROM {_GIVEN.unnested} WHERE t.id = u.id")  # noqa: S608 - names of columns, no input
 _OF_RUN: Final = ("contact_id", "workflow", "version", "triggered_at")
 _UNSTORED: Final = ("assign", "fallback", "ends", "done_by")
-_BY_NAME: Final = tuple(each.name for each in fields(StoredDelivery) if each.name not in _UNSTORED)
+_BY_NAME: Final = tuple(name for name in StoredDelivery.__struct_fields__ if name not in _UNSTORED)
 _COLUMN_OF: Final = {"deadline": "deadline_at"}
 _FALLBACK: Final = ("fallback_channel", "fallback_target")
 

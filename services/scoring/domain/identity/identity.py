@@ -5,7 +5,6 @@ whatever a stranger calls a user id). The table in tests/unit/scoring/test_trust
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -43,8 +42,7 @@ class Named(NamedTuple):
         return (*self.strong, *self.middling)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """`contact` None: a new one. `absorbed` are merged into it.
 
     `keys` then point to it, wherever they did before; its state keeps `held`.
@@ -60,18 +58,14 @@ def named(identity: Identity, source: str, trust: Trust) -> Named:
     """The keys of the identities in the index. A user id or device is only meaningful within its source."""
     email = (f"email:{identity.email}",) if identity.email else ()
     phone = (f"phone:{identity.phone}",) if identity.phone else ()
-    stranger = f"anonymous:{source}{_PUBLIC}:{identity.anonymous_id}"
+    stranger = (f"anonymous:{source}{_PUBLIC}:{identity.anonymous_id}",) if identity.anonymous_id else ()
     if trust == "public":
         user = (f"user:{source}{_PUBLIC}:{identity.user_id}",) if identity.user_id else ()
-        return Named(email, phone, (*user, stranger) if identity.anonymous_id else user)
+        return Named(email, phone, (*user, *stranger))
     user = (f"user:{source}:{identity.user_id}",) if identity.user_id else ()
     order = (f"{_ORDER}{identity.shop or source}:{identity.order}",) if identity.order else ()
-    known = Named((*email, *user), phone, order)
-    if not identity.anonymous_id:
-        return known
-    return known._replace(
-        weak=(*order, f"anonymous:{source}:{identity.anonymous_id}"), visits=(stranger,) if known.held else ()
-    )
+    device = (f"anonymous:{source}:{identity.anonymous_id}",) if identity.anonymous_id else ()
+    return Named((*email, *user), phone, (*order, *device), stranger if email or user or phone else ())
 
 
 def resolve(
@@ -83,8 +77,10 @@ def resolve(
     """
     if robot:
         return _of_a_robot(of, known)
-    if of.strong and len(ids := {known.get(key) for key in of.keys}) == 1 and None not in ids:
-        return Plan(ids.pop(), (), of.keys, of.held)  # most events: one contact already has every key
+    if of.strong and (one := known.get(of.strong[0])) is not None:
+        keys = of.keys
+        if all(known.get(key) == one for key in keys):
+            return Plan(one, (), keys, of.held)  # most events: one contact already has every key
     if trust == "public":
         return _of_a_stranger(of, known, contact)
     return _of_a_trusted_sender(of, known, contact, touch=touch)

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from pydantic import ValidationError
 
 from services.nurture.channels.email.content import load_templates
@@ -98,17 +98,17 @@ def test_who_is_asked_first(rule: ConfirmFirst, purpose: str, *, proven: bool, a
     ],
 )
 def test_a_click_grants_what_waited_for_it(consent: Any, comes_to: list[Granted]) -> None:
-    public = replace(an_event(consent=consent), trust="public")
+    public = structs.replace(an_event(consent=consent), trust="public")
     assert list(granted(public, "ada@example.com")) == comes_to
     assert granted(public, "eve@example.com") == (), "of the address that was named, and of no other"
-    assert granted(replace(public, trust="trusted"), "ada@example.com") == (), "that holds already"
+    assert granted(structs.replace(public, trust="trusted"), "ada@example.com") == (), "that holds already"
 
 
 def a_mail(*, trust: str = "public", confirm_first: str | None = None, **send: Any) -> NewDelivery:
     update = an_update(consent={"email": True})
-    event = replace(update.event, trust=trust)  # type: ignore[arg-type]
+    event = structs.replace(update.event, trust=trust)
     workflow = a_workflow({"send": send}, **({"confirm_first": confirm_first} if confirm_first else {}))
-    return begun(workflow, replace(update, event=event)).deliveries[0]
+    return begun(workflow, structs.replace(update, event=event)).deliveries[0]
 
 
 def test_a_mail_with_a_purpose_waits_and_the_question_goes_in_its_place() -> None:

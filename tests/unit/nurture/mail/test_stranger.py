@@ -1,7 +1,6 @@
 """A mail that a stranger may read, or has caused, holds nothing that is stored and no message of his own."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
+from msgspec.structs import replace
 
 from services.nurture.channels.email.content import Template, load_templates, render
 from services.nurture.channels.email.settings import MailServer
@@ -27,7 +27,7 @@ STORED = a_contact(name="Stored Secret", interest="hoarded", email="victim@examp
 def a_mail(*, trust: str = "public", **data: Any) -> NewDelivery:
     update = an_update(contact=STORED, lead=77_777)
     said = {"identity": {"email": "victim@example.com"}} | data
-    happening = replace(update.event, trust=trust, data=said)  # type: ignore[arg-type]
+    happening = replace(update.event, trust=trust, data=said)
     workflow = a_workflow({"send": {"email": "t", "fallback": {"webhook": "crm"}}})
     return begun(workflow, replace(update, event=happening)).deliveries[0]
 

@@ -74,11 +74,14 @@ async def test_of_two_people_who_redrive_a_dead_letter_one_does(scoring: AsyncEn
             return asking.done() or (await conn.execute(sa.text(locks))).first() is not None
 
     async with scoring.begin() as conn:
+        assert await dead_letters.waiting(conn) == (1, now)
         assert await dead_letters.may_redrive(conn, *place)
         asking = asyncio.create_task(other())
         await until(waits)
         await dead_letters.mark_redriven(conn, *place)
     assert not await asking
+    async with scoring.connect() as conn:
+        assert await dead_letters.waiting(conn) == (0, None)
 
 
 async def test_facts_are_published_in_the_order_in_which_they_came_true(nurture: AsyncEngine) -> None:

@@ -56,7 +56,7 @@ class Judging:
         events = [each async for _, body in history.of_contacts(conn, [contact_id]) for each in _read(body)]
         facts = judged(before, events, now.timestamp() if machine else None, self.model)
         after, made = bookings.revalue(facts, self.model)
-        await batch.update_contacts(conn, [after], now, told=())
+        await batch.update_contacts(conn, [after], now)
         await costs.due_again(conn, [contact_id])
         booking_id = self.new_id()
         rows = [

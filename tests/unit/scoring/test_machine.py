@@ -8,6 +8,7 @@ from services.scoring.domain.contact.fold import fold, merge
 from services.scoring.domain.contact.machine import judged
 from services.scoring.domain.funnel.places import reached
 from shared.events.envelope import Decoded
+from shared.events.types import Consent
 from tests.unit.scoring.builders import (
     MODEL,
     NOW,
@@ -52,3 +53,16 @@ def test_who_is_merged_with_a_person_is_a_person() -> None:
     person, machine = a_contact("p"), msgspec.structs.replace(a_contact("m"), machine=_SINCE)
     assert merge(person, machine).machine is merge(machine, person).machine is None
     assert merge(machine, machine).machine == _SINCE
+
+
+def test_what_was_said_while_a_person_was_taken_for_a_machine_counts_once_that_is_undone() -> None:
+    before = a_lead(name="Ada", consent=Consent(email=True), event="before")
+    meanwhile = a_lead(interest="boots", traits={"size": 60}, at=NOW + minutes(9), event="meanwhile")
+    person = after(a_contact(), before)
+    forgotten = {name: word for name, word in person.known.items() if not name.startswith("consent")}
+    taken = judged(msgspec.structs.replace(person.state, known=forgotten), [before], _SINCE + 60, MODEL)
+    machine = after(taken, meanwhile).state
+    assert machine.get("interest") is None
+    undone = judged(machine, [before, meanwhile], None, MODEL)
+    assert (undone.get("interest"), undone.get("trait:size")) == ("boots", 60)
+    assert undone.get("consent:email") is None, "what was let go of before does not come back"

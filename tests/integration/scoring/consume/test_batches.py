@@ -31,6 +31,9 @@ from tests.unit.scoring.builders import (
 from tests.unit.scoring.customer.test_value import CUSTOMERS
 
 
+ADA, BEN = {"email": "ada@example.com"}, {"user_id": "u-ben"}
+
+
 @pytest.fixture
 async def scoring(database: str) -> AsyncIterator[Folding]:
     async with folding(database) as scoring:
@@ -167,6 +170,16 @@ async def test_what_a_contact_bought_or_told_goes_with_it_when_it_is_merged_in_t
         assert set(await scoring.all(f"SELECT contact_id FROM {table}")) == {(older,)}, table
     assert set(await scoring.all("SELECT contact_id FROM events")) == {(older,)}
     assert set(await scoring.all("SELECT contact_id FROM bookings")) == {(older,)}
+
+
+async def test_whom_a_contact_named_before_it_was_merged_the_survivor_named(scoring: Folding) -> None:
+    await scoring.folds(a_lead())
+    older = await scoring.one("SELECT id FROM contacts")
+    for each in (ADA, BEN):
+        await scoring.folds(a_referral(**each, at=NOW + minutes(2), event=("r", str(each))))
+    assert await scoring.one("SELECT count(*) FROM referrals") == 2
+    await scoring.folds(an_identification(**ADA, **BEN, at=NOW + minutes(3)))
+    assert await scoring.all("SELECT contact_id, at FROM referrals") == [(older, NOW + minutes(2))]
 
 
 async def test_a_cost_is_about_nobody_and_is_kept_as_an_event(scoring: Folding) -> None:

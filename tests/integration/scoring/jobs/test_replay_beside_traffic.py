@@ -96,3 +96,21 @@ async def test_a_machine_stays_one_and_a_person_a_person(scoring: Folding, datab
     values = [await scoring.one("SELECT lead_value FROM contacts WHERE id = :id", id=await whose(scoring, name))
               for name in ("robot", "ada")]  # fmt: skip
     assert values[0] == 0 < values[1]
+
+
+async def test_a_person_that_was_taken_for_a_machine_has_said_all_that_they_said(
+    scoring: Folding, database: str
+) -> None:
+    ada = {"email": "ada@example.com"}
+    await scoring.folds(a_lead(**ada, name="Ada", event="before"))
+    who, judging, begin = await whose(scoring, "ada"), Judging(a_model(), new_id), utc_now()
+    for machine in (True, False):
+        async with scoring.engine.begin() as conn:
+            await judging.judge(conn, who, begin, Actor("zoe", "command"), machine=machine)
+        if machine:
+            again = a_lead(**ada, interest="boots", event="meanwhile", received=begin + minutes(1))
+            await scoring.folds(again)
+            assert "boots" not in await scoring.one("SELECT convert_from(state, 'UTF8') FROM contacts")
+            assert (await replayed(database)).different == 0
+    assert "boots" in await scoring.one("SELECT convert_from(state, 'UTF8') FROM contacts")
+    assert (await replayed(database)).different == 0

@@ -30,7 +30,6 @@ from tests.unit.scoring.builders import (
 )
 from tests.unit.scoring.customer.test_value import CUSTOMERS
 
-
 ADA, BEN = {"email": "ada@example.com"}, {"user_id": "u-ben"}
 
 
@@ -235,4 +234,5 @@ async def test_the_first_event_after_a_start_is_valued_by_what_was_learnt_before
         await models.add(conn, StoredModel(version, "customer", "challenger", learnt, {}, 9, now, now, None, ""))
         await models.choose(conn, "customer", version, now)
     await scoring.folds(a_purchase())
-    assert await scoring.one("SELECT model FROM contacts") == f"scorecard-test+{version}"
+    model = await scoring.one("SELECT model FROM contacts")
+    assert model.endswith(f"+{version}")

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.nurture.config import load_endpoints, secret_names
+from services.nurture.domain.mail.caps import MailCaps
 from shared.errors import ConfigurationError
 
 SHIPPED = Path(__file__).parents[3] / "config"
@@ -68,6 +69,12 @@ def test_mail_servers(tmp_path: Path, smtp: str, more: str, host: str, port: int
     server = loaded(tmp_path, MAIL.format(smtp, "Ada <ada@example.com>", more)).email
     assert (server.host, server.port, server.tls, server.user) == (host, port, tls, user)
     assert server.password == ("env:PW" if user else None)
+
+
+def test_each_cap_is_the_one_that_is_named(tmp_path: Path) -> None:
+    caps = ", caps: {recipient: 1, domain: 2, source: 3}"
+    server = loaded(tmp_path, MAIL.format("smtp://localhost", "a@example.com", caps)).email
+    assert server.caps == MailCaps(recipient=1, domain=2, source=3)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from services.nurture.channels.webhook.http_client import (
 )
 from tests.support.webhook_receiver import HALF, HALF_BODY, RESET, Behave, receiving, status
 
+ROOT = Path(__file__).parents[4]
 HEADERS: Sequence[tuple[str, str]] = (("content-type", "application/json"), ("webhook-id", "one"))
 
 
@@ -163,3 +166,26 @@ async def test_a_connection_that_does_not_open_was_never_sent() -> None:
             one.connect_ex(listening.getsockname())
         async with a_line(f"http://127.0.0.1:{listening.getsockname()[1]}/", deadline_s=30) as line:
             assert isinstance(await line.post(b"{}", HEADERS), NotSent)
+
+
+POSTS = """
+import asyncio
+from services.nurture.channels.webhook.http_client import Line, Names, tls_context
+
+async def main():
+    line = Line("http://127.0.0.1:9/", names=Names(), tls=tls_context(), allow_private=True)
+    print(type(await line.post(b"{}", ())).__name__)
+    await line.aclose()
+
+asyncio.run(main())
+"""
+
+
+async def test_no_proxy_of_the_environment_is_between_us_and_the_address_that_was_checked() -> None:
+    async with receiving() as proxy:
+        environment = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), f"http://127.0.0.1:{proxy.port}")
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", POSTS, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(child.communicate(), 60)
+        assert (said, proxy.received) == (b"NotSent\n", [])

@@ -1,11 +1,11 @@
 """Enrolments that begin and move: nothing comes of one that another process was faster with."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from services.nurture.domain.enrolment import Enrolment
 from services.nurture.runs.changes import Changes
@@ -56,8 +56,8 @@ async def test_a_run_may_move_to_a_contact_whose_own_ends_in_that_moment(rows: R
     ada, ben = a_contact(id=new_id()), a_contact(id=new_id())
     changes, _ = await begins(rows, ada, ben)
     of: dict[UUID, Enrolment] = {run.contact_id: run for run in changes.enrolled.values()}
-    moved = replace(of[ada.id], contact_id=ben.id)
-    ended = replace(
+    moved = structs.replace(of[ada.id], contact_id=ben.id)
+    ended = structs.replace(
         of[ben.id], status="exited", ended_at=utc_now(), ended_because="merged", waiting=None, position=None
     )
     for order in ([moved, ended], [ended, moved]):

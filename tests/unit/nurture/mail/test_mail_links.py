@@ -158,6 +158,12 @@ def test_mails_have_the_links_and_mail_programs_their_button(tmp_path: Path) -> 
         assert "example.com" not in url.removeprefix("https://m.example.com")
 
 
+def test_a_mail_goes_to_its_own_recipient_and_not_to_what_else_is_known_of_the_contact(tmp_path: Path) -> None:
+    mail = structs.replace(a_mail(email="thanks"), recipient="asked@example.com")
+    assert mail.payload.followup.data.contact.email == "ada@example.com"
+    assert composed(tmp_path, mail)["To"] == "asked@example.com"
+
+
 def test_a_proven_address_is_not_asked(tmp_path: Path) -> None:
     message = composed(tmp_path, a_mail(email="thanks", trust="trusted"))
     assert message.get_content().startswith("|https://m.example.com/u/")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.scoring.consume.batch import Batch
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.contact.machine import judged
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.identity.parting import Parted, folded, part
 from shared.events.envelope import Decoded
@@ -156,3 +157,16 @@ def test_a_number_that_both_were_called_by_stays_with_both() -> None:
     keys = set(named(two.data.identity, two.event.source, two.event.trust).keys)
     parted = part(ben, ada, [one, two, merge], {two.event.id}, keys, MODEL)
     assert {each.state.get("phone") for each in (parted.loser, parted.survivor)} == {SHARED}
+
+
+def test_who_was_said_to_be_a_machine_stays_one_alone() -> None:
+    since = NOW.timestamp()
+    mine, theirs = a_lead(**ADA, event="ada", name="Ada"), a_lead(**BEN, event="ben", name="Ben")
+    people = {name: folded(an_id(name), NOW, [each], MODEL).state for name, each in (("ada", mine), ("ben", theirs))}
+    for machine in ("ada", "ben"):
+        said = people | {machine: judged(people[machine], [mine if machine == "ada" else theirs], since, MODEL)}
+        parted = part(said["ben"], said["ada"], [mine, theirs], {theirs.event.id}, people["ben"].keys, MODEL)
+        states = {"ada": parted.survivor.state, "ben": parted.loser.state}
+        assert {name: state.machine for name, state in states.items()} == {"ada": None, "ben": None} | {machine: since}
+        assert {name for name, state in states.items() if state.open_lead} == {"ada", "ben"} - {machine}
+        assert {state.get("name") for state in states.values()} == {"Ada", "Ben"}

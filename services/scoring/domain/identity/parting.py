@@ -10,6 +10,7 @@ import msgspec
 from services.scoring.domain.contact import fold
 from services.scoring.domain.contact.bounds import bounded
 from services.scoring.domain.contact.contact import ContactState, new_contact
+from services.scoring.domain.contact.machine import judged
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.identity.identity import hold, named
@@ -78,7 +79,15 @@ def part(
     not_hers = {mark(key) for key in his.state.keys if key not in her.state.keys}
     her = her._replace(state=_replace(her.state, foreign=tuple(sorted({*her.state.foreign, *not_hers}))))
     version = max(survivor.version, loser.version) + 1  # newer than anything published before
+    her, his = _judged(her, loser, theirs, model), _judged(his, survivor, mine, model)
     return Parted(_at(her, version), _at(his, version), [each.event.id for each in theirs])
+
+
+def _judged(person: Person, before: ContactState, events: Sequence[Decoded], model: Model) -> Person:
+    """A person, or a machine still if somebody said so."""
+    if before.machine is None:
+        return person
+    return person._replace(state=judged(person.state, events, before.machine, model))
 
 
 def folded(

@@ -81,7 +81,7 @@ class Batches:
             raise
         except Exception as error:
             if passes(error):
-                raise GiveUp(f"to be repeated: {type(error).__name__}: {log.reason(error)}") from error
+                raise GiveUp(f"{type(error).__name__}: {log.reason(error)}") from error
             if len(records) > 1:
                 middle = len(records) // 2
                 await self.settle(records[:middle])

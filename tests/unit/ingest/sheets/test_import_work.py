@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from services.ingest.domain.sheets.columns import Column
 from services.ingest.domain.sheets.sheet import Sheet
+from services.ingest.importing.progress import Progress
 from services.ingest.importing.reading import Piece, Shape
-from services.ingest.importing.work import Plan, Worker
+from services.ingest.importing.run import Tally
+from services.ingest.importing.work import Plan, Refusal, Worked, Worker
 from shared.clock import utc_now
 from shared.events.envelope import decode
 
@@ -36,3 +38,14 @@ def test_lines_of_an_order_may_end_in_cells_too_many() -> None:
         ("20.00", ["Cup", "Plate"]),
         ("5.00", ["Cup", "Plate"]),
     ]
+
+
+def test_what_is_done_is_added_up_over_pieces_and_runs() -> None:
+    tally = Tally(Progress(of="a file", offset=10, line=3, taken=1, refused=1, left_out=1, refused_bytes=7))
+    for end in (20, 30):
+        refused = [Refusal(end, "is wrong", ["row"])] * 2
+        tally.count(Piece(b"", end, end - 1, end + 1, end), Worked([], refused, 5, 3), refused_bytes=end)
+    assert tally.progress == Progress(
+        of="a file", offset=30, read=30, line=31, taken=11, refused=5, left_out=7, refused_bytes=30
+    )
+    assert tally.reasons == {"is wrong": 4}

@@ -279,7 +279,8 @@ async def test_what_ingest_does_not_answer_is_kept_and_arrives_once(world: World
     await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.")
     await visitor.idle()
     assert "ada@example.com" not in json.dumps(await visitor.stored())
-    assert sorted(event.type for event, _ in await world.ingest.records()) == [
+    # Each is one event; a record may be repeated, if Kafka took longer to acknowledge it than ingest waits.
+    assert sorted(event.type for event, _ in await world.ingest.events(3)) == [
         "engagement.recorded", "engagement.recorded", "lead.captured",
     ]  # fmt: skip
     assert {*visitor.complaints} <= {*AWAY}
@@ -298,7 +299,7 @@ async def test_what_ingest_cannot_take_now_is_kept_and_arrives_once(world: World
     await world.ingest.start()
     await expect(visitor.page.get_by_role("status")).to_have_text("Thanks, Ada.")
     await visitor.idle()
-    assert sorted(event.type for event, _ in await world.ingest.records()) == ["engagement.recorded", "lead.captured"]
+    assert sorted(event.type for event, _ in await world.ingest.events(2)) == ["engagement.recorded", "lead.captured"]
 
 
 async def test_what_is_sent_offline_arrives_as_soon_as_there_is_a_network(world: World) -> None:

@@ -40,7 +40,7 @@ _MARK: Final = sa.text("""
 _UNDER_WAY: Final = sa.text(f"""
     SELECT count(*) FROM deliveries WHERE state = 'claimed' AND enrolment_id IN {_RUNS}
 """)  # noqa: S608 - no input
-_RUN_IDS: Final = sa.text("SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
+_RUN_IDS: Final = sa.text(_RUNS)
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 
 

@@ -17,7 +17,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
@@ -26,7 +25,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
-import msgspec
+from msgspec.structs import replace
 
 from services.nurture.domain.context import ContactUpdate, Happening
 from services.nurture.domain.enrolment import Enrolment, Waiting
@@ -90,7 +89,7 @@ def _contacts(
 ) -> Iterator[ContactState]:
     dice, today = random.Random(first), now.timestamp()
     reached = contacts - waiting
-    empty = msgspec.structs.replace(
+    empty = replace(
         new_contact(contact_id(0), now), version=4, model=model.version, swept=today,
         half_lives=model.scorecard.half_lives,
     )  # fmt: skip
@@ -101,7 +100,7 @@ def _contacts(
         at = today - (dice.random() * _MONTH_S if waits else _MONTH_S + _YEARS_S * (1 - number / reached))
         answered = None if waits else at + _ANSWERED_S
         lead = round(math.exp(dice.gauss(10.5, 1.2)))
-        yield msgspec.structs.replace(
+        yield replace(
             empty, id=contact_id(number), created=datetime.fromtimestamp(at, UTC), lead=lead, clock=answered or at,
             keys=(f"email:{email}",),
             known={
@@ -153,7 +152,7 @@ def _enrolments(first: int, count: int, every: int, now: datetime) -> Iterator[E
     begun = begin(workflow, ContactUpdate(trigger, seen, Values(36_000, 0)), now).enrolment
     for number in range(first, first + count):
         of = number * every
-        view = msgspec.structs.replace(seen, id=contact_id(of), email=email_of(of), name=" ".join(name_of(of)))
+        view = replace(seen, id=contact_id(of), email=email_of(of), name=" ".join(name_of(of)))
         at = now - timedelta(seconds=_DAY_S + number % _MONTH_S)
         yield replace(
             begun, id=_event_id(number), contact_id=view.id, contact=view, started_at=at,

@@ -1,17 +1,29 @@
-"""A backlog of mixed events in the live lane, made once and the same for every run: leads, page views, purchases."""
+"""A backlog for a service, made once and the same for every run: mixed events in the live lane, for one."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from itertools import islice
 
 from shared.clock import new_id, utc_now
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import Identity, partition_key
 from shared.events.types import Campaign, EngagementRecorded, LeadCaptured, PurchaseCompleted
 from shared.kafka.records import Outgoing
+from shared.kafka.topics import Topics, create_topics
 from shared.money import Money
+from tests.support.producing import producing
 
 _FILLER = "x" * 180
+
+
+async def publish(kafka: str, topics: Topics, messages: Iterable[Outgoing]) -> None:
+    """Make the topics, and put the messages into theirs."""
+    await create_topics(kafka, topics, partitions=12, replication=1)
+    left = iter(messages)
+    async with producing(kafka, client_id="benchmark") as producer:
+        while some := list(islice(left, 5000)):
+            await producer.send_all(some)
 
 
 def somebody(person: int) -> str:

@@ -28,11 +28,11 @@ from shared.clock import new_id, utc_now
 from shared.events.envelope import KAFKA_HEADERS, encode, make_event
 from shared.events.identity import Identity, partition_key
 from shared.events.types import EngagementRecorded
-from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
 from shared.secrets import ensure_key_secret
 from tests.support.processes import Firsthour, free_ports, installed
+from tests.support.producing import producing
 from tests.support.receiver import receiving_apart
 from tests.support.webhook_receiver import Receiver
 
@@ -116,27 +116,21 @@ async def latency(firsthour: Firsthour, receiver: Receiver, options: argparse.Na
 
 async def fill(firsthour: Firsthour, events: int, topic: str, seed: str) -> None:
     """Put engagement events of many visitors into a lane, as an import or a busy site does."""
-    stopping = asyncio.Event()
-    producer = Producer(firsthour.kafka, client_id="benchmark")
-    running = asyncio.create_task(producer.run(stopping))
-    while not producer.ready:
-        await asyncio.sleep(0.01)
     key_secret = ensure_key_secret(firsthour.state).encode()
-    for first in range(0, events, 5000):
-        now = utc_now()
-        outgoing = []
-        for number in range(first, min(first + 5000, events)):
-            identity = Identity(anonymous_id=f"{seed}-{number % (events // 5)}")
-            event = make_event(
-                id=new_id(), source="/sources/app", type="engagement.recorded", time=now, receivedtime=now,
-                subject=identity.primary("/sources/app"), trust="trusted",
-                data=EngagementRecorded(identity=identity, kind="page_viewed", what="/pricing?" + "x" * 200),
-            )  # fmt: skip
-            key = partition_key(identity.primary("/sources/app") or "", key_secret)
-            outgoing.append(Outgoing(topic, key, encode(event), KAFKA_HEADERS))
-        await producer.send_all(outgoing)
-    stopping.set()
-    await running
+    async with producing(firsthour.kafka, client_id="benchmark") as producer:
+        for first in range(0, events, 5000):
+            now = utc_now()
+            outgoing = []
+            for number in range(first, min(first + 5000, events)):
+                identity = Identity(anonymous_id=f"{seed}-{number % (events // 5)}")
+                event = make_event(
+                    id=new_id(), source="/sources/app", type="engagement.recorded", time=now, receivedtime=now,
+                    subject=identity.primary("/sources/app"), trust="trusted",
+                    data=EngagementRecorded(identity=identity, kind="page_viewed", what="/pricing?" + "x" * 200),
+                )  # fmt: skip
+                key = partition_key(identity.primary("/sources/app") or "", key_secret)
+                outgoing.append(Outgoing(topic, key, encode(event), KAFKA_HEADERS))
+            await producer.send_all(outgoing)
 
 
 async def backlog(firsthour: Firsthour, receiver: Receiver, options: argparse.Namespace) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import asyncpg
 import msgspec
 import psutil
 
+from benchmarks.backlog import publish
 from benchmarks.stack import BenchStack, bench_stack
 from shared.clock import new_id, utc_now
 from shared.db.migrate import migrate
@@ -34,9 +35,8 @@ from shared.events.envelope import encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import ContactTouched, EngagementRecorded, Followup, LeadCaptured, PurchaseCompleted
 from shared.events.updates import Booking, ContactView, Update, Values, encode_update, update_key
-from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 
 ROOT = Path(__file__).parents[1]
 # One in a hundred: what happens to contacts, as a shop with an active site sees it.
@@ -107,23 +107,6 @@ def leads(count: int, topic: str) -> Iterator[Outgoing]:
         yield Outgoing(topic, update_key(contact), an_update(contact, "lead", number))
 
 
-async def fill(stack: BenchStack, topics: Topics, updates: Iterator[Outgoing]) -> None:
-    await create_topics(stack.kafka, topics, partitions=12, replication=1)
-    stopping, producer = asyncio.Event(), Producer(stack.kafka, client_id="benchmark")
-    running = asyncio.create_task(producer.run(stopping))
-    while not producer.ready:
-        await asyncio.sleep(0.01)
-    chunk: list[Outgoing] = []
-    for outgoing in updates:
-        chunk.append(outgoing)
-        if len(chunk) == 5000:
-            await producer.send_all(chunk)
-            chunk = []
-    await producer.send_all(chunk)
-    stopping.set()
-    await running
-
-
 @contextmanager
 def a_process(stack: BenchStack, folder: Path, prefix: str) -> Iterator[psutil.Process]:
     environment = {
@@ -188,7 +171,7 @@ async def run(stack: BenchStack, folder: Path, port: int, options: argparse.Name
     result: dict[str, Any] = {}
     try:
         if options.updates:
-            await fill(stack, Topics("mixed."), mixed(options.updates, Topics("mixed.").updates))
+            await publish(stack.kafka, Topics("mixed."), mixed(options.updates, Topics("mixed.").updates))
             with a_process(stack, folder, "mixed.") as process:
                 result["mixed"] = await measured(conn, process, OFFSETS.format("mixed."), options.updates)
             result["mixed"]["runs"] = await conn.fetchval("SELECT count(*) FROM nurture.enrolments")
@@ -198,7 +181,7 @@ async def run(stack: BenchStack, folder: Path, port: int, options: argparse.Name
                 "TRUNCATE nurture.enrolments, nurture.deliveries, nurture.attempts, nurture.tasks, nurture.facts"
             )
             await conn.execute("INSERT INTO nurture.endpoint_state VALUES ('crm', now(), 'measured later')")
-            await fill(stack, Topics("leads."), leads(options.leads, Topics("leads.").updates))
+            await publish(stack.kafka, Topics("leads."), leads(options.leads, Topics("leads.").updates))
             with a_process(stack, folder, "leads.") as process:
                 result["leads"] = await measured(conn, process, OFFSETS.format("leads."), options.leads)
                 result["leads"]["runs"] = await conn.fetchval("SELECT count(*) FROM nurture.enrolments")

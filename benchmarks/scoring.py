@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +26,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from benchmarks.backlog import mixed, somebody
+from benchmarks.backlog import mixed, publish, somebody
 from benchmarks.stack import BenchStack, bench_stack
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
@@ -34,7 +34,7 @@ from shared.db.tables.offset_tables import offset_tables
 from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record, Sender
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,25 +67,6 @@ class OnlyStores:
         return Sender("unknown", trusted=False)
 
 
-async def fill(stack: BenchStack, prefix: str, events: int, address: Callable[[int], str] = somebody) -> None:
-    topics = Topics(prefix)
-    await create_topics(stack.kafka, topics, partitions=12, replication=1)
-    stopping = asyncio.Event()
-    producer = Producer(stack.kafka, client_id="benchmark")
-    running = asyncio.create_task(producer.run(stopping))
-    while not producer.ready:
-        await asyncio.sleep(0.01)
-    chunk: list[Outgoing] = []
-    for outgoing in mixed(events, topics.events, address=address):
-        chunk.append(outgoing)
-        if len(chunk) == 5000:
-            await producer.send_all(chunk)
-            chunk = []
-    await producer.send_all(chunk)
-    stopping.set()
-    await running
-
-
 async def settled(database: str, schema: str) -> int:
     conn = await asyncpg.connect(database)
     try:
@@ -106,8 +87,8 @@ async def disk(database: str, events: int) -> dict[str, int]:
 
 
 async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
-    await fill(stack, "limit.", events)
     topics = Topics("limit.")
+    await publish(stack.kafka, topics, mixed(events, topics.events))
     engine = make_engine(stack.database, application="benchmark", schema="raw")
     metadata = sa.MetaData(schema="raw")
     offset_tables(metadata)
@@ -141,15 +122,20 @@ async def run_limit(stack: BenchStack, events: int) -> dict[str, Any]:
 
 def postgres_cpu() -> float:
     """Seconds that the servers started by this process have used, with their children that have ended."""
-    servers = (each for each in psutil.Process().children(recursive=True) if each.name().startswith("postgres"))
-    return sum(sum(each.cpu_times()[:4]) for each in servers)
+    used = 0.0
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # servers for a connection come and go
+            if each.name().startswith("postgres"):
+                used += sum(each.cpu_times()[:4])
+    return used
 
 
 async def run_scoring(
     stack: BenchStack, folder: Path, events: int, *, prefix: str = "", address: Callable[[int], str] = somebody
 ) -> dict[str, Any]:
     """What one process makes of a backlog, from its first batch on. `address`: of each of the people in it."""
-    await fill(stack, prefix, events, address)
+    topics = Topics(prefix)
+    await publish(stack.kafka, topics, mixed(events, topics.events, address=address))
     await migrate(stack.database, "scoring")
     environment = {
         **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,

@@ -88,17 +88,6 @@ async def copies(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 @asynccontextmanager
-async def producing(kafka: str) -> AsyncIterator[Producer]:
-    stopping = asyncio.Event()
-    producer = Producer(kafka, client_id="test")
-    task = asyncio.create_task(producer.run(stopping))
-    await until(lambda: producer.ready)
-    yield producer
-    stopping.set()
-    await task
-
-
-@asynccontextmanager
 async def consuming(
     engine: AsyncEngine, kafka: str, topics: Topics, handler: Copying, producer: Producer, *,
     instance: str = "one", registry: CollectorRegistry | None = None, max_records: int = 1000,

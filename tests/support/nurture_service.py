@@ -1,6 +1,5 @@
 """Nurture as a whole in this process, on the real Kafka and Postgres, fed with updates as scoring publishes them."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -32,7 +31,7 @@ from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics, create_topics
 from shared.runtime.service import serving
 from shared.secrets import write_private
-from tests.support.waiting import until
+from tests.support.producing import producing
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN = "test-token"
@@ -217,13 +216,7 @@ async def a_nurture(kafka: str, database: str, prefix: str, folder: Path) -> Asy
     """Topics made, a producer for updates, nothing running yet."""
     async with AsyncExitStack() as parts:
         await create_topics(kafka, Topics(prefix), partitions=2, replication=1)
-        stopping, producer = asyncio.Event(), Producer(kafka, client_id="test-updates")
-        running = asyncio.create_task(producer.run(stopping))
         engine = make_engine(database, application="test", schema="nurture")
         parts.push_async_callback(engine.dispose)
-        await until(lambda: producer.ready)
-        try:
-            yield Nurture(kafka, database, prefix, folder, producer, engine)
-        finally:
-            stopping.set()
-            await running
+        producer = await parts.enter_async_context(producing(kafka, client_id="test-updates"))
+        yield Nurture(kafka, database, prefix, folder, producer, engine)

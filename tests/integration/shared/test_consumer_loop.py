@@ -16,7 +16,7 @@ from shared.kafka.loop.watchdog import Stalled
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record
 from shared.kafka.topics import Topics, create_topics
-from tests.support.copying import Copying, consuming, copies, everything, numbered, poisonous, producing, stored
+from tests.support.copying import Copying, consuming, copies, everything, numbered, poisonous, stored
 from tests.support.waiting import until
 
 
@@ -31,12 +31,6 @@ async def topics(kafka: str, topic_prefix: str) -> Topics:
     topics = Topics(topic_prefix)
     await create_topics(kafka, topics, partitions=3, replication=1)
     return topics
-
-
-@pytest.fixture
-async def producer(kafka: str) -> AsyncIterator[Producer]:
-    async with producing(kafka) as producer:
-        yield producer
 
 
 async def dead_offsets(kafka: str, topics: Topics) -> list[bytes]:

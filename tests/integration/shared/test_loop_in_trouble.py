@@ -13,7 +13,7 @@ from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Record
 from shared.kafka.topics import Topics, create_topics
-from tests.support.copying import Copying, consuming, copies, numbered, producing
+from tests.support.copying import Copying, consuming, copies, numbered
 from tests.support.waiting import until
 
 TRIES = 6  # which take longer than a stall
@@ -31,12 +31,6 @@ async def topics(kafka: str, topic_prefix: str) -> Topics:
     topics = Topics(topic_prefix)
     await create_topics(kafka, topics, partitions=1, replication=1)
     return topics
-
-
-@pytest.fixture
-async def producer(kafka: str) -> AsyncIterator[Producer]:
-    async with producing(kafka) as producer:
-        yield producer
 
 
 @dataclass

@@ -37,16 +37,6 @@ async def topics(kafka: str, topic_prefix: str) -> Topics:
     return topics
 
 
-@pytest.fixture
-async def producer(kafka: str) -> AsyncIterator[Producer]:
-    producer, stopping = Producer(kafka, client_id="test"), asyncio.Event()
-    running = asyncio.create_task(producer.run(stopping))
-    await until(lambda: producer.ready)
-    yield producer
-    stopping.set()
-    await running
-
-
 @asynccontextmanager
 async def publishing(
     engine: AsyncEngine, producer: Producer, topics: Topics, published: Counter

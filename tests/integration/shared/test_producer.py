@@ -1,9 +1,6 @@
 """A producer on a real broker: so many sends at a time, failures that are told, and a connection made anew that works."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -11,6 +8,7 @@ from shared.errors import Transient
 from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES, Topics, create_topics
+from tests.support.producing import producing
 from tests.support.topics import on_the_topic
 from tests.support.waiting import until
 
@@ -21,26 +19,12 @@ async def topic(kafka: str, topic_prefix: str) -> str:
     return Topics(topic_prefix).events
 
 
-@asynccontextmanager
-async def producing(kafka: str, **settings: Any) -> AsyncIterator[Producer]:
-    stopping = asyncio.Event()
-    producer = Producer(kafka, client_id="test", **settings)
-    task = asyncio.create_task(producer.run(stopping))
-    try:
-        await until(lambda: producer.ready)
-        async with asyncio.timeout(30):
-            yield producer
-    finally:
-        stopping.set()
-        await task
-
-
 def numbered(topic: str, count: int) -> list[Outgoing]:
     return [Outgoing(topic, b"k", b"%d" % number) for number in range(count)]
 
 
 async def test_a_further_send_is_refused_and_each_that_came_to_an_end_makes_room(kafka: str, topic: str) -> None:
-    async with producing(kafka, max_in_flight=2) as producer:
+    async with producing(kafka, max_in_flight=2) as producer, asyncio.timeout(30):
         for _ in range(3):
             first, second, third = await asyncio.gather(*map(producer.send, numbered(topic, 3)), return_exceptions=True)
             assert (first, second) == (None, None)
@@ -50,7 +34,7 @@ async def test_a_further_send_is_refused_and_each_that_came_to_an_end_makes_room
 async def test_what_kafka_does_not_take_is_told_and_the_connection_made_anew_takes_the_next(
     kafka: str, topic: str
 ) -> None:
-    async with producing(kafka) as producer:
+    async with producing(kafka) as producer, asyncio.timeout(30):
         await producer.send_all(numbered(topic, 3))
         before = producer._producer
         with pytest.raises(Transient, match="MessageSizeTooLarge"):

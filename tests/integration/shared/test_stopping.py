@@ -6,10 +6,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from shared.errors import Transient
-from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.stopping import stop_consumer
 from shared.kafka.topics import Topics, create_topics
+from tests.support.producing import producing
 from tests.support.stack import OwnStack
 from tests.support.waiting import until
 
@@ -23,19 +23,16 @@ def left_behind() -> list[str]:
 async def test_a_connection_that_was_given_up_leaves_no_sender_and_publishes_nothing_later(own_stack: OwnStack) -> None:
     topic = Topics().events
     await create_topics(own_stack.kafka, Topics(), partitions=1, replication=1)
-    producer = Producer(own_stack.kafka, client_id="test", deadline_s=5.5)  # beyond what its stop is given
-    stopping = asyncio.Event()
-    running = asyncio.create_task(producer.run(stopping))
+    # The deadline is beyond what its stop is given.
+    async with producing(own_stack.kafka, deadline_s=5.5) as producer:
 
-    async def sent(value: bytes) -> bool:
-        try:
-            await producer.send(Outgoing(topic, b"k", value))
-        except (KafkaError, Transient):
-            return False
-        return True
+        async def sent(value: bytes) -> bool:
+            try:
+                await producer.send(Outgoing(topic, b"k", value))
+            except (KafkaError, Transient):
+                return False
+            return True
 
-    try:
-        await until(lambda: producer.ready)
         assert await sent(b"before")
         own_stack.stall_kafka()
         try:
@@ -47,9 +44,6 @@ async def test_a_connection_that_was_given_up_leaves_no_sender_and_publishes_not
         await until(lambda: producer.ready, 30)
         assert await sent(b"after")
         assert len([name for name in left_behind() if "sender_routine" in name]) == 1
-    finally:
-        stopping.set()
-        await running
     assert left_behind() == []
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=own_stack.kafka, auto_offset_reset="earliest", group_id=None)
     await consumer.start()

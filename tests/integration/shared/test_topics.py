@@ -8,10 +8,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from shared.errors import Permanent, Transient
-from shared.kafka.producer import Producer
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import MAX_MESSAGE_BYTES, Topics, create_topics
-from tests.support.waiting import until
+from tests.support.producing import producing
 
 DAY_MS = 86_400_000
 
@@ -50,18 +49,14 @@ async def test_a_cluster_that_is_too_small_says_so(kafka: str, topic_prefix: str
 async def test_a_producer_takes_so_many_at_once_and_goes_on_when_they_are_done(kafka: str, topic_prefix: str) -> None:
     topic = Topics(topic_prefix).events
     await create_topics(kafka, Topics(topic_prefix), partitions=1, replication=1)
-    producer, stopping = Producer(kafka, client_id="test", max_in_flight=2), asyncio.Event()
-    running = asyncio.create_task(producer.run(stopping))
-    await until(lambda: producer.ready)
     message = Outgoing(topic, b"k", b"v")
-    answers = await asyncio.gather(*(producer.send(message) for _ in range(5)), return_exceptions=True)
-    assert [type(each) for each in answers] == [type(None)] * 2 + [Transient] * 3
-    for _ in range(3):
-        await producer.send(message)
-        with pytest.raises(Permanent):
-            await producer.send(Outgoing(topic, b"k", b"x" * MAX_MESSAGE_BYTES))
-    stopping.set()
-    await running
+    async with producing(kafka, max_in_flight=2) as producer:
+        answers = await asyncio.gather(*(producer.send(message) for _ in range(5)), return_exceptions=True)
+        assert [type(each) for each in answers] == [type(None)] * 2 + [Transient] * 3
+        for _ in range(3):
+            await producer.send(message)
+            with pytest.raises(Permanent):
+                await producer.send(Outgoing(topic, b"k", b"x" * MAX_MESSAGE_BYTES))
     assert not producer.ready
     with pytest.raises(Transient):
         await producer.send(message)

@@ -3,12 +3,17 @@
 .PHONY: help install install-dev run demo test test-unit coverage lint first-runs mutants audit format migration metrics-docs boards schemas lock bench clean
 .DELETE_ON_ERROR:
 
-# What a shell sets for other programs; here it would change what is installed, or how it runs.
-unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONINSPECT
-unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIREMENT PIP_CONSTRAINT PIP_NO_DEPS PIP_DRY_RUN PIP_PYTHON
+# What a shell sets for other programs; here it would change what is installed, or how it runs. Of pip's variables only those
+# stay that say where packages come from. What a pip.conf says of the two last would end the installation.
+unexport $(filter-out PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX,$(filter PYTHON%,$(.VARIABLES)))
+unexport $(filter-out PIP_CONFIG_FILE PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_TRUSTED_HOST PIP_CERT \
+	PIP_CLIENT_CERT PIP_PROXY PIP_RETRIES PIP_TIMEOUT PIP_DEFAULT_TIMEOUT PIP_KEYRING_PROVIDER PIP_CACHE_DIR PIP_NO_CACHE_DIR, \
+	$(filter PIP_%,$(.VARIABLES)))
+export PIP_USER := 0
+export PIP_REQUIRE_HASHES := 0
 
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
+	$$p -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The build backend looks for its own program on the path. Where we are it writes as a whole path, which Python cannot read

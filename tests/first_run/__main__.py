@@ -55,6 +55,9 @@ def first_run(surrounding: Surrounding, place: Path) -> dict[str, float]:
     endpoints.write_text(text)
     home = place / "home"
     home.mkdir()
+    if surrounding.pip_conf:
+        (home / ".config" / "pip").mkdir(parents=True)
+        (home / ".config" / "pip" / "pip.conf").write_text(surrounding.pip_conf)
     if account:
         for path in [place, *place.rglob("*")]:
             os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)

@@ -12,8 +12,12 @@ HOSTILE: Final[Mapping[str, str]] = {
     "PGSSLMODE": "verify-full", "PGTARGETSESSIONATTRS": "read-only", "PGHOST": "elsewhere.invalid", "PGPASSFILE": "/no",
     "http_proxy": "http://nonsense.invalid:1", "JAVA_TOOL_OPTIONS": "-Xmx1k", "JDK_JAVA_OPTIONS": "-version",
     "KAFKA_OPTS": "-Dno=such", "CLASSPATH": "/nowhere", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2",
-    "PYTHONPATH": "/nowhere", "PIP_USER": "1", "LANG": "C", "LC_ALL": "C", "TZ": "Mars/Olympus",
+    "PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", "PYTHONTZPATH": "/nowhere", "PYTHONIOENCODING": "ascii",
+    "PIP_USER": "1", "PIP_REQUIRE_HASHES": "1", "PIP_NO_BINARY": ":all:", "PIP_PLATFORM": "win_amd64",
+    "LANG": "C", "LC_ALL": "C", "TZ": "Mars/Olympus",
 }  # fmt: skip
+# And its home folder.
+PIP_CONF: Final = "[global]\nrequire-hashes = yes\n[install]\nuser = yes\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Surrounding:
     umask: int = 0o022
     python: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    pip_conf: str = ""
     mirror: Literal["slow", "failing"] | None = None
 
 
@@ -39,14 +44,16 @@ def all_of_this_machine() -> list[Surrounding]:
     others = [Surrounding("ordinary-user", user="nobody")] if os.geteuid() == 0 else []
     umlauts = "Jürgens Büro/erste Stunde"
     return [
-        Surrounding("all-at-once", folder=umlauts, folder_mode=0o700, umask=0o077, environment=HOSTILE),
+        Surrounding(
+            "all-at-once", folder=umlauts, folder_mode=0o700, umask=0o077, environment=HOSTILE, pip_conf=PIP_CONF
+        ),
         Surrounding("closed-folder", folder_mode=0o700),
         *others,
         Surrounding("blanks-and-umlauts", folder=umlauts),
         *(Surrounding(f"python-{version}", python=path) for version, path in _pythons()),
         Surrounding("slow-mirror", mirror="slow"),
         Surrounding("failing-mirror", mirror="failing"),
-        Surrounding("hostile-shell", environment=HOSTILE, umask=0o077),
+        Surrounding("hostile-shell", environment=HOSTILE, pip_conf=PIP_CONF, umask=0o077),
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from shared.http.open_connections import OpenConnections
 from shared.http.problems import CONTENT_TYPE, Problem, encode_problem
 
 WHOLE: Final = "firsthour.whole"  # in a scope: the whole request is here, nothing of it has to be waited for
@@ -19,12 +20,13 @@ _REFUSAL: Final = (
 ) % (CONTENT_TYPE.encode(), len(_TOO_LONG), _TOO_LONG)
 
 
-def http_protocol() -> Callable[..., asyncio.BufferedProtocol]:
+def http_protocol(most_connections: int) -> Callable[..., asyncio.BufferedProtocol]:
     """The protocol factory of one server; all its connections read into one shared buffer, in turn."""
     buffer = memoryview(bytearray(_READ_AT_ONCE))
+    open_connections = OpenConnections(most_connections)
 
     def make(**connection: Any) -> _Reader:
-        return _Reader(OneWrite(**connection), buffer)
+        return _Reader(OneWrite(open_connections, **connection), buffer)
 
     return make
 
@@ -60,9 +62,18 @@ class OneWrite(HttpToolsProtocol):
     _ended = False  # one of them, in what is being read
     _too_long = False
 
+    def __init__(self, open_connections: OpenConnections, **connection: Any) -> None:
+        super().__init__(**connection)
+        self._open_connections = open_connections
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self.transport = _Gathering(transport)
+        self._open_connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._open_connections.remove(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes."""
@@ -123,6 +134,7 @@ class _Gathering(asyncio.Transport):
         self._head: bytes | None = None
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
+        self.get_write_buffer_size = transport.get_write_buffer_size  # type: ignore[method-assign]
 
     def write(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn writes nothing else
         """Write now, or hold the head of a response back until the next write."""

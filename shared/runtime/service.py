@@ -23,6 +23,7 @@ from shared import log
 from shared.errors import ConfigurationError, FirsthourError
 from shared.http.protocol import http_protocol
 from shared.http.slow_clients import SLOWEST_REQUEST_S, hang_up_on_the_slow
+from shared.runtime import open_files
 from shared.runtime.deadlines import CUT_OFF_S, DRAIN_S
 from shared.runtime.pause import pause
 from shared.runtime.stages import Task, in_stages
@@ -30,6 +31,7 @@ from shared.runtime.stop_signals import StopSignals
 from shared.settings import Settings
 
 _LOG = log.get(__name__)
+MOST_CONNECTIONS: Final = 4096  # 75 s of idleness each: some fifty new visitors a second
 _LAG_EVERY_S: Final = 0.5
 
 
@@ -145,19 +147,22 @@ async def serving(
     stopping: asyncio.Event | None = None,
     share_port: bool = False,
     patience_s: float = SLOWEST_REQUEST_S,
+    most_connections: int = MOST_CONNECTIONS,
 ) -> AsyncIterator[int]:
     """Start the service, yield the port it listens on (`port` 0: any free one), and stop it in order.
 
-    A client that takes longer than `patience_s` to send a request is disconnected.
+    A client that takes longer than `patience_s` to send a request or to read its answer is disconnected. No more than
+    `most_connections` stay open, nor more than half of the files that this process may open.
 
     Raises PortInUse, or an ExceptionGroup with what ended a task.
     """
     stopping = stopping or asyncio.Event()
+    most_connections = min(most_connections, open_files.raise_limit() // 2)
     listener = _listen(host, port, share_port=share_port)
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http=http_protocol(),  # type: ignore[arg-type]  # it may be any protocol
+        http=http_protocol(most_connections),  # type: ignore[arg-type]  # it may be any protocol
         ws="none",
         lifespan="off",
         access_log=False,

@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
+from shared.http.open_connections import OpenConnections
 from shared.http.protocol import WHOLE, OneWrite
 from shared.runtime.service import Service, serving
 from tests.support.waiting import until
@@ -143,9 +144,7 @@ class Counted(asyncio.Transport):
 
 @pytest.mark.parametrize(("path", "pieces"), [("/", [b"o", b"k"]), ("/none", [b""])])
 async def test_the_head_goes_with_the_first_of_the_body(path: str, pieces: list[bytes]) -> None:
-    config = uvicorn.Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None)
-    config.load()
-    transport, protocol = Counted(), OneWrite(config, ServerState(), {})
+    transport, protocol = Counted(), protocol_alone()
     protocol.connection_made(transport)
     protocol.data_received(request("GET", path, "X: y"))
     await until(lambda: protocol.cycle.response_complete)
@@ -154,6 +153,12 @@ async def test_the_head_goes_with_the_first_of_the_body(path: str, pieces: list[
     assert head.endswith(b"\r\n\r\n" + pieces[0])
     assert rest == pieces[1:]
     protocol.connection_lost(None)
+
+
+def protocol_alone() -> OneWrite:
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+    config.load()
+    return OneWrite(OpenConnections(10), config=config, server_state=ServerState(), app_state={})
 
 
 @pytest.mark.parametrize(
@@ -167,9 +172,7 @@ async def test_the_head_goes_with_the_first_of_the_body(path: str, pieces: list[
     ids=["header", "header of the next", "trailer", "extension"],
 )
 async def test_little_is_read_of_what_has_no_end(beginning: bytes) -> None:
-    config = uvicorn.Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None)
-    config.load()
-    transport, protocol = Counted(), OneWrite(config, ServerState(), {})
+    transport, protocol = Counted(), protocol_alone()
     protocol.connection_made(transport)
     protocol.data_received(beginning)
     read = 0
@@ -181,9 +184,7 @@ async def test_little_is_read_of_what_has_no_end(beginning: bytes) -> None:
 
 
 async def test_a_head_that_begins_behind_another_request_is_measured_whole() -> None:
-    config = uvicorn.Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None)
-    config.load()
-    transport, protocol = Counted(), OneWrite(config, ServerState(), {})
+    transport, protocol = Counted(), protocol_alone()
     protocol.connection_made(transport)
     long = request("GET", "/", f"X: {'y' * LONG}")
     protocol.data_received(request("GET", "/", "X: y") + long[: LONG // 2])

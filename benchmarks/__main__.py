@@ -36,6 +36,7 @@ _FULL: dict[str, list[str]] = {
     "nurture": ["benchmarks.nurture", "--updates", "200000", "--leads", "50000"],
     "lists": ["benchmarks.lists", "--rows", "5000000"],
     "queue": ["benchmarks.queue", "--contacts", "1000000"],
+    "sweep": ["benchmarks.sweep", "--contacts", "1000000"],
     # A fifth of what it is meant for, which takes twenty minutes: python -m benchmarks.growth
     "growth": ["benchmarks.growth", "--contacts", "1000000"],
     "import": ["benchmarks.import_rows", "--megabytes", "200"],
@@ -60,6 +61,7 @@ _QUICK: dict[str, list[str]] = {
     "nurture": ["benchmarks.nurture", "--updates", "10000", "--leads", "2000"],
     "lists": ["benchmarks.lists", "--rows", "100000"],
     "queue": ["benchmarks.queue", "--contacts", "20000"],
+    "sweep": ["benchmarks.sweep", "--contacts", "20000"],
     "growth": ["benchmarks.growth", "--contacts", "20000", "--backlog", "10000", "--seconds", "5"],
     "import": ["benchmarks.import_rows", "--megabytes", "5"],
     "import-beside-leads": ["benchmarks.import_beside_leads", "--rows", "50000", "--seconds", "5"],

@@ -28,7 +28,10 @@ _CELLS_FROM: Final = 20_000  # customers; with fewer, each counts on its own
 _CELL_WEEKS: Final = 1.0
 _CELL_LOG_SPEND: Final = 0.02
 _LOWEST_Q: Final = 1.01  # q <= 1 has no mean
-_STEEP: Final = 0.5  # the largest final gradient, in log-likelihood per unit of log parameter, that counts as converged
+# The largest final gradient that counts as converged, in log-likelihood per unit of log parameter: for a hundred
+# customers, and for more by the root of their number: as far from the optimum, in standard errors.
+_STEEP: Final = 0.5
+_STEEP_FOR: Final = 100
 
 
 class FitFailedError(ValueError):
@@ -75,7 +78,7 @@ def fit_purchases(
             gradient = gradient - (logs - centre) / prior_sd**2
         return -value, -gradient
 
-    r, alpha, a, b = (float(number) for number in np.exp(_least(cost, centre, [(-12.0, 12.0)] * 4)))
+    r, alpha, a, b = (float(number) for number in np.exp(_least(cost, centre, [(-12.0, 12.0)] * 4, count)))
     value, _ = _purchase_likelihood(np.array([r, alpha, a, b]), cx, cl, ca, weights, kind)
     return PurchaseFit(PurchaseModel(kind, r, alpha, a, b), value, count)
 
@@ -104,7 +107,7 @@ def fit_spend(x: Numbers, mean: Numbers, *, prior_sd: float | None = _SD) -> Spe
         return -value, -gradient
 
     lowest = float(np.log(_LOWEST_Q - 1.0))
-    found = np.exp(_least(cost, centre, [(-12.0, 12.0), (lowest, 12.0), (centre[2] - 12.0, centre[2] + 12.0)]))
+    found = np.exp(_least(cost, centre, [(-12.0, 12.0), (lowest, 12.0), (centre[2] - 12.0, centre[2] + 12.0)], len(x)))
     model = SpendModel(float(found[0]), float(1.0 + found[1]), float(found[2]))
     value, _ = _spend_likelihood(model.p, model.q, model.v, cells, weights)
     return SpendFit(model, value, len(x), correlation)
@@ -126,14 +129,18 @@ def check_histories(x: Numbers, last: Numbers, age: Numbers) -> None:
         )
 
 
-def _least(cost: "object", start: Numbers, bounds: list[tuple[float, float]]) -> Numbers:
+def _least(cost: "object", start: Numbers, bounds: list[tuple[float, float]], count: int) -> Numbers:
     found = minimize(
         cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-6}
     )
     low, high = np.array(bounds).T
     free = (found.x > low + 1e-9) & (found.x < high - 1e-9)
     steep = float(np.max(np.abs(found.jac[free]), initial=0.0))
-    if not np.all(np.isfinite(found.x)) or not np.isfinite(found.fun) or steep > _STEEP:
+    if (
+        not np.all(np.isfinite(found.x))
+        or not np.isfinite(found.fun)
+        or steep > _STEEP * max(1.0, count / _STEEP_FOR) ** 0.5
+    ):
         raise FitFailedError(f"the fit did not settle (gradient {steep:.3g}): {found.message}")
     return np.asarray(found.x, dtype=np.float64)
 

@@ -114,6 +114,15 @@ def test_ten_customers_do_not_blow_up(kind: Any) -> None:
     assert all(1e-3 < each < 1e3 for each in (model.r, model.alpha, model.a, model.b))
 
 
+def test_a_million_customers_are_as_good_as_five_hundred() -> None:
+    """The slope of their likelihood is two thousand times as steep at the same distance from the top."""
+    x, last, age = drawn(PurchaseModel("bg", 0.25, 1.8, 1.5, 8.3), 500, 60.0, Random(11))
+    alone = fit_purchases(x, last, age, "bg", prior_sd=None)
+    crowd = fit_purchases(np.tile(x, 2000), np.tile(last, 2000), np.tile(age, 2000), "bg", prior_sd=None)
+    assert crowd.customers == 1_000_000
+    assert crowd.model.expected(NEW, 52) == pytest.approx(alone.model.expected(NEW, 52), rel=0.01)
+
+
 def test_nobody_leaving_stays_finite() -> None:
     x = np.full(200, 20.0)
     model = fit_purchases(x, np.full(200, 39.9), np.full(200, 40.0), "mbg").model

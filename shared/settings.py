@@ -5,13 +5,13 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import ports, secrets
-from shared.db.database_url import with_state_password
+from shared.db.database_url import state_url, with_state_password
 from shared.errors import ConfigProblem, ConfigurationError
-from shared.kafka.access import Access, Mechanism, state_access
+from shared.kafka.access import Access, Mechanism, state_access, state_bootstrap
 from shared.tokens import TOKENS_FILE
 
 S = TypeVar("S", bound="Settings")
@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$", description="From which level to log.")] = (
         "info"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_by_run(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Kafka and Postgres that nothing is said of are those of `firsthour run`, on the ports it last gave them."""
+        state = Path(given.get("state") or cls.model_fields["state"].default)
+        left = {"kafka": state_bootstrap(state), "database": state_url(state)}
+        return {name: found for name, found in left.items() if found is not None} | given
 
     @field_validator("database", "kafka_password")
     @classmethod

@@ -23,10 +23,12 @@ class RunOptions(Settings):
     ingest_port: Annotated[Port, Field(description="The port of ingest.")] = ports.INGEST
     scoring_port: Annotated[Port, Field(description="The port of scoring.")] = ports.SCORING
     nurture_port: Annotated[Port, Field(description="The port of nurture.")] = ports.NURTURE
-    embedded_kafka_port: Annotated[Port, Field(description="The port of the embedded Kafka.")] = ports.EMBEDDED_KAFKA
-    embedded_postgres_port: Annotated[Port, Field(description="The port of the embedded Postgres.")] = (
-        ports.EMBEDDED_POSTGRES
-    )
+    embedded_kafka_port: Annotated[
+        Port, Field(description="The port of the embedded Kafka; commands find it by the state folder.")
+    ] = ports.EMBEDDED_KAFKA
+    embedded_postgres_port: Annotated[
+        Port, Field(description="The port of the embedded Postgres; commands find it by the state folder.")
+    ] = ports.EMBEDDED_POSTGRES
     demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = ports.DEMO
     run_port: Annotated[Port, Field(description="The port of its own `/metrics`: how each part is.")] = ports.RUN
     demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = ports.DEMO_SMTP

@@ -25,14 +25,21 @@ def forget_libpq(environment: MutableMapping[str, str]) -> None:
         del environment[name]
 
 
+def state_url(state: Path) -> str | None:
+    """The URL that `firsthour run` left in the folder, with user and password."""
+    try:
+        left = (state / STATE_FILE).read_text(encoding="utf-8").strip()
+        return left if urlsplit(left).hostname else None
+    except (OSError, ValueError):
+        return None
+
+
 def with_state_password(url: str, state: Path) -> str:
     """The URL; for the database of `firsthour run` completed with the user and password left in the folder."""
-    given = urlsplit(url)
-    try:
-        known = (state / STATE_FILE).read_text(encoding="utf-8").strip()
-        left = urlsplit(known)
-    except (OSError, ValueError):
+    known = state_url(state)
+    if known is None:
         return url
+    given, left = urlsplit(url), urlsplit(known)
     same = left.netloc.rpartition("@")[2] == given.netloc and left.path == given.path
     return known if same else url
 

@@ -43,6 +43,14 @@ OPEN: Final = Access()
 """To a broker that asks for nothing: the tests' own, or one behind a network of its own."""
 
 
+def state_bootstrap(state: Path) -> str | None:
+    """The address of the broker of `firsthour run`, as it left it in the state folder."""
+    try:
+        return str(json.loads((state / STATE_FILE).read_text(encoding="utf-8"))["bootstrap"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def state_access(state: Path, bootstrap: str, user: str = "") -> Access:
     """The access that `firsthour run` left in the state folder, if it is to this very address; else none.
 

@@ -57,14 +57,8 @@ class Place:
         )  # fmt: skip
 
     async def beside(self, *arguments: str) -> tuple[int | None, str]:
-        """Another command with the same folders, told nothing but the ports: its exit code, and what it said."""
-        ports = self.ports
-        own = {
-            "FIRSTHOUR_KAFKA": f"127.0.0.1:{ports['EMBEDDED_KAFKA']}",
-            "FIRSTHOUR_DATABASE": f"postgresql://127.0.0.1:{ports['EMBEDDED_POSTGRES']}/firsthour",
-            "FIRSTHOUR_STATE": str(self.state),
-            "FIRSTHOUR_CONFIG": str(self.config),
-        }
+        """Another command, told nothing but the folders and the services' ports: its exit code, and what it said."""
+        own = {"FIRSTHOUR_STATE": str(self.state), "FIRSTHOUR_CONFIG": str(self.config)}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.cli.main", *arguments, env={**self.environment(), **own}, cwd=ROOT,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.database_url import STATE_FILE, NotAPostgresUrl, dsn, forget_libpq, with_state_password
+from shared.db.database_url import STATE_FILE, NotAPostgresUrl, dsn, forget_libpq, state_url, with_state_password
+from shared.settings import Settings, load
 
 # asyncpg's own reading of the URL, in a process whose shell speaks of another database.
 READ = """
@@ -91,3 +92,20 @@ def test_what_run_left_is_for_its_own_database_alone(tmp_path: Path, given: str,
     assert with_state_password(given, tmp_path) == given
     (tmp_path / STATE_FILE).write_text(f"{OURS}\n")
     assert with_state_password(given, tmp_path) == (found or given)
+
+
+@pytest.mark.parametrize("left", [None, "", "\n", "nonsense", "postgresql://[half", "\udcff"])
+def test_a_file_that_holds_no_url_says_nothing(left: str | None, tmp_path: Path) -> None:
+    if left is not None:
+        (tmp_path / STATE_FILE).write_bytes(left.encode(errors="surrogateescape"))
+    assert state_url(tmp_path) is None
+    assert with_state_password("postgresql://here/db", tmp_path) == "postgresql://here/db"
+    assert load(Settings, state=tmp_path).database_url() == "postgresql://127.0.0.1:15432/firsthour"
+
+
+def test_without_a_setting_it_is_the_database_of_run_on_whatever_port(tmp_path: Path) -> None:
+    left = "postgresql://firsthour:a-long-word@127.0.0.1:4711/firsthour"
+    (tmp_path / STATE_FILE).write_text(f"{left}\n")
+    assert load(Settings, state=tmp_path).database_url() == left
+    assert "a-long-word" not in repr(load(Settings, state=tmp_path))
+    assert load(Settings, state=tmp_path, database="postgresql://db/mine").database_url() == "postgresql://db/mine"

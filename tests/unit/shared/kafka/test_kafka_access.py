@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.kafka.access import OPEN, Access, as_state_file, state_access
+from shared.kafka.access import OPEN, STATE_FILE, Access, as_state_file, state_access
 from shared.settings import Settings, load
 
 
@@ -34,6 +34,14 @@ def test_the_settings_say_who_we_are(tmp_path: Path) -> None:
 def test_an_unknown_mechanism_is_named() -> None:
     with pytest.raises(ConfigurationError, match="FIRSTHOUR_KAFKA_MECHANISM"):
         load(Settings, kafka_mechanism="GUESS")
+
+
+def test_without_a_setting_it_is_the_broker_of_run_on_whatever_port(tmp_path: Path) -> None:
+    (tmp_path / STATE_FILE).write_text(as_state_file("127.0.0.1:4711", Access("ada", "secret"), {}))
+    settings = load(Settings, state=tmp_path)
+    assert (settings.kafka, settings.kafka_access()) == ("127.0.0.1:4711", Access("ada", "secret"))
+    elsewhere = load(Settings, state=tmp_path, kafka="kafka:9092")
+    assert (elsewhere.kafka, elsewhere.kafka_access()) == ("kafka:9092", OPEN)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"bootstrap": "here:1"}', "no json"])

@@ -17,7 +17,8 @@ import httpx
 import uvloop
 
 from benchmarks.nurture import a_receiver
-from services.nurture.channels.webhook.http_client import Answered, Line, Names, tls_context
+from services.nurture.channels.webhook.connection import Answered
+from services.nurture.channels.webhook.http_client import Line, Names, tls_context
 from services.nurture.channels.webhook.signature import signed_headers
 from shared.clock import new_id, utc_now
 

@@ -16,7 +16,8 @@ from fastapi import APIRouter, Header, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.nurture.certificate import trusted
-from services.nurture.channels.webhook.http_client import Answered, Line, Names, Reply
+from services.nurture.channels.webhook.connection import Answered
+from services.nurture.channels.webhook.http_client import Line, Names, Reply
 from services.nurture.channels.webhook.signature import signature, signed_headers
 from shared import canary, clock, log
 from shared.events.updates import UpdateEnvelope

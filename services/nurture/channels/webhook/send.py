@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from services.nurture.channels.sending import Begin, Result, Send
-from services.nurture.channels.webhook import http_client
+from services.nurture.channels.webhook import connection, http_client
 from services.nurture.channels.webhook.http_client import Line
 from services.nurture.channels.webhook.signature import signed_headers
 from services.nurture.domain.deliveries.delivery import StoredDelivery
@@ -23,11 +23,11 @@ def webhook_sender(line: Line, keys: Sequence[bytes]) -> Send:
         signed = signed_headers(keys, str(given.id), int(clock.utc_now().timestamp()), given.payload)
         reply = await line.post(given.payload, (*_FIXED, *signed.items()))
         match reply:
-            case http_client.Answered(status, retry_after, excerpt):
+            case connection.Answered(status, retry_after, excerpt):
                 return Result(Answered(status, seconds_of(retry_after, clock.utc_now())), status, excerpt)
             case http_client.NotSent(reason):
                 return Result(NotSent(reason))
-            case http_client.NoAnswer(reason):
+            case connection.NoAnswer(reason):
                 return Result(MaybeSent(reason))
             case http_client.Refused(reason):
                 return Result(Impossible(reason))

@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.nurture.channels.webhook.http_client import (
-    LONGEST_ANSWER,
-    Answered,
-    Line,
-    Names,
-    NoAnswer,
-    NotSent,
-    Refused,
-    tls_context,
-)
+from services.nurture.channels.webhook.connection import LONGEST_ANSWER, Answered, NoAnswer
+from services.nurture.channels.webhook.http_client import Line, Names, NotSent, Refused, tls_context
 from tests.support.webhook_receiver import HALF, HALF_BODY, RESET, Behave, receiving, status
 
 ROOT = Path(__file__).parents[4]

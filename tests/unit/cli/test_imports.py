@@ -4,6 +4,8 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
+
 # A second and 60 MB of each process, ingest's workers among them.
 _HEAVY: Final = (
     "aiohttp",
@@ -32,3 +34,8 @@ def test_the_command_itself_imports_nothing_heavy() -> None:
 
 def test_what_needs_the_database_imports_no_service_s_configuration() -> None:
     assert _heavy_of("services.cli.service_database") == ["asyncpg", "sqlalchemy"]
+
+
+@pytest.mark.parametrize("service", ["nurture", "scoring"])
+def test_what_setup_and_fits_need_takes_no_memory_of_a_service(service: str) -> None:
+    assert not {"aiohttp", "alembic", "httpx", "numpy"} & set(_heavy_of(f"services.{service}.app"))

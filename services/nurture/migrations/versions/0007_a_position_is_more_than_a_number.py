@@ -4,7 +4,7 @@ Revision ID: 0007
 Revises: 0006
 """
 
-from shared.db.tables.offset_tables import add_positions, drop_positions
+from shared.db.tables.offset_migrations import add_positions, drop_positions
 
 revision = "0007"
 down_revision = "0006"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
-from shared.db.tables.offset_tables import create_offset_tables, drop_offset_tables
+from shared.db.tables.offset_migrations import create_offset_tables, drop_offset_tables
 
 revision = "0001"
 down_revision = None

@@ -4,7 +4,7 @@ Revision ID: 0002
 Revises: 0001
 """
 
-from shared.db.tables.offset_tables import create_halts, drop_halts
+from shared.db.tables.offset_migrations import create_halts, drop_halts
 
 revision = "0002"
 down_revision = "0001"

@@ -4,7 +4,7 @@ Revision ID: 0003
 Revises: 0002
 """
 
-from shared.db.tables.offset_tables import add_positions, drop_positions
+from shared.db.tables.offset_migrations import add_positions, drop_positions
 
 revision = "0005"
 down_revision = "0004"

@@ -3,7 +3,7 @@ many signed webhooks it delivers to a fast receiver. Kafka, Postgres and the pro
 
 `mixed`: what a day brings: engagement for the most part, leads, purchases, touches, nurture's own facts.
 `leads`: only leads, each a new run with a webhook. The endpoint is disabled meanwhile (rows are made, nothing is
-sent); then it is enabled, and the webhooks leave.
+sent); then it is enabled, and the webhooks leave. `only_posts`: the limit, a bare client that signs and posts as many.
 
     python -m benchmarks.nurture --updates 200000 --leads 50000
 """
@@ -26,9 +26,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import psutil
+import uvloop
 
 from benchmarks.backlog import publish
+from benchmarks.receiver import a_receiver
+from benchmarks.scoring import postgres_cpu
 from benchmarks.stack import BenchStack, bench_stack
+from benchmarks.webhooks import by_aiohttp
 from shared.clock import new_id, utc_now
 from shared.db.migrate import migrate
 from shared.events.envelope import encode, make_event
@@ -133,6 +137,7 @@ async def measured(conn: asyncpg.Connection, process: psutil.Process, query: str
             raise SystemExit("nurture ended")
         await asyncio.sleep(0.02)
     start, rss, cpu = time.monotonic(), process.memory_info().rss, sum(process.cpu_times()[:2])
+    postgres = postgres_cpu()
     while (done := int(await conn.fetchval(query))) < goal:
         await asyncio.sleep(0.1)
     seconds = time.monotonic() - start
@@ -140,23 +145,13 @@ async def measured(conn: asyncpg.Connection, process: psutil.Process, query: str
     return {
         "per_second": round((done - first) / seconds),
         "cpu_us_each": round(used / max(1, done - first) * 1e6),
+        "postgres_us_each": round((postgres_cpu() - postgres) / max(1, done - first) * 1e6),
         "rss_mb": [rss // 2**20, process.memory_info().rss // 2**20],
     }
 
 
 OFFSETS = "SELECT coalesce(sum(next_offset), 0) FROM nurture.consumer_offsets WHERE topic LIKE $${}%$$"
 DELIVERED = "SELECT count(*) FROM nurture.deliveries WHERE state = 'delivered'"
-
-
-@contextmanager
-def a_receiver() -> Iterator[int]:
-    receiver = subprocess.Popen([sys.executable, "-m", "benchmarks.receiver"], cwd=ROOT, stdout=subprocess.PIPE)
-    try:
-        assert receiver.stdout is not None
-        yield int(receiver.stdout.readline().split()[1])
-    finally:
-        receiver.terminate()
-        receiver.wait(10)
 
 
 async def run(stack: BenchStack, folder: Path, port: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -187,6 +182,8 @@ async def run(stack: BenchStack, folder: Path, port: int, options: argparse.Name
                 result["leads"]["runs"] = await conn.fetchval("SELECT count(*) FROM nurture.enrolments")
                 await conn.execute("DELETE FROM nurture.endpoint_state")
                 result["webhooks"] = await measured(conn, process, DELIVERED, options.leads)
+            url = f"http://127.0.0.1:{port}/"
+            result["only_posts"] = await by_aiohttp(url, options.leads, options.concurrency)
     finally:
         await conn.close()
     return result
@@ -202,7 +199,7 @@ def main() -> None:
         folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
         stack = cleanup.enter_context(bench_stack(folder))
         port = cleanup.enter_context(a_receiver())
-        print(json.dumps(asyncio.run(run(stack, folder, port, options))))
+        print(json.dumps(uvloop.run(run(stack, folder, port, options))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,11 @@ python -m benchmarks.receiver 8099
 
 import asyncio
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -31,6 +35,20 @@ class Receiver(asyncio.Protocol):
             self.buffer = self.buffer[end:]
             Receiver.count += 1
             self.transport.write(_ANSWER)
+
+
+@contextmanager
+def a_receiver() -> Iterator[int]:
+    """One in a process of its own, until the block ends: its port."""
+    receiver = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.receiver"], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE
+    )
+    try:
+        assert receiver.stdout is not None
+        yield int(receiver.stdout.readline().split()[1])
+    finally:
+        receiver.terminate()
+        receiver.wait(10)
 
 
 async def main(port: int) -> None:

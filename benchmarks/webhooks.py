@@ -16,7 +16,7 @@ import aiohttp
 import httpx
 import uvloop
 
-from benchmarks.nurture import a_receiver
+from benchmarks.receiver import a_receiver
 from services.nurture.channels.webhook.connection import Answered
 from services.nurture.channels.webhook.http_client import Line, Names, tls_context
 from services.nurture.channels.webhook.signature import signed_headers

@@ -1,8 +1,9 @@
 """Which events of a batch to fold: each once, and none about somebody erased after it was received."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.domain.trust import happened
-from services.scoring.store.contacts import batch as store
-from services.scoring.store.contacts import erase
+from services.scoring.store.contacts import erase, finding
 from services.scoring.store.contacts.batch import EventRow
+from services.scoring.store.contacts.finding import Found
 from shared import canary
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, Event, decode
@@ -22,13 +23,30 @@ _CLOCKS: Final = timedelta(seconds=5)  # the most by which the clocks of ingest 
 Come: TypeAlias = tuple[Record, Decoded]
 
 
-async def come(
-    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter], canaries: list[Come]
-) -> tuple[list[Come], list[Come]]:
-    """The events not folded yet, each once; unreadable ones go to `dead`, canaries to `canaries`.
+class Named(NamedTuple):
+    """Whom an event is about: a contact of ours, or whoever has these keys."""
+
+    contact_id: UUID | None
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The events not folded yet, each once, with whom each names and what is stored of them.
 
     Separately, those that were on their way when somebody they name was erased.
     """
+
+    fresh: list[Come]
+    erased: list[Come]
+    named: dict[UUID, Named]
+    found: Found
+
+
+async def come(
+    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter], canaries: list[Come]
+) -> Arrived:
+    """What has arrived; unreadable events go to `dead`, canaries to `canaries`."""
     readable: dict[UUID, Come] = {}
     for record in records:
         try:
@@ -41,10 +59,23 @@ async def come(
         else:
             readable.setdefault(decoded.event.id, (record, decoded))
     if not readable:
-        return [], []
-    known, any_erased = await store.known_events(conn, list(readable))
-    fresh = [each for event_id, each in readable.items() if event_id not in known]
-    return await _without_erased(conn, fresh) if any_erased else (fresh, [])
+        return Arrived([], [], {}, Found())
+    whom = {event_id: _named(*decoded) for event_id, (_, decoded) in readable.items()}
+    keys = sorted({key for each in whom.values() for key in each.keys})
+    contacts = sorted({each.contact_id for each in whom.values() if each.contact_id is not None})
+    found = await finding.find(conn, readable, keys, contacts)
+    fresh = [each for event_id, each in readable.items() if event_id not in found.events]
+    fresh, erased = await _without_erased(conn, fresh) if found.any_erased else (fresh, [])
+    return Arrived(fresh, erased, whom, found)
+
+
+def _named(event: Event, data: Any) -> Named:
+    identity = getattr(data, "identity", None)
+    if identity is None:
+        return Named(None, ())
+    if identity.contact_id is not None and event.trust == "trusted":
+        return Named(identity.contact_id, ())
+    return Named(None, named(identity, event.source, event.trust).keys)
 
 
 async def _without_erased(conn: AsyncConnection, fresh: list[Come]) -> tuple[list[Come], list[Come]]:

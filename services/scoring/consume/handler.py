@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.consume.come import Come, come, erased_row, event_row
+from services.scoring.consume.come import Arrived, Come, Named, come, erased_row, event_row
 from services.scoring.consume.outcome import Outcome, write
 from services.scoring.consume.refold import refold
 from services.scoring.domain.contact.contact import FORM, ContactState
@@ -22,7 +22,6 @@ from services.scoring.domain.contact.view import view
 from services.scoring.domain.costs import told
 from services.scoring.domain.customer.advocacy import referred
 from services.scoring.domain.customer.orders import Order, OrderKey
-from services.scoring.domain.identity.identity import named
 from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.trust import happened
@@ -95,9 +94,9 @@ class Scoring:
         dead: list[DeadLetter] = []
         await self._models.first(conn)
         canaries: list[Come] = []
-        fresh, erased = await come(conn, records, dead, canaries)
-        outcome = await self._outcome(conn, fresh)
-        outcome.rows += [erased_row(*each) for each in erased]
+        arrived = await come(conn, records, dead, canaries)
+        outcome = await self._outcome(conn, arrived)
+        outcome.rows += [erased_row(*each) for each in arrived.erased]
         await write(conn, outcome)
         outcome.canaries = [happened(decoded.event) for _, decoded in canaries]
         outcome.outgoing += [self._flown(*each) for each in canaries]
@@ -122,12 +121,13 @@ class Scoring:
         for what, count in outcome.not_known.items():
             self._metrics.not_known.labels(kind=what).inc(count)
 
-    async def _outcome(self, conn: AsyncConnection, fresh: Sequence[tuple[Record, Decoded]]) -> Outcome:
+    async def _outcome(self, conn: AsyncConnection, arrived: Arrived) -> Outcome:
         """Fold the events; once more when they need orders that were not read.
 
         Whose an event is shows only while folding: an earlier event of the batch may bring its identity.
         """
-        ground = await self._ground(conn, [decoded for _, decoded in fresh])
+        fresh = arrived.fresh
+        ground = await self._ground(conn, arrived)
         read = ground.orders_named
         orders = await order_store.named(conn, read) if read else {}
         outcome = self._fold(fresh, ground, orders)
@@ -213,29 +213,23 @@ class Scoring:
     def sender(self, record: Record) -> Sender:
         return sender_of(origin_of_event(record.value))
 
-    async def _ground(self, conn: AsyncConnection, events: Sequence[Decoded]) -> _Ground:
-        """Read, then lock, the contacts of the events."""
-        keys: set[str] = set()
-        direct: set[UUID] = set()
-        orders: list[tuple[OrderKey, Sequence[str], UUID | None]] = []
-        for event, data in events:
-            identity = getattr(data, "identity", None)
-            if identity is None:
-                continue
-            mine: Sequence[str] = ()
-            if ours := identity.contact_id is not None and event.trust == "trusted":
-                direct.add(identity.contact_id)
-            else:
-                mine = named(identity, event.source, event.trust).keys
-                keys.update(mine)
+    async def _ground(self, conn: AsyncConnection, arrived: Arrived) -> _Ground:
+        """Lock the contacts of the events, and read what else is stored of them."""
+        orders: list[tuple[OrderKey, Named]] = []
+        all_known, all_became = arrived.found.keys, arrived.found.became
+        known: dict[str, UUID] = {}
+        became: dict[UUID, UUID] = {}
+        for _, (event, data) in arrived.fresh:
+            theirs = arrived.named[event.id]
+            known.update((key, all_known[key]) for key in theirs.keys if key in all_known)
+            if theirs.contact_id in all_became:
+                became[theirs.contact_id] = all_became[theirs.contact_id]
             if (order := order_key(event, data)) is not None:
-                orders.append((order, mine, identity.contact_id if ours else None))
-        known = await store.identities(conn, sorted(keys)) if keys else {}
-        became = await store.survivors(conn, sorted(direct)) if direct else {}
+                orders.append((order, theirs))
         contacts = sorted({*known.values(), *became.values()})
         states = await store.lock_contacts(conn, contacts) if contacts else {}
-        of_whom = {(known[key], order) for order, theirs, _ in orders for key in theirs if key in known}
-        of_whom |= {(became[asked], order) for order, _, asked in orders if asked in became}
+        of_whom = {(known[key], order) for order, theirs in orders for key in theirs.keys if key in known}
+        of_whom |= {(became[asked.contact_id], order) for order, asked in orders if asked.contact_id in became}
         old = {contact_id: state for contact_id, state in states.items() if state.form < FORM}
         refolding = await refold(conn, old, self._model) if old else {}
         # As it is stored it is in no sum of the funnel yet: who values it anew counts it there.

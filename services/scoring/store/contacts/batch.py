@@ -1,4 +1,4 @@
-"""All SQL of scoring's batch: read what is known, lock, write by arrays. One statement a table a batch."""
+"""SQL of scoring's batch: lock, write by arrays, one statement a table a batch. What is known first: finding.py."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -19,19 +19,6 @@ from shared.db.arrays import Rows, by_name
 from shared.db.statement import Statement, copy
 from shared.errors import Transient
 
-_KNOWN = Statement("""
-    SELECT id FROM events WHERE id = ANY(CAST(:ids AS uuid[]))
-    UNION ALL SELECT CAST(NULL AS uuid) WHERE EXISTS (SELECT FROM erased)
-""")
-_IDENTITIES = Statement("SELECT key, contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))")
-_SURVIVORS = Statement("""
-    WITH RECURSIVE trail AS (
-        SELECT id AS asked, id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))
-        UNION ALL
-        SELECT trail.asked, c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
-    )
-    SELECT asked, id FROM trail WHERE merged_into IS NULL
-""")
 # In one order for all processes, so that they never deadlock.
 _LOCK = Statement("""
     SELECT id, merged_into, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
@@ -178,22 +165,6 @@ class BookingRow(NamedTuple):
     amount: int
     model: str
     time: datetime
-
-
-async def known_events(conn: AsyncConnection, ids: Sequence[UUID]) -> tuple[set[UUID], bool]:
-    """Which of these events are folded already, and whether anybody was erased lately."""
-    found = {identifier for (identifier,) in await _KNOWN.rows(conn, {"ids": ids})}
-    return found - {None}, None in found
-
-
-async def identities(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, UUID]:
-    """The contacts of those keys that are known."""
-    return dict(await _IDENTITIES.rows(conn, {"keys": keys}))
-
-
-async def survivors(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """The contact that each of these has become; unknown ones are left out."""
-    return dict(await _SURVIVORS.rows(conn, {"ids": ids}))
 
 
 async def lock_contacts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ContactState]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.retention import drops
 from services.scoring.settings import LEAST_DAYS, ScoringSettings
 from services.scoring.store import retention
-from services.scoring.store.contacts import batch
+from services.scoring.store.contacts import batch, finding
 from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
 from shared.clock import utc_now
 from shared.db.engine import make_engine
@@ -109,7 +109,7 @@ async def test_what_an_import_told_of_years_ago_is_kept_from_the_day_it_came(eng
         await batch.insert_events(conn, [EventRow(UUID(int=1), None, "t", long_ago, "events", 0, 0, b"{}")])
     assert (await drop_old(engine, DROPS))["events"] == 0
     async with engine.begin() as conn:
-        assert await batch.known_events(conn, [UUID(int=1)]) == ({UUID(int=1)}, False)
+        assert (await finding.find(conn, [UUID(int=1)], (), ())).events == {UUID(int=1)}
 
 
 async def test_a_merge_at_the_same_moment_loses_nothing(engine: AsyncEngine) -> None:

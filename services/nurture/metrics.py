@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.lead_hops import CanaryHops, LeadHops
+from shared.lead_hops import BatchHistogram, CanaryHops, LeadHops
 
 _SECONDS_TO_FIRST = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 WINDOW_STATES = ("open", "at_risk", "met", "missed")
@@ -21,7 +21,7 @@ class Metrics:
     deliveries: Counter
     attempt_seconds: Histogram
     refused_us: Counter
-    first_followup_seconds: Histogram
+    first_followup_seconds: BatchHistogram
     timer_lag: Gauge
     windows: Counter
     facts: Counter
@@ -67,7 +67,7 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
             ["endpoint"],
             registry=registry,
         ),
-        first_followup_seconds=Histogram(
+        first_followup_seconds=BatchHistogram(
             "firsthour_nurture_first_followup_seconds",
             "From the event that started an enrolment to the first follow-up delivered.",
             ["workflow"],

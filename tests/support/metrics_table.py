@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
-_KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "HopHistogram": "histogram",
+_KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "BatchHistogram": "histogram",
           "Summary": "summary",
           "CounterMetricFamily": "counter", "GaugeMetricFamily": "gauge"}  # fmt: skip
 _BEGIN, _END = "<!-- made by `make metrics-docs` -->\n", "<!-- until here -->\n"

@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +21,7 @@ from shared.db.transient import suppress_transient, suppress_unless_transient
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500
+_Leads: TypeAlias = list[tuple[datetime, datetime]]  # when they happened, and when they had passed a hop
 
 
 class Recorder:
@@ -113,16 +116,26 @@ class Recorder:
 
 
 def observe(recorded: Recorded, metrics: Metrics) -> None:
-    """Count outcomes."""
+    """Count outcomes, those of a batch together."""
+    outcomes: Counter[tuple[str, str]] = Counter()
+    attempted: _Leads = []
+    delivered: _Leads = []
+    waited: defaultdict[str, list[float]] = defaultdict(list)
     for one, _ in recorded.settled:
         given = one.given
-        metrics.deliveries.labels(given.endpoint, one.outcome).inc()
+        outcomes[given.endpoint, one.outcome] += 1
         if not given.is_first:
             continue
-        if given.attempts == 0 and given.lane == "live":
-            metrics.hops.passed("attempted", [given.triggered_at], one.started_at)
+        live = given.lane == "live"
+        if given.attempts == 0 and live:
+            attempted.append((given.triggered_at, one.started_at))
         if one.state == "delivered":
-            seconds = (one.finished_at - given.triggered_at).total_seconds()
-            metrics.first_followup_seconds.labels(given.workflow).observe(max(0.0, seconds))
-            if given.lane == "live":
-                metrics.hops.passed("delivered", [given.triggered_at], one.finished_at)
+            waited[given.workflow].append(max(0.0, (one.finished_at - given.triggered_at).total_seconds()))
+            if live:
+                delivered.append((given.triggered_at, one.finished_at))
+    for (endpoint, outcome), count in outcomes.items():
+        metrics.deliveries.labels(endpoint, outcome).inc(count)
+    for workflow, seconds in waited.items():
+        metrics.first_followup_seconds.labels(workflow).observe_all(seconds)
+    metrics.hops.all_passed("attempted", attempted)
+    metrics.hops.all_passed("delivered", delivered)

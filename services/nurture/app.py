@@ -96,8 +96,11 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
 
         def sendable(names: Iterable[str]) -> None:
             deliverer.wake(names)
-            timers.stir()
             publisher.wake()
+
+        def changed(names: Iterable[str]) -> None:
+            sendable(names)
+            timers.stir()
 
         certificate = Certificate(settings.canary_url, registry)
         canary = None
@@ -111,13 +114,14 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
                 registry=registry,
                 closing=closing,
             )
-        timers = Timers(stream, versions, endpoints, facts, metrics, news, on_sendable=sendable)
+        timers = Timers(stream, versions, endpoints, facts, metrics, news, on_sendable=changed)
         handler = UpdatesHandler(
             versions,
             endpoints,
             facts,
             metrics,
             on_sendable=sendable,
+            on_due=timers.expect,
             on_canary=(lambda _update: None) if canary is None else canary.took,
             bulk=topics.updates_bulk,
         )
@@ -168,7 +172,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             app.include_router(canary.home())
         tokens = Tokens(settings.token(), TokenFile(settings.tokens_file()))
         parts = Parts(
-            engine, tokens, endpoints, facts, versions, wake=sendable, on_facts=partial(publisher.wake, urgent=True)
+            engine, tokens, endpoints, facts, versions, wake=changed, on_facts=partial(publisher.wake, urgent=True)
         )
         app.include_router(routes(parts))
         app.include_router(mail_links(parts, key))

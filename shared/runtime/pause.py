@@ -42,6 +42,11 @@ class Rounds:
         """Hint that a row was written that may be due before the next poll."""
         self._stirred.set()
 
+    def expect(self, in_s: float) -> None:
+        """Hint that a row was written that is due in so many seconds."""
+        if in_s < self._rest_s:  # otherwise the next poll finds it in time
+            self.stir()
+
     async def wait(self, stopping: asyncio.Event, next_in_s: float | None) -> None:
         """Return when it is time to poll, or when stopping. `next_in_s`: seconds until the next known row is due.
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +52,7 @@ class Process:
         self.conn = conn
         self.registry = CollectorRegistry()
         self.sendable: list[set[str]] = []
+        self.due: list[datetime] = []
         self.canaries: list[UpdateEnvelope] = []
         compiled = [compile_workflow(each) for each in workflows]
         triggers: dict[str, list[Workflow]] = defaultdict(list)
@@ -67,6 +68,7 @@ class Process:
             self.metrics,
             bulk="bulk",
             on_sendable=self.sendable.append,
+            on_due=self.due.append,
             on_canary=self.canaries.append,
         )
 

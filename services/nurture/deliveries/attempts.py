@@ -55,6 +55,11 @@ class Recorded:
     settled: Sequence[tuple[AttemptRow, AfterAttempt]]
     written: Written
 
+    @property
+    def again(self) -> bool:
+        """Whether any of them is sent again."""
+        return any(one.state == "pending" for one, _ in self.settled)
+
 
 Judged: TypeAlias = tuple[Attempted, AfterAttempt]
 

@@ -87,11 +87,7 @@ class Deliverer:
         )
 
     def wake(self, names: Iterable[str]) -> None:
-        """These endpoint queues have new rows."""
-        self._wake(names)
-        self._rounds.stir()
-
-    def _wake(self, names: Iterable[str]) -> None:
+        """These endpoint queues have rows that are due."""
         for name in names:
             queue = self._queues.get(name)
             if queue is not None:
@@ -137,7 +133,7 @@ class Deliverer:
                 async with self._single.connect() as conn:
                     waiting = await store_claims.waiting(conn, self._queues.keys())
                     next_in_s = min(waiting.values(), default=None)
-                    self._wake(name for name, seconds in waiting.items() if seconds <= 0)
+                    self.wake(name for name, seconds in waiting.items() if seconds <= 0)
                     if clock_s() >= look_for_strangers:
                         look_for_strangers = clock_s() + _STRANGERS_EVERY_S
                         for name in await store_claims.strange_endpoints(conn, self._queues.keys()):
@@ -172,6 +168,7 @@ class Deliverer:
         while not stopping.is_set():
             await queue.wake.wait()
             queue.wake.clear()
+            queue.more = True  # what finds no room is claimed as soon as there is some
             while not stopping.is_set() and self._recorder.waiting < _MOST_UNRECORDED and (room := queue.room(now())):
                 claimed = await self._claim(queue, room)
                 queue.more = len(claimed) == room
@@ -198,6 +195,7 @@ class Deliverer:
                     instance=self._instance,
                     lease_s=self._lease_s,
                 )
+        self._rounds.stir()
         return []
 
     async def _work(self, queue: EndpointQueue) -> None:
@@ -257,8 +255,10 @@ class Deliverer:
         await self._leases.give_back([given])
         self._rounds.stir()
 
-    def _recorded(self, attempted: Sequence[Attempted], endpoints: Iterable[str]) -> None:
+    def _recorded(self, attempted: Sequence[Attempted], endpoints: Iterable[str], again: bool) -> None:
         for each in attempted:
             self._leases.let_go(each.given)
         self.wake(endpoints)
+        if again:
+            self._rounds.stir()
         self._on_facts()

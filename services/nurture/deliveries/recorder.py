@@ -35,9 +35,9 @@ class Recorder:
         facts: FactMaker,
         metrics: Metrics,
         dice: Callable[[], float],
-        on_recorded: Callable[[Sequence[Attempted], Iterable[str]], None],
+        on_recorded: Callable[[Sequence[Attempted], Iterable[str], bool], None],
     ) -> None:
-        """`on_recorded` is called with recorded attempts, and the queues that have new rows."""
+        """`on_recorded` is called with recorded attempts, the queues with new rows, and whether any is sent again."""
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._endpoints = endpoints
@@ -90,7 +90,7 @@ class Recorder:
                 observe(recorded, self._metrics)
                 if len(recorded.settled) < len(batch):
                     _LOG.warning("leases_lost", attempts=len(batch) - len(recorded.settled))
-                self._on_recorded(batch, recorded.written.endpoints)
+                self._on_recorded(batch, recorded.written.endpoints, recorded.again)
             elif len(batch) > 1:
                 for each in batch:
                     await self._record([each])
@@ -112,7 +112,7 @@ class Recorder:
             return
         if failed.error is not None:  # nothing more can be done for it; its lease will end
             _LOG.error("attempt_not_recordable", delivery=str(given.id), exc_info=failed.error)
-        self._on_recorded([attempted], ())
+        self._on_recorded([attempted], (), False)
 
 
 def observe(recorded: Recorded, metrics: Metrics) -> None:

@@ -86,6 +86,12 @@ class Changes:
         if fallback is not None:
             self.add(fallback)
 
+    def first_due(self) -> datetime | None:
+        """When the first wait or deadline of it ends."""
+        waits = (run.due_at for runs in (self.enrolled, self.changed) for run in runs.values())
+        deadlines = (row.expires_at for row in self.rows)
+        return min((at for at in (*waits, *deadlines) if at is not None), default=None)
+
     def _append(self, decision: Decision, *, is_first: bool) -> None:
         for new in decision.deliveries:
             first = is_first and new.channel != TASK

@@ -53,7 +53,8 @@ class _Outcome:
     """What the rest of the process learns after the commit."""
 
     updates: int = 0
-    sendable: set[str] = field(default_factory=set)
+    sendable: set[str] | None = None  # None: nothing was written
+    due: datetime | None = None  # when the first timer of what was written is
     begun: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     leads: list[datetime] = field(default_factory=list)  # event times of leads of the live lane that were enrolled
@@ -72,9 +73,12 @@ class UpdatesHandler:
         *,
         bulk: str = "",
         on_sendable: Callable[[set[str]], None],
+        on_due: Callable[[datetime], None] = lambda _first: None,
         on_canary: Callable[[UpdateEnvelope], None] = lambda _canary: None,
     ) -> None:
         """`on_sendable` is called after a commit, with the queues that have new rows; `on_canary` likewise.
+
+        `on_due` is called with the time of the first of new timers.
 
         `bulk`: the topic of imports, whose deliveries wait behind live ones. Empty: nothing is an import.
         """
@@ -84,6 +88,7 @@ class UpdatesHandler:
         self._metrics = metrics
         self._bulk = bulk
         self._on_sendable = on_sendable
+        self._on_due = on_due
         self._on_canary = on_canary
         self._triggers = versions.live.by_trigger
 
@@ -95,7 +100,10 @@ class UpdatesHandler:
             self._metrics.refusals.labels(workflow, reason).inc(count)
         self._metrics.hops.passed("enrolled", outcome.leads, clock.utc_now())
         self._metrics.canary.passed("enrolled", [each.time for each in outcome.canaries], clock.utc_now())
-        self._on_sendable(outcome.sendable)
+        if outcome.sendable is not None:
+            self._on_sendable(outcome.sendable)
+        if outcome.due is not None:
+            self._on_due(outcome.due)
         for each in outcome.canaries:
             self._on_canary(each)
 
@@ -205,7 +213,7 @@ class UpdatesHandler:
         await settle_refusals(conn, batch)
         if batch.changes:
             written = await write(conn, batch.changes, endpoints=self._endpoints, facts=self._facts, now=batch.now)
-            outcome.sendable = written.endpoints
+            outcome.sendable, outcome.due = written.endpoints, batch.changes.first_due()
             outcome.begun.update(batch.changes.enrolled[each].workflow for each in written.begun)
 
     async def _look_back(

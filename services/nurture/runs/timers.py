@@ -31,7 +31,7 @@ from services.nurture.store import enrolments as store
 from services.nurture.store.deliveries import overdue as store_overdue
 from services.nurture.store.deliveries.overdue import Kind, Late
 from services.nurture.store.enrolments import DueEnrolment
-from shared import log
+from shared import clock, log
 from shared.db.transient import suppress_transient, suppress_unless_transient
 from shared.runtime.pause import Rounds
 
@@ -79,6 +79,10 @@ class Timers:
     def stir(self) -> None:
         """New rows may be due soon."""
         self._rounds.stir()
+
+    def expect(self, at: datetime) -> None:
+        """A new row is due then."""
+        self._rounds.expect((at - clock.utc_now()).total_seconds())
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Handle due rows until `stopping`, without a pause while more are due than one poll takes."""

@@ -98,6 +98,9 @@ class Batches:
             rows = self._rows(handled.dead)
             if rows:
                 await dead_letters.insert(conn, rows)
+            silent = not (handled.outgoing or rows) and all(self._is_published(step) for step in steps)
+            if silent:  # the marks need no statement of their own
+                steps = [step._replace(published=step.next_offset) for step in steps]
             if not await offsets.advance(conn, steps):
                 raise GiveUp("another process moved the offset")
         ends = {TopicPartition(step.topic, step.partition): step.next_offset for step in steps}
@@ -105,11 +108,18 @@ class Batches:
         self._count(records, handled.dead, rows)
         if handled.after_commit is not None:
             handled.after_commit()
+        if silent:
+            self._publishing.settled(ends)
+            return
         try:
             messages = [as_message(row, self._dead_letters, self._group) for row in rows]
             await self._publishing.publish([*handled.outgoing, *messages], ends)
         except Transient as error:
             raise GiveUp(str(error)) from error
+
+    def _is_published(self, step: Advance) -> bool:
+        """Whether all before this step is."""
+        return self._publishing.published(TopicPartition(step.topic, step.partition)) == step.expected
 
     def _rows(self, letters: Sequence[DeadLetter]) -> list[DeadLetterRow]:
         """The dead letters as rows. Raises MustHalt when there are too many for their lane."""

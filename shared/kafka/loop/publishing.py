@@ -21,6 +21,7 @@ class Publishing:
     def __init__(self, engine: AsyncEngine, producer: Producer) -> None:
         """Nothing is known before `begin`."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._producer = producer
         self._published: dict[TopicPartition, int] = {}
         self._ahead: set[TopicPartition] = set()  # published further than the database knows
@@ -42,6 +43,11 @@ class Publishing:
         await self.acknowledged()
         self._under_way = asyncio.create_task(self._send(outgoing, ends))
 
+    def settled(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Of a committed batch there is nothing to publish, and its marks were stored with its offsets."""
+        self._published.update(ends)
+        self._ahead.difference_update(ends)
+
     async def _send(self, outgoing: Sequence[Outgoing], ends: Mapping[TopicPartition, int]) -> None:
         await self._producer.send_all(outgoing)
         self._published.update(ends)
@@ -57,7 +63,7 @@ class Publishing:
         """When idle: move the stored marks, so that a restart has nothing to republish."""
         await self.acknowledged()
         if self._ahead:
-            async with self._engine.begin() as conn:
+            async with self._single.connect() as conn:
                 await offsets.mark_published(conn, {each: self._published[each] for each in self._ahead})
             self._ahead.clear()
 

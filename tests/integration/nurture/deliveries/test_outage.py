@@ -127,7 +127,7 @@ async def test_an_outcome_that_cannot_be_recorded_waits_for_the_database_too(
         facts=FACTS,
         metrics=make_metrics(CollectorRegistry()),
         dice=lambda: 0.0,
-        on_recorded=lambda _attempted, _queues: None,
+        on_recorded=lambda _attempted, _queues, _again: None,
     )
     attempted = Attempted(given, utc_now(), utc_now(), Accepted())
     async with failed_over(database):

@@ -176,6 +176,16 @@ async def test_what_is_withdrawn_in_the_batch_that_made_it_is_sent_to_nobody(hou
     assert await rows(house, "SELECT count(*) FROM facts") == [(0,)]
 
 
+async def test_after_the_commit_the_first_new_timer_is_told_and_of_what_changes_nothing_nothing(house: House) -> None:
+    steps = [{"send": {"webhook": "crm", "deadline": "30m"}}, {"wait": {"for": "5m"}}, {"send": {"webhook": "crm"}}]
+    process = await house.process(ONCE | {"steps": steps}, ONCE | {"workflow": "other"})
+    await process.settles(an_update(a_contact()))
+    (due,) = process.due
+    assert timedelta(minutes=4) < due - utc_now() <= timedelta(minutes=5)
+    await process.settles(an_update(a_contact(), "engagement.recorded"))
+    assert (len(process.due), len(process.sendable)) == (1, 1)
+
+
 async def test_of_what_a_run_begins_with_the_first_alone_is_its_first_follow_up(house: House) -> None:
     process = await house.process(ONCE | {"steps": [{"send": {"webhook": "crm"}}, {"send": {"webhook": "other"}}]})
     await process.settles(an_update(a_contact()))

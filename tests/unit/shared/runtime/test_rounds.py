@@ -34,6 +34,15 @@ async def test_whoever_writes_ends_the_rest_and_a_round_later_it_is_rest_again()
     with_rest.cancel()
 
 
+async def test_a_row_that_the_next_round_finds_in_time_ends_no_rest() -> None:
+    rounds = Rounds(soon_s=0.02, rest_s=0.3)
+    rounds.expect(0.3)
+    assert await waited(rounds, None) >= 0.3
+    rounds = Rounds(soon_s=0.02, rest_s=60)
+    rounds.expect(59)
+    assert 0.02 <= await waited(rounds, None) < 30
+
+
 async def test_stopping_ends_it_at_once() -> None:
     stopping = asyncio.Event()
     stopping.set()

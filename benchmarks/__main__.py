@@ -16,6 +16,7 @@ _BOTH = ["uvicorn", "granian"]
 _FULL: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "60"],
     "between": ["benchmarks.between"],
+    "updates": ["benchmarks.updates"],
     "watching": ["benchmarks.watching"],
     "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk"],
     "backlog-live": ["benchmarks.end_to_end", "backlog", "--lane", "live"],
@@ -46,6 +47,7 @@ _FULL: dict[str, list[str]] = {
 _QUICK: dict[str, list[str]] = {
     "latency": ["benchmarks.end_to_end", "latency", "--rate", "50", "--seconds", "5"],
     "between": ["benchmarks.between", "--rates", "0", "20", "--seconds", "5", "--burst", "500"],
+    "updates": ["benchmarks.updates", "--rates", "20", "--seconds", "5"],
     "watching": ["benchmarks.watching", "--seconds", "5", "--rounds", "1"],
     "backlog-bulk": ["benchmarks.end_to_end", "backlog", "--lane", "bulk", "--events", "5000", "--leads", "20"],
     "ingest-64": ["benchmarks.ingest", "--seconds", "2", "--rounds", "1"],

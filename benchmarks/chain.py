@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +33,7 @@ from tests.support.processes import ROOT, free_ports
 
 PARTS: Final = ("ingest", "scoring", "nurture")
 _EVENTS: Final = "chain.events"
-_UPDATES: Final = "chain.updates"
+UPDATES: Final = "chain.updates"
 _PARTITIONS: Final = 12
 _KEY: Final = [b"a key of thirty-two bytes or so.."]
 _PATH: Final = "/webhooks/marketing-automation"
@@ -53,18 +53,18 @@ class Chain:
     def url(self, _name: str) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def key(self) -> dict[str, str]:
+    def key(self, _name: str) -> dict[str, str]:
         return {}
 
 
 @contextmanager
-def chained(kafka: str, database: str, receiver: int) -> Iterator[Chain]:
-    """The chain, ready, until the block ends."""
+def chained(kafka: str, database: str, receiver: int, parts: Sequence[str] = PARTS) -> Iterator[Chain]:
+    """The chain, or its first parts, ready, until the block ends."""
     asyncio.run(_prepared(kafka, database))
     (port,) = free_ports(1)
     where = ["--kafka", kafka, "--database", database, "--port", str(port), "--receiver", str(receiver)]
     processes = {
-        part: subprocess.Popen([sys.executable, "-m", "benchmarks.chain", part, *where], cwd=ROOT) for part in PARTS
+        part: subprocess.Popen([sys.executable, "-m", "benchmarks.chain", part, *where], cwd=ROOT) for part in parts
     }
     try:
         _wait_for(port)
@@ -91,7 +91,7 @@ async def _prepared(kafka: str, database: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, _PARTITIONS, 1) for name in (_EVENTS, _UPDATES)])
+        await admin.create_topics([NewTopic(name, _PARTITIONS, 1) for name in (_EVENTS, UPDATES)])
     finally:
         await admin.close()
     conn = await asyncpg.connect(dsn(database))
@@ -126,7 +126,7 @@ async def scoring(kafka: str, database: str) -> None:
     async with _producer(kafka) as producer:
 
         async def publish(body: bytes) -> None:
-            await producer.send_and_wait(_UPDATES, body, key=new_id().bytes)
+            await producer.send_and_wait(UPDATES, body, key=new_id().bytes)
 
         await _consume(kafka, database, _EVENTS, "INSERT INTO chain_scoring (id, body) VALUES ($1, $2)", publish)
 
@@ -142,7 +142,7 @@ async def nurture(kafka: str, database: str, receiver: int) -> None:
             async with session.post(url, data=payload, headers=headers) as answer:
                 await answer.read()
 
-        await _consume(kafka, database, _UPDATES, "INSERT INTO chain_nurture (id, body) VALUES ($1, $2)", post)
+        await _consume(kafka, database, UPDATES, "INSERT INTO chain_nurture (id, body) VALUES ($1, $2)", post)
 
 
 async def _consume(

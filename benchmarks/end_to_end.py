@@ -14,10 +14,10 @@ import json
 import secrets
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import psutil
@@ -36,7 +36,7 @@ from tests.support.producing import producing
 from tests.support.receiver import receiving_apart
 from tests.support.webhook_receiver import Receiver
 
-FIRST = "/webhooks/marketing-automation"
+FIRST: Final = "/webhooks/marketing-automation"
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -51,28 +51,53 @@ def somebody() -> str:
     return f"{secrets.token_hex(8)}@example.com"
 
 
-async def post_leads(
-    firsthour: Firsthour | Chain, *, rate: float, count: int, address: Callable[[], str] = somebody
-) -> dict[str, float]:
-    """Post leads in an open loop; the moment at which each was due to be posted, by its address."""
-    sent: dict[str, float] = {}
+class Way(NamedTuple):
+    """How something that a person did is posted: to which path, with whose key, as which body."""
+
+    path: str
+    key: str
+    body: Callable[[str], dict[str, Any]]
+
+
+LEAD: Final = Way(
+    "/v1/leads",
+    "WEBSITE_KEY",
+    lambda email: {"email": email, "name": "Ada", "company": "Engines", "interest": "pricing"},
+)
+
+
+class Posted(NamedTuple):
+    """By address: when each was due to be posted, and when it was answered."""
+
+    due: dict[str, float]
+    answered: dict[str, float]
+
+
+async def post_each(firsthour: Firsthour | Chain, addresses: Iterable[str], *, rate: float, way: Way = LEAD) -> Posted:
+    """Post something of each of these people, in an open loop."""
+    posted = Posted({}, {})
     limits = aiohttp.TCPConnector(limit=200)  # httpx would take more of the machine than what is measured
     async with aiohttp.ClientSession(connector=limits) as client, asyncio.TaskGroup() as posts:
+        url, key = f"{firsthour.url('ingest')}{way.path}", firsthour.key(way.key)
         start = time.monotonic() + 0.1
 
         async def post(email: str, due: float) -> None:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            sent[email] = due
-            async with client.post(
-                f"{firsthour.url('ingest')}/v1/leads",
-                json={"email": email, "name": "Ada", "company": "Engines", "interest": "pricing"},
-                headers=firsthour.key(),
-            ) as answer:
+            posted.due[email] = due
+            async with client.post(url, json=way.body(email), headers=key) as answer:
                 answer.raise_for_status()
+                posted.answered[email] = time.monotonic()
 
-        for number in range(count):
-            posts.create_task(post(address(), start + number / rate))
-    return sent
+        for number, email in enumerate(addresses):
+            posts.create_task(post(email, start + number / rate))
+    return posted
+
+
+async def post_leads(
+    firsthour: Firsthour | Chain, *, rate: float, count: int, address: Callable[[], str] = somebody
+) -> dict[str, float]:
+    """Post so many leads in an open loop; the moment at which each was due to be posted, by its address."""
+    return (await post_each(firsthour, [address() for _ in range(count)], rate=rate)).due
 
 
 async def received(receiver: Receiver, sent: dict[str, float], deadline_s: float) -> list[float]:

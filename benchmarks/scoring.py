@@ -3,6 +3,8 @@
 The limit is a loop that only inserts the same raw events in the same batches and publishes the same bytes: same
 Kafka, same Postgres, same batches, no contacts, no values.
 
+The same with two processes that share the partitions: how many times as many (aim: 1.5 where cores allow).
+
 With `--replay`, how long `firsthour replay` then takes for the same contacts and events.
 
     python -m benchmarks.scoring --events 200000
@@ -15,13 +17,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import httpx
 import psutil
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +38,7 @@ from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
+from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
 
@@ -130,48 +134,80 @@ def postgres_cpu() -> float:
     return used
 
 
+@contextmanager
+def started(stack: BenchStack, folder: Path, prefix: str, count: int) -> Iterator[list[psutil.Popen]]:
+    """So many scoring processes, each of which consumes, until the block ends."""
+    ports = free_ports(count)
+    environment = {
+        **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,
+        "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_TOPIC_PREFIX": prefix,
+    }  # fmt: skip
+    with (folder / "scoring.log").open("wb") as log:
+        running = [
+            psutil.Popen(
+                [sys.executable, "-m", "services.cli.main", "scoring"],
+                cwd=ROOT, stdout=log, stderr=log,
+                env={**environment, "FIRSTHOUR_SCORING_PORT": str(port), "FIRSTHOUR_INSTANCE": f"benchmark-{place}"},
+            )
+            for place, port in enumerate(ports)
+        ]  # fmt: skip
+    try:
+        for process, port in zip(running, ports, strict=True):
+            while not consumes(port):
+                if process.poll() is not None:
+                    raise SystemExit((folder / "scoring.log").read_text()[-2000:])
+                time.sleep(0.1)
+        yield running
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(30)
+
+
+def consumes(port: int) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).is_success
+    return False
+
+
+def seconds_of(processes: Iterable[psutil.Process]) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in processes)
+
+
 async def run_scoring(
-    stack: BenchStack, folder: Path, events: int, *, prefix: str = "", address: Callable[[int], str] = somebody
+    stack: BenchStack,
+    folder: Path,
+    events: int,
+    *,
+    prefix: str = "",
+    address: Callable[[int], str] = somebody,
+    count: int = 1,
 ) -> dict[str, Any]:
-    """What one process makes of a backlog, from its first batch on. `address`: of each of the people in it."""
+    """What so many processes make of a backlog, from when all of them work at it.
+
+    `address`: of each of the people in it.
+    """
     topics = Topics(prefix)
     await publish(stack.kafka, topics, mixed(events, topics.events, address=address))
     await migrate(stack.database, "scoring")
-    environment = {
-        **os.environ, "FIRSTHOUR_KAFKA": stack.kafka, "FIRSTHOUR_DATABASE": stack.database,
-        "FIRSTHOUR_STATE": str(folder / "state"), "FIRSTHOUR_SCORING_PORT": "0", "FIRSTHOUR_TOPIC_PREFIX": prefix,
-    }  # fmt: skip
-    with (folder / "scoring.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli.main", "scoring"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    try:
-        watched = psutil.Process(process.pid)
-        start = None
-        while True:
-            done = await settled(stack.database, "scoring")
-            if done and start is None:
-                start, first, before = time.monotonic(), done, watched.memory_info().rss
-                cpu, postgres = watched.cpu_times(), postgres_cpu()
-            if done >= events:
-                break
-            if process.poll() is not None:
+    with started(stack, folder, prefix, count) as running:
+        while not (first := await settled(stack.database, "scoring")):
+            await asyncio.sleep(0.1)
+        start, before = time.monotonic(), [each.memory_info().rss for each in running]
+        cpu, postgres = seconds_of(running), postgres_cpu()
+        while (done := await settled(stack.database, "scoring")) < events:
+            if any(each.poll() is not None for each in running):
                 raise SystemExit((folder / "scoring.log").read_text()[-2000:])
             await asyncio.sleep(0.1)
-        assert start is not None
         rate = (done - first) / (time.monotonic() - start)
-        after = watched.cpu_times()
-        taken = after.user + after.system - cpu.user - cpu.system
         return {
             "events_per_second": round(rate),
-            "rss_mb": [before // 2**20, watched.memory_info().rss // 2**20],
-            "cpu_us_per_event": round(taken / (done - first) * 1e6, 1),
+            "rss_mb": [max(before) // 2**20, max(each.memory_info().rss for each in running) // 2**20],
+            "cpu_us_per_event": round((seconds_of(running) - cpu) / (done - first) * 1e6, 1),
             "postgres_us_per_event": round((postgres_cpu() - postgres) / (done - first) * 1e6, 1),
             "disk_bytes_per_event": await disk(stack.database, events),
         }
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def run_replay(stack: BenchStack, folder: Path) -> dict[str, Any]:
@@ -196,25 +232,37 @@ def run_replay(stack: BenchStack, folder: Path) -> dict[str, Any]:
     }
 
 
+def measured(options: argparse.Namespace, count: int, *, limit: bool, replay: bool) -> dict[str, Any]:
+    """On a Kafka and Postgres of its own."""
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
+        stack = cleanup.enter_context(bench_stack(folder))
+        result: dict[str, Any] = {"events": options.events, "processes": count}
+        if limit:
+            result["limit"] = asyncio.run(run_limit(stack, options.events))
+        result["scoring"] = asyncio.run(run_scoring(stack, folder, options.events, count=count))
+        if replay:
+            result["replay"] = run_replay(stack, folder)
+        if limit:
+            share = result["scoring"]["events_per_second"] / result["limit"]["events_per_second"]
+            result["share_of_limit"] = round(share, 2)
+        return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--without-limit", action="store_true")
     parser.add_argument("--replay", action="store_true", help="replay afterwards, too")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
-    with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="firsthour-bench-")))
-        stack = cleanup.enter_context(bench_stack(folder))
-        result: dict[str, Any] = {"events": options.events}
-        if not options.without_limit:
-            result["limit"] = asyncio.run(run_limit(stack, options.events))
-        result["scoring"] = asyncio.run(run_scoring(stack, folder, options.events))
-        if options.replay:
-            result["replay"] = run_replay(stack, folder)
-        if "limit" in result:
-            share = result["scoring"]["events_per_second"] / result["limit"]["events_per_second"]
-            result["share_of_limit"] = round(share, 2)
-        print(json.dumps(result))
+    rates = []
+    for place, count in enumerate(options.processes):
+        first = place == 0
+        result = measured(options, count, limit=first and not options.without_limit, replay=first and options.replay)
+        print(json.dumps(result), flush=True)
+        rates.append(result["scoring"]["events_per_second"])
+    print(json.dumps({"times the first": [round(each / rates[0], 2) for each in rates]}))
 
 
 if __name__ == "__main__":

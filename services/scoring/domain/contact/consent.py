@@ -20,6 +20,8 @@ def heard(before: ContactState, event: Event, data: Any) -> tuple[ConsentWord, .
     A public event speaks only for a contact that is new or known by visits alone; a robot speaks for nobody. Times are
     cut to the second, so that a no and a yes of the same second tie: many senders know no finer time.
     """
+    if not isinstance(data, ConsentChanged | LeadCaptured):  # nothing else says a word: asked first because it is cheap
+        return ()
     if robot(data) or (event.trust == "public" and not _only_visits(before)):
         return ()
     at = happened(event).replace(microsecond=0)

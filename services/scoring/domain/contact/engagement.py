@@ -13,7 +13,7 @@ _LONGEST_KIND: Final = 100  # characters
 def one(kind: str, likelihood: float, at: float, half_lives: HalfLives) -> dict[str, Counts]:
     """A single engagement, weighted by how likely a person did it."""
     weight = min(1.0, max(0.0, likelihood))
-    return {kind[:_LONGEST_KIND]: (at, *(weight for _ in half_lives))} if weight else {}
+    return {kind[:_LONGEST_KIND]: (at, *[weight] * len(half_lives))} if weight else {}
 
 
 def joined(a: Mapping[str, Counts], b: Mapping[str, Counts], half_lives: HalfLives) -> dict[str, Counts]:
@@ -53,5 +53,5 @@ def _both(a: Counts | None, b: Counts, half_lives: HalfLives) -> Counts:
     if a[0] < b[0]:
         a, b = b, a
     behind = b[0] - a[0]
-    left = (a[place] + b[place] * 2.0 ** (behind / half_life) for place, half_life in enumerate(half_lives, 1))
+    left = [a[place] + b[place] * 2.0 ** (behind / half_life) for place, half_life in enumerate(half_lives, 1)]
     return (a[0], *left)

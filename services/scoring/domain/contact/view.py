@@ -1,5 +1,6 @@
 """The contact as other services see it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.scoring.domain.contact.consent import PREFIX, consent_of
@@ -18,7 +19,8 @@ _LONGEST_NAME = 64  # characters of a locale; what is longer is a trait and noth
 def view(state: ContactState, model: Model) -> ContactView:
     """The contact after its last event. `conversion` is P(conversion) of an open lead, else 0."""
     traits = {name[len(_TRAIT) :]: word.value for name, word in state.known.items() if name.startswith(_TRAIT)}
-    email, steering = state.get("email"), _steering(state)
+    strangers = sorted(name for name, word in state.known.items() if word.public)  # they alone said it
+    email, steering = state.get("email"), _steering(state) if strangers else traits
     place = place_of(steering, model.home)
     proven = email is not None and vouched(state, f"email:{email}")
     chance = 0.0
@@ -44,13 +46,12 @@ def view(state: ContactState, model: Model) -> ContactView:
         purchases=state.paid_orders,
         tier=state.tier or None,
         proven=proven,
-        hearsay=_hearsay(state) if proven else [],
+        hearsay=_hearsay(strangers) if proven else [],
     )
 
 
-def _hearsay(state: ContactState) -> list[str]:
+def _hearsay(said: Sequence[str]) -> list[str]:
     """What only strangers have said, which is no reason to write it to the owner of the address."""
-    said = sorted(name for name, word in state.known.items() if word.public)
     own = [name for name in said if name in _SHOWN]
     return own + [f"traits.{name[len(_TRAIT) :]}" for name in said if name.startswith(_TRAIT)]
 

@@ -29,7 +29,7 @@ from shared.runtime.pause import pause, pause_for_either
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000
-_GATHER_S: Final = 0.5  # how long facts that are not urgent wait for others
+_GATHER_S: Final = 1.0  # how long facts that are not urgent wait for others
 _REST_S: Final = 1.0  # between polls for the facts of other processes
 _AGAIN_S: Final = 1.0
 

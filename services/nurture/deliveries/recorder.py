@@ -21,6 +21,7 @@ from shared.db.transient import suppress_transient, suppress_unless_transient
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 500
+_GATHER_S: Final = 0.01  # how long outcomes wait for others while many come in: a statement costs more than a row
 _Leads: TypeAlias = list[tuple[datetime, datetime]]  # when they happened, and when they had passed a hop
 
 
@@ -71,6 +72,8 @@ class Recorder:
                     batch.append(attempted)
             if batch:
                 await self._record(batch)
+            if len(batch) > 1:
+                await asyncio.sleep(_GATHER_S)
             if attempted is None:
                 return
 

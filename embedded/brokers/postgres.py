@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 import psutil
 
+from embedded.brokers.memory import megabytes
 from embedded.brokers.ports import LOOPBACK, free_port
 from embedded.brokers.postgres_home import VERSION, Home, find_home
 from embedded.brokers.process import Child, Command, ProcessDied
@@ -141,8 +142,8 @@ class Postgres:
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 200,
-            "shared_buffers": "256MB",
-            "effective_cache_size": "1GB",
+            "shared_buffers": f"{megabytes(256, share=1 / 8)}MB",
+            "effective_cache_size": f"{megabytes(1024, share=1 / 2)}MB",
             "random_page_cost": 1.1,
             "jit": "off",  # statements are many and short
             "synchronous_commit": "on",

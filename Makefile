@@ -18,7 +18,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The build backend looks for its own program on the path. Where we are it writes as a whole path, which Python cannot read
 # in the locale C once a letter of it is no ASCII; a relative one it always can.
-OURSELVES := PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable . && \
+OURSELVES := PATH="$$PWD/$(BIN):$$PATH" $(PIP) --no-deps --no-build-isolation --editable . && \
 	for path in .venv/lib/python3*/site-packages/firsthour.pth; do echo ../../../.. > "$$path"; done
 ARGS ?=
 # Tests at once. A third one makes two processors late everywhere: measured, the run takes longer.

@@ -15,6 +15,8 @@ export PIP_REQUIRE_HASHES := 0
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 BIN := .venv/bin
+# Not bin/firsthour: its first line holds our whole path, which a shell reads again.
+FIRSTHOUR := $(BIN)/python -P -m services.cli.main
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The build backend looks for its own program on the path. Where we are it writes as a whole path, which Python cannot read
 # in the locale C once a letter of it is no ASCII; a relative one it always can.
@@ -32,10 +34,10 @@ install: .venv/installed ## The environment in .venv; then .venv/bin/firsthour w
 install-dev: .venv/installed-dev ## The same, with what the tests, lint and benchmarks need
 
 run: .venv/installed ## Everything on this machine, ready when it says so (ARGS="--state DIR" …)
-	@exec $(BIN)/firsthour run $(ARGS)
+	@exec $(FIRSTHOUR) run $(ARGS)
 
 demo: .venv/installed ## The same, with sample leads and a live view of their way
-	@exec $(BIN)/firsthour demo $(ARGS)
+	@exec $(FIRSTHOUR) demo $(ARGS)
 
 test: .venv/installed-dev ## All tests, on a real Kafka and Postgres (ARGS="-k words" …)
 	@exec $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

@@ -266,7 +266,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal with another encoding is no reason to fail
     try:
-        app()
+        app(prog_name="firsthour")
     except ConfigurationError as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)

@@ -158,7 +158,7 @@ class Kafka:
             "inter.broker.listener.name": "CLIENTS",
             "controller.listener.names": "CONTROLLER",
             **(kafka_security.settings(self.access, self._logins) if self._logins else kafka_security.OPEN_SETTINGS),
-            "log.dirs": self._data,
+            "log.dirs": self._data.name,  # from where it runs: in a whole path it would take a comma for a list
             "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
             "group.initial.rebalance.delay.ms": 0,
             # A killed broker may rejoin once its last session has expired: not after the 9 s of a cluster.

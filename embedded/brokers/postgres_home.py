@@ -22,6 +22,7 @@ VERSION: Final = "18"
 _ACCOUNTS: Final = ("postgres", "nobody")
 _OUTSIDE: Final = Path("/var/lib/firsthour")
 _VERSION_S: Final = 30.0
+_READ_BY_A_SHELL: Final = frozenset('$`"')  # within quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
     `programs`: Postgres' own, by default those of the installed package.
     """
     programs = programs or _programs()
+    if read := sorted(_READ_BY_A_SHELL.intersection(str(programs))):
+        raise StateUnusable(
+            f"Postgres starts by a shell, which would read the {' '.join(read)} in {programs}: install Firsthour elsewhere"
+        )
     note = state / "postgres-location"
     data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state / "postgres"
     if note.exists() and not data.parent.exists():

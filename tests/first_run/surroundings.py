@@ -42,7 +42,7 @@ class Surrounding:
 def all_of_this_machine() -> list[Surrounding]:
     """Those that can be had here: root is needed to be somebody else."""
     others = [Surrounding("ordinary-user", user="nobody")] if os.geteuid() == 0 else []
-    umlauts = "Jürgen's Büro & Co, 100% = #1/erste \\Stunde $HOME"
+    umlauts = "Jürgen's Büro & Co, 100% = #1/erste \\Stunde"
     return [
         Surrounding(
             "all-at-once", folder=umlauts, folder_mode=0o700, umask=0o077, environment=HOSTILE, pip_conf=PIP_CONF

@@ -29,7 +29,8 @@ async def migrate(database_url: str, service: str, revision: str = "head") -> No
 
 def _alembic(connection: Connection, service: str, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(_ROOT / "services" / service / "migrations"))
+    folder = str(_ROOT / "services" / service / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     if revision == "base" or revision.startswith("-"):
         command.downgrade(config, revision)

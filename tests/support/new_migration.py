@@ -32,7 +32,7 @@ def next_revision(versions: Path) -> str:
 async def draft(service: str, name: str, folder: Path) -> Path:
     """Write the draft beside the service's other migrations, which are in `folder`; return its path."""
     config = Config()
-    config.set_main_option("script_location", str(folder))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     revision = next_revision(folder / "versions")
 

@@ -42,7 +42,8 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
     programs = programs or _programs()
     if read := sorted(_READ_BY_A_SHELL.intersection(str(programs))):
         raise StateUnusable(
-            f"Postgres starts by a shell, which would read the {' '.join(read)} in {programs}; install Firsthour elsewhere"
+            f"Postgres starts its programs by a shell, which would read the {' '.join(read)} in {programs}; "
+            "install Firsthour elsewhere"
         )
     note = state / "postgres-location"
     data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state / "postgres"

@@ -49,7 +49,7 @@ def as_text(running: Running, lead_key: str | None) -> str:
         "See what it is worth, and why:",
         "",
         f"  curl -sS '{running.url('scoring')}/v1/contacts?email=ada@example.com' \\",
-        f'    -H "Authorization: Bearer $(cat {state}/admin-token)"',
+        f'    -H "Authorization: Bearer $(cat {shlex.quote(str(state / "admin-token"))})"',
         "",
         *_hint(running),
         "Ctrl-C stops everything; the next start finds its data again.",

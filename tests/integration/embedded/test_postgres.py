@@ -146,6 +146,12 @@ async def test_what_keeps_it_from_starting_is_in_the_error(state: Path) -> None:
     assert 'unrecognized configuration parameter "nonsense"' in death.value.log
 
 
+@pytest.mark.parametrize("name", ["$HOME", "`here`", 'the "new" one'])
+def test_a_folder_that_a_shell_would_read_is_named(state: Path, name: str) -> None:
+    with pytest.raises(StateUnusable, match="install Firsthour elsewhere"):
+        find_home(state, programs=state / name / "bin")
+
+
 @ONLY_ROOT
 async def test_root_runs_it_as_somebody_else(state: Path) -> None:
     async with running(state) as postgres:

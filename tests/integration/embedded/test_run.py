@@ -95,7 +95,7 @@ def _place(folder: Path) -> Place:
     endpoints = folder / "config" / "endpoints.yaml"
     text = endpoints.read_text().replace(":8090", f":{ports['DEMO']}").replace(":1025", f":{ports['DEMO_SMTP']}")
     endpoints.write_text(text)
-    return Place(folder / "state", folder / "config", ports)
+    return Place(folder / "Ada's state, 100%", folder / "config", ports)
 
 
 async def ready_object(process: asyncio.subprocess.Process) -> dict[str, Any]:
@@ -122,6 +122,12 @@ async def known(client: httpx.AsyncClient, place: Place, email: str) -> bool:
         headers={"Authorization": f"Bearer {ensure_admin_token(place.state)}"},
     )
     return answer.status_code == 200 and bool(answer.json())
+
+
+async def pasted(command: str, **environment: str) -> Any:
+    """What a shell makes of it, read as JSON."""
+    shell = {**os.environ, **environment}
+    return json.loads(await asyncio.to_thread(subprocess.check_output, ["sh", "-c", command], env=shell))
 
 
 @pytest.mark.timeout(300)
@@ -176,12 +182,11 @@ async def test_everything_starts_is_kept_running_stops_and_starts_again_with_its
             assert seconds
             assert float(seconds[1]) < READY_S
             assert await known(client, place, "grace@example.com"), "what was there before"
-            curl = re.search(r"^  (curl .*\\\n.*)$", text, re.MULTILINE)
-            assert curl
+            post, ask = re.findall(r"^  (curl .*\\\n.*)$", text, re.MULTILINE)
             if shutil.which("curl"):
-                pasted = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", curl[1]])
-                assert json.loads(pasted)["status"] == "accepted"
+                assert (await pasted(post))["status"] == "accepted"
                 await until(lambda: known(client, place, "ada@example.com"))
+                assert (await pasted(ask))["items"][0]["name"] == "Ada"
             os.killpg(process.pid, signal.SIGINT)  # as the terminal does
             await asyncio.wait_for(process.communicate(), 60)
             assert process.returncode == 0
@@ -255,9 +260,7 @@ async def test_a_key_of_the_user_s_own_is_named_and_the_shell_s_other_variables_
         curl = re.search(r"^  (curl .*\\\n.*)$", text, re.MULTILINE)
         assert curl
         if shutil.which("curl"):
-            shell = {**os.environ, **mine}
-            pasted = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", curl[1]], env=shell)
-            assert json.loads(pasted)["status"] == "accepted"
+            assert (await pasted(curl[1], **mine))["status"] == "accepted"
             async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
                 await until(lambda: known(client, place, "ada@example.com"))
         process.terminate()

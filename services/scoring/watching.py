@@ -1,7 +1,7 @@
 """Changes for pages that watch: one query serves all, and each page continues from where it was."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,8 +20,10 @@ _BEAT_S: Final = 15.0
 class Watching:
     """`run` is a task of the service."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, most: int = MOST) -> None:
+        """`most`: pages that may watch at once."""
         self._engine = engine
+        self._most = most
         self._head = 0
         self._moved = asyncio.Condition()
         self._stopped = False
@@ -30,7 +32,7 @@ class Watching:
     @property
     def is_full(self) -> bool:
         """Whether no further page may watch."""
-        return self._watchers >= MOST
+        return self._watchers >= self._most
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look until stopped, then end every watch."""
@@ -61,7 +63,7 @@ class Watching:
             kept = after <= newest and await changes.is_kept(conn, after)
         return (after, False) if kept else (newest, True)
 
-    async def follow(self, after: int, longest_s: float) -> AsyncIterator[Change | None]:
+    async def follow(self, after: int, longest_s: float) -> AsyncGenerator[Change | None, None]:
         """Every later change as it comes; None as a sign of life. Ends after a time, or with the service."""
         until = asyncio.get_running_loop().time() + longest_s
         self._watchers += 1

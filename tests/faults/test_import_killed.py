@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.events.envelope import decode
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics, create_topics
+from tests.support.importing import says
 from tests.support.stack import OwnStack
 from tests.support.waiting import until
 
@@ -78,14 +79,6 @@ def refused_rows(file: Path) -> list[str]:
 
 
 EXPECTED = {str(derived_event_id("/sources/import", f"row-{n}")) for n in range(ROWS) if n not in BAD}
-
-
-async def says(process: subprocess.Popen[bytes], words: bytes) -> None:
-    """Return once it has said so."""
-    assert process.stdout is not None
-    async with asyncio.timeout(90):
-        while words not in (line := await asyncio.to_thread(process.stdout.readline)):
-            assert line, f"it ended without having said {words!r}"
 
 
 async def keeps_its_place(process: subprocess.Popen[bytes], state: Path, began: float) -> None:

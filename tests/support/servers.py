@@ -14,8 +14,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, An
 
 
 @asynccontextmanager
-async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port on which `serve` answers."""
+async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[int]:
+    """The port on which `serve` answers: this one, or any that is free."""
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +24,7 @@ async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None) -> Async
         task.add_done_callback(tasks.discard)
         task.add_done_callback(lambda _: writer.close())  # also of one that is cancelled before it began
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

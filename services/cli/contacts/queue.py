@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.options import AsJson, Config, State, place, settings
+from shared.terminal import printable
 
 if TYPE_CHECKING:
     from services.scoring.api.queue import QueueItem
@@ -31,7 +32,7 @@ def queue(
         return
     for number, each in enumerate(items, 1):
         who = each.contact.name or each.contact.email or each.contact.phone or str(each.contact.id)
-        typer.echo(f"{number:>3}  {who:<32.32}  {each.contact.lead_value.amount:>12}  {each.why}")
+        typer.echo(f"{number:>3}  {printable(who):<32.32}  {each.contact.lead_value.amount:>12}  {each.why}")
     if not items:
         typer.echo("nobody waits")
 

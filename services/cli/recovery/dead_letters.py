@@ -13,6 +13,7 @@ from services.cli.options import AsJson, Config, State, place, settings
 from shared.db.services import SERVICES, Service
 from shared.events.lanes import LANES
 from shared.kafka.records import Kind
+from shared.terminal import printable
 
 if TYPE_CHECKING:
     from services.cli.recovery.dead_letter_topic import Letter
@@ -60,7 +61,7 @@ def list_(
         line = (
             f"{letter.id}  {letter.failed_at:%Y-%m-%d %H:%M:%S}  {letter.kind}  {letter.source}  {letter.reason}{again}"
         )
-        typer.echo(_safe(line))
+        typer.echo(printable(line))
     typer.echo(f"{len(found)} dead letters", err=True)
 
 
@@ -78,8 +79,8 @@ def show(letter: Id, config: Config = None, state: State = None, as_json: AsJson
         typer.echo(json.dumps(_described(found) | raw))
         return
     for name, value in _described(found).items():
-        typer.echo(_safe(f"{name + ':':16} {'' if value is None else value}"))
-    typer.echo(f"\n{_safe(text)}")
+        typer.echo(printable(f"{name + ':':16} {'' if value is None else value}"))
+    typer.echo(f"\n{printable(text)}")
 
 
 @dead_letters.command()
@@ -167,8 +168,3 @@ def _described(letter: "Letter") -> dict[str, Any]:
 
 def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode()
-
-
-def _safe(text: str) -> str:
-    """Nothing that a terminal obeys."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -23,7 +23,7 @@ from services.ingest.importing import showing
 from services.ingest.importing.foreseeing import Foreseen, Start
 from services.ingest.importing.progress import Progress, ProgressFile
 from services.ingest.importing.reading import Piece, Unreadable, fingerprint, pieces
-from services.ingest.importing.refusals import Refusals
+from services.ingest.importing.refusals import Refusals, refused_path
 from services.ingest.importing.run import Import, Tally
 from services.ingest.importing.understanding import Question, Understanding, Wishes, answered, understand
 from services.ingest.importing.work import Plan, Worked
@@ -150,7 +150,7 @@ def _imported(order: Order, found: Understanding, settings: IngestSettings, err:
         tally = Tally(left or Progress(of=of, offset=found.begins, line=found.line))
         names = [column.name for column in found.sheet.columns] if found.shape.delimiter is not None else ["row"]
         refusals = Refusals(
-            _refused_path(order.file, settings.state),
+            refused_path(order.file, progress_file.beside, writable=os.access(order.file.parent, os.W_OK)),
             delimiter=found.shape.delimiter or ",",
             names=names,
             size=tally.progress.refused_bytes,
@@ -246,12 +246,6 @@ def _processes(order: Order) -> int:
         return order.workers
     small = order.file.stat().st_size < (_SMALL // 10 if order.file.suffix == ".gz" else _SMALL)
     return 0 if small else min(_MOST_WORKERS, os.cpu_count() or 1)
-
-
-def _refused_path(file: Path, state: Path) -> Path:
-    """Beside the file, or beside the progress if that is not writable."""
-    folder = file.parent if os.access(file.parent, os.W_OK) else state / "imports"
-    return folder / f"{file.name}.refused.csv"
 
 
 def _trace() -> str:

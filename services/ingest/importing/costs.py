@@ -20,6 +20,7 @@ from services.ingest.domain.sheets.columns import NotUnderstood
 from services.ingest.domain.sheets.costs import CostColumns, CostReading, Costs, added_up, cost_columns
 from services.ingest.importing.reading import UTF_8, Shape, Unreadable, letters_of
 from services.ingest.settings import IngestSettings
+from shared.errors import Transient
 from shared.events.identity import Identity
 from shared.events.types import CostRecorded
 from shared.kafka.producer import Producer
@@ -129,9 +130,13 @@ def _decimals(amounts: Sequence[str]) -> Decimals:
 
 
 def send_costs(
-    costs: Sequence[CostRecorded], settings: IngestSettings, now: datetime, new_id: Callable[[], UUID]
+    costs: Sequence[CostRecorded],
+    settings: IngestSettings,
+    now: datetime,
+    new_id: Callable[[], UUID],
+    connect_s: float = _CONNECT_S,
 ) -> None:
-    """Send them, and return once they are safe. Raises Transient.
+    """Send them, and return once they are safe. Raises Transient, also when Kafka is away for `connect_s`.
 
     Each is an event of its own: a cost that was corrected and put back again is told three times.
     """
@@ -149,9 +154,12 @@ def send_costs(
         closing = asyncio.Event()
         running = asyncio.create_task(producer.run(closing))
         try:
-            async with asyncio.timeout(_CONNECT_S):
-                while not producer.ready:
-                    await pause(closing, 0.05)
+            try:
+                async with asyncio.timeout(connect_s):
+                    while not producer.ready:
+                        await pause(closing, 0.05)
+            except TimeoutError:
+                raise Transient(f"Kafka at {settings.kafka} did not answer; no cost was told") from None
             await producer.send_all(outgoing)
         finally:
             closing.set()

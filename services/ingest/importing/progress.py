@@ -42,6 +42,11 @@ class ProgressFile:
         name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
         self._path = state / _FOLDER / f"{name}.json"
 
+    @property
+    def beside(self) -> Path:
+        """A folder of this file alone, for what cannot lie beside it."""
+        return self._path.with_suffix("")
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other processes away. Raises AlreadyRunning."""

@@ -13,6 +13,7 @@ from services.ingest.domain.sheets.columns import LEFT_OUT, TRAIT
 from services.ingest.importing.reading import Shape
 from services.ingest.importing.run import Tally
 from services.ingest.importing.understanding import Understanding
+from shared.terminal import printable
 
 _OPEN: Final = frozenset(
     {"amount", "currency", "margin", "coupon", "occurred_at", "status", "estimated_value", "item.sku", "item.name",
@@ -117,7 +118,7 @@ def _letters(shape: Shape) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    return printable(text).replace("[", "\\[")
 
 
 @contextmanager
@@ -164,6 +165,6 @@ def summary(tally: Tally, *, sent: bool, seconds: float) -> str:
 def reasons(tally: Tally) -> list[str]:
     """The most frequent reasons of this run, with the number of rows."""
     return [
-        f"{count:,} {'row' if count == 1 else 'rows'}: {reason}"
+        f"{count:,} {'row' if count == 1 else 'rows'}: {printable(reason)}"
         for reason, count in tally.reasons.most_common(_REASONS)
     ]

@@ -6,14 +6,20 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from typing import NamedTuple
 
 from services.ingest.importing.reading import Piece
 from services.ingest.importing.work import Plan, Worked, Worker
+from shared.errors import FirsthourError
 
 _worker: Worker | None = None  # of this worker process
+
+
+class WorkerKilled(FirsthourError):  # noqa: N818 - reads as what happened
+    """A worker process ended before its work did."""
 
 
 class Workers(NamedTuple):
@@ -29,7 +35,7 @@ class Workers(NamedTuple):
 
 @contextmanager
 def working(plan: Plan, processes: int) -> Iterator[Workers]:
-    """Start so many processes; 0: a thread of this one, which starts at once, for small files."""
+    """Start so many processes; 0: a thread of this one, which starts at once, for small files. Raises WorkerKilled."""
     if processes == 0:
         with ThreadPoolExecutor(1, initializer=_begin, initargs=(plan,)) as thread:
             yield Workers(thread, 2)
@@ -37,6 +43,10 @@ def working(plan: Plan, processes: int) -> Iterator[Workers]:
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(plan,))
     try:
         yield Workers(pool, 2 * processes)
+    except BrokenProcessPool:
+        raise WorkerKilled(
+            "a worker process was killed, perhaps for want of memory; repeat the command, with --workers 1 if need be"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -81,6 +81,22 @@ async def test_what_was_set_aside_is_listed_shown_and_sent_again_once(world: Wor
         assert "redriven 20" in out.splitlines()[0]
 
 
+async def test_a_letter_of_another_installation_goes_back_to_none_of_our_topics(
+    world: World, firsthour: Command
+) -> None:
+    where = {
+        "consumer": f"{world.topics.prefix}scoring",
+        "origin-topic": "theirs",
+        "origin-partition": "0",
+        "origin-offset": "7",
+    }
+    for topic in ("theirs", world.topics.dead_letters, world.topics.events):
+        headers = [(name, value.encode()) for name, value in (where | {"origin-topic": topic}).items()]
+        await world.producer.send_and_wait(world.topics.dead_letters, b"{}", key=b"k", headers=headers)
+    code, out, _ = await run(firsthour, "dead-letters", "list", "--json")
+    assert (code, [each["topic"] for each in json.loads(out)["items"]]) == (0, [world.topics.events])
+
+
 async def test_wrong_use_is_2_and_what_is_not_there_1(world: World, firsthour: Command) -> None:
     for wrong in (
         ["show", "everything"],

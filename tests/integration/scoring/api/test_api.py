@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -253,6 +253,7 @@ async def test_response_times_by_source_and_person(world: World, api: Api) -> No
         )
     await world.settled()
     told = await api.get("/v1/response-times", days=2)
+    assert date.fromisoformat(told["since"]) == date.fromisoformat(told["as_of"][:10]) - timedelta(days=1)
     everything = told["all"]
     assert (everything["answers"], everything["within_5_minutes"]["share"]) == (3, round(1 / 3, 4))
     assert everything["within_60_minutes"]["share"] == round(2 / 3, 4)

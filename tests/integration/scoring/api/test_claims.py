@@ -43,12 +43,14 @@ async def test_a_claim_from_the_queue_to_its_end(world: World) -> None:
     async with scoring(world) as api:
         for n in range(3):
             at = utc_now() - minutes(60 * n)
-            await world.tell(a_lead(email=f"p{n}@example.com", at=at, event=n))
+            await world.tell(a_lead(email=f"p{n}@example.com", name="\x1b[2JEve", at=at, event=n))
         await world.settled()
         items = (await api.get("/v1/queue"))["items"]
         order = [each["contact"]["id"] for each in items]
         ended = await asyncio.to_thread(Command(database=world.database), "queue", "--json")
         assert [each["contact"]["id"] for each in json.loads(ended.out)["items"]] == order
+        ended = await asyncio.to_thread(Command(database=world.database), "queue")
+        assert ended.out.count(r"\x1b[2JEve") == 3, "a terminal obeys no name"
         ended = await asyncio.to_thread(Command(database=world.database), "queue", "--country", "XX")
         assert ended.out.strip() == "nobody waits"
         assert items[0]["why"].startswith("Waits for 0 minutes; another hour costs ")

@@ -96,6 +96,7 @@ async def test_while_one_process_sweeps_another_does_not(scoring: Folding) -> No
     assert registry.get_sample_value("firsthour_contacts_swept_total") == 0
     assert not await other.step()
     assert registry.get_sample_value("firsthour_contacts_swept_total") == 1
+    assert await other._turn() == 60.0, "tomorrow's begins within a minute"
 
 
 async def test_of_earlier_days_no_progress_is_kept_and_a_booking_that_came_to_nothing_goes(scoring: Folding) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.importing.cutting import before_last_group, count_lines, whole_records
-from services.ingest.importing.reading import Piece, Shape, letters_of, pieces, sample
+from services.ingest.importing.reading import Piece, Shape, Unreadable, letters_of, pieces, sample
 
 CSV = st.text(st.sampled_from('ab",;\n\r x'), max_size=60).map(str.encode)
 
@@ -84,3 +85,36 @@ def test_lines_are_counted_as_the_csv_module_counts_them() -> None:
     reader = csv.reader(io.StringIO(content.decode(), newline=""))
     list(reader)
     assert count_lines(content) == reader.line_num
+
+
+def test_an_order_is_in_one_piece_however_small_pieces_are(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    rows = [f"#{n // 3},{'a' * (n % 7)}\n" if n % 3 == 0 else f",{'b' * (n % 7)}\n" for n in range(60)]
+    path.write_text("".join(rows))
+    for size in (1, 5, 20, 100):
+        found = list(pieces(path, Shape("utf-8", ",", 0), size=size))
+        assert b"".join(piece.content for piece in found) == path.read_bytes()
+        assert all(piece.content.startswith(b"#") for piece in found)
+        assert len(found) > 1
+
+
+def test_lines_that_end_in_a_return_and_a_feed_are_cut_behind_both(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(b"email\r\na@example.com\r\n")
+    for size in range(1, 9):
+        found = list(pieces(path, Shape("utf-8", ","), size=size))
+        assert not [piece.content for piece in found if piece.content.startswith(b"\n")]
+        assert found[-1].next_line == 3
+
+
+def test_the_letters_of_the_last_line_count_without_a_line_end(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes("email,name\nz@example.com,Łódź".encode("cp1250"))
+    assert letters_of(path) == (None, "z@example.com,Łódź\n".encode("cp1250"))
+
+
+def test_a_packed_file_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv.gz"
+    path.write_bytes(gzip.compress(b"email\n" + b"a@example.com\n" * 9)[:-12])
+    with pytest.raises(Unreadable, match="cannot be read on"):
+        list(pieces(path, Shape("utf-8", ",")))

@@ -74,8 +74,7 @@ class Connection(asyncio.Protocol):
         finally:
             late.cancel()
             self._ended = None
-            sent = self._transport.get_write_buffer_size() == 0
-            if self._whole and self._stays and self.usable and sent:
+            if self._whole and self._stays and self.usable and not self._transport.get_write_buffer_size():
                 self._rest = self._loop.call_later(_KEEP_ALIVE_S, self.close)
             else:
                 self.close()

@@ -58,11 +58,30 @@ class Pin:
         return f"{artifact}-{version}.jar"
 
 
-def cache_folder() -> Path:
-    """`$FIRSTHOUR_CACHE`, else `firsthour` in the user's cache folder."""
+def cache_folder(instead: Path | None = None) -> Path:
+    """`$FIRSTHOUR_CACHE`, else `firsthour` in the user's cache folder; `instead` where that cannot be written.
+
+    The accounts of services and containers often have no home.
+    """
     if own := os.environ.get("FIRSTHOUR_CACHE"):
         return Path(own).absolute()
+    if instead is not None and not _has_cache():
+        return instead.absolute()
+    return _users_cache()
+
+
+def _users_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "firsthour"
+
+
+def _has_cache() -> bool:
+    """Whether the user's cache folder is filled, or can be."""
+    try:
+        folder = _folder(_users_cache())
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # it cannot be made; there is no home at all
+        return False
+    return os.access(folder, os.W_OK | os.X_OK) or any(folder.glob("*.jar"))
 
 
 def read_pins(path: Path = PINS) -> tuple[Pin, ...]:

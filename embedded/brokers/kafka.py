@@ -47,9 +47,17 @@ class Kafka:
     """The broker of a state folder. It may be started, killed and stopped repeatedly: its ports stay."""
 
     def __init__(
-        self, state: Path, port: int = 0, *, authenticated: bool = True, archive_draft: Path | None = None
+        self,
+        state: Path,
+        port: int = 0,
+        *,
+        authenticated: bool = True,
+        archive_draft: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         """`archive_draft`: instead of using the archive of classes, write a new one there at the end.
+
+        `cache`: where the jars are kept; by default in the user's cache folder, or in that of the state.
 
         `authenticated`: clients need a password. Without it the broker is open to every account of this machine,
         which is for tests.
@@ -58,6 +66,7 @@ class Kafka:
         self.access = OPEN
         self._logins: Logins | None = None
         self._archive_draft = archive_draft
+        self.cache = cache or jars.cache_folder(instead=state / "cache")
         self._folder = state / "kafka"
         self._state = state
         self.port = port or free_port()
@@ -81,7 +90,7 @@ class Kafka:
 
     async def launch(self, say: Say = lambda _text: None) -> None:
         """Return when the broker's process runs, some two seconds before it answers. Raises as `start` does."""
-        cache, pins = jars.cache_folder(), jars.read_pins()
+        cache, pins = self.cache, jars.read_pins()
         if await asyncio.to_thread(jars.missing, pins, cache):
             await self._download(pins, cache, say)
         else:
@@ -177,7 +186,7 @@ class Kafka:
     async def _download(self, pins: Sequence[jars.Pin], cache: Path, say: Say) -> None:
         """Download in a child process, which can be killed at any time."""
         arguments = (sys.executable, "-m", "embedded.brokers.jars")
-        child = Child(Command("kafka-download", arguments, dict(os.environ)), self._state)
+        child = Child(Command("kafka-download", arguments, {**os.environ, "FIRSTHOUR_CACHE": str(cache)}), self._state)
         child.start()
         total = sum(pin.size for pin in pins)
         try:
@@ -240,18 +249,17 @@ class Kafka:
         return False
 
 
-async def make_archive() -> None:
+async def make_archive(cache: Path) -> None:
     """Make the archive of classes for the next starts, unless it is there. Takes about ten seconds of work.
 
     Without an archive only the start is slower, so failure is no error.
     """
-    cache = jars.cache_folder()
     with suppress(FirsthourError, KafkaError, OSError):
         classpath = jars.class_path(jars.read_pins(), cache)
         with archive.trial(archive.archive_path(classpath, cache)) as folder:
             if folder is None:
                 return
-            broker = Kafka(folder, archive_draft=folder / "archive")
+            broker = Kafka(folder, archive_draft=folder / "archive", cache=cache)
             try:
                 await broker.start()
                 assert broker.child

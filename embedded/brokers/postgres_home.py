@@ -51,6 +51,7 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
         raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to start afresh")
     if os.geteuid() != 0:
         _own(data)
+        _named()
         return Home(data, programs, None)
     user = _account(data)
     try:
@@ -75,6 +76,16 @@ def _own(data: Path) -> None:
             f"the database in {data} belongs to another user (id {owner}), perhaps because firsthour ran as root once; "
             "run it as before, or name another folder by --state"
         )
+
+
+def _named() -> None:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StateUnusable(
+            f"Postgres asks for the name of the account that runs it, and id {os.geteuid()} has none on this machine; "
+            "add it (useradd, or a line in /etc/passwd), or run Firsthour as another user"
+        ) from None
 
 
 def _account(data: Path) -> User:

@@ -3,6 +3,7 @@
 lock                a running `firsthour run` holds it
 run/, logs/         pid files and logs of the children
 kafka/, postgres/   their data
+cache/              Kafka's jars, where the user has no cache folder
 postgres-password   mode 0600, like database-url, kafka-access.json, and the files of shared/secrets.py
 """
 

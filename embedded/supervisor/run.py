@@ -191,11 +191,12 @@ async def _watched(supervisor: _Supervisor, running: Running, work: Coroutine[An
     async def again(child: Child) -> None:
         child.start()
 
+    kafka, postgres = running.stack.kafka, running.stack.postgres
+
     async def archive_later() -> None:
         await asyncio.sleep(_ARCHIVE_AFTER_S)
-        await make_archive()
+        await make_archive(kafka.cache)
 
-    kafka, postgres = running.stack.kafka, running.stack.postgres
     parts = [
         Part("kafka", lambda: kafka.child, kafka.start),
         Part("postgres", lambda: postgres.child, postgres.start),

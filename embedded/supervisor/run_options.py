@@ -1,8 +1,8 @@
 """The settings of `firsthour run`."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from embedded.brokers.ports import LOOPBACK, free_port
 from shared import ports
@@ -32,6 +32,12 @@ class RunOptions(Settings):
     demo_port: Annotated[Port, Field(description="The port of the demo's webhook receiver and its page.")] = ports.DEMO
     run_port: Annotated[Port, Field(description="The port of its own `/metrics`: how each part is.")] = ports.RUN
     demo_smtp_port: Annotated[Port, Field(description="The port of the demo's mailbox.")] = ports.DEMO_SMTP
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_by_run(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """It brings its own: what an earlier one left is not what a person has set."""
+        return given
 
     def wanted_ports(self) -> dict[str, int]:
         """Every port by its environment variable."""

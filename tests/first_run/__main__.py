@@ -66,7 +66,12 @@ def first_run(surrounding: Surrounding, place: Path) -> dict[str, float]:
         own = {name: text for name, text in os.environ.items() if not name.startswith(_OF_OURS)}
         own |= {f"FIRSTHOUR_{name}_PORT": str(port) for name, port in ports.items()}
         own |= {"HOME": str(home), "FIRSTHOUR_CONFIG": str(config), "USER": surrounding.user or own.get("USER", "root")}
-        own["FIRSTHOUR_CACHE"] = str(home / "cache" if surrounding.mirror or account else jars.cache_folder())
+        cache = home / "cache" if surrounding.mirror or account else jars.cache_folder()
+        if surrounding.homeless:
+            own["HOME"], cache = "/nonexistent", clone / ".firsthour" / "cache"
+            own.pop("XDG_CACHE_HOME", None)
+        else:
+            own["FIRSTHOUR_CACHE"] = str(cache)
         if surrounding.mirror:
             address = around.enter_context(mirror(surrounding.mirror))
             (home / ".jgorc").write_text(f"[repositories]\nhere = {address}\n")
@@ -78,7 +83,7 @@ def first_run(surrounding: Surrounding, place: Path) -> dict[str, float]:
             extra_groups=[] if account else None,
         )  # fmt: skip
         around.callback(_end, process)
-        return _used(process, ports, clone / ".firsthour", Path(own["FIRSTHOUR_CACHE"]))
+        return _used(process, ports, clone / ".firsthour", cache)
 
 
 def _used(process: "subprocess.Popen[str]", ports: dict[str, int], state: Path, cache: Path) -> dict[str, float]:

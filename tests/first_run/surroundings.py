@@ -4,7 +4,7 @@ import glob
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 # What the shell of a developer may have set for other programs.
@@ -24,6 +24,8 @@ PIP_CONF: Final = "[global]\nrequire-hashes = yes\n[install]\nuser = yes\n"
 class Surrounding:
     """Who runs `make run`, where, and with what around.
 
+    `homeless`: its home folder is not there, as for many accounts of services and containers.
+
     `user`: an account; None: whoever runs this. `mirror`: a Maven repository on this machine that answers slowly, or
     mostly not, before an empty cache; None: the cache of this machine.
     """
@@ -36,12 +38,14 @@ class Surrounding:
     python: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     pip_conf: str = ""
+    homeless: bool = False
     mirror: Literal["slow", "failing"] | None = None
 
 
 def all_of_this_machine() -> list[Surrounding]:
     """Those that can be had here: root is needed to be somebody else."""
-    others = [Surrounding("ordinary-user", user="nobody")] if os.geteuid() == 0 else []
+    nobody = Surrounding("ordinary-user", user="nobody")
+    others = [nobody, replace(nobody, name="without-a-home", homeless=True)] if os.geteuid() == 0 else []
     umlauts = "Jürgen's Büro & Co, 100% = #1/erste \\Stunde"
     return [
         Surrounding(

@@ -19,6 +19,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from embedded.brokers import stack as embedded
+from embedded.brokers.jars import cache_folder
 from embedded.brokers.kafka import make_archive
 from shared.db.migrate import migrate
 from shared.db.services import SERVICES
@@ -104,7 +105,7 @@ def running_stack() -> Iterator[Stack]:
     The first run on a machine also makes what lets brokers start in half the time: tests that kill theirs start many.
     """
     with _event_loop() as run:
-        run(make_archive())
+        run(make_archive(cache_folder()))
     with _running() as running:
         yield Stack(running.bootstrap, running.database_url)
 

@@ -150,6 +150,29 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ensure_jars([Pin("org.example:one:1.0", "0" * 64, 1)], tmp_path, {"nowhere": "http://127.0.0.1:1"})
 
 
+WHERE = (
+    "from pathlib import Path; from embedded.brokers.jars import cache_folder; print(cache_folder(Path('/instead')))"
+)
+
+
+@pytest.mark.parametrize(
+    ("environment", "where"),
+    [
+        ({"HOME": "/dev/null"}, "/instead"),
+        ({"HOME": "{home}", "XDG_CACHE_HOME": "/dev/null/cache"}, "/instead"),
+        ({"HOME": "{home}"}, "{home}/.cache/firsthour"),
+        ({"HOME": "/dev/null", "XDG_CACHE_HOME": "{home}"}, "{home}/firsthour"),
+        ({"HOME": "/dev/null", "FIRSTHOUR_CACHE": "/dev/null/own"}, "/dev/null/own"),
+    ],
+)
+def test_who_has_no_cache_folder_keeps_the_jars_elsewhere(
+    environment: dict[str, str], where: str, tmp_path: Path
+) -> None:
+    own = {name: text.format(home=tmp_path) for name, text in environment.items()}
+    said = subprocess.run([sys.executable, "-c", WHERE], env=own, check=True, capture_output=True, text=True).stdout
+    assert said.strip() == where.format(home=tmp_path)
+
+
 TOGETHER = """
 import sys
 from pathlib import Path

@@ -188,8 +188,9 @@ async def test_everything_starts_is_kept_running_stops_and_starts_again_with_its
                 await until(lambda: known(client, place, "ada@example.com"))
                 assert (await pasted(ask))["items"][0]["name"] == "Ada"
             os.killpg(process.pid, signal.SIGINT)  # as the terminal does
-            await asyncio.wait_for(process.communicate(), 60)
+            _out, errors = await asyncio.wait_for(process.communicate(), 60)
             assert process.returncode == 0
+            assert "is set" not in errors.decode(), "what the first run left was set by nobody"
         assert all(is_free(port) for port in place.ports.values())
 
 

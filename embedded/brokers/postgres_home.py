@@ -51,7 +51,7 @@ def find_home(state: Path, outside: Path = _OUTSIDE, programs: Path | None = Non
         raise StateUnusable(f"the database of {state} was in {data}, which is gone; remove {state} to start afresh")
     if os.geteuid() != 0:
         _own(data)
-        _named()
+        check_named(os.geteuid())
         return Home(data, programs, None)
     user = _account(data)
     try:
@@ -78,12 +78,13 @@ def _own(data: Path) -> None:
         )
 
 
-def _named() -> None:
+def check_named(uid: int) -> None:
+    """Raises StateUnusable with what to do where the account has no name: Postgres' programs would not start."""
     try:
-        pwd.getpwuid(os.geteuid())
+        pwd.getpwuid(uid)
     except KeyError:
         raise StateUnusable(
-            f"Postgres asks for the name of the account that runs it, and id {os.geteuid()} has none on this machine; "
+            f"Postgres asks for the name of the account that runs it, and id {uid} has none on this machine; "
             "add it (useradd, or a line in /etc/passwd), or run Firsthour as another user"
         ) from None
 

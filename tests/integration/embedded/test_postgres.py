@@ -15,7 +15,7 @@ import pytest
 
 from embedded.brokers.ports import LOOPBACK
 from embedded.brokers.postgres import Postgres
-from embedded.brokers.postgres_home import VERSION, find_home, passable
+from embedded.brokers.postgres_home import VERSION, check_named, find_home, passable
 from embedded.brokers.process import ProcessDied, User
 from embedded.brokers.state import StateUnusable
 from tests.support.stack import reachable_folder
@@ -144,6 +144,12 @@ async def test_what_keeps_it_from_starting_is_in_the_error(state: Path) -> None:
     with pytest.raises(ProcessDied, match="Postgres ended while it started") as death:
         await Postgres(state).start()
     assert 'unrecognized configuration parameter "nonsense"' in death.value.log
+
+
+def test_an_account_without_a_name_is_told_so() -> None:
+    check_named(os.geteuid())
+    with pytest.raises(StateUnusable, match="id 2147483000 has none on this machine"):
+        check_named(2_147_483_000)
 
 
 @pytest.mark.parametrize("name", ["$HOME", "`here`", 'the "new" one'])

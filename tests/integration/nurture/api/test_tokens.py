@@ -96,3 +96,41 @@ async def test_a_task_that_was_cancelled_is_not_done(nurture: Nurture) -> None:
         done = await nurture.request("POST", f"/v1/tasks/{task['id']}/done", json={"who": "ana"})
         assert done.status_code == 409
         assert await counted(nurture, "audit", "true", 0)
+
+
+async def test_lists_hold_what_they_are_asked_for(nurture: Nurture) -> None:
+    contact = a_contact()
+    async with nurture.running():
+        for each in (contact, contact, a_contact()):
+            await nurture.feed(each)
+        await until(lambda: counted(nurture, "seen_updates", "true", 3))
+        await until(lambda: counted(nurture, "deliveries", "state <> 'delivered'", 0))
+        await nurture.execute(
+            "UPDATE enrolments SET parked_reason = 'a fault' WHERE contact_id = :id AND status = 'active'",
+            id=contact.id,
+        )
+        (run, *_) = await nurture.get("/v1/enrolments", contact=str(contact.id), workflow="first-hour")
+        asking = {
+            "enrolments": {"contact_id": str(contact.id), "workflow": "call", "status": "active"},
+            "deliveries": {
+                "contact_id": str(contact.id),
+                "enrolment_id": run["id"],
+                "endpoint": "crm",
+                "state": "failed",
+            },
+            "refusals": {"contact_id": str(contact.id), "workflow": "call", "reason": "late"},
+            "tasks": {"contact_id": str(contact.id), "rep": "ana", "state": "done"},
+        }
+        for path, columns in asking.items():
+            everything = await nurture.get(f"/v1/{path}")
+            assert everything, path
+            for column, value in columns.items():
+                asked = await nurture.get(f"/v1/{path}", **{column.removesuffix("_id"): value})
+                wanted = [each["id"] for each in everything if each[column] == value]
+                assert [each["id"] for each in asked] == wanted, (path, column)
+        everything = await nurture.get("/v1/enrolments")
+        assert {each["parked_reason"] for each in everything} == {"a fault", None}
+        for parked in (True, False):
+            wanted = [each["id"] for each in everything if (each["parked_reason"] is not None) == parked]
+            assert [each["id"] for each in await nurture.get("/v1/enrolments", parked=parked)] == wanted
+        assert await nurture.get("/v1/deliveries", endpoint="elsewhere") == []

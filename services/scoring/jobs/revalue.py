@@ -124,7 +124,7 @@ class Revaluing:
     async def _transact(self, limit: int) -> int:
         async with self._engine.begin() as conn:
             await self._models.refresh(conn)
-            states = await due.lock_due(conn, self._model.version, limit, but=self._parked)
+            states, unreadable = await due.lock_due(conn, self._model.version, limit, but=self._parked)
             try:
                 if states:
                     await self._revalue(conn, states)
@@ -132,8 +132,10 @@ class Revaluing:
                 if is_transient(error) or len(states) > 1:
                     raise
                 raise _Failed(states[0].id, type(error).__name__) from error
+        self._parked |= unreadable
+        self._failed.inc(len(unreadable))
         self._revalued.inc(len(states))
-        return len(states)
+        return len(states) + len(unreadable)
 
     async def _revalue(self, conn: AsyncConnection, states: Sequence[ContactState]) -> None:
         now, before = self._clock(), {state.id: state for state in states}

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring import tables
-from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.costs import Cost
+from services.scoring.store.contacts.states import read_states
 from shared.db.arrays import Rows, by_name
 from shared.db.named import named
 from shared.db.statement import Statement
@@ -66,7 +67,7 @@ _DUE: Final = sa.text("""
 """)
 # In the batches' lock order. Contacts that a batch has locked are skipped, and stay due.
 _LOCK: Final = sa.text("""
-    SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
+    SELECT id, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 _DONE: Final = sa.text("""
@@ -152,9 +153,9 @@ async def take_due(conn: AsyncConnection, model: str, limit: int) -> Due:
     ids = list((await conn.execute(_DUE, {"model": model, "limit": limit})).scalars())
     if not ids:
         return Due([], 0)
-    states = [decode_state(state) for state in (await conn.execute(_LOCK, {"ids": ids})).scalars()]
-    await conn.execute(_DONE, {"ids": ids, "done": [state.id for state in states]})
-    return Due(states, len(ids))
+    locked = list(await conn.execute(_LOCK, {"ids": ids}))
+    await conn.execute(_DONE, {"ids": ids, "done": [row.id for row in locked]})
+    return Due(read_states(locked), len(ids))
 
 
 async def shares(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, int]:

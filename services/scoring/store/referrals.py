@@ -8,7 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.store.contacts.states import readable
 
 _NOTE: Final = sa.text("""
     INSERT INTO referrals AS r (key, contact_id, at)
@@ -31,7 +32,7 @@ _FOLLOWING: Final = sa.text("""
 """)
 # Of several who named somebody the first counts.
 _BROUGHT: Final = sa.text("""
-    SELECT r.contact_id AS by, r.at, c.state FROM referrals r
+    SELECT r.contact_id AS by, r.at, c.id, c.state FROM referrals r
         JOIN identities i ON i.key = r.key JOIN contacts c ON c.id = i.contact_id
     WHERE r.contact_id = ANY(CAST(:ids AS uuid[])) AND c.id <> r.contact_id
         AND c.stage = 'customer' AND c.merged_into IS NULL AND NOT EXISTS (
@@ -87,4 +88,4 @@ async def following(conn: AsyncConnection, after: UUID, limit: int) -> list[UUID
 async def brought(conn: AsyncConnection, contacts: Sequence[UUID]) -> list[Brought]:
     """The customers whom each of these named first."""
     rows = await conn.execute(_BROUGHT, {"ids": contacts})
-    return [Brought(row.by, row.at, decode_state(row.state)) for row in rows]
+    return [Brought(row.by, row.at, state) for row, state in readable(rows)]

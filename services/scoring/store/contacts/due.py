@@ -7,11 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.store.contacts.states import read_states
 
 # Two ranges of one index: `<>` would read every contact. Rows that a batch has locked are skipped.
 _DUE = sa.text("""
-    SELECT state FROM (
+    SELECT contacts.id, state FROM (
         (SELECT id FROM contacts WHERE merged_into IS NULL AND model < :model AND id <> ALL(CAST(:but AS uuid[]))
          ORDER BY model, id LIMIT :limit)
         UNION ALL
@@ -19,7 +20,7 @@ _DUE = sa.text("""
          ORDER BY model, id LIMIT :limit)
     ) AS due JOIN contacts USING (id)
     WHERE contacts.merged_into IS NULL AND contacts.model <> :model
-    ORDER BY id LIMIT :limit FOR UPDATE OF contacts SKIP LOCKED
+    ORDER BY contacts.id LIMIT :limit FOR UPDATE OF contacts SKIP LOCKED
 """)
 _ANY_DUE = sa.text("""
     SELECT EXISTS (
@@ -30,7 +31,7 @@ _ANY_DUE = sa.text("""
 """)
 _CURVES = sa.text("SELECT DISTINCT source, curve FROM contacts WHERE worth IS NOT NULL")
 _MISPLACED = sa.text("""
-    SELECT state FROM contacts WHERE worth IS NOT NULL AND curve = :curve AND source IS NOT DISTINCT FROM :source
+    SELECT id, state FROM contacts WHERE worth IS NOT NULL AND curve = :curve AND source IS NOT DISTINCT FROM :source
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
@@ -42,10 +43,16 @@ class Placed(NamedTuple):
     curve: str
 
 
-async def lock_due(conn: AsyncConnection, model: str, limit: int, *, but: Collection[UUID]) -> list[ContactState]:
-    """Lock and return up to `limit` contacts that this model has not valued, without those that a batch has locked."""
-    rows = await conn.execute(_DUE, {"model": model, "limit": limit, "but": list(but)})
-    return [decode_state(row.state) for row in rows]
+async def lock_due(
+    conn: AsyncConnection, model: str, limit: int, *, but: Collection[UUID]
+) -> tuple[list[ContactState], set[UUID]]:
+    """Lock and return up to `limit` contacts that this model has not valued, without those that a batch has locked.
+
+    Second, those of them whose state cannot be read.
+    """
+    rows = list(await conn.execute(_DUE, {"model": model, "limit": limit, "but": list(but)}))
+    states = read_states(rows)
+    return states, {row.id for row in rows} - {state.id for state in states}
 
 
 async def any_due(conn: AsyncConnection, model: str, *, but: Collection[UUID]) -> bool:
@@ -61,4 +68,4 @@ async def curves(conn: AsyncConnection) -> list[Placed]:
 async def lock_placed(conn: AsyncConnection, placed: Placed, limit: int) -> list[ContactState]:
     """Lock and return up to `limit` of these, without those that a batch has locked: it places them itself."""
     rows = await conn.execute(_MISPLACED, {"source": placed.source, "curve": placed.curve, "limit": limit})
-    return [decode_state(row.state) for row in rows]
+    return read_states(rows)

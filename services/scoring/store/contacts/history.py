@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.contact import ContactState
+from services.scoring.store.contacts.states import read_states
 
 _ALL_OF = sa.text("""
     SELECT contact_id, body FROM events WHERE contact_id = ANY(CAST(:ids AS uuid[])) ORDER BY contact_id, time, id
@@ -30,7 +31,7 @@ _WHOSE_OUTCOME = sa.text("""
             AND open_since <= CAST(:until AS timestamptz) - :ripe
     ) AS due GROUP BY id ORDER BY max(at) DESC, id LIMIT :most
 """).bindparams(sa.bindparam("ripe", type_=sa.Interval()))
-_CUSTOMERS = sa.text("SELECT state FROM contacts WHERE merged_into IS NULL AND stage = 'customer'")
+_CUSTOMERS = sa.text("SELECT id, state FROM contacts WHERE merged_into IS NULL AND stage = 'customer'")
 _AT_ONCE = 500  # rows in memory
 
 
@@ -48,10 +49,11 @@ async def whose_outcome(
 
 
 async def customers(conn: AsyncConnection) -> AsyncIterator[ContactState]:
-    """The state of every customer."""
+    """The state of every customer, where it can be read."""
     result = await conn.stream(_CUSTOMERS, execution_options={"yield_per": _AT_ONCE})
-    async for row in result:
-        yield decode_state(row.state)
+    async for some in result.partitions():
+        for state in read_states(some):
+            yield state
 
 
 async def of_contacts(conn: AsyncConnection, contacts: Sequence[UUID]) -> AsyncIterator[tuple[UUID, bytes]]:

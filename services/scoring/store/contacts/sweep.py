@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring import tables
-from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.store.contacts.batch import BookingRow
+from services.scoring.store.contacts.states import read_states
 from shared.db.arrays import Rows
 
 _BEGIN = sa.text("""
@@ -28,7 +29,7 @@ _NEXT = sa.text("""
 """)
 # In the batches' lock order. Contacts that a batch has locked are skipped: its event values them.
 _LOCK = sa.text("""
-    SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
+    SELECT id, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 # All sweeps share one booking per contact and account, or a year would make 365 of them.
@@ -80,8 +81,8 @@ async def following(conn: AsyncConnection, after: UUID, limit: int, *, customers
 
 
 async def lock(conn: AsyncConnection, ids: Sequence[UUID]) -> list[ContactState]:
-    """Lock and return their states, without those that a batch has locked."""
-    return [decode_state(row.state) for row in await conn.execute(_LOCK, {"ids": ids})]
+    """Lock and return their states, without those that a batch has locked or that cannot be read."""
+    return read_states(await conn.execute(_LOCK, {"ids": ids}))
 
 
 async def book(conn: AsyncConnection, rows: Sequence[BookingRow]) -> None:

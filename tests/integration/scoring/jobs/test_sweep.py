@@ -119,3 +119,22 @@ async def test_a_sweep_that_was_cut_short_goes_on_where_it_stood(world: World) -
     assert not await jobs[1].step(at_once=4)
     assert await world.one("SELECT count(*) FROM bookings WHERE event_id = contact_id") == 6
     await world.books_balance()
+
+
+async def test_who_is_still_to_be_revalued_is_left_to_that(world: World) -> None:
+    now = utc_now()
+    async with scoring(world):
+        for n in range(2):
+            await world.tell(a_lead(at=now, event=f"l{n}", email=f"p{n}@example.com"))
+        await world.settled()
+    (other,) = await world.rows("""
+        UPDATE contacts SET state = convert_to(replace(convert_from(state, 'UTF8'), model, 'of before'), 'UTF8'),
+            model = 'of before'
+        WHERE id = (SELECT contact_id FROM identities WHERE key = 'email:p1@example.com') RETURNING id
+    """)
+    models, facts = InForce(load_scoring(CONFIG)), FactMaker(b"s", new_id)
+    job = Sweeping(world.engine, models, facts, lambda: now + _DAY, CollectorRegistry())
+    assert not await job.step()
+    swept = await world.rows("SELECT contact_id FROM bookings WHERE event_id = contact_id")
+    assert len(swept) == 1
+    assert swept[0].contact_id != other.id, "what the models differ by is no matter of time"

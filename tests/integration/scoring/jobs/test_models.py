@@ -171,6 +171,25 @@ async def test_a_child_that_fails_is_said_once_and_tried_again_when_it_is_time(
     assert registry.get_sample_value("firsthour_model_fits_total", {"result": "failed"}) == 1
 
 
+async def test_while_no_fit_is_due_the_job_has_the_model_learn(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await put_in_force(world, "lead-1", utc_now() - _DAY)
+    nowhere, stopping = world.settings(world.state / "no configuration"), asyncio.Event()
+    job = Refitting(world.engine, nowhere, utc_now, lambda: 0.0, CollectorRegistry())
+    running = asyncio.create_task(job.run(stopping))
+    said = ""
+
+    async def is_tried() -> bool:
+        nonlocal said
+        said += capsys.readouterr().out
+        return "model_not_stepped" in said
+
+    await until(is_tried, 40)
+    stopping.set()
+    await running
+
+
 async def test_who_has_learnt_is_asked_again_in_an_hour(world: World) -> None:
     asked, now, stopping = 0, [utc_now()], asyncio.Event()
     stopping.set()  # a child would be ended at once

@@ -3,20 +3,17 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from shared.events.types import Campaign
-from shared.kafka.topics import create_topics
 from shared.money import Money
 from tests.support.command import Command
-from tests.support.scoring_service import Api, World, a_world, scoring
+from tests.support.scoring_service import Api, World
 from tests.unit.scoring.builders import (
     NOW,
     a_lead,
@@ -27,20 +24,6 @@ from tests.unit.scoring.builders import (
     an_engagement,
     minutes,
 )
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
-
-
-@pytest.fixture
-async def api(world: World) -> AsyncIterator[Api]:
-    async with scoring(world) as api:
-        yield api
-
 
 BEFORE_ALL, AFTER_ALL = "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"  # beyond all years, in UTC
 

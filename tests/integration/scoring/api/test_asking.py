@@ -7,11 +7,9 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from fastapi import APIRouter, FastAPI
 
 from services.scoring.api import changes as watching_api
@@ -31,24 +29,10 @@ from services.scoring.watching import Watching
 from shared.clock import new_id, utc_now
 from shared.http.auth import Tokens
 from shared.http.problems import install_problems
-from shared.kafka.topics import create_topics
 from shared.money import Money
-from tests.support.scoring_service import CONFIG, TOKEN, Api, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, TOKEN, Api, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_cost, a_lead, a_purchase, an_engagement, an_identification, minutes
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
-
-
-@pytest.fixture
-async def api(world: World) -> AsyncIterator[Api]:
-    async with scoring(world) as api:
-        yield api
 
 
 def ids(items: list[Any]) -> list[str]:

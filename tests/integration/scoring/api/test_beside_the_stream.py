@@ -1,25 +1,14 @@
 """Who reads lists and who waits for a follow-up do not share connections."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import World, a_world, scoring
+from tests.support.scoring_service import World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_lead
 
 READERS = 8  # more than a service has connections for them
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def test_readers_that_take_every_connection_keep_no_lead_waiting(world: World) -> None:

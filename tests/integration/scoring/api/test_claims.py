@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,20 +15,12 @@ from services.scoring.facts import FactMaker
 from services.scoring.store.claims import Claim
 from services.scoring.store.contacts import batch
 from shared.clock import new_id, utc_now
-from shared.kafka.topics import create_topics
 from tests.support.command import Command
-from tests.support.scoring_service import Api, World, a_world, scoring
+from tests.support.scoring_service import Api, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_contact, a_lead, an_identification, minutes
 
 BEGIN = utc_now()
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def post(api: Api, path: str, **body: Any) -> tuple[int, Any]:

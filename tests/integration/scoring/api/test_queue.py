@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +22,7 @@ from services.scoring.store.contacts import batch
 from services.scoring.store.queue import Waiting
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import a_world, scoring
+from tests.support.scoring_service import Api, World
 from tests.unit.scoring.builders import a_contact, a_lead, a_model, a_touch, after, minutes
 
 MODEL = a_model(curves={"shop": ResponseCurve(0.0, 0.5, 0.169)})
@@ -181,28 +179,23 @@ async def a_stream(http: httpx.AsyncClient, count: int, **query: str) -> list[tu
     return found
 
 
-async def test_a_page_that_watches_misses_nothing_and_is_told_when_it_did(
-    kafka: str, database: str, topic_prefix: str, tmp_path: Path
-) -> None:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        async with scoring(world) as api:
-            ((begin, hello, _),) = await a_stream(api.http, 1)
-            assert hello == "hello"
-            watched = asyncio.create_task(a_stream(api.http, 2))
-            rev = (await api.get("/v1/queue"))["rev"]
-            await world.tell(a_lead(at=utc_now()))
-            await world.settled()
-            contact = (await api.get("/v1/contacts"))["items"][0]["id"]
-            _, (first, kind, data) = await watched
-            assert (kind, data) == ("change", {"queue": True, "contacts": [contact]})
-            claim = (await api.http.post("/v1/queue/claim-next", json={"who": "ana"})).json()
-            resumed = await a_stream(api.http, 2, after=first)
-            assert resumed[0][:2] == (first, "hello")
-            assert resumed[1][1:] == ("change", {"queue": True, "contacts": [claim["contact_id"]]})
-            assert (await api.get("/v1/queue"))["rev"] not in (rev, "0")
-            for lost in ("1", "900000000000000000"):
-                assert (await a_stream(api.http, 1, after=lost))[0][1] == "resync"
-            assert int(begin) > 1
-            for wrong in ("x", "-1", "1" * 19, "\u0661"):
-                assert (await api.http.get("/v1/changes", params={"after": wrong})).status_code == 422
+async def test_a_page_that_watches_misses_nothing_and_is_told_when_it_did(world: World, api: Api) -> None:
+    ((begin, hello, _),) = await a_stream(api.http, 1)
+    assert hello == "hello"
+    watched = asyncio.create_task(a_stream(api.http, 2))
+    rev = (await api.get("/v1/queue"))["rev"]
+    await world.tell(a_lead(at=utc_now()))
+    await world.settled()
+    contact = (await api.get("/v1/contacts"))["items"][0]["id"]
+    _, (first, kind, data) = await watched
+    assert (kind, data) == ("change", {"queue": True, "contacts": [contact]})
+    claim = (await api.http.post("/v1/queue/claim-next", json={"who": "ana"})).json()
+    resumed = await a_stream(api.http, 2, after=first)
+    assert resumed[0][:2] == (first, "hello")
+    assert resumed[1][1:] == ("change", {"queue": True, "contacts": [claim["contact_id"]]})
+    assert (await api.get("/v1/queue"))["rev"] not in (rev, "0")
+    for lost in ("1", "900000000000000000"):
+        assert (await a_stream(api.http, 1, after=lost))[0][1] == "resync"
+    assert int(begin) > 1
+    for wrong in ("x", "-1", "1" * 19, "\u0661"):
+        assert (await api.http.get("/v1/changes", params={"after": wrong})).status_code == 422

@@ -1,23 +1,11 @@
 """What is bought together is counted with the batch, follows merges, and is shown with its reason."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
-
-import pytest
 
 from services.scoring.store.contacts import erase
 from shared.events.types import Item
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import World, a_world, scoring
+from tests.support.scoring_service import World, scoring
 from tests.unit.scoring.builders import a_lead, a_purchase
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def test_the_next_best_thing(world: World) -> None:

@@ -1,26 +1,14 @@
 """What each token sees of people, what it may do, and who did it."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from shared import tokens
 from shared.clock import utc_now
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import World, a_world, scoring
+from tests.support.scoring_service import World, scoring
 from tests.unit.scoring.builders import a_lead
 
 SECRETS = ("ada@engines.example", "Lovelace", "+441632960961", "engines.example", "Byron")
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 def with_token(world: World, scope: tokens.Scope, *, pii: bool = False) -> dict[str, str]:

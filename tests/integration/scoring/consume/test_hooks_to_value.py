@@ -1,8 +1,6 @@
 """What webhooks become in scoring: refunds that name nobody, and payments that several events tell of."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +10,13 @@ from services.ingest.domain.hooks.hook import Hook
 from services.ingest.domain.hooks.senders import shopify, stripe
 from shared.events.identity import derived_event_id
 from shared.kafka.producer import partition_of
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
+from tests.support.scoring_service import PARTITIONS, World, scoring
 from tests.unit.ingest.hooks.cases import NOW, body, incoming
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=PARTITIONS, replication=1)
-        yield world
+def partitions() -> int:
+    return PARTITIONS
 
 
 async def send(world: World, hook: Hook, name: str, topic: str = "") -> None:

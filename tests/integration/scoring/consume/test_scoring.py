@@ -1,8 +1,6 @@
 """scoring on a real broker and a real Postgres: what becomes of events, also of odd ones, crashed and crowded."""
 
 import itertools
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +18,7 @@ from services.scoring.tables import metadata
 from shared.db.migrate import differences, migrate
 from shared.events.envelope import encode
 from shared.kafka.records import Record
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import PARTITIONS, World, a_world, scoring
+from tests.support.scoring_service import PARTITIONS, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import (
     NOW,
@@ -36,10 +33,8 @@ from tests.unit.scoring.builders import (
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=PARTITIONS, replication=1)
-        yield world
+def partitions() -> int:
+    return PARTITIONS
 
 
 async def test_an_event_becomes_a_contact_with_bookings_and_one_update(world: World) -> None:

@@ -1,27 +1,15 @@
 """Who referred a customer is credited once that one buys, whoever else named them later, and after a merge too."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.config import load_scoring
 from services.scoring.jobs.advocacy import Crediting
 from services.scoring.models import InForce
 from shared.clock import utc_now
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.unit.scoring.builders import NOW, a_purchase, a_referral, an_identification, minutes
 
 _CREDIT = "SELECT sum(amount) AS credit FROM bookings WHERE factor = 'referral' GROUP BY contact_id"
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def credited(world: World) -> list[int]:

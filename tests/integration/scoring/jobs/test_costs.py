@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.config import load_scoring
@@ -16,20 +15,12 @@ from services.scoring.jobs.costs import Costing
 from services.scoring.models import InForce
 from services.scoring.store import costs
 from shared.events.types import Campaign
-from shared.kafka.topics import create_topics
 from tests.support.command import Command
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import NOW, a_cost, a_lead, a_purchase, an_engagement, an_identification, minutes
 
 _WEB = "SELECT amount FROM cost_shares WHERE cost LIKE '%web' ORDER BY amount DESC"
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 def march(**said: Any) -> dict[str, Any]:

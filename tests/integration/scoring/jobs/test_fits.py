@@ -2,10 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,18 +16,15 @@ from services.scoring.store import models as store
 from services.scoring.training.fit import fit_models
 from services.scoring.training.step import learn_online
 from shared.clock import utc_now
-from shared.kafka.topics import create_topics
 from tests.integration.scoring.jobs.test_models import put_in_force, tell_a_past
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 
 _DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=12, replication=1)
-        yield world
+def partitions() -> int:
+    return 12
 
 
 async def test_a_clock_that_was_ahead_for_a_while_stops_neither_fits_nor_learning(world: World) -> None:

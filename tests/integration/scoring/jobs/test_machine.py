@@ -2,28 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from services.scoring.config import load_scoring
 from services.scoring.jobs.machine import Judged, Judging
 from shared.clock import new_id, utc_now
 from shared.db.tables import audit
-from shared.kafka.topics import create_topics
 from shared.tokens import Actor
 from tests.support.command import Command
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.unit.scoring.builders import NOW, a_lead, an_engagement, minutes
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def judged(world: World, *, machine: bool) -> Judged:

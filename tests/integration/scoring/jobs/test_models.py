@@ -3,9 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +16,8 @@ from services.scoring.store import models as store
 from services.scoring.store.models import StoredModel
 from services.scoring.training.fit import fit_models
 from shared.clock import utc_now
-from shared.kafka.topics import create_topics
 from tests.support.command import Command
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_lead, a_purchase, an_engagement
 
@@ -28,10 +25,8 @@ _DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=12, replication=1)
-        yield world
+def partitions() -> int:
+    return 12
 
 
 async def tell_a_past(world: World, agency: float = 0.7, school: float = 0.1, days: int = 1) -> None:

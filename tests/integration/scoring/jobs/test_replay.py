@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,10 +20,9 @@ from shared.db.engine import make_engine
 from shared.db.tables import audit
 from shared.events.envelope import Decoded
 from shared.events.types import Consent, Item
-from shared.kafka.topics import create_topics
 from shared.tokens import Actor
 from tests.support.command import ROOT, Command
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import (
     NOW,
@@ -43,13 +41,6 @@ STATE: Final = (
     "SELECT id, version, lead_value, customer_value, stage, said, worth, merged_into, state FROM contacts ORDER BY id"
 )
 BOOKINGS: Final = "SELECT * FROM bookings ORDER BY contact_id, event_id, line"
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 def history() -> list[Decoded]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,9 +14,8 @@ from services.scoring.domain.contact.contact import decode_state
 from services.scoring.jobs.revalue import Revaluing
 from services.scoring.models import InForce
 from shared.clock import new_id, utc_now
-from shared.kafka.topics import create_topics
 from shared.money import Money
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import (
     NOW,
@@ -31,10 +29,8 @@ from tests.unit.scoring.builders import (
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=12, replication=1)
-        yield world
+def partitions() -> int:
+    return 12
 
 
 def a_config(folder: Path, *changes: tuple[str, str]) -> Path:

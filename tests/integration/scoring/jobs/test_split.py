@@ -2,25 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.kafka.topics import create_topics
 from tests.support.command import Command
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.unit.scoring.builders import NOW, a_lead, a_purchase, an_engagement, an_identification, minutes
 
 ADA, BEN = {"email": "ada@example.com"}, {"user_id": "u-ben"}
-
-
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
 
 
 async def split(world: World, *arguments: str) -> Any:

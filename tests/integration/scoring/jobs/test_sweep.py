@@ -1,10 +1,8 @@
 """Once a day the stored values follow time, in one booking a contact, and a tier that is lost is told."""
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.config import load_scoring
@@ -15,8 +13,7 @@ from services.scoring.models import InForce
 from services.scoring.store import models as store
 from services.scoring.store.models import StoredModel
 from shared.clock import new_id, utc_now
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.support.waiting import until
 from tests.unit.scoring.builders import a_lead, a_purchase, an_engagement
 from tests.unit.scoring.customer.test_value import CUSTOMERS
@@ -24,11 +21,20 @@ from tests.unit.scoring.customer.test_value import CUSTOMERS
 _DAY = timedelta(days=1)
 
 
-@pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        yield world
+def sweeping(world: World, clock: Callable[[], datetime], registry: CollectorRegistry | None = None) -> Sweeping:
+    """The job of a process of its own."""
+    models, facts = InForce(load_scoring(CONFIG)), FactMaker(b"s", new_id)
+    return Sweeping(world.engine, models, facts, clock, registry or CollectorRegistry())
+
+
+async def leads(world: World, count: int) -> datetime:
+    """So many have come; when."""
+    at = utc_now()
+    async with scoring(world):
+        for n in range(count):
+            await world.tell(a_lead(at=at, event=f"l{n}", email=f"p{n}@example.com"))
+        await world.settled()
+    return at
 
 
 async def learn(world: World) -> None:
@@ -66,8 +72,7 @@ async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -
         assert (cell, name) == ("545", "champions")
 
         now, registry = [begin], CollectorRegistry()
-        models = InForce(load_scoring(CONFIG))
-        job = Sweeping(world.engine, models, FactMaker(b"s", new_id), lambda: now[0], registry)
+        job = sweeping(world, lambda: now[0], registry)
         for days in (1, 2, 3):
             now[0] = begin + days * _DAY
             while await job.step(at_once=2):
@@ -100,21 +105,8 @@ async def test_time_is_booked_once_a_day_and_a_lost_tier_is_told(world: World) -
 
 
 async def test_a_sweep_that_was_cut_short_goes_on_where_it_stood(world: World) -> None:
-    begin = utc_now()
-    async with scoring(world):
-        for n in range(6):
-            await world.tell(a_lead(at=begin, event=f"l{n}", email=f"p{n}@example.com"))
-        await world.settled()
-    jobs = [
-        Sweeping(
-            world.engine,
-            InForce(load_scoring(CONFIG)),
-            FactMaker(b"s", new_id),
-            lambda: begin + _DAY,
-            CollectorRegistry(),
-        )
-        for _ in range(2)
-    ]
+    begin = await leads(world, 6)
+    jobs = [sweeping(world, lambda: begin + _DAY) for _ in range(2)]
     assert await jobs[0].step(at_once=4)
     assert not await jobs[1].step(at_once=4)
     assert await world.one("SELECT count(*) FROM bookings WHERE event_id = contact_id") == 6
@@ -122,19 +114,13 @@ async def test_a_sweep_that_was_cut_short_goes_on_where_it_stood(world: World) -
 
 
 async def test_who_is_still_to_be_revalued_is_left_to_that(world: World) -> None:
-    now = utc_now()
-    async with scoring(world):
-        for n in range(2):
-            await world.tell(a_lead(at=now, event=f"l{n}", email=f"p{n}@example.com"))
-        await world.settled()
+    now = await leads(world, 2)
     (other,) = await world.rows("""
         UPDATE contacts SET state = convert_to(replace(convert_from(state, 'UTF8'), model, 'of before'), 'UTF8'),
             model = 'of before'
         WHERE id = (SELECT contact_id FROM identities WHERE key = 'email:p1@example.com') RETURNING id
     """)
-    models, facts = InForce(load_scoring(CONFIG)), FactMaker(b"s", new_id)
-    job = Sweeping(world.engine, models, facts, lambda: now + _DAY, CollectorRegistry())
-    assert not await job.step()
+    assert not await sweeping(world, lambda: now + _DAY).step()
     swept = await world.rows("SELECT contact_id FROM bookings WHERE event_id = contact_id")
     assert len(swept) == 1
     assert swept[0].contact_id != other.id, "what the models differ by is no matter of time"

@@ -1,8 +1,6 @@
 """A contact whose stored state nobody can read, as after a step back to an older version, holds nobody else up."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,31 +14,28 @@ from services.scoring.models import InForce
 from services.scoring.store import costs
 from services.scoring.store.contacts import history
 from shared.clock import new_id, utc_now
-from shared.kafka.topics import create_topics
-from tests.support.scoring_service import CONFIG, World, a_world, scoring
+from tests.support.scoring_service import CONFIG, World, scoring
 from tests.unit.scoring.builders import a_lead, a_purchase
 
 LEADS = 5
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(world: World) -> World:
     """Leads and a customer, the second lead and the second customer of whom have become unreadable."""
-    async with a_world(kafka, database, topic_prefix, tmp_path) as world:
-        await create_topics(kafka, world.topics, partitions=3, replication=1)
-        now = utc_now()
-        async with scoring(world):
-            for n in range(LEADS):
-                await world.tell(a_lead(at=now, event=f"l{n}", email=f"p{n}@example.com"))
-            for n in range(2):
-                await world.tell(a_purchase(at=now, event=f"b{n}", order_id=f"o{n}", email=f"c{n}@example.com"))
-            await world.settled()
-        await world.rows("""
-            UPDATE contacts SET state = convert_to('{"of": "a later version"}', 'UTF8') WHERE id IN (
-                SELECT contact_id FROM identities WHERE key IN ('email:p1@example.com', 'email:c1@example.com')
-            ) RETURNING 1
-        """)
-        yield world
+    now = utc_now()
+    async with scoring(world):
+        for n in range(LEADS):
+            await world.tell(a_lead(at=now, event=f"l{n}", email=f"p{n}@example.com"))
+        for n in range(2):
+            await world.tell(a_purchase(at=now, event=f"b{n}", order_id=f"o{n}", email=f"c{n}@example.com"))
+        await world.settled()
+    await world.rows("""
+        UPDATE contacts SET state = convert_to('{"of": "a later version"}', 'UTF8') WHERE id IN (
+            SELECT contact_id FROM identities WHERE key IN ('email:p1@example.com', 'email:c1@example.com')
+        ) RETURNING 1
+    """)
+    return world
 
 
 async def test_the_others_are_swept(world: World) -> None:

@@ -5,10 +5,10 @@ nothing of our own can be opened again: Kafka, the spool, the database.
 """
 
 from functools import lru_cache
-from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Any, Final
+from ipaddress import ip_address
+from typing import Any
 
-_OF_ONE_LINE: Final = 64  # prefix length of what a provider gives to one customer
+from shared.http.address_line import line_of
 
 
 class OpenConnections:
@@ -61,7 +61,4 @@ def _line(connection: Any) -> str:
 
 @lru_cache(maxsize=10_000)
 def _line_of(address: str) -> str:
-    parsed = ip_address(address.partition("%")[0])
-    if not isinstance(parsed, IPv6Address):
-        return address
-    return str(parsed.ipv4_mapped or IPv6Network((int(parsed), _OF_ONE_LINE), strict=False))
+    return line_of(ip_address(address.partition("%")[0]))

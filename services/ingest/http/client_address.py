@@ -6,12 +6,13 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
+from shared.http.address_line import line_of
+
 Network = IPv4Network | IPv6Network
 _UNKNOWN: Final = ""
 # As proxies write an address: with a port, in brackets (RFC 7239), in quotes.
 _WRITTEN: Final = re.compile(r'"?(?:\[([0-9a-f:.]+)(?:%[^\]]*)?\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?"?', re.IGNORECASE)
 _LONGEST: Final = 60
-_OF_ONE: Final = 64  # prefix length that a provider gives to one customer
 
 
 @lru_cache(maxsize=10_000)
@@ -23,7 +24,7 @@ def sender(address: str) -> str | None:
     parsed = _parsed(address)
     if parsed is None or not parsed.is_global:
         return None
-    return str(parsed if parsed.version == 4 else IPv6Network((int(parsed), _OF_ONE), strict=False))  # noqa: PLR2004 - IP
+    return line_of(parsed)
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:

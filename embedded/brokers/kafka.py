@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -66,12 +67,17 @@ class Kafka:
         self.access = OPEN
         self._logins: Logins | None = None
         self._archive_draft = archive_draft
-        self.cache = cache or jars.cache_folder(instead=state / "cache")
+        self._cache = cache
         self._folder = state / "kafka"
         self._state = state
         self.port = port or free_port()
         self._controller_port = free_port([self.port])
         self._child: Child | None = None
+
+    @cached_property
+    def cache(self) -> Path:
+        """Where the jars are kept."""
+        return self._cache or jars.cache_folder(instead=self._state / "cache")
 
     @property
     def bootstrap(self) -> str:

@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from benchmarks.end_to_end import somebody
+from benchmarks.stack import is_ready
 from shared.secrets import read_state_secrets
 from tests.support.processes import ROOT, SERVICES, free_ports
 
@@ -56,7 +57,7 @@ def run(folder: Path) -> Iterator[Running]:
     try:
         end = time.monotonic() + _READY_S
         for name in SERVICES:
-            while not _ready(f"http://127.0.0.1:{ports[name.upper()]}/readyz"):
+            while not is_ready(ports[name.upper()]):
                 if process.poll() is not None or time.monotonic() > end:
                     raise SystemExit((folder / "run.log").read_text()[-2000:])
                 time.sleep(0.2)
@@ -64,12 +65,6 @@ def run(folder: Path) -> Iterator[Running]:
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _ready(url: str) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
-    return False
 
 
 def taken(running: Running) -> dict[str, dict[str, int]]:

@@ -24,13 +24,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
-import httpx
 import psutil
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.backlog import mixed, publish, somebody
-from benchmarks.stack import BenchStack, bench_stack
+from benchmarks.stack import BenchStack, bench_stack, is_ready
 from shared.db.engine import make_engine
 from shared.db.migrate import migrate
 from shared.db.tables.offset_tables import offset_tables
@@ -153,7 +152,7 @@ def started(stack: BenchStack, folder: Path, prefix: str, count: int) -> Iterato
         ]  # fmt: skip
     try:
         for process, port in zip(running, ports, strict=True):
-            while not consumes(port):
+            while not is_ready(port):
                 if process.poll() is not None:
                     raise SystemExit((folder / "scoring.log").read_text()[-2000:])
                 time.sleep(0.1)
@@ -163,12 +162,6 @@ def started(stack: BenchStack, folder: Path, prefix: str, count: int) -> Iterato
             process.terminate()
         for process in running:
             process.wait(30)
-
-
-def consumes(port: int) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).is_success
-    return False
 
 
 def seconds_of(processes: Iterable[psutil.Process]) -> float:

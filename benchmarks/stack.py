@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import httpx
 
 from embedded.brokers import stack as embedded
 from embedded.brokers.postgres import Postgres
@@ -18,6 +20,13 @@ class BenchStack:
 
     kafka: str
     database: str
+
+
+def is_ready(port: int) -> bool:
+    """Whether the service on this port of this machine can do its work."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).is_success
+    return False
 
 
 @contextmanager

@@ -79,17 +79,19 @@ class OwnStack:
         _apart(self._running.kafka.start())
 
     def stall_kafka(self) -> None:
-        """It keeps its connections and answers nothing, as a broker whose disk hangs."""
-        self._signal_kafka(signal.SIGSTOP)
+        """It keeps its connections and answers nothing from now on, as a broker whose disk hangs."""
+        kafka = self._kafka_pid()
+        os.killpg(kafka, signal.SIGSTOP)
+        os.waitid(os.P_PID, kafka, os.WSTOPPED | os.WNOWAIT)  # its last thread may still be answering
 
     def resume_kafka(self) -> None:
-        self._signal_kafka(signal.SIGCONT)
+        os.killpg(self._kafka_pid(), signal.SIGCONT)
 
-    def _signal_kafka(self, number: signal.Signals) -> None:
+    def _kafka_pid(self) -> int:
         child = self._running.kafka.child
         assert child is not None
         assert child.pid is not None
-        os.killpg(child.pid, number)
+        return child.pid
 
     def kill_postgres(self) -> None:
         self._running.postgres.kill()

@@ -1,11 +1,13 @@
 """What passes through the loop: values that know nothing of their content."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection  # ingest only publishes, and loads no database library
+if TYPE_CHECKING:  # ingest only publishes, and loads no database library
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.db.statement import Statement
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 Kind: TypeAlias = Literal["permanent", "unforeseen"]
@@ -61,6 +63,19 @@ class Handled:
     outgoing: Sequence[Outgoing] = ()
     dead: Sequence[DeadLetter] = ()
     after_commit: Callable[[], None] | None = None
+
+
+class AtOnce(NamedTuple):
+    """What a handler made of a batch, and the one statement that writes it (`offsets.with_offsets`)."""
+
+    handled: Handled
+    statement: "Statement"
+    values: Mapping[str, Any]
+
+
+# Makes of a few records, by reading alone, what one statement then writes, unless what it rests upon has changed
+# meanwhile. None where it cannot. The connection is in no transaction: each of its statements stands alone.
+HandleAtOnce: TypeAlias = Callable[["AsyncConnection", Sequence[Record]], Awaitable[AtOnce | None]]
 
 
 class Handler(Protocol):

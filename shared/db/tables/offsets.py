@@ -8,7 +8,7 @@ Kafka's own offset is `next_offset - base`, and no row of an old log is ever tak
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,13 +51,14 @@ _READ = sa.text(f"""
     SELECT topic, partition, next_offset, published, base, last_record
     FROM consumer_offsets JOIN {_ASKED.unnested} USING (topic, partition)
 """)  # noqa: S608 - names of columns, no input
-_STEPS: Final[Rows[Advance]] = Rows(CONSUMER_OFFSETS, by_name(Advance), beside={"expected": "bigint"})
-_ADVANCE = Statement(f"""
+_STEPS: Final[Rows[Advance]] = Rows(CONSUMER_OFFSETS, by_name(Advance), "advance_", beside={"expected": "bigint"})
+_ADVANCED: Final = f"""
     UPDATE consumer_offsets AS o
     SET next_offset = u.next_offset, published = GREATEST(o.published, u.published), last_record = u.last_record
     FROM {_STEPS.unnested}
     WHERE o.topic = u.topic AND o.partition = u.partition AND o.next_offset = u.expected
-""")  # noqa: S608 - names of columns, no input
+"""  # noqa: S608 - names of columns, no input
+_ADVANCE: Final = Statement(_ADVANCED)
 _MARKS: Final[Rows[tuple[str, int, int]]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition", "published"))
 _PUBLISHED = sa.text(f"""
     UPDATE consumer_offsets AS o SET published = GREATEST(o.published, LEAST(u.published, o.next_offset))
@@ -89,6 +90,26 @@ async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
     """Advance every partition of a batch by compare-and-set. False (roll back!) when another process moved one."""
     steps = sorted(steps)  # one lock order for all processes
     return await _ADVANCE.run(conn, _STEPS.arrays(steps)) == len(steps)
+
+
+def with_offsets(writes: str = "", *, holds: str = "true") -> Statement:
+    """SQL of a whole batch, which needs no transaction around it: `writes`, each `name AS (...)`, and its offsets.
+
+    It raises, and so writes nothing, unless each partition was where the batch began and `holds`, which asks `writes`.
+    """
+    return Statement(f"""
+        WITH {writes}{writes and ","} advanced AS ({_ADVANCED} RETURNING 1)
+        SELECT 1 / CAST(
+            (SELECT count(*) FROM advanced) = cardinality(CAST(:advance_topic AS text[])) AND {holds} AS int
+        )
+    """)  # noqa: S608 - SQL of this project, no input
+
+
+async def write_with(
+    conn: AsyncConnection, statement: Statement, values: Mapping[str, Any], steps: Sequence[Advance]
+) -> None:
+    """Run a statement made by `with_offsets`. Raises asyncpg.DivisionByZeroError when what it rests upon changed."""
+    await statement.rows(conn, {**values, **_STEPS.arrays(sorted(steps))})
 
 
 async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartition, int]) -> None:

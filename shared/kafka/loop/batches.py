@@ -2,6 +2,10 @@
 
 Offsets move by compare-and-set. A batch that fails because of one record is halved until that record stands alone, so
 that the good ones beside it are committed.
+
+Between idle and flood it is the round trips that cost: where a handler can, a few records are looked at without a lock
+and written with their offsets by one statement that stands alone. It fails if what was read has changed meanwhile;
+then, and for everything else, there is the transaction.
 """
 
 from collections import Counter, defaultdict
@@ -23,12 +27,13 @@ from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.loop.position import fingerprint
 from shared.kafka.loop.publishing import Publishing
-from shared.kafka.records import DeadLetter, Handled, Handler, Record, Sender
+from shared.kafka.records import DeadLetter, HandleAtOnce, Handled, Handler, Record, Sender
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
 
 _LOG = log.get(__name__)
 _SLACK: Final = 2048  # bytes of a message beside its value
+_FEW: Final = 16  # records for which a round trip costs more than they do
 
 
 class GiveUp(Exception):  # noqa: N818 - the loop's own word, it never leaves it
@@ -58,10 +63,13 @@ class Batches:
         *,
         dead_letters: str,
         group: str,
+        at_once: HandleAtOnce | None = None,
     ) -> None:
         """`dead_letters` is the dead-letter topic, `group` the consumer named in each dead letter."""
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._handler = handler
+        self._handle_at_once = at_once
         self._publishing = publishing
         self._lanes = lanes
         self._metrics = metrics
@@ -76,7 +84,8 @@ class Batches:
         and those after it stay unread.
         """
         try:
-            await self._transact(records, None)
+            if not await self._at_once(records):
+                await self._transact(records, None)
         except (GiveUp, MustHalt):
             raise
         except Exception as error:
@@ -89,20 +98,49 @@ class Batches:
             else:
                 await self._transact(records, dead_letter(records[0], error))
 
+    async def _at_once(self, records: Sequence[Record]) -> bool:
+        """Whether one statement settled the batch; otherwise nothing was written, and the transaction says why."""
+        if self._handle_at_once is None or len(records) > _FEW:
+            return False
+        steps = self._steps(records)
+        try:
+            async with self._single.connect() as conn:
+                made = await self._handle_at_once(conn, records)
+                if made is None or made.handled.dead or _too_large(made.handled):
+                    return False
+                silent = not made.handled.outgoing and self._all_published(steps)
+                await offsets.write_with(conn, made.statement, made.values, _marked(steps) if silent else steps)
+        except Exception as error:
+            if passes(error):
+                raise
+            return False
+        await self._committed(records, made.handled, (), steps, silent=silent)
+        return True
+
     async def _transact(self, records: Sequence[Record], dead: DeadLetter | None) -> None:
         steps = self._steps(records)
         async with self._engine.begin() as conn:
             handled = await self._handler.handle(conn, records) if dead is None else Handled(dead=(dead,))
-            if any(len(out.value) > MAX_MESSAGE_BYTES - _SLACK for out in handled.outgoing):
+            if _too_large(handled):
                 raise Permanent("its result is larger than a Kafka message may be")
             rows = self._rows(handled.dead)
             if rows:
                 await dead_letters.insert(conn, rows)
-            silent = not (handled.outgoing or rows) and all(self._is_published(step) for step in steps)
-            if silent:  # the marks need no statement of their own
-                steps = [step._replace(published=step.next_offset) for step in steps]
-            if not await offsets.advance(conn, steps):
+            silent = not (handled.outgoing or rows) and self._all_published(steps)
+            if not await offsets.advance(conn, _marked(steps) if silent else steps):
                 raise GiveUp("another process moved the offset")
+        await self._committed(records, handled, rows, steps, silent=silent)
+
+    async def _committed(
+        self,
+        records: Sequence[Record],
+        handled: Handled,
+        rows: Sequence[DeadLetterRow],
+        steps: Sequence[Advance],
+        *,
+        silent: bool,
+    ) -> None:
+        """The batch is in the database: count it, and publish what came of it unless it is `silent`."""
         ends = {TopicPartition(step.topic, step.partition): step.next_offset for step in steps}
         self.next.update(ends)
         self._count(records, handled.dead, rows)
@@ -117,9 +155,11 @@ class Batches:
         except Transient as error:
             raise GiveUp(str(error)) from error
 
-    def _is_published(self, step: Advance) -> bool:
-        """Whether all before this step is."""
-        return self._publishing.published(TopicPartition(step.topic, step.partition)) == step.expected
+    def _all_published(self, steps: Sequence[Advance]) -> bool:
+        """Whether all before these steps is: then a batch of which nothing is published needs no mark of its own."""
+        return all(
+            self._publishing.published(TopicPartition(step.topic, step.partition)) == step.expected for step in steps
+        )
 
     def _rows(self, letters: Sequence[DeadLetter]) -> list[DeadLetterRow]:
         """The dead letters as rows. Raises MustHalt when there are too many for their lane."""
@@ -164,3 +204,12 @@ class Batches:
             Advance(each.topic, each.partition, first, end, self._publishing.published(each), fingerprint(last[each]))
             for each, (first, end) in ends.items()
         ]
+
+
+def _marked(steps: Sequence[Advance]) -> list[Advance]:
+    """The steps of a batch of which nothing is to be published."""
+    return [step._replace(published=step.next_offset) for step in steps]
+
+
+def _too_large(handled: Handled) -> bool:
+    return any(len(out.value) > MAX_MESSAGE_BYTES - _SLACK for out in handled.outgoing)

@@ -33,7 +33,7 @@ from shared.kafka.loop.publishing import Publishing
 from shared.kafka.loop.repeats import Repeats
 from shared.kafka.loop.watchdog import watch
 from shared.kafka.producer import Producer
-from shared.kafka.records import Handler, Record
+from shared.kafka.records import HandleAtOnce, Handler, Record
 from shared.kafka.stopping import stop_consumer
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import most_telling, passes
@@ -59,6 +59,7 @@ class ConsumerLoop:
         live: Sequence[str],
         bulk: Sequence[str],
         handler: Handler,
+        at_once: HandleAtOnce | None = None,
         producer: Producer,
         dead_letters: str,
         registry: CollectorRegistry | None = None,
@@ -88,8 +89,9 @@ class ConsumerLoop:
         self._lanes = Lanes(engine, service, live, self._metrics)
         self._publishing = Publishing(engine, producer)
         self._batches = Batches(
-            engine, handler, self._publishing, self._lanes, self._metrics, dead_letters=dead_letters, group=group
-        )
+            engine, handler, self._publishing, self._lanes, self._metrics,
+            dead_letters=dead_letters, group=group, at_once=at_once,
+        )  # fmt: skip
         self._bases: dict[TopicPartition, int] = {}  # offsets before the present log
         self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the next record read must have
         self._trouble: str | None = "not yet connected"

@@ -47,7 +47,7 @@ from shared.kafka.loop.batches import Batches
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.loop.publishing import Publishing
-from shared.kafka.records import Handled, Handler, Outgoing, Record, Sender
+from shared.kafka.records import HandleAtOnce, Handled, Handler, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -106,7 +106,7 @@ def updates(count: int) -> Iterator[bytes]:
 class Room:
     """One service's part in the loop, ready to settle batches of one topic partition."""
 
-    def __init__(self, engine: AsyncEngine, handler: Handler, topic: str) -> None:
+    def __init__(self, engine: AsyncEngine, handler: Handler, topic: str, at_once: HandleAtOnce | None = None) -> None:
         """Nothing is claimed before `begin`."""
         metrics = LoopMetrics(CollectorRegistry())
         self._engine = engine
@@ -115,7 +115,7 @@ class Room:
         self._publishing = Publishing(engine, NoKafka())  # type: ignore[arg-type] # all that it needs of one
         self._batches = Batches(
             engine, handler, self._publishing, Lanes(engine, "bench", [topic], metrics), metrics,
-            dead_letters=_TOPICS.dead_letters, group="bench",
+            dead_letters=_TOPICS.dead_letters, group="bench", at_once=at_once,
         )  # fmt: skip
 
     async def begin(self) -> None:
@@ -141,7 +141,8 @@ async def scoring(database: str) -> AsyncIterator[Room]:
     await migrate(database, "scoring")
     engine = make_engine(database, application="bench", schema="scoring")
     models = InForce(load_scoring(_ROOT / "config"))
-    yield Room(engine, Scoring(models, _TOPICS, Metrics(CollectorRegistry()), utc_now, new_id), _TOPICS.events)
+    handler = Scoring(models, _TOPICS, Metrics(CollectorRegistry()), utc_now, new_id)
+    yield Room(engine, handler, _TOPICS.events, handler.at_once)
     await engine.dispose()
 
 

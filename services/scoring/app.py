@@ -65,6 +65,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
     metrics = Metrics(registry)
     async with service_engines(settings.database_url(), service=SCHEMA, stream=_STREAM) as (stream, engine):
         producer = Producer(settings.kafka, client_id="firsthour-scoring", access=settings.kafka_access())
+        handler = Scoring(models, topics, metrics, utc_now, new_id)
         loop = ConsumerLoop(
             engine=stream,
             bootstrap=settings.kafka,
@@ -74,7 +75,8 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             instance=f"scoring-{settings.instance}-{settings.scoring_port}",
             live=[topics.events],
             bulk=[topics.events_bulk],
-            handler=Scoring(models, topics, metrics, utc_now, new_id),
+            handler=handler,
+            at_once=handler.at_once,
             producer=producer,
             dead_letters=topics.dead_letters,
             registry=registry,

@@ -1,9 +1,11 @@
 """Scoring's handler on Postgres alone: batches, each in a transaction of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
@@ -28,6 +30,8 @@ class Folding:
     """A handler, its metrics and its tables."""
 
     engine: AsyncEngine
+    clock: Callable[[], datetime] = utc_now
+    new_id: Callable[[], UUID] = new_id
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     outgoing: list[Outgoing] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -36,15 +40,17 @@ class Folding:
     def __post_init__(self) -> None:
         """As the service makes it."""
         self.metrics = Metrics(self.registry)
-        self.handler = Scoring(InForce(a_model()), TOPICS, self.metrics, utc_now, new_id)
+        self.handler = Scoring(InForce(a_model()), TOPICS, self.metrics, self.clock, self.new_id)
+
+    def records(self, *events: Decoded | bytes, topic: str = TOPICS.events) -> list[Record]:
+        """The next records of partition 0."""
+        values = [each if isinstance(each, bytes) else encode(each.event) for each in events]
+        first, self.offset = self.offset, self.offset + len(values)
+        return [Record(topic, 0, first + place, None, value, 0) for place, value in enumerate(values)]
 
     async def handles(self, *events: Decoded | bytes, topic: str = TOPICS.events) -> Handled:
         """One batch of partition 0, committed; nothing that follows the commit is done."""
-        records = []
-        for each in events:
-            value = each if isinstance(each, bytes) else encode(each.event)
-            records.append(Record(topic, 0, self.offset, None, value, 0))
-            self.offset += 1
+        records = self.records(*events, topic=topic)
         async with self.engine.begin() as conn:
             handled = await self.handler.handle(conn, records)
         self.outgoing += handled.outgoing
@@ -72,9 +78,11 @@ class Folding:
 
 
 @asynccontextmanager
-async def folding(database: str) -> AsyncIterator[Folding]:
+async def folding(
+    database: str, clock: Callable[[], datetime] = utc_now, new_id: Callable[[], UUID] = new_id
+) -> AsyncIterator[Folding]:
     engine = make_engine(database, application="test", schema="scoring")
     try:
-        yield Folding(engine)
+        yield Folding(engine, clock, new_id)
     finally:
         await engine.dispose()

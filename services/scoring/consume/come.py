@@ -44,9 +44,14 @@ class Arrived:
 
 
 async def come(
-    conn: AsyncConnection, records: Sequence[Record], dead: list[DeadLetter], canaries: list[Come]
+    conn: AsyncConnection,
+    records: Sequence[Record],
+    dead: list[DeadLetter],
+    canaries: list[Come],
+    *,
+    with_states: bool = False,
 ) -> Arrived:
-    """What has arrived; unreadable events go to `dead`, canaries to `canaries`."""
+    """What has arrived; unreadable events go to `dead`, canaries to `canaries`. `with_states`: of whom they name."""
     readable: dict[UUID, Come] = {}
     for record in records:
         try:
@@ -63,7 +68,7 @@ async def come(
     whom = {event_id: _named(*decoded) for event_id, (_, decoded) in readable.items()}
     keys = sorted({key for each in whom.values() for key in each.keys})
     contacts = sorted({each.contact_id for each in whom.values() if each.contact_id is not None})
-    found = await finding.find(conn, readable, keys, contacts)
+    found = await finding.find(conn, readable, keys, contacts, with_states=with_states)
     fresh = [each for event_id, each in readable.items() if event_id not in found.events]
     fresh, erased = await _without_erased(conn, fresh) if found.any_erased else (fresh, [])
     return Arrived(fresh, erased, whom, found)

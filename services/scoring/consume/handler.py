@@ -1,27 +1,23 @@
 """Scoring's part in the loop: from records to contacts, bookings and updates, in the loop's transaction."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from msgspec import Raw
-from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consume.batch import Batch, Folded
-from services.scoring.consume.come import Arrived, Come, Named, come, erased_row, event_row
+from services.scoring.consume.come import Arrived, Come, come, erased_row, event_row
+from services.scoring.consume.ground import Ground, locked, seen
 from services.scoring.consume.outcome import Outcome, write
-from services.scoring.consume.refold import refold
-from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.contact.fold import order_key
 from services.scoring.domain.contact.places import not_known
 from services.scoring.domain.contact.view import view
 from services.scoring.domain.costs import told
 from services.scoring.domain.customer.advocacy import referred
-from services.scoring.domain.customer.orders import Order, OrderKey
 from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.trust import happened
@@ -29,39 +25,30 @@ from services.scoring.domain.values import missing_rate
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
 from services.scoring.store import orders as order_store
+from services.scoring.store.contacts import at_once
 from services.scoring.store.contacts import batch as store
 from services.scoring.store.contacts.batch import BookingRow, UpdateRow
 from services.scoring.store.orders import Orders
 from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Missing
 from shared import canary, log
+from shared.db.tables.offsets import with_offsets
 from shared.errors import Permanent
 from shared.events.envelope import KAFKA_HEADERS, Decoded
 from shared.events.origin import origin_of_event, sender_of
 from shared.events.types import ContactParted, CostRecorded
 from shared.events.updates import UPDATE_TYPE, Update, Values, decode_update, encode_update, update_key
-from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
+from shared.kafka.records import AtOnce, DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
 from shared.lead_hops import LEAD
 
 _LOG = log.get(__name__)
 _MOST_BYTES: Final = 16_777_216  # of updates in one transaction, and so in memory
+_NOTHING: Final = with_offsets()
 
 
 class TooMuch(Exception):  # noqa: N818 - it never leaves the loop
     """This batch produces more than one transaction should hold: the loop halves it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
-    """What the database holds about the contacts of the events."""
-
-    now: datetime
-    states: dict[UUID, ContactState]
-    keys: Mapping[str, UUID]
-    merges: Mapping[UUID, UUID]
-    orders_named: set[tuple[UUID, OrderKey]]
-    refolded: Mapping[UUID, Mapping[OrderKey, Order]]
 
 
 class Scoring:
@@ -98,15 +85,39 @@ class Scoring:
         outcome = await self._outcome(conn, arrived)
         outcome.rows += [erased_row(*each) for each in arrived.erased]
         await write(conn, outcome)
+        return self._handled(outcome, canaries, dead)
+
+    async def at_once(self, conn: AsyncConnection, records: Sequence[Record]) -> AtOnce | None:
+        """Fold a few events that change their contacts and nothing else (see HandleAtOnce): two statements."""
+        dead: list[DeadLetter] = []
+        await self._models.first(conn)
+        canaries: list[Come] = []
+        arrived = await come(conn, records, dead, canaries, with_states=True)
+        ground = None if dead or arrived.erased else seen(arrived, self._clock())
+        if ground is None:
+            return None
+        outcome = self._fold(arrived.fresh, ground, {})
+        small = outcome.small
+        if small is None or outcome.dead or not outcome.only_small:
+            return None
+        if ground.states.keys() != {state.id for state in small.changes}:
+            return None  # what stays as it is is not written, so nothing would tell that it has changed
+        rows = {contact_id: each.row for contact_id, each in arrived.found.seen.items()}
+        statement, values = (at_once.ALONE, at_once.alone(small, rows)) if small.events else (_NOTHING, {})
+        return AtOnce(self._handled(outcome, canaries, dead), statement, values)
+
+    def _handled(self, outcome: Outcome, canaries: Sequence[Come], dead: Sequence[DeadLetter]) -> Handled:
         outcome.canaries = [happened(decoded.event) for _, decoded in canaries]
         outcome.outgoing += [self._flown(*each) for each in canaries]
-        return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._count(outcome))
+        return Handled(outcome.outgoing, [*dead, *outcome.dead], lambda: self._committed(outcome))
 
     @property
     def _model(self) -> Model:
         return self._models.model
 
-    def _count(self, outcome: Outcome) -> None:
+    def _committed(self, outcome: Outcome) -> None:
+        for what, about in outcome.said:
+            _LOG.warning(what, **about)
         counts: Counter[str] = Counter()
         for missing, amounts in outcome.unconverted.items():
             counts[missing.currency] += amounts.orders + amounts.estimates
@@ -127,7 +138,7 @@ class Scoring:
         Whose an event is shows only while folding: an earlier event of the batch may bring its identity.
         """
         fresh = arrived.fresh
-        ground = await self._ground(conn, arrived)
+        ground = await locked(conn, arrived, self._model, self._clock())
         read = ground.orders_named
         orders = await order_store.named(conn, read) if read else {}
         outcome = self._fold(fresh, ground, orders)
@@ -148,7 +159,7 @@ class Scoring:
             orders.setdefault(contact_id, {}).update(theirs)
         return self._fold(fresh, ground, orders)
 
-    def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: _Ground, orders: Orders) -> Outcome:
+    def _fold(self, fresh: Sequence[tuple[Record, Decoded]], ground: Ground, orders: Orders) -> Outcome:
         batch = Batch(
             self._model, ground.now, ground.states, dict(ground.keys), self._new_id, merges=dict(ground.merges)
         )
@@ -168,13 +179,11 @@ class Scoring:
                 folded = batch.fold(decoded)
             except Permanent as error:
                 outcome.dead.append(DeadLetter(record, "Permanent", str(error)))
-                _LOG.warning("event_cannot_be_folded", event_id=str(event.id), reason=str(error),
-                             trace_id=log.trace_id(event.traceparent))  # fmt: skip
+                outcome.say("event_cannot_be_folded", event, reason=str(error))
                 continue
             if (currency := missing_rate(event, data, self._model)) is not None:
                 outcome.has_no_rate(Missing(currency, happened(event).date()), order=order_key(event, data) is not None)
-                _LOG.warning("amount_unconverted", event_id=str(event.id), currency=currency,
-                             trace_id=log.trace_id(event.traceparent))  # fmt: skip
+                outcome.say("amount_unconverted", event, currency=currency)
             contact_id = folded.state.id
             if self._log_each:
                 _LOG.debug("folded", event_id=str(event.id), trace_id=log.trace_id(event.traceparent),
@@ -212,36 +221,6 @@ class Scoring:
 
     def sender(self, record: Record) -> Sender:
         return sender_of(origin_of_event(record.value))
-
-    async def _ground(self, conn: AsyncConnection, arrived: Arrived) -> _Ground:
-        """Lock the contacts of the events, and read what else is stored of them."""
-        orders: list[tuple[OrderKey, Named]] = []
-        all_known, all_became = arrived.found.keys, arrived.found.became
-        known: dict[str, UUID] = {}
-        became: dict[UUID, UUID] = {}
-        for _, (event, data) in arrived.fresh:
-            theirs = arrived.named[event.id]
-            known.update((key, all_known[key]) for key in theirs.keys if key in all_known)
-            if theirs.contact_id in all_became:
-                became[theirs.contact_id] = all_became[theirs.contact_id]
-            if (order := order_key(event, data)) is not None:
-                orders.append((order, theirs))
-        contacts = sorted({*known.values(), *became.values()})
-        states = await store.lock_contacts(conn, contacts) if contacts else {}
-        of_whom = {(known[key], order) for order, theirs in orders for key in theirs.keys if key in known}
-        of_whom |= {(became[asked.contact_id], order) for order, asked in orders if asked.contact_id in became}
-        old = {contact_id: state for contact_id, state in states.items() if state.form < FORM}
-        refolding = await refold(conn, old, self._model) if old else {}
-        # As it is stored it is in no sum of the funnel yet: who values it anew counts it there.
-        states |= {contact_id: replace(each.whole, journey=None) for contact_id, each in refolding.items()}
-        return _Ground(
-            now=self._clock(),
-            states=states,
-            keys=known,
-            merges={asked: survivor for asked, survivor in became.items() if asked != survivor},
-            orders_named={each for each in of_whom if each[0] not in old},
-            refolded={contact_id: each.orders for contact_id, each in refolding.items()},
-        )
 
     def _flown(self, record: Record, decoded: Decoded) -> Outgoing:
         """Fold and value a canary as the lead of a new contact; nothing of it is stored."""

@@ -16,9 +16,12 @@ from services.scoring.store import changes, costs, funnel, referrals, responses,
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import at_once, split
 from services.scoring.store.contacts import batch as store
+from services.scoring.store.contacts.at_once import Small
 from services.scoring.store.contacts.batch import BookingRow, EventRow, UpdateRow
 from services.scoring.store.referrals import Note
 from services.scoring.store.unconverted import Amounts, Missing
+from shared import log
+from shared.events.envelope import Event
 from shared.kafka.records import DeadLetter, Outgoing
 from shared.money import is_currency
 
@@ -43,6 +46,29 @@ class Outcome:
     referrals: list[Note] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     answers: dict[Bucket, Sums] = field(default_factory=dict)
+    said: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)  # for the log, once it is committed
+
+    @property
+    def small(self) -> Small | None:
+        """What is written of a few events; None where there are many, or more than contacts has to be changed."""
+        batch = self.batch
+        if len(self.rows) > at_once.MOST_EVENTS or batch.merges or batch.moved_keys:
+            return None
+        keys = {key: batch.keys[key] for key in batch.new_keys}
+        return Small(
+            batch.now, batch.to_insert(), batch.to_update(), batch.told(), keys, self.rows, self.updates, self.booked,
+            batch.moves(), batch.moves_the_queue(),
+        )  # fmt: skip
+
+    @property
+    def only_small(self) -> bool:
+        """Whether nothing is written besides."""
+        more = self.referrals or self.costs or self.answers or self.unconverted or self.bought
+        return not more and not self.batch.orders_to_write()
+
+    def say(self, what: str, event: Event, **about: str) -> None:
+        """Have the log say so of an event."""
+        self.said.append((what, {"event_id": str(event.id), "trace_id": log.trace_id(event.traceparent), **about}))
 
     def answered(self, answer: tuple[Bucket, Sums] | None) -> None:
         """Count an answer to a lead, if the event was one."""
@@ -69,16 +95,12 @@ class Outcome:
 
 async def write(conn: AsyncConnection, outcome: Outcome) -> None:
     """Write the result of the batch."""
-    batch, rows, booked = outcome.batch, outcome.rows, outcome.booked
-    if len(rows) <= at_once.MOST_EVENTS and not batch.merges and not batch.moved_keys:
-        if rows:
-            await at_once.write(
-                conn, batch.now, inserts=batch.to_insert(), changes=batch.to_update(), told=batch.told(),
-                keys={key: batch.keys[key] for key in batch.new_keys}, events=rows, updates=outcome.updates,
-                bookings=booked, moves=batch.moves(), moves_the_queue=batch.moves_the_queue(),
-            )  # fmt: skip
-    else:
+    batch = outcome.batch
+    small = outcome.small
+    if small is None:
         await _write_many(conn, outcome)
+    elif small.events:
+        await at_once.write(conn, small)
     if outcome.referrals:
         notes = [each._replace(contact_id=batch.survivor(each.contact_id)) for each in outcome.referrals]
         await referrals.note(conn, notes)

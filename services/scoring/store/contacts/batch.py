@@ -26,11 +26,12 @@ _LOCK = Statement("""
 
 
 class _Written(NamedTuple):
-    """A contact to write. `said` None: its search words are unchanged."""
+    """A contact to write. `said` None: its search words are unchanged. `row`: as which it was seen, if not locked."""
 
     state: ContactState
     now: datetime
     said: str | None
+    row: str = ""
 
 
 class _Named(NamedTuple):
@@ -71,12 +72,17 @@ _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
 CONTACT_COLUMNS: Final = tuple(_CONTACT)
 _NEW: Final = Rows(tables.contacts, _CONTACT, "new_")
 _OLD: Final = Rows(tables.contacts, _CONTACT, "old_")
+_SEEN: Final = Rows(tables.contacts, {**_CONTACT, "row": lambda row: row.row}, "old_", beside={"row": "text"})
 _NAMED: Final[Rows[_Named]] = Rows(tables.identities, by_name(_Named), "named_")
 INSERTED_CONTACTS: Final = _NEW.inserted()
 _SET: Final = {name: f"u.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(u.said, c.said)"}
 UPDATED_CONTACTS: Final = f"""
     UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
     FROM {_OLD.unnested} WHERE c.id = u.id
+"""  # noqa: S608 - names of ours
+UPDATED_AS_SEEN: Final = f"""
+    UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
+    FROM {_SEEN.unnested} WHERE c.id = u.id AND CAST(c.xmin AS text) = u."row"
 """  # noqa: S608 - names of ours
 INSERTED_IDENTITIES: Final = f"{_NAMED.inserted()} ON CONFLICT (key) DO NOTHING"
 _INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
@@ -192,6 +198,15 @@ def old_contacts(states: Sequence[ContactState], now: datetime, told: Collection
     """The arrays of UPDATED_CONTACTS. `told`: those of whom something new was said; None: any."""
     return _OLD.arrays(
         [_Written(state, now, said(state) if told is None or state.id in told else None) for state in states]
+    )
+
+
+def seen_contacts(
+    states: Sequence[ContactState], now: datetime, told: Collection[UUID], rows: Mapping[UUID, str]
+) -> dict[str, list[Any]]:
+    """The arrays of UPDATED_AS_SEEN. `told`: as in `old_contacts`; `rows`: as which each contact was seen."""
+    return _SEEN.arrays(
+        [_Written(state, now, said(state) if state.id in told else None, rows[state.id]) for state in states]
     )
 
 

@@ -139,7 +139,7 @@ class Room:
 async def scoring(database: str) -> AsyncIterator[Room]:
     """Scoring's."""
     await migrate(database, "scoring")
-    engine = make_engine(database, application="bench", schema="scoring")
+    engine = make_engine(database, application="bench", schema="scoring", keeps_plans=True)
     models = InForce(load_scoring(_ROOT / "config"))
     handler = Scoring(models, _TOPICS, Metrics(CollectorRegistry()), utc_now, new_id)
     yield Room(engine, handler, _TOPICS.events, handler.at_once)
@@ -158,7 +158,7 @@ async def nurture(database: str, folder: Path) -> AsyncIterator[Room]:
     environment = {"SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
     outlets = load_outlets(folder / "config", environment=environment, state=folder / "state")
     versions = with_live(load_workflows(folder / "config", undecided=lambda _: None), lambda _: None, CHANNELS)
-    engine = make_engine(database, application="bench", schema="nurture")
+    engine = make_engine(database, application="bench", schema="nurture", keeps_plans=True)
     async with engine.begin() as conn:
         await versions.keep_live(conn)
     handler = UpdatesHandler(
@@ -172,7 +172,7 @@ async def nurture(database: str, folder: Path) -> AsyncIterator[Room]:
 @asynccontextmanager
 async def limit(database: str) -> AsyncIterator[Room]:
     """Only stores."""
-    engine = make_engine(database, application="bench", schema="scoring")
+    engine = make_engine(database, application="bench", schema="scoring", keeps_plans=True)
     async with engine.begin() as conn:
         await conn.execute(sa.text("CREATE TABLE raw (body bytea)"))
     yield Room(engine, OnlyStores(), "raw")

@@ -28,9 +28,10 @@ _FOUND: Final = """
 _FIND: Final = Statement(_FOUND)
 _FIND_WITH_STATES: Final = Statement(f"""
     {_FOUND}
-    UNION ALL SELECT 'state', id, CAST(xmin AS text), NULL, state FROM contacts WHERE merged_into IS NULL AND id IN (
-        SELECT contact_id FROM known UNION ALL SELECT id FROM trail WHERE merged_into IS NULL
-    )
+    UNION ALL SELECT 'state', id, CAST(xmin AS text), NULL, state FROM contacts
+        WHERE merged_into IS NULL AND id = ANY(ARRAY(  -- as an array, or a plan made while there are few would read all
+            SELECT contact_id FROM known UNION ALL SELECT id FROM trail WHERE merged_into IS NULL
+        ))
 """)  # noqa: S608 - SQL of this module, no input
 
 

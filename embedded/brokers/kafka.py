@@ -179,6 +179,7 @@ class Kafka:
             # A killed broker may rejoin once its last session has expired: not after the 9 s of a cluster.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
+            "metadata.max.idle.interval.ms": 0,  # records for followers of its metadata, which there are none of
             "log.cleaner.dedupe.buffer.size": _DEDUPE_BYTES,
             **{f"{topic}.replication.factor": 1 for topic in one_broker},
             **{f"{topic}.num.partitions": 4 for topic in one_broker},

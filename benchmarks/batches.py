@@ -165,7 +165,7 @@ async def nurture(database: str, folder: Path) -> AsyncIterator[Room]:
         versions, outlets.endpoints, FactMaker(b"benchmark"), make_metrics(CollectorRegistry()),
         on_sendable=lambda _queues: None,
     )  # fmt: skip
-    yield Room(engine, handler, _TOPICS.updates)
+    yield Room(engine, handler, _TOPICS.updates, handler.at_once)
     await engine.dispose()
 
 

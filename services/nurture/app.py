@@ -135,6 +135,7 @@ async def build(settings: NurtureSettings, channels: Registry = CHANNELS) -> Asy
             live=[topics.updates],
             bulk=[topics.updates_bulk],
             handler=handler,
+            at_once=handler.at_once,
             producer=producer,
             dead_letters=topics.dead_letters,
             registry=registry,

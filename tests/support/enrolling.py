@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -48,7 +49,9 @@ _NUMBERS = itertools.count()
 class Process:
     """A handler as a process has it, and its transaction."""
 
-    def __init__(self, conn: AsyncConnection, *workflows: dict[str, Any]) -> None:
+    def __init__(
+        self, conn: AsyncConnection, *workflows: dict[str, Any], now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.conn = conn
         self.registry = CollectorRegistry()
         self.sendable: list[set[str]] = []
@@ -70,6 +73,7 @@ class Process:
             on_sendable=self.sendable.append,
             on_due=self.due.append,
             on_canary=self.canaries.append,
+            now=now,
         )
 
     async def handles(self, *updates: tuple[UUID, bytes], topic: str = "updates") -> Handled:
@@ -94,14 +98,15 @@ class Process:
 class House:
     """A database with processes."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, now: Callable[[], datetime] = utc_now) -> None:
         self.engine = engine
+        self.now = now
         self.open: list[AsyncConnection] = []
 
     async def process(self, *workflows: dict[str, Any]) -> Process:
         conn = await self.engine.connect()
         self.open.append(conn)
-        process = Process(conn, *workflows)
+        process = Process(conn, *workflows, now=self.now)
         async with self.engine.begin() as other:
             await process.versions.keep_live(other)
         return process

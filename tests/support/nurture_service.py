@@ -22,6 +22,7 @@ from services.nurture.domain.enrolment import decode_enrolment, encode_enrolment
 from services.nurture.settings import NurtureSettings
 from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
+from shared.events.consent import ConsentWord
 from shared.events.envelope import Trust, encode, make_event
 from shared.events.identity import Identity
 from shared.events.types import ContactTouched, EngagementRecorded, LeadCaptured, PurchaseCompleted
@@ -86,6 +87,7 @@ def an_update(
     lead: int = 60_000,
     merged: list[UUID] | None = None,
     parted: list[UUID] | None = None,
+    consents: list[ConsentWord] | None = None,
     trust: Trust = "trusted",
     **data: Any,
 ) -> tuple[UUID, bytes]:
@@ -115,6 +117,7 @@ def an_update(
         event_type=kind,
         merged=merged or [],
         parted=parted or [],
+        consents=consents or [],
     )
     return identifier, encode_update(update, event_id=identifier, time=now, traceparent=None)
 

@@ -11,6 +11,7 @@ from services.nurture.domain.entry import enrolment_id
 from services.nurture.runs.batch import Batch, Refused
 from services.nurture.store import enrolments as store
 from services.nurture.store import refusals as store_refusals
+from services.nurture.store.refusals import Refusal
 
 LEAD: Final = "lead.captured"
 _TOLD: Final = ("running", "reentry")  # somebody asked again: notify
@@ -43,19 +44,21 @@ async def settle_refusals(conn: AsyncConnection, batch: Batch) -> None:
         if new is not None:
             batch.changes.add(new)
             told[key] += 1
-        event = each.update.event
-        rows.append(
-            store_refusals.Refusal(
-                enrolment_id(each.workflow.name, event.id),
-                event.id,
-                each.update.contact.id,
-                each.workflow.name,
-                each.reason,
-                event.time,
-                new is not None,
-            )
-        )
+        rows.append(_row(each, told=new is not None))
     await store_refusals.insert(conn, rows)
+
+
+def of_strangers(batch: Batch) -> list[Refusal] | None:
+    """The refusals of people who were never enrolled before, to be stored; None if somebody may have to be told."""
+    if any(each.reason in _TOLD for each in batch.refused):
+        return None
+    return [_row(each, told=False) for each in batch.refused]
+
+
+def _row(refused: Refused, *, told: bool) -> Refusal:
+    event, workflow = refused.update.event, refused.workflow.name
+    identifier, contact_id = enrolment_id(workflow, event.id), refused.update.contact.id
+    return Refusal(identifier, event.id, contact_id, workflow, refused.reason, event.time, told)
 
 
 def _latest(batch: Batch, refused: Refused) -> UUID | None:

@@ -16,6 +16,7 @@ from services.nurture.facts import FactMaker
 from services.nurture.runs.changes import Changes, endpoints_of, notice
 from services.nurture.store import batch as store_batch
 from services.nurture.store import enrolments as store
+from services.nurture.store.batch import Beginnings
 from services.nurture.store.deliveries import deliveries as store_deliveries
 from shared.db.tables import facts as store_facts
 
@@ -69,14 +70,18 @@ async def _begin(
     conn: AsyncConnection, changes: Changes, *, endpoints: Endpoints, facts: FactMaker, now: datetime
 ) -> Written:
     """Write enrolments that begin without a task: one statement."""
+    begun, made = await store_batch.begin(conn, beginnings(changes, facts=facts, now=now), endpoints.channels)
+    return Written(begun, endpoints_of([row for row in changes.rows if row.id in made], endpoints.channels))
+
+
+def beginnings(changes: Changes, *, facts: FactMaker, now: datetime) -> Beginnings:
+    """What is to be written of changes that only begin enrolments."""
     scheduled = [
         store_batch.Scheduled(row.id, facts.followup("followup.scheduled", row, now))
         for row in changes.rows
         if row.ends is None and row.rep is None
     ]
-    runs = list(changes.enrolled.values())
-    begun, made = await store_batch.begin(conn, runs, changes.rows, scheduled, endpoints.channels)
-    return Written(begun, endpoints_of([row for row in changes.rows if row.id in made], endpoints.channels))
+    return Beginnings(list(changes.enrolled.values()), changes.rows, scheduled)
 
 
 async def assign(conn: AsyncConnection, tasks: Sequence[NewDelivery], reps: Collection[str]) -> list[NewDelivery]:

@@ -14,24 +14,30 @@ from shared.db.arrays import Rows
 from shared.db.statement import Statement
 
 _LATER: Final = "(excluded.said_at, NOT excluded.given) > (c.said_at, NOT c.given)"
-_WORD: Final[Rows[Word]] = Rows(
+WORDS: Final[Rows[Word]] = Rows(
     tables.consents,
     {name: attrgetter(f"matter.{name}") for name in Matter._fields}
     | {"given": attrgetter("given"), "said_at": attrgetter("at")},
 )
-_KEEP: Final = Statement(f"""
-    {_WORD.inserted("c")}
+_UNLESS_LATER: Final = f"""
     ON CONFLICT (subject, channel, purpose) DO UPDATE SET given = excluded.given, said_at = excluded.said_at
     WHERE {_LATER}
-""")
+"""
+
+
+def kept(words: Rows[Word], where: str = "") -> str:
+    """SQL that keeps these words; a later stored word stays."""
+    return f"{words.inserted('c')} {where} {_UNLESS_LATER}"
+
+
+_KEEP: Final = Statement(kept(WORDS))
 _ADOPT: Final = sa.text(f"""
     INSERT INTO consents AS c (subject, channel, purpose, given, said_at)
     SELECT DISTINCT ON (u.survivor, l.channel, l.purpose) u.survivor, l.channel, l.purpose, l.given, l.said_at
     FROM unnest(CAST(:losers AS text[]), CAST(:survivors AS text[])) AS u (loser, survivor)
     JOIN consents AS l ON l.subject = u.loser
     ORDER BY u.survivor, l.channel, l.purpose, l.said_at DESC, l.given
-    ON CONFLICT (subject, channel, purpose) DO UPDATE SET given = excluded.given, said_at = excluded.said_at
-    WHERE {_LATER}
+    {_UNLESS_LATER}
 """)  # noqa: S608 - no input
 _WORDS: Final = sa.text("""
     SELECT subject, channel, purpose, given, said_at FROM consents
@@ -42,7 +48,7 @@ _WORDS: Final = sa.text("""
 async def keep(conn: AsyncConnection, words: Sequence[Word]) -> None:
     """Store these words, one per matter and in their order (`last_words`); a later stored word stays."""
     if words:
-        await _KEEP.run(conn, _WORD.arrays(words))
+        await _KEEP.run(conn, WORDS.arrays(words))
 
 
 async def adopt(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:

@@ -1,6 +1,7 @@
 """SQL on contacts: their locks, merges and recent events."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -71,8 +72,8 @@ _ADOPT: Final = tuple(
     """)  # noqa: S608 - names of tables, no input
     for table, further in (("enrolments", "AND NOT t.listens"), ("recent_events", ""), ("refusals", ""))
 )
-_RECENT: Final[Rows[Recent]] = Rows(tables.recent_events, by_name(Recent))
-_REMEMBER: Final = Statement(f"{_RECENT.inserted()} ON CONFLICT DO NOTHING")
+RECENT: Final[Rows[Recent]] = Rows(tables.recent_events, by_name(Recent))
+_REMEMBER: Final = Statement(f"{RECENT.inserted()} ON CONFLICT DO NOTHING")
 _BOUND: Final = Statement(f"""
     DELETE FROM recent_events WHERE id IN (
         SELECT id FROM (
@@ -131,8 +132,13 @@ async def remember(conn: AsyncConnection, events: Sequence[Recent]) -> None:
     """Keep events for enrolments yet to begin: of each type, the newest few of a contact."""
     if not events:
         return
-    await _REMEMBER.run(conn, _RECENT.arrays(events))
+    await _REMEMBER.run(conn, RECENT.arrays(events))
     await _BOUND.run(conn, {"contacts": list({each.contact_id for each in events})})
+
+
+def all_kept(events: Iterable[Recent]) -> bool:
+    """Whether all of these are kept, if their contacts have no others."""
+    return all(count <= _MOST_OF_A_TYPE for count in Counter((each.contact_id, each.type) for each in events).values())
 
 
 async def history(

@@ -32,8 +32,8 @@ class OpenTask(NamedTuple):
     rep: str | None
 
 
-_REFUSALS: Final[Rows[Refusal]] = Rows(tables.refusals, by_name(Refusal))
-_INSERT: Final = sa.text(f"{_REFUSALS.inserted()} ON CONFLICT DO NOTHING")
+REFUSALS: Final[Rows[Refusal]] = Rows(tables.refusals, by_name(Refusal))
+_INSERT: Final = sa.text(f"{REFUSALS.inserted()} ON CONFLICT DO NOTHING")
 _TOLD: Final = sa.text("""
     SELECT contact_id, workflow, count(*) AS told FROM refusals
     WHERE contact_id = ANY(CAST(:contacts AS uuid[])) AND told
@@ -48,7 +48,7 @@ _OPEN_TASKS: Final = sa.text("""
 
 async def insert(conn: AsyncConnection, refusals: Sequence[Refusal]) -> None:
     if refusals:
-        await conn.execute(_INSERT, _REFUSALS.arrays(refusals))
+        await conn.execute(_INSERT, REFUSALS.arrays(refusals))
 
 
 async def told_today(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[tuple[UUID, str], int]:

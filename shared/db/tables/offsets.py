@@ -59,6 +59,8 @@ _ADVANCED: Final = f"""
     WHERE o.topic = u.topic AND o.partition = u.partition AND o.next_offset = u.expected
 """  # noqa: S608 - names of columns, no input
 _ADVANCE: Final = Statement(_ADVANCED)
+GIVEN: Final = "(SELECT so FROM given)"
+"""What each of the writes of `with_offsets` asks."""
 _MARKS: Final[Rows[tuple[str, int, int]]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition", "published"))
 _PUBLISHED = sa.text(f"""
     UPDATE consumer_offsets AS o SET published = GREATEST(o.published, LEAST(u.published, o.next_offset))
@@ -92,24 +94,30 @@ async def advance(conn: AsyncConnection, steps: Sequence[Advance]) -> bool:
     return await _ADVANCE.run(conn, _STEPS.arrays(steps)) == len(steps)
 
 
-def with_offsets(writes: str = "", *, holds: str = "true") -> Statement:
+def with_offsets(writes: str = "", *, given: str = "true", holds: str = "true") -> Statement:
     """SQL of a whole batch, which needs no transaction around it: `writes`, each `name AS (...)`, and its offsets.
 
-    It raises, and so writes nothing, unless each partition was where the batch began and `holds`, which asks `writes`.
+    `given` is what it reads before; unless that is true, nothing is written: `writes` insert only `WHERE {GIVEN}`.
+    It raises, and so writes nothing, unless `holds`, which asks `writes`, and each partition was where the batch began.
     """
     return Statement(f"""
-        WITH {writes}{writes and ","} advanced AS ({_ADVANCED} RETURNING 1)
-        SELECT 1 / CAST(
-            (SELECT count(*) FROM advanced) = cardinality(CAST(:advance_topic AS text[])) AND {holds} AS int
-        )
+        WITH given AS (SELECT {given} AS so), {writes}{writes and ","}
+        advanced AS ({_ADVANCED} AND {GIVEN} RETURNING 1)
+        SELECT so, 1 / CAST(NOT so OR (
+            {holds} AND (SELECT count(*) FROM advanced) = cardinality(CAST(:advance_topic AS text[]))
+        ) AS int) FROM given
     """)  # noqa: S608 - SQL of this project, no input
 
 
 async def write_with(
     conn: AsyncConnection, statement: Statement, values: Mapping[str, Any], steps: Sequence[Advance]
-) -> None:
-    """Run a statement made by `with_offsets`. Raises asyncpg.DivisionByZeroError when what it rests upon changed."""
-    await statement.rows(conn, {**values, **_STEPS.arrays(sorted(steps))})
+) -> bool:
+    """Run a statement made by `with_offsets`; whether what it needs was given, and so all of it is written.
+
+    Raises asyncpg.DivisionByZeroError when what it rests upon has changed.
+    """
+    ((given, _),) = await statement.rows(conn, {**values, **_STEPS.arrays(sorted(steps))})
+    return bool(given)
 
 
 async def mark_published(conn: AsyncConnection, published: Mapping[TopicPartition, int]) -> None:

@@ -109,7 +109,9 @@ class Batches:
                 if made is None or made.handled.dead or _too_large(made.handled):
                     return False
                 silent = not made.handled.outgoing and self._all_published(steps)
-                await offsets.write_with(conn, made.statement, made.values, _marked(steps) if silent else steps)
+                moved = _marked(steps) if silent else steps
+                if not await offsets.write_with(conn, made.statement, made.values, moved):
+                    return False
         except Exception as error:
             if passes(error):
                 raise

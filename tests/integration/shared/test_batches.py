@@ -117,13 +117,15 @@ LARGE = Handled([Outgoing("copies", b"k", bytes(MAX_MESSAGE_BYTES))])
 class Noting(Copying):
     """Notes each record, and by which of the two ways it came."""
 
-    def __init__(self, *answers: Handled | Exception | None, holds: str = "true") -> None:
+    def __init__(self, *answers: Handled | Exception | None, given: str = "true", holds: str = "true") -> None:
         """What it says to batches of few records, one after the other; the last one stands."""
         self.answers = list(answers)
         self.asked: list[int] = []
         self.committed = 0
         self.statement = offsets.with_offsets(
-            "written AS (INSERT INTO noted SELECT * FROM unnest(CAST(:noted AS text[])) RETURNING 1)", holds=holds
+            f"written AS (INSERT INTO noted SELECT * FROM unnest(CAST(:noted AS text[])) WHERE {offsets.GIVEN} RETURNING 1)",
+            given=given,
+            holds=holds,
         )
 
     async def handle(self, conn: AsyncConnection, records: Sequence[Record]) -> Handled:
@@ -197,6 +199,21 @@ async def test_a_statement_whose_ground_has_changed_writes_nothing(noted: AsyncE
     assert await ways(noted) == ["0 in a transaction", "1 in a transaction"]
     assert handler.committed == 0
     assert (await progress(noted)).next_offset == 2
+
+
+async def test_a_statement_that_finds_other_ground_than_it_needs_writes_nothing_and_is_no_error(
+    noted: AsyncEngine,
+) -> None:
+    handler = Noting(Handled(), given="EXISTS (SELECT FROM noted)", holds="(SELECT count(*) FROM written) = 1")
+    settling = batches(noted, handler, handler.at_once)
+    async with noted.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+        step = offsets.Advance(*PLACE, 0, 1, 0, b"")
+        assert not await offsets.write_with(conn, handler.statement, {"noted": ["?"]}, [step])
+    assert (await progress(noted)).next_offset == 0
+    for offset in range(2):
+        await settling.settle([a_record(offset)])
+    assert await ways(noted) == ["0 in a transaction", "1 alone"]
+    assert handler.committed == 1
 
 
 async def test_a_statement_writes_nothing_when_another_process_moved_the_offset(noted: AsyncEngine) -> None:

@@ -155,7 +155,7 @@ async def test_whatever_is_killed_nothing_accepted_is_lost_and_nothing_sent_twic
                 "SELECT count(*) FROM nurture.deliveries WHERE state IN ('pending', 'claimed')"
             )
             tasks = await conn.fetchval("SELECT count(*) FROM nurture.tasks")
-            return len(ids(receiver, FIRST)) >= len(expected) <= tasks and waiting == 0
+            return len(ids(receiver, FIRST)) >= len(expected) and (waiting, tasks) == (0, len(expected))
 
         await until(all_done, 300, every_s=0.5)
         scored = {

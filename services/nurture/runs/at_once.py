@@ -1,12 +1,14 @@
 """Settles a few updates by one statement: leads of people who are new, and what concerns nobody.
 
-Nothing is read before. The batch is worked off as if everybody in it were new or waited for nothing, and the statement
-that writes it asks whether that is so. Whatever needs more is for the transaction: known people, merges, tasks, a
-repeated lead of which somebody is told, an update that cannot be read.
+The batch is worked off as if everybody in it were new or waited for nothing, and the statement that writes it asks
+whether that is so. Whatever needs more is for the transaction: known people, merges, tasks, a repeated lead of which
+somebody is told, an update that cannot be read.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.nurture.config import Endpoints
 from services.nurture.domain.mail.consent import last_words
@@ -18,12 +20,13 @@ from services.nurture.runs.refusals import of_strangers
 from services.nurture.runs.taking import Outcome, Taking, consents
 from services.nurture.runs.writing import Written, beginnings
 from services.nurture.store import batch as store
-from services.nurture.store.contacts import all_kept
+from services.nurture.store.contacts import all_kept, anybody_known
 from shared.db.statement import Statement
 from shared.errors import Permanent
 
 
-def by_one_statement(
+async def by_one_statement(
+    conn: AsyncConnection,
     arrivals: Sequence[Arrival],
     batch: Batch,
     taking: Taking,
@@ -32,12 +35,18 @@ def by_one_statement(
     endpoints: Endpoints,
     facts: FactMaker,
 ) -> tuple[Statement, Mapping[str, Any]] | None:
-    """The statement, and the `outcome` once it has been run; None where one does not do."""
+    """The statement, and the `outcome` once it has been run; None where one does not do.
+
+    A contact is new with its first event. Later on it may still be new to us: a visitor whom nobody waited for. That is
+    asked before, since a wrong guess costs more.
+    """
     merged, parted = said(arrivals)
     if merged or parted:
         return None
     new = taking.certain(arrivals)
-    if not new <= {each.contact_id for each in arrivals if _may_be_new(each, taking)}:
+    doubtful = new - {each.contact_id for each in arrivals if each.envelope.data.contact.version == 1}
+    starters = {each.contact_id for each in arrivals if taking.starts(each.type)}
+    if not doubtful <= starters or await anybody_known(conn, doubtful):
         return None
     contacts = {each.contact_id for each in arrivals}
     words = last_words(consents(arrivals, {each: each for each in contacts}))
@@ -58,8 +67,3 @@ def by_one_statement(
     begun = beginnings(changes, facts=facts, now=batch.now)
     whole = store.Whole(marked, new, contacts - new, words, begun, batch.heard, refused)
     return store.at_once(whole, endpoints.channels)
-
-
-def _may_be_new(arrival: Arrival, taking: Taking) -> bool:
-    """Whether its contact is worth the guess: visitors whom nobody waited for have a past, but none that we know."""
-    return taking.starts(arrival.type) or arrival.envelope.data.contact.version == 1

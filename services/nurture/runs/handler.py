@@ -103,8 +103,8 @@ class UpdatesHandler:
                 raise Transient("another process has just enrolled the same contact") from error
         return Handled(dead=dead, after_commit=lambda: self._committed(outcome))
 
-    async def at_once(self, _conn: AsyncConnection, records: Sequence[Record]) -> AtOnce | None:
-        """The one statement that writes a few updates, where one does; nothing is read for it."""
+    async def at_once(self, conn: AsyncConnection, records: Sequence[Record]) -> AtOnce | None:
+        """The one statement that writes a few updates, where one does."""
         outcome = Outcome()
         dead: list[DeadLetter] = []
         arrivals = self._decoded(records, dead, outcome.canaries)
@@ -112,7 +112,9 @@ class UpdatesHandler:
             return None
         outcome.updates = len(records) - len(outcome.canaries)
         batch = Batch(self._now())
-        made = by_one_statement(arrivals, batch, self._taking, outcome, endpoints=self._endpoints, facts=self._facts)
+        made = await by_one_statement(
+            conn, arrivals, batch, self._taking, outcome, endpoints=self._endpoints, facts=self._facts
+        )
         if made is None:
             return None
         return AtOnce(Handled(after_commit=lambda: self._committed(outcome)), *made)

@@ -40,6 +40,7 @@ _MAKE: Final = Statement("INSERT INTO contacts (id) SELECT * FROM unnest(CAST(:i
 _LOCK: Final = Statement("""
     SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
+_KNOWN: Final = Statement("SELECT EXISTS (SELECT FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])))")
 CHAIN: Final = """
     chain AS (
         SELECT id, merged_into FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NOT NULL
@@ -104,6 +105,14 @@ async def lock(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, 
         await _MAKE.run(conn, asked)
         rows = await _LOCK.rows(conn, asked)
     return {contact_id: into for contact_id, into in rows if into is not None}
+
+
+async def anybody_known(conn: AsyncConnection, contacts: Collection[UUID]) -> bool:
+    """Whether anything that matters has happened to any of these contacts, as far as one sees without a lock."""
+    if not contacts:
+        return False
+    ((known,),) = await _KNOWN.rows(conn, {"ids": list(contacts)})
+    return bool(known)
 
 
 async def merged_into(conn: AsyncConnection, contacts: Collection[UUID]) -> dict[UUID, UUID]:

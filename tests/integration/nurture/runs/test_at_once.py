@@ -263,7 +263,7 @@ NEEDS_MORE: Final[dict[str, Callable[[], list[tuple[UUID, bytes]]]]] = {
     "who is parted": lambda: [an_update(a_contact(), "engagement.recorded", parted=[new_id()])],
     "a purchase of who has a past": lambda: [an_update(a_contact(version=2), "purchase.completed")],
     "more than is kept": lambda: [an_update(contact, "contact.touched") for contact in [a_contact()] * 12],
-    "a repeated lead": lambda: [an_update(contact) for contact in [a_contact()] * 2],
+    "a lead twice": lambda: [an_update(contact) for contact in [a_contact()] * 2],
 }
 
 
@@ -276,6 +276,16 @@ async def test_what_needs_more_than_one_statement_is_for_the_transaction(house: 
     await one.settle(*updates)
     assert one.transactions == 1
     await one.publishing.drop()  # of dead letters
+
+
+async def test_a_lead_of_somebody_known_is_for_the_transaction(house: House) -> None:
+    one, contact = await room(house), a_contact()
+    await one.settle(an_update(contact))
+    lead = an_update(msgspec.structs.replace(contact, version=2))
+    async with house.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+        assert await one.process.handler.at_once(conn, one.records(lead)) is None
+    await one.settle(lead)
+    assert (one.transactions, await one.count("refusals")) == (1, 1)
 
 
 async def test_a_task_is_for_the_transaction(house: House) -> None:

@@ -59,6 +59,8 @@ _ADVANCED: Final = f"""
     WHERE o.topic = u.topic AND o.partition = u.partition AND o.next_offset = u.expected
 """  # noqa: S608 - names of columns, no input
 _ADVANCE: Final = Statement(_ADVANCED)
+# No boolean, so the statement ends; Postgres' log quotes it.
+_CHANGED: Final = "changed meanwhile: nothing is written, the batch is settled in a transaction"
 GIVEN: Final = "(SELECT so FROM given)"
 """What each of the writes of `with_offsets` asks."""
 _MARKS: Final[Rows[tuple[str, int, int]]] = Rows(CONSUMER_OFFSETS, by_place("topic", "partition", "published"))
@@ -103,9 +105,9 @@ def with_offsets(writes: str = "", *, given: str = "true", holds: str = "true") 
     return Statement(f"""
         WITH given AS (SELECT {given} AS so), {writes}{writes and ","}
         advanced AS ({_ADVANCED} AND {GIVEN} RETURNING 1)
-        SELECT so, 1 / CAST(NOT so OR (
+        SELECT so, CAST(CASE WHEN NOT so OR (
             {holds} AND (SELECT count(*) FROM advanced) = cardinality(CAST(:advance_topic AS text[]))
-        ) AS int) FROM given
+        ) THEN 'true' ELSE '{_CHANGED}' END AS boolean) FROM given
     """)  # noqa: S608 - SQL of this project, no input
 
 
@@ -114,7 +116,7 @@ async def write_with(
 ) -> bool:
     """Run a statement made by `with_offsets`; whether what it needs was given, and so all of it is written.
 
-    Raises asyncpg.DivisionByZeroError when what it rests upon has changed.
+    Raises asyncpg.InvalidTextRepresentationError when what it rests upon has changed.
     """
     ((given, _),) = await statement.rows(conn, {**values, **_STEPS.arrays(sorted(steps))})
     return bool(given)

@@ -121,7 +121,7 @@ async def known(client: httpx.AsyncClient, place: Place, email: str) -> bool:
         params={"email": email},
         headers={"Authorization": f"Bearer {ensure_admin_token(place.state)}"},
     )
-    return answer.status_code == 200 and bool(answer.json())
+    return answer.status_code == 200 and bool(answer.json()["items"])
 
 
 async def pasted(command: str, **environment: str) -> Any:

@@ -76,14 +76,17 @@ _SEEN: Final = Rows(tables.contacts, {**_CONTACT, "row": lambda row: row.row}, "
 _NAMED: Final[Rows[_Named]] = Rows(tables.identities, by_name(_Named), "named_")
 INSERTED_CONTACTS: Final = _NEW.inserted()
 _SET: Final = {name: f"u.{name}" for name in _CONTACT if name != "id"} | {"said": "coalesce(u.said, c.said)"}
-UPDATED_CONTACTS: Final = f"""
-    UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
-    FROM {_OLD.unnested} WHERE c.id = u.id
-"""  # noqa: S608 - names of ours
-UPDATED_AS_SEEN: Final = f"""
-    UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
-    FROM {_SEEN.unnested} WHERE c.id = u.id AND CAST(c.xmin AS text) = u."row"
-"""  # noqa: S608 - names of ours
+
+
+def _updated(rows: Rows[_Written]) -> str:
+    return f"""
+        UPDATE contacts AS c SET {", ".join(f"{name} = {value}" for name, value in _SET.items())}
+        FROM {rows.unnested} WHERE c.id = u.id
+    """  # noqa: S608 - names of ours
+
+
+UPDATED_CONTACTS: Final = _updated(_OLD)
+UPDATED_AS_SEEN: Final = f'{_updated(_SEEN)} AND CAST(c.xmin AS text) = u."row"'
 INSERTED_IDENTITIES: Final = f"{_NAMED.inserted()} ON CONFLICT (key) DO NOTHING"
 _INSERT_CONTACTS = Statement(INSERTED_CONTACTS)
 _UPDATE_CONTACTS = Statement(UPDATED_CONTACTS)

@@ -97,8 +97,8 @@ class Scoring:
         if ground is None:
             return None
         outcome = self._fold(arrived.fresh, ground, {})
-        small = outcome.small
-        if small is None or outcome.dead or not outcome.only_small:
+        small = None if outcome.dead or not outcome.only_small else outcome.small
+        if small is None:
             return None
         if ground.states.keys() != {state.id for state in small.changes}:
             return None  # what stays as it is is not written, so nothing would tell that it has changed

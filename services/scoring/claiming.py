@@ -26,6 +26,7 @@ from shared.tokens import Actor
 
 LEASE: Final = timedelta(minutes=20)
 _LOOK_S: Final = 2.0
+_MISSED: Final = timedelta(hours=1)  # of a stop: pages that watched longer ago are told to read everything again
 _AT_ONCE: Final = 500
 
 
@@ -96,6 +97,14 @@ class Claiming:
                 await changes.note(conn, {claim.contact_id for claim in ended}, queue=True)
         return len(ended)
 
+    async def wake(self, since: datetime, now: datetime) -> int:
+        """Let pages know of contacts whose snooze has ended since then; return how many."""
+        async with self.engine.begin() as conn:
+            contacts = await store.awake(conn, since, now)
+            if contacts:
+                await changes.note(conn, contacts, queue=True)
+        return len(contacts)
+
     async def _claim(
         self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime, by: Actor | None
     ) -> Claim | Held:
@@ -135,9 +144,14 @@ class Claiming:
 
 
 async def keep_claims(claiming: Claiming, clock: Callable[[], datetime], stopping: asyncio.Event) -> None:
-    """End expired claims until stopped."""
+    """End expired claims, and tell of snoozes that have ended, until stopped."""
+    told_until = clock() - _MISSED  # while no process was running, nobody told
 
     async def turn() -> float | None:
-        return None if await claiming.run_out(clock()) >= _AT_ONCE else _LOOK_S
+        nonlocal told_until
+        now = clock()
+        await claiming.wake(told_until, now)
+        told_until = now
+        return None if await claiming.run_out(now) >= _AT_ONCE else _LOOK_S
 
     await take_turns("claims_wait", turn, stopping)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scoring.api.queue import filters
 from services.scoring.claiming import Claiming, Held
 from services.scoring.load import Load
 from services.scoring.models import InForce
@@ -23,13 +24,21 @@ from shared.tokens import Actor
 
 _TRIED: Final = 200  # from the top of the queue; if all are taken, the queue counts as taken
 _LONGEST_SNOOZE: Final = timedelta(days=90)
-Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+_NO_NUL: Final = r"^[^\x00]*$"
+Who = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 
 
 class ClaimIn(BaseModel):
     """Who takes the contact on."""
 
     who: Who
+
+
+class NextIn(ClaimIn):
+    """Who takes the next contact on. Filters as in the queue: of this source, of this country (its code or name)."""
+
+    source: Annotated[str, Field(max_length=200, pattern=_NO_NUL)] | None = None
+    country: Annotated[str, Field(max_length=64, pattern=_NO_NUL)] | None = None
 
 
 class SnoozeIn(BaseModel):
@@ -57,11 +66,13 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
     router = APIRouter(prefix="/v1", tags=["claims"], dependencies=[Depends(tokens.operate), Depends(without_nul)])
 
     @router.post("/queue/claim-next", responses={404: {"description": "nobody is waiting whom no one has"}})
-    async def claim_next(body: ClaimIn, by: By) -> ClaimOut:
-        """Take on whoever is at the top of the queue in this moment."""
+    async def claim_next(body: NextIn, by: By) -> ClaimOut:
+        """Take on whoever is at the top of the queue, or of the part of it that is asked for, in this moment."""
         now = utc_now()
         async with engine.connect() as conn:
-            waiting = await queue.top(conn, models.model, now, _TRIED, overload=load.overload)
+            waiting = await queue.top(
+                conn, models.model, now, _TRIED, overload=load.overload, **filters(body.source, body.country)
+            )
         claim = await claiming.first_of([each.contact.state.id for each in waiting], body.who, now, by)
         if claim is None:
             raise Problem(404, "Nobody unclaimed is waiting")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -42,6 +42,13 @@ class Asked:
     now: datetime
     overload: bool
     after: Place | None = None
+
+
+class Filters(TypedDict):
+    """The part of the queue that is asked for, as it is stored; None: all."""
+
+    source: str | None
+    country: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +141,7 @@ async def the_queue(
         limit,
         overload=asked.overload,
         after=asked.after,
-        source=None if source is None else short_name(source),
-        country=country_said(country),
+        **filters(source, country),
     )
     why = await reads.reasons(conn, [each.contact.state.id for each in waiting])
     ranked = [_ranked(each.contact, model, asked.now) for each in waiting]
@@ -148,6 +154,11 @@ async def the_queue(
         as_of=asked.now,
         overload=asked.overload,
     )
+
+
+def filters(source: str | None, country: str | None) -> Filters:
+    """The part of these as people write them: a source with or without `/sources/`, a country by code or name."""
+    return {"source": None if source is None else short_name(source), "country": country_said(country)}
 
 
 def _next(last: Waiting, asked: Asked) -> str:

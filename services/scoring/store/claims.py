@@ -58,6 +58,7 @@ _RUN_OUT = sa.text(f"""
         SELECT id FROM claims WHERE ended_at IS NULL AND until <= :now ORDER BY until LIMIT :most FOR UPDATE SKIP LOCKED
     ) RETURNING {_COLUMNS}
 """)  # noqa: S608 - names of columns, no input
+_AWAKE = sa.text("SELECT DISTINCT contact_id FROM claims WHERE snoozed_until > :since AND snoozed_until <= :now")
 # A merge ends them in the batch's transaction (store/contacts/batch.py); the fact of it is made later.
 _UNTOLD = sa.text(f"""
     UPDATE claims SET told = true WHERE id IN (
@@ -118,6 +119,11 @@ async def run_out_of(conn: AsyncConnection, contact_id: UUID, now: datetime) -> 
 async def run_out(conn: AsyncConnection, now: datetime, most: int) -> list[Claim]:
     """End the claims that have run out."""
     return [named(Claim, row) for row in await conn.execute(_RUN_OUT, {"now": now, "most": most})]
+
+
+async def awake(conn: AsyncConnection, since: datetime, now: datetime) -> list[UUID]:
+    """Contacts put off until a moment after `since`, and no later than `now`."""
+    return list((await conn.execute(_AWAKE, {"since": since, "now": now})).scalars())
 
 
 async def untold(conn: AsyncConnection, most: int) -> list[Claim]:

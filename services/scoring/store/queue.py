@@ -41,7 +41,8 @@ _OF_A_STEP: Final = f"""
             < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid)))
         AND c.id NOT IN (
             SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
-            UNION ALL SELECT contact_id FROM claims WHERE snoozed_until > :now
+            UNION ALL SELECT k.contact_id FROM claims AS k JOIN contacts AS s ON s.id = k.contact_id
+                WHERE k.snoozed_until > :now AND k.ended_at >= s.open_since  -- whoever has asked anew since is back
         )
     ORDER BY c.open_since DESC, c.id DESC
 """  # noqa: S608 - words of ours

@@ -110,11 +110,13 @@ _MERGE = (
     """),  # noqa: S608 - names of columns, no input
     sa.text(moved("identities")),
     sa.text(moved("bookings")),
-    # Of all open claims on merged contacts the oldest stays: the survivor has one holder, neither two nor none.
+    # Of all open claims on merged contacts the oldest that has not run out stays: the survivor has one holder, neither
+    # two nor none.
     sa.text(f"""
         WITH mine AS (
             SELECT k.id, row_number() OVER (
-                PARTITION BY coalesce(n.survivor, k.contact_id) ORDER BY k.since, k.id
+                PARTITION BY coalesce(n.survivor, k.contact_id)
+                ORDER BY k.until <= statement_timestamp(), k.since, k.id
             ) AS place
             FROM claims k LEFT JOIN {_MERGED}
                 ON k.contact_id = n.loser

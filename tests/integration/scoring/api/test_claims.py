@@ -74,6 +74,31 @@ async def test_a_claim_from_the_queue_to_its_end(world: World) -> None:
         assert (kinds.count("contact.claimed"), kinds.count("contact.released")) == (5, 2)
 
 
+async def test_the_next_of_a_source_or_a_country_is_taken_on_and_nobody_else(world: World) -> None:
+    async with scoring(world) as api:
+        told = [("website", "FR"), ("shop", "DE"), ("website", "Germany")]
+        for n, (source, country) in enumerate(told):
+            await world.tell(
+                a_lead(
+                    email=f"p{n}@example.com",
+                    at=utc_now() - minutes(n),
+                    source=f"/sources/{source}",
+                    traits={"country": country},
+                    event=n,
+                )
+            )
+        await world.settled()
+        of = {each["email"]: each["id"] for each in (await api.get("/v1/contacts"))["items"]}
+        _, german = await post(api, "queue/claim-next", who="ana", country="germany", source="website")
+        assert german["contact_id"] == of["p2@example.com"]
+        _, of_the_shop = await post(api, "queue/claim-next", who="ana", source="/sources/shop")
+        assert of_the_shop["contact_id"] == of["p1@example.com"]
+        assert (await post(api, "queue/claim-next", who="ana", country="DE"))[0] == 404
+        assert (await post(api, "queue/claim-next", who="ana", source="a\0b"))[0] == 422
+        _, other = await post(api, "queue/claim-next", who="ana")
+        assert other["contact_id"] == of["p0@example.com"]
+
+
 async def test_of_fifty_at_once_one_gets_the_contact(world: World) -> None:
     async with scoring(world) as api:
         await world.tell(a_lead())

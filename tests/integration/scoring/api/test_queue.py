@@ -11,11 +11,14 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scoring.claiming import Claiming
 from services.scoring.domain import bookings, queue
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.model.queue_settings import ResponseCurve
+from services.scoring.facts import FactMaker
 from services.scoring.store import changes, claims
 from services.scoring.store import queue as store
 from services.scoring.store.contacts import batch
@@ -199,3 +202,34 @@ async def test_a_page_that_watches_misses_nothing_and_is_told_when_it_did(world:
     assert int(begin) > 1
     for wrong in ("x", "-1", "1" * 19, "\u0661"):
         assert (await api.http.get("/v1/changes", params={"after": wrong})).status_code == 422
+
+
+async def test_a_snooze_hides_what_was_asked_before_it_and_nothing_that_is_asked_since(engine: AsyncEngine) -> None:
+    asked = a_lead(at=NOW - minutes(30), event=1)
+    state, _ = bookings.revalue(after(a_contact(), asked).state, MODEL)
+    async with engine.begin() as conn:
+        await batch.insert_contacts(conn, [state], NOW)
+        claim = await claims.claim(conn, new_id(), state.id, "ana", NOW - minutes(20), NOW)
+        assert claim is not None
+        await claims.end(conn, claim.id, "snoozed", NOW - minutes(10), NOW + minutes(60 * 24 * 30))
+        assert await store.top(conn, MODEL, NOW, 50) == []
+        again = after(state, a_lead(at=NOW - minutes(5), event=2)).state
+        await batch.update_contacts(conn, [again], NOW)
+        assert ids(await store.top(conn, MODEL, NOW, 50)) == [state.id]
+
+
+async def test_the_end_of_a_snooze_is_a_new_revision_of_the_queue(engine: AsyncEngine) -> None:
+    claiming = Claiming(engine, FactMaker(b"s", new_id), new_id)
+    state, _ = bookings.revalue(after(a_contact(), a_lead(at=NOW)).state, MODEL)
+    async with engine.begin() as conn:
+        await batch.insert_contacts(conn, [state], NOW)
+    claim = await claiming.claim(state.id, "ana", NOW)
+    assert isinstance(claim, claims.Claim)
+    until = NOW + minutes(30)
+    await claiming.end(claim.id, NOW, until)
+    assert await claiming.wake(NOW, until - minutes(1)) == 0
+    assert await claiming.wake(until - minutes(1), until) == 1
+    assert await claiming.wake(until, until + minutes(1)) == 0, "it is told once"
+    async with engine.connect() as conn:
+        rows = (await conn.execute(sa.text("SELECT contacts, queue FROM changes ORDER BY transaction"))).all()
+    assert [(list(row.contacts), row.queue) for row in rows] == [([state.id], True)] * 3

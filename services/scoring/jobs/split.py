@@ -10,15 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain import bookings
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.customer.advocacy import referred
 from services.scoring.domain.funnel import places
 from services.scoring.domain.identity.parting import Person, part
 from services.scoring.domain.interests import bought_in
 from services.scoring.domain.model.model import Model
+from services.scoring.domain.trust import happened
 from services.scoring.facts import FactMaker
-from services.scoring.store import bought, changes, costs, funnel
+from services.scoring.store import bought, changes, costs, funnel, referrals
 from services.scoring.store import orders as order_store
 from services.scoring.store.contacts import batch, history, split
 from services.scoring.store.contacts.batch import BookingRow
+from services.scoring.store.referrals import Note
 from shared.db.tables import audit
 from shared.db.tables import facts as outbox
 from shared.errors import FirsthourError, Permanent
@@ -74,6 +77,12 @@ class Splitting:
         }
         await self._write(conn, survivor, [parted.loser, parted.survivor], now)
         await bought.again(conn, [survivor_id], things)  # after the funnel, as a batch locks them
+        named = [
+            Note(key, loser_id if event.id in theirs else survivor_id, happened(event))
+            for event, data in events
+            for key in referred(event, data)
+        ]
+        await referrals.again(conn, [survivor_id], named)
         told = [
             self.facts.about(one, "contact.parted", ContactParted(identity=Identity(contact_id=one), other=other), now)
             for one, other in ((loser_id, survivor_id), (survivor_id, loser_id))

@@ -27,6 +27,7 @@ _MOVE: Final = (
     """),
     sa.text("DELETE FROM referrals WHERE contact_id = ANY(CAST(:losers AS uuid[]))"),
 )
+_FORGET: Final = sa.text("DELETE FROM referrals WHERE contact_id = ANY(CAST(:contacts AS uuid[]))")
 _FOLLOWING: Final = sa.text("""
     SELECT DISTINCT contact_id FROM referrals WHERE contact_id > :after ORDER BY contact_id LIMIT :limit
 """)
@@ -78,6 +79,12 @@ async def move(conn: AsyncConnection, merges: Mapping[UUID, UUID]) -> None:
     losers = sorted(merges)
     for statement in _MOVE:
         await conn.execute(statement, {"losers": losers, "survivors": [merges[loser] for loser in losers]})
+
+
+async def again(conn: AsyncConnection, contacts: Sequence[UUID], notes: Sequence[Note]) -> None:
+    """Let these contacts have named nobody, and keep these notes."""
+    await conn.execute(_FORGET, {"contacts": sorted(contacts)})
+    await note(conn, notes)
 
 
 async def following(conn: AsyncConnection, after: UUID, limit: int) -> list[UUID]:

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
+from shared.events.identity import Identity
 from tests.support.command import Command
 from tests.support.scoring_service import CONFIG, World, scoring
-from tests.unit.scoring.builders import NOW, a_lead, a_purchase, an_engagement, an_identification, minutes
+from tests.unit.scoring.builders import (
+    NOW,
+    a_lead,
+    a_purchase,
+    a_referral,
+    an_engagement,
+    an_identification,
+    minutes,
+)
 
 ADA, BEN = {"email": "ada@example.com"}, {"user_id": "u-ben"}
 
@@ -95,3 +104,27 @@ async def test_of_several_the_one_is_named_and_what_cannot_be_told_apart_is_refu
         gone = await split(world, contact["id"], "--part", losers[1])
         assert (gone.code, "no longer stored" in gone.err) == (1, True)
         await world.books_balance()
+
+
+async def test_whoever_named_somebody_has_the_credit_again(world: World) -> None:
+    eve, zoe = Identity(email="eve@example.com"), Identity(email="zoe@example.com")
+    async with scoring(world):
+        await world.tell(
+            a_lead(**ADA),
+            a_referral(**ADA, referred=zoe, event="ada's", at=NOW + minutes(1)),
+            a_lead(**BEN, event="b", at=NOW + minutes(1)),
+            a_referral(**BEN, referred=eve, event="ben's", at=NOW + minutes(2)),
+            an_identification(**ADA, **BEN, event="merge", at=NOW + minutes(3)),
+            a_purchase(email="eve@example.com", amount="100.00", at=NOW + minutes(4)),
+        )
+        await world.settled()
+        done = await split(world, "ada@example.com")
+        assert done.code == 0, done.err
+        world.sent += 2
+        await world.settled()
+    named = await world.rows("SELECT key, contact_id FROM referrals ORDER BY key")
+    said = json.loads(done.out)
+    assert [(row.key, str(row.contact_id)) for row in named] == [
+        ("email:eve@example.com", said["parted"]),
+        ("email:zoe@example.com", said["contact"]),
+    ]

@@ -31,7 +31,7 @@ FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
 _PRICING: Final = ("currency", "rates", "margin_rate")
 _QUEUE: Final = ("response", "handling_minutes")
-_SUMS: Final = 2  # the version of what is summed over a contact's orders; another number reprices all of them
+_SUMS: Final = 3  # the version of what is summed over a contact's orders; another number reprices all of them
 
 
 def _currency(text: str) -> str:

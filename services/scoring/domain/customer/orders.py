@@ -32,25 +32,25 @@ class Order(Struct, frozen=True, kw_only=True):
     refunded: dict[str, int] = {}
 
     @property
-    def counts(self) -> bool:
-        """Whether it was paid and not fully refunded."""
-        return self.paid > self.refunded.get(self.currency, 0)
-
-    @property
     def day(self) -> date:
         """The day whose rates apply, in UTC."""
         return moment(self.at).date()
 
 
 class Worth(NamedTuple):
-    """An order's margin and sum after refunds, in base minor units; `unconverted`: 0 because a rate is missing."""
+    """An order's margin and sum after refunds, in base minor units.
+
+    `unconverted`: the currencies whose amounts in it count 0 because a rate is missing. `counts`: whether it was paid,
+    and has not gone back in full.
+    """
 
     margin: int
     spent: int
-    unconverted: bool
+    unconverted: tuple[str, ...] = ()
+    counts: bool = True
 
 
-_NOTHING: Final = Worth(0, 0, unconverted=False)
+_NOTHING: Final = Worth(0, 0, counts=False)
 
 
 def worth(order: Order | None, model: Model) -> Worth:
@@ -65,22 +65,22 @@ def worth(order: Order | None, model: Model) -> Worth:
     left = rates.minor_in_base(margin * rest / order.paid, order.currency, order.day)
     spent = rates.minor_in_base(Decimal(rest), order.currency, order.day)
     if left is None or spent is None:
-        return Worth(0, 0, unconverted=True)
+        return Worth(0, 0, (order.currency,))
     return Worth(max(-_MOST_WORTH, min(_MOST_WORTH, left)), min(_MOST_WORTH, spent), missing)
 
 
-def _back(order: Order, model: Model) -> tuple[Decimal, bool]:
-    """The refunds in minor units of the order's currency; and whether one has no rate and counts 0."""
-    back, missing, rates = Decimal(order.refunded.get(order.currency, 0)), False, model.pricing.rates
+def _back(order: Order, model: Model) -> tuple[Decimal, tuple[str, ...]]:
+    """The refunds in minor units of the order's currency; and the currencies of those that have no rate and count 0."""
+    back, missing, rates = Decimal(order.refunded.get(order.currency, 0)), [], model.pricing.rates
     for currency, minor in order.refunded.items():
         if currency == order.currency:
             continue
         theirs, ours = rates.on(currency, order.day), rates.on(order.currency, order.day)
         if theirs is None or ours is None:
-            missing = True
+            missing.append(currency)
         else:
             back += Decimal(minor).scaleb(decimals(order.currency) - decimals(currency)) * theirs / ours
-    return back, missing
+    return back, tuple(sorted(missing))
 
 
 def bought(said: PurchaseCompleted, at: float) -> Order:

@@ -27,16 +27,16 @@ def reckon(state: ContactState, before: Order | None, after: Order | None, model
         mixed |= state.earlier is not None and day <= state.earlier.last
         add(days, day, spent)
     unconverted = dict(state.unconverted)
-    for order, lacks, step in ((before, was.unconverted, -1), (after, now.unconverted, 1)):
-        if order is not None and lacks:
-            unconverted[order.currency] = unconverted.get(order.currency, 0) + step
+    for lacking, step in ((was.unconverted, -1), (now.unconverted, 1)):
+        for currency in lacking:
+            unconverted[currency] = unconverted.get(currency, 0) + step
     days, earlier = (state.days, state.earlier) if mixed else summed_up(days, state.earlier)
     return msgspec.structs.replace(
         state,
         days=days,
         earlier=earlier,
         past=state.past + now.margin - was.margin,
-        paid_orders=state.paid_orders + _counts(after) - _counts(before),
+        paid_orders=state.paid_orders + now.counts - was.counts,
         priced=_MIXED if mixed else state.priced or model.pricing.version,
         unconverted={currency: count for currency, count in unconverted.items() if count},
     )
@@ -91,7 +91,3 @@ def _beside(a: ContactState, b: ContactState) -> tuple[Days, Earlier | None, str
     """Summed days cannot be joined: take the larger ones until all orders are repriced."""
     one = max(a, b, key=lambda state: (state.earlier.number if state.earlier is not None else 0, str(state.id)))
     return one.days, one.earlier, _MIXED
-
-
-def _counts(order: Order | None) -> int:
-    return order is not None and order.counts

@@ -92,7 +92,7 @@ def test_what_goes_back_in_another_currency_is_converted() -> None:
     assert after(a_contact(), paid, a_refund(amount="50.00", currency="USD")).customer == 2150
     assert after(a_contact(), paid, a_refund(amount="100.00", currency="USD")).customer == 0
     unknown = after(a_contact(), paid, a_refund(amount="50.00", currency="CHF"))
-    assert (unknown.customer, unknown.unconverted) == (4300, {"EUR": 1}), "what went back has no rate yet: counts 0"
+    assert (unknown.customer, unknown.unconverted) == (4300, {"CHF": 1}), "what went back has no rate yet: counts 0"
 
 
 def test_yen_have_no_cents_and_dinars_have_three() -> None:
@@ -184,7 +184,7 @@ def an_order(paid: int = 100_00, **fields: object) -> Order:
 
 def test_what_goes_back_in_a_third_currency_is_converted_by_way_of_the_base() -> None:
     left = worth(an_order(margin=50_00, refunded={"GBP": 25_00}), POUNDS)
-    assert left == (10_00, 20_00, False), "25 pounds are 60 dollars: 40 of 100 are left, at a rate of a half"
+    assert left == (10_00, 20_00, (), True), "25 pounds are 60 dollars: 40 of 100 are left, at a rate of a half"
 
 
 def test_every_refund_counts_in_whatever_currency_and_order() -> None:
@@ -193,21 +193,31 @@ def test_every_refund_counts_in_whatever_currency_and_order() -> None:
 
 
 def test_what_is_left_of_nothing_is_nothing() -> None:
-    nothing = (0, 0, False)
+    nothing = (0, 0, (), False)
     assert worth(None, MODEL) == worth(Order(), MODEL) == nothing
     assert worth(an_order(paid=0), MODEL) == worth(an_order(paid=-5), MODEL) == nothing
     assert (
         worth(an_order(refunded={"USD": 100_00}), MODEL) == worth(an_order(refunded={"USD": 200_00}), MODEL) == nothing
     )
-    assert worth(an_order(currency="CHF"), MODEL) == (0, 0, True)
-    assert worth(an_order(paid=1, margin=1, currency="EUR"), MODEL) == (1, 1, False), "one cent is one"
+    assert worth(an_order(currency="CHF"), MODEL) == (0, 0, ("CHF",), True)
+    assert worth(an_order(paid=1, margin=1, currency="EUR"), MODEL) == (1, 1, (), True), "one cent is one"
 
 
 def test_a_refund_alone_is_no_order() -> None:
-    assert not Order(refunded={"EUR": 5}).counts
-    assert not an_order(refunded={"USD": 100_00}).counts
-    assert an_order(refunded={"USD": 99_99}).counts
-    assert an_order(paid=1).counts
+    assert not worth(Order(refunded={"EUR": 5}), MODEL).counts
+    assert not worth(an_order(refunded={"USD": 100_00}), MODEL).counts
+    assert worth(an_order(refunded={"USD": 99_99}), MODEL).counts
+    assert worth(an_order(paid=1), MODEL).counts
+
+
+def test_an_order_that_went_back_in_another_currency_is_no_purchase_any_more() -> None:
+    paid = a_purchase(amount="86.00", currency="EUR")
+    part = after(a_contact(), paid, a_refund(amount="99.00", currency="USD"))
+    whole = after(part, a_refund(amount="1.00", currency="USD", event=2))
+    assert (part.paid_orders, whole.paid_orders, whole.customer) == (1, 0, 0)
+    assert after(whole, a_refund(amount="500.00", currency="USD", event=3)).customer == 0, "nor does more than all cost"
+    later = pricing.all_of(whole.state, whole.orders.values(), a_model(pricing="next", rates=Rates("EUR", {})))
+    assert (later.paid_orders, later.unconverted) == (1, {"USD": 1}), "without a rate nobody can say so"
 
 
 def test_one_order_is_worth_a_trillion_at_most_and_costs_no_more() -> None:

@@ -41,11 +41,11 @@ async def _measure(url: str, model: Model, contacts: int) -> bool:
                                                            source="fair")),
         "top 50 of one country": (20, lambda conn: the_queue(conn, model, Asked(utc_now(), overload=False), 50,
                                                             country="PL")),
-        "search for a last name": (50, lambda conn: reads.search(conn, [last], _LOOKED_AT)),
-        "search for a first name": (50, lambda conn: reads.search(conn, [first], _LOOKED_AT)),
-        "search for two beginnings": (50, lambda conn: reads.search(conn, [first[:2], last[:-1]], _LOOKED_AT)),
-        "search for an address": (50, lambda conn: reads.search(conn, [f"{first}.{last}@exa"], _LOOKED_AT)),
-        "search for nobody": (50, lambda conn: reads.search(conn, ["zzzz"], _LOOKED_AT)),
+        "search for a last name": (50, lambda conn: reads.search(conn, [(last,)], _LOOKED_AT)),
+        "search for a first name": (50, lambda conn: reads.search(conn, [(first,)], _LOOKED_AT)),
+        "search for two beginnings": (50, lambda conn: reads.search(conn, [(first[:2],), (last[:-1],)], _LOOKED_AT)),
+        "search for an address": (50, lambda conn: reads.search(conn, [(f"{first}.{last}@exa",)], _LOOKED_AT)),
+        "search for nobody": (50, lambda conn: reads.search(conn, [("zzzz",)], _LOOKED_AT)),
     }  # fmt: skip
     good = True
     engine = make_engine(url, application="benchmark", schema="scoring")

@@ -217,6 +217,16 @@ def _looked_at_phone(text: str, region: str | None) -> str:
     return f"{found};ext={number.extension}" if number.extension else found
 
 
+def dialled(phone: str) -> set[str]:
+    """The digits of a number (E.164) as they are dialled: from abroad, and within its country with or without 0."""
+    digits = phone.removeprefix("+").partition(";")[0]
+    for length in (1, 2, 3):
+        if digits.isdigit() and _country(digits[:length]) is not None:
+            national = digits[length:]
+            return {digits, national, _before_national(digits[:length]) + national}
+    return {digits}
+
+
 def _plain_phone(text: str) -> str | None:
     """As the library would have it, in a tenth of its time; None when that has to look at it."""
     if _PLAIN_PHONE.fullmatch(text) is None:
@@ -277,3 +287,10 @@ def derived_event_id(source: str, sender_id: str) -> UUID:
 @lru_cache(maxsize=256)
 def _ids_of(source: str) -> Callable[[str], UUID]:
     return ids_of_names(_EVENT_NAMESPACE, f"{source}\n")
+
+
+@lru_cache(maxsize=256)
+def _before_national(code: str) -> str:
+    """What is dialled before a number within its country, as the 0 of most."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(int(code)))
+    return (metadata.national_prefix or "") if metadata is not None else ""

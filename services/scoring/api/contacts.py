@@ -1,5 +1,6 @@
 """The read API of scoring: contacts, and why they are worth what they are."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -26,6 +27,7 @@ _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = UUID(int=2**128 - 1)
 _END: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_LINE: Final = 32767  # a smallint
+_PLUS: Final = re.compile(r"^(?: +(?=[1-9])| *00)")  # a query turns + into a space, and many dial 00 in its place
 Limit = Annotated[int, Query(ge=1, le=500)]
 Order = Annotated[Literal["asc", "desc"], Query(description="`desc`: the newest first")]
 Kind = Annotated[str | None, Query(max_length=100)]
@@ -179,7 +181,7 @@ def _keys(email: str | None, phone: str | None, user_id: str | None, source: str
     try:
         who = Identity(
             email=None if email is None else normalise_email(email),
-            phone=None if email is not None or phone is None else normalise_phone(phone),
+            phone=None if email is not None or phone is None else normalise_phone(_PLUS.sub("+", phone)),
             user_id=user_id if email is None and phone is None else None,
         )
     except ValueError as error:

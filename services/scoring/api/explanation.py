@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api.shapes import Contact, amount, shown_to
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.contact.words import meets, words
+from services.scoring.domain.contact.words import asked, meets
 from services.scoring.domain.customer import advocacy
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
@@ -149,16 +149,16 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 
     @router.post("/contacts/search")
     async def search(by: By, body: SearchIn) -> Found:
-        """Find contacts by the beginnings of words."""
-        asked = words(body.q)
-        if not asked or max(map(len, asked)) < _SHORTEST:
+        """Find contacts by the beginnings of words; accents make no difference, nor how a number is written."""
+        sought = asked(body.q)
+        if max((len(each) for word in sought for each in word), default=0) < _SHORTEST:
             raise Problem(
                 422, "The request has wrong fields", errors=[FieldError("/q", "needs a word of two letters or more")]
             )
         async with engine.connect() as conn:
-            found = await reads.search(conn, asked, _LOOKED_AT)
+            found = await reads.search(conn, sought, _LOOKED_AT)
         if not by.pii:  # a token finds only what it may see
-            found = [each for each in found if meets(asked, each.state.get("trait:company"))]
+            found = [each for each in found if meets(sought, each.state.get("trait:company"))]
         newest = sorted(found, key=lambda each: (each.updated_at, each.state.id), reverse=True)
         return Found(items=[shown_to(by, each, models.model) for each in newest[: body.limit]])
 

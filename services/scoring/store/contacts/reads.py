@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact.contact import ContactState, decode_state
+from services.scoring.domain.contact.words import Spellings, begins
 from shared.events.updates import Booking
 
 _FEW: Final = 1000  # contacts that a search reads
@@ -164,7 +165,9 @@ async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
     return list((await conn.execute(_IDENTITIES, {"id": contact_id})).scalars())
 
 
-async def search(conn: AsyncConnection, words: Sequence[str], limit: int, *, few: int = _FEW) -> list[StoredContact]:
+async def search(
+    conn: AsyncConnection, words: Sequence[Spellings], limit: int, *, few: int = _FEW
+) -> list[StoredContact]:
     """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-.
 
     Whole words come first: a common name is the beginning of as many addresses, each a word of its own in the index.
@@ -174,21 +177,26 @@ async def search(conn: AsyncConnection, words: Sequence[str], limit: int, *, few
     if len(words) > 1 and (having := await _having(conn, words, few)) is not None:
         return [_contact(row) for row in await conn.execute(_THESE, {"ids": having[:limit]})]
     for mark in ("", ":*"):
-        asked = " & ".join(f"'{word}'{mark}" for word in words)
+        asked = " & ".join(_any_of(word, mark) for word in words)
         found = [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
         if len(found) == limit:
             break
     return found
 
 
-async def _having(conn: AsyncConnection, words: Sequence[str], few: int) -> list[UUID] | None:
+def _any_of(word: Spellings, mark: str) -> str:
+    return "(" + " | ".join(f"'{each}'{mark}" for each in word) + ")"
+
+
+async def _having(conn: AsyncConnection, words: Sequence[Spellings], few: int) -> list[UUID] | None:
     """Who has all of them, whole words first; None: `few` or more have the longest."""
-    rows = (await conn.execute(_SAID, {"words": f"'{max(words, key=len)}':*", "limit": few})).all()
+    longest = max(words, key=lambda word: min(map(len, word)))
+    rows = (await conn.execute(_SAID, {"words": _any_of(longest, ":*"), "limit": few})).all()
     if len(rows) == few:
         return None
     said = {row.id: row.said.split() for row in rows}
-    having = [who for who, theirs in said.items() if all(any(one.startswith(each) for one in theirs) for each in words)]
-    return sorted(having, key=lambda who: not set(words) <= set(said[who]))
+    having = [who for who, theirs in said.items() if all(begins(theirs, word) for word in words)]
+    return sorted(having, key=lambda who: not all(set(word) & set(said[who]) for word in words))
 
 
 async def reasons(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

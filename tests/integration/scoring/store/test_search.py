@@ -23,15 +23,15 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["ad", "adler"], {*NAMES} - {"Ada Baker"}),
-        (["adler", "ada"], {"Ada Adler", "Adam Adler", "Adler Ada"}),
-        (["adlers", "ber"], {"Bert Adlerson"}),
-        (["baker", "ada"], {"Ada Baker"}),
-        (["baker", "adler"], set()),
+        ([("ad",), ("adler",)], {*NAMES} - {"Ada Baker"}),
+        ([("adler",), ("ada",)], {"Ada Adler", "Adam Adler", "Adler Ada"}),
+        ([("adlers",), ("ber",)], {"Bert Adlerson"}),
+        ([("baker",), ("ada",)], {"Ada Baker"}),
+        ([("baker",), ("adler",)], set()),
     ],
 )
 async def test_several_words_find_the_same_however_many_have_the_longest(
-    engine: AsyncEngine, words: list[str], found: set[str]
+    engine: AsyncEngine, words: list[tuple[str, ...]], found: set[str]
 ) -> None:
     now = utc_now()
     states = [
@@ -43,5 +43,5 @@ async def test_several_words_find_the_same_however_many_have_the_longest(
         for few in (1, 1000):
             some = [each.state.get("name") for each in await reads.search(conn, words, 10, few=few)]
             assert sorted(some) == sorted(found), few
-        first = await reads.search(conn, ["ad", "adler"], 1)
+        first = await reads.search(conn, [("ad",), ("adler",)], 1)
         assert [each.state.get("name") for each in first] == ["Ad Adler"]

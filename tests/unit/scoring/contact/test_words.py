@@ -1,0 +1,48 @@
+"""Search words: however somebody writes a name or dials a number, it is found."""
+
+import unicodedata
+
+import pytest
+
+from services.scoring.domain.contact.words import asked, begins, meets, said
+from tests.unit.scoring.builders import a_contact, a_lead, after
+
+ADA = a_lead(name="Ada Müller-Weiß", phone="+4915123456789", traits={"company": "Søren & Łukasz 24 7, 1-2-3 Café"})
+
+
+def finds(question: str) -> bool:
+    words = said(after(a_contact(), ADA).state).split()
+    return all(begins(words, each) for each in asked(question))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("müller", "MÜLLER", "muller", "mueller", "mülle", "weiss", "weiß", "müller-weiß", "ada mull"),
+        *("søren", "soren", "soeren", "lukasz", "cafe", "café", "24 7", "1-2-3", "sören"),
+        *("+49 151 23456789", "0049 151 234", "+49151", "0151 2345", "0151/23456-789", "(0151) 23", "151 23456"),
+        *("+49 (0)151 23", "+49(0) 151", "4915123", "015123", "ada 0151 234", "+49", "0151 ada"),
+        unicodedata.normalize("NFD", "Müller Café"),
+    ],
+)
+def test_it_is_found_however_it_is_written(question: str) -> None:
+    assert finds(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["moller", "maller", "+43 151", "0152", "0049 152 23", "25 7", "24 8", "0151 9", "ada 0152"]
+)
+def test_who_is_meant_by_something_else_is_not_found(question: str) -> None:
+    assert not finds(question)
+
+
+@pytest.mark.parametrize("question", ["", " ", "-", "+", "()", "&", "' | '", "\\", "½"])
+def test_what_holds_no_word_is_no_question_that_breaks(question: str) -> None:
+    assert all(word and all(word) for word in asked(question))
+
+
+def test_a_company_alone_is_met_in_all_spellings() -> None:
+    assert meets(asked("grosse koenig"), "Große König AG")
+    assert meets(asked("große könig"), "Grosse Koenig AG")
+    assert not meets(asked("grosse kaiser"), "Große König AG")
+    assert not meets(asked("ada"), None)

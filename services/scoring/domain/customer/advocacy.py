@@ -1,11 +1,15 @@
 """What a contact is worth because it speaks for us: those it referred who bought, and how it answered NPS. Pure."""
 
+from collections.abc import Collection
 from typing import Any, Final
+
+import msgspec
 
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.model.model import Model
-from shared.events.envelope import Event
+from shared.errors import Permanent
+from shared.events.envelope import Event, decode
 from shared.events.types import ReferralMade
 
 _PROMOTER: Final = 9
@@ -20,6 +24,19 @@ def referred(event: Event, data: Any) -> tuple[str, ...]:
     if not isinstance(data, ReferralMade) or event.trust == "public":
         return ()
     return named(data.referred, event.source, event.trust).strong[:1]
+
+
+def unnamed(body: bytes, keys: Collection[str]) -> bytes:
+    """A stored referral without whom it names, if that is who has these keys; any other as it is."""
+    try:
+        event, data = decode(body)
+    except Permanent:  # it was folded under rules that have become stricter since
+        return body
+    if not set(referred(event, data)) & set(keys):
+        return body
+    document = msgspec.json.decode(body)
+    document["data"]["referred"] = {}
+    return msgspec.json.encode(document)
 
 
 def credit(state: ContactState, model: Model) -> int:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact.contact import decode_state
+from services.scoring.domain.customer.advocacy import unnamed
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.store import bought, funnel
@@ -36,6 +37,14 @@ _KEYS: Final = sa.text("SELECT key FROM identities WHERE contact_id = ANY(CAST(:
 _REFERRED: Final = sa.text("""
     DELETE FROM referrals WHERE key IN (SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[])))
 """)
+_NAMED_THEM: Final = sa.text("""
+    SELECT id, body FROM events WHERE type = 'referral.made' AND contact_id IN (
+        SELECT contact_id FROM referrals WHERE key IN (
+            SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[]))
+        )
+    ) ORDER BY id FOR UPDATE
+""")
+_REWRITE: Final = sa.text("UPDATE events SET body = :body WHERE id = :id")
 _EVENTS: Final = sa.text("""
     UPDATE events SET contact_id = NULL, type = 'erased', body = '' WHERE contact_id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -91,7 +100,10 @@ async def forget_suppressed(conn: AsyncConnection, *, older_than_days: int, most
 
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> int:
     """Erase; return the number of events. `words`: what dead letters must not hold."""
-    keys = (await conn.execute(_KEYS, {"ids": ids})).scalars()
+    keys = list((await conn.execute(_KEYS, {"ids": ids})).scalars())
+    for row in (await conn.execute(_NAMED_THEM, {"ids": ids})).all():  # what others said of them
+        if (body := unnamed(row.body, keys)) != row.body:
+            await conn.execute(_REWRITE, {"id": row.id, "body": body})
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     await conn.execute(_REFERRED, {"ids": ids})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount

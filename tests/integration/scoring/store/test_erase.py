@@ -9,6 +9,8 @@ from services.scoring.store.contacts import erase
 from shared.clock import utc_now
 from shared.db.tables import dead_letters
 from shared.db.tables.dead_letters import DeadLetterRow
+from shared.events.envelope import decode
+from shared.events.identity import Identity
 from shared.events.types import Item
 from tests.support.folding import Folding, folding
 from tests.unit.scoring.builders import a_lead, a_purchase, a_referral
@@ -59,3 +61,17 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     assert await scoring.all('SELECT "offset" FROM dead_letters') == [(2,)]
     assert await scoring.all("SELECT type, body FROM events WHERE contact_id IS NULL") == [("erased", b"")] * 2
     assert await scoring.one("SELECT count(*) FROM contacts") == 1, "who named her stays"
+    assert await scoring.one("SELECT count(*) FROM events WHERE position(CAST('eve@' AS bytea) IN body) > 0") == 0
+    told = decode(await scoring.one("SELECT body FROM events WHERE contact_id IS NOT NULL"))
+    assert (told.data.identity.email, told.data.referred) == ("ada@example.com", Identity())
+
+
+async def test_whoever_else_was_named_is_still_named(scoring: Folding) -> None:
+    now = utc_now()
+    zoe = Identity(email="zoe@example.com")
+    await scoring.folds(a_referral(event="eve", at=now), a_referral(referred=zoe, event="zoe", at=now))
+    await scoring.folds(a_lead(**EVE, event="lead", at=now))
+    await erased(scoring, "eve")
+    left = await scoring.all("SELECT body FROM events WHERE contact_id IS NOT NULL")
+    assert {decode(body).data.referred.email for (body,) in left} == {None, "zoe@example.com"}
+    assert await scoring.all("SELECT key FROM referrals") == [("email:zoe@example.com",)]

@@ -10,8 +10,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from services.scoring.config_types import (
+    Amount,
+    Country,
+    Currency,
+    Domain,
+    Length,
+    NotAbove0,
+    Number,
+    Positive,
+    RateTable,
+    Share,
+    TimeZone,
+)
 from services.scoring.domain.customer.tiers import Tiers
 from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.funnel.bottleneck import TARGETS, Target
@@ -19,82 +32,18 @@ from services.scoring.domain.model.model import Home, Model
 from services.scoring.domain.model.pricing import Pricing
 from services.scoring.domain.model.queue_settings import QueueSettings, ResponseCurve
 from services.scoring.domain.model.rates import Rates
-from services.scoring.domain.model.scorecard import FitRule, Scorecard, SourceModel
+from services.scoring.domain.model.scorecard import Against, FitRule, Scorecard, SourceModel
 from shared.config import ConfigModel, read, validate
 from shared.durations import DAY_S, parse_duration
 from shared.errors import ConfigurationError
-from shared.money import is_amount, is_currency, to_minor
-from shared.places.countries import country_code
-from shared.places.zones import zone_named, zone_of_country
+from shared.money import to_minor
+from shared.places.zones import zone_of_country
 
 FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
 _PRICING: Final = ("currency", "rates", "margin_rate")
 _QUEUE: Final = ("response", "handling_minutes")
 _SUMS: Final = 3  # the version of what is summed over a contact's orders; another number reprices all of them
-
-
-def _currency(text: str) -> str:
-    if not is_currency(text):
-        raise ValueError("must be an ISO 4217 code such as EUR")
-    return text
-
-
-def _amount(text: str) -> str:
-    if not is_amount(text):
-        raise ValueError('must be a plain decimal number in quotes, such as "12.00"')
-    return text
-
-
-def _length(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-def _country(text: str) -> str:
-    code = country_code(text)
-    if code is None:
-        raise ValueError("must be a country such as DE")
-    return code
-
-
-def _time_zone(text: str) -> str:
-    zone = zone_named(text)
-    if zone is None:
-        raise ValueError("must be a time zone such as Europe/Berlin")
-    return zone
-
-
-Currency = Annotated[str, AfterValidator(_currency)]
-Amount = Annotated[str, AfterValidator(_amount)]
-Length = Annotated[str, AfterValidator(_length)]
-
-
-def _rate(text: str) -> str:
-    if not is_amount(text) or float(text) <= 0:
-        raise ValueError('must be a decimal number above 0 in quotes, such as "0.86"')
-    return text
-
-
-def _day(text: str) -> str:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a day such as 2026-01-01") from None
-    return text
-
-
-def _days_as_text(table: Any) -> Any:
-    """YAML reads 2026-01-01 as a date; as text it is named in errors as it stands in the file."""
-    return {str(day): rate for day, rate in table.items()} if isinstance(table, dict) else table
-
-
-RateTable = Annotated[
-    dict[Annotated[str, AfterValidator(_day)], Annotated[str, AfterValidator(_rate)]], BeforeValidator(_days_as_text)
-]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Source(ConfigModel):
@@ -124,8 +73,25 @@ class _Engagement(ConfigModel):
 
 
 class _Recency(ConfigModel):
-    per_day: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.05
-    at_most: Annotated[float, Field(le=0, allow_inf_nan=False)] = -2.0
+    per_day: NotAbove0 = -0.05
+    at_most: NotAbove0 = -2.0
+
+
+class _Competitors(ConfigModel):
+    domains: tuple[Domain, ...]
+    points: NotAbove0
+
+
+class _Negative(ConfigModel):
+    free_mail: NotAbove0 = 0.0
+    competitors: _Competitors = _Competitors(domains=(), points=0.0)
+    unsubscribed: NotAbove0 = 0.0
+    no_mail: NotAbove0 = 0.0
+
+
+class _Caps(ConfigModel):
+    traits: Positive | None = None
+    engagement: Positive | None = None
 
 
 class _Revenue(ConfigModel):
@@ -173,6 +139,8 @@ class _File(ConfigModel):
     sources: dict[str, _Source]
     fit: tuple[_Fit, ...] = ()
     engagement: _Engagement = _Engagement()
+    negative: _Negative = _Negative()
+    caps: _Caps = _Caps()
     recency: _Recency = _Recency()
     revenue: _Revenue = _Revenue()
     lead_margin: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -185,8 +153,8 @@ class _File(ConfigModel):
     )
     advocacy: _Advocacy = _Advocacy()
     funnel: _Funnel = _Funnel()
-    country: Annotated[str, AfterValidator(_country)] | None = None
-    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    country: Country | None = None
+    time_zone: TimeZone | None = None
 
 
 def load_scoring(config: Path) -> Model:
@@ -235,6 +203,9 @@ def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
             for name, each in raw.sources.items()
         },
         fit=tuple(_fit(rule) for rule in raw.fit),
+        against=_against(raw.negative),
+        most_fit=_cap(raw.caps.traits),
+        most_engagement=_cap(raw.caps.engagement),
         half_lives=tuple(sorted({float(parse_duration(text).nominal_seconds) for text in raw.engagement.half_lives})),
         engagement_weight=raw.engagement.weight,
         points=points,
@@ -255,7 +226,10 @@ def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
 
 def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
     conversion = {name: source["conversion"] for name, source in said["sources"].items()}
-    return {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
+    odds = {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
+    # Left out as long as they say nothing, so that a model of an earlier release stays beside its scorecard.
+    nothing = {"negative": _Negative().model_dump(mode="json"), "caps": _Caps().model_dump(mode="json")}
+    return odds | {name: said[name] for name in nothing if said[name] != nothing[name]}
 
 
 def _curve(raw: _Curve) -> ResponseCurve:
@@ -278,6 +252,20 @@ def _log_odds(share: float) -> float:
 
 def _rates(table: Mapping[str, str]) -> tuple[tuple[date, Decimal], ...]:
     return tuple((date.fromisoformat(day), Decimal(rate)) for day, rate in sorted(table.items(), reverse=True))
+
+
+def _against(raw: _Negative) -> Against:
+    return Against(
+        free_mail=raw.free_mail / _POINTS_PER_LOG_ODD,
+        competitor=raw.competitors.points / _POINTS_PER_LOG_ODD,
+        competitors=frozenset(raw.competitors.domains),
+        unsubscribed=raw.unsubscribed / _POINTS_PER_LOG_ODD,
+        no_mail=raw.no_mail / _POINTS_PER_LOG_ODD,
+    )
+
+
+def _cap(points: float | None) -> float:
+    return math.inf if points is None else points / _POINTS_PER_LOG_ODD
 
 
 def _fit(rule: _Fit) -> FitRule:

@@ -1,5 +1,6 @@
 """Values to test the rules with; each builder takes what the test cares about by keyword."""
 
+import math
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from services.scoring.domain.model.model import NOWHERE, Learnt, Model
 from services.scoring.domain.model.pricing import Pricing
 from services.scoring.domain.model.queue_settings import QueueSettings, ResponseCurve
 from services.scoring.domain.model.rates import Rates
-from services.scoring.domain.model.scorecard import FitRule, Scorecard, SourceModel
+from services.scoring.domain.model.scorecard import AGAINST_NOTHING, FitRule, Scorecard, SourceModel
 from shared.events.envelope import Decoded, Trust, make_event
 from shared.events.identity import Identity
 from shared.events.types import (
@@ -57,6 +58,9 @@ def a_model(**changes: Any) -> Model:
         "pricing": "pricing-test",
         "rates": Rates("EUR", {"USD": ((date(2026, 1, 1), Decimal("0.86")), (date(2020, 1, 1), Decimal("0.9")))}),
         "sources": {"default": SourceModel(-2.94, 0), "website": SourceModel(-2.44, 200), "shop": SourceModel(-1.1, 0)},
+        "against": AGAINST_NOTHING,
+        "most_fit": math.inf,
+        "most_engagement": math.inf,
         "fit": (
             FitRule("country", 0.35, frozenset({"de", "gb"}), None, None),
             FitRule("company", 0.35, None, None, present=True),

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.lead.value import Parts
+from services.scoring.domain.model.scorecard import Against
 from shared.events.envelope import Decoded
+from shared.events.identity import Identity
+from shared.events.types import ConsentChanged
 from shared.events.updates import Booking
 from shared.money import MAX_MINOR, Money
 from tests.unit.scoring.builders import (
@@ -23,6 +26,7 @@ from tests.unit.scoring.builders import (
     a_referral,
     after,
     an_engagement,
+    an_event,
     minutes,
     total,
 )
@@ -135,3 +139,50 @@ def test_who_says_what_it_thinks_or_names_others_is_engaged(event: Decoded, kind
     told = after(a_contact(), a_lead(), event)
     assert told.engaged[kind][1:] == (1.0,) * len(MODEL.scorecard.half_lives)
     assert told.lead > after(a_contact(), a_lead()).lead
+
+
+AGAINST = a_model(
+    against=Against(free_mail=-0.5, competitor=-3.0, competitors=frozenset({"rival.example"}), unsubscribed=-0.2,
+                    no_mail=-1.0)
+)  # fmt: skip
+
+
+def spoken_against(email: str, *consents: tuple[str | None, bool]) -> float:
+    no = [
+        an_event(ConsentChanged(identity=Identity(email=email), channel="email", given=given, purpose=purpose), name=n)
+        for n, (purpose, given) in enumerate(consents)
+    ]
+    return lead_value.fit(after(a_contact(), a_lead(email=email), *no, model=AGAINST).state, AGAINST)
+
+
+@pytest.mark.parametrize(
+    ("email", "log_odds"),
+    [
+        ("ada@example.com", 0.0),
+        *((f"ada@{domain}", -0.5) for domain in ("gmail.com", "gmx.net", "yahoo.co.uk", "web.de", "live.com")),
+        *((f"ada@{domain}", 0.0) for domain in ("mygmail.com", "gmail.example", "livewell.com")),
+        *((f"ada@{domain}", -3.0) for domain in ("rival.example", "uk.rival.example")),
+        ("ada@notrival.example", 0.0),
+    ],
+)
+def test_an_address_may_speak_against_a_lead(email: str, log_odds: float) -> None:
+    assert spoken_against(email) == log_odds
+
+
+def test_a_no_to_mails_speaks_against_a_lead_once_until_it_is_a_yes() -> None:
+    ada = "ada@example.com"
+    assert spoken_against(ada, ("newsletter", False)) == -0.2
+    assert spoken_against(ada, ("newsletter", False), (None, False)) == -1.0
+    assert spoken_against(ada, ("newsletter", True)) == spoken_against(ada, (None, True)) == 0.0
+
+
+def test_what_traits_and_engagement_add_has_a_cap_each() -> None:
+    traits = {"country": "de", "company": "Engines", "size": "60"}
+    told = after(a_contact(), a_lead(traits=traits), *(an_engagement(event=n) for n in range(9))).state
+    low = a_model(most_fit=0.5, most_engagement=0.3)
+    free, held = lead_value.parts(told, MODEL, told.clock), lead_value.parts(told, low, told.clock)
+    assert (held.fit, held.engagement) == (0.5, 0.3)
+    assert free.fit > 0.5
+    assert free.engagement > 0.3
+    rival = after(a_contact(), a_lead(email="eve@rival.example"), model=AGAINST).state
+    assert lead_value.fit(rival, a_model(against=AGAINST.scorecard.against, most_fit=1.0)) == -1.0

@@ -2,13 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.lead.against import against
 from services.scoring.domain.lead.learnt import Weighed
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.scorecard import FitRule
+
+_NOTHING: Final = 1e-9  # log-odds: a sum's last bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ def explained(state: ContactState, model: Model) -> list[Because]:
         for rule in model.scorecard.fit
         if lead_value.matches(rule, state.get(f"trait:{rule.trait}"))
     ]
+    rest += [Because("traits", odds, says) for says, odds in against(state, model.scorecard.against)]
+    over = lead_value.scorecard_fit(state, model.scorecard) - math.fsum(each.log_odds for each in rest)
+    if abs(over) > _NOTHING:
+        rest.append(Because("traits", over, "the cap on traits"))
     scorecard = lead_value.scorecard_engagement(state, model.scorecard, at)
     rest.append(Because("engagement", scorecard, "what is left of all that it did"))
     rest.append(Because("time", lead_value.scorecard_recency(state, model.scorecard, at), "the days since it asked"))

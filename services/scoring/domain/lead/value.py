@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from services.scoring.domain.contact.contact import ContactState, moment
 from services.scoring.domain.lead import learnt
+from services.scoring.domain.lead.against import against
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.scorecard import FitRule, Scorecard
@@ -58,9 +59,19 @@ def prior(state: ContactState, model: Model) -> float:
 
 def fit(state: ContactState, model: Model) -> float:
     """How well the traits match the audience, in log-odds."""
-    rules, lead = model.scorecard.fit, model.learnt.lead
-    odds = math.fsum(rule.log_odds for rule in rules if matches(rule, state.get(f"trait:{rule.trait}")))
+    odds, lead = scorecard_fit(state, model.scorecard), model.learnt.lead
     return odds if lead is None else odds + learnt.of_said(lead.traits, state)
+
+
+def scorecard_fit(state: ContactState, card: Scorecard) -> float:
+    """By the scorecard: every rule that is met, and what speaks against it, up to the cap."""
+    met = [rule.log_odds for rule in card.fit if matches(rule, state.get(f"trait:{rule.trait}"))]
+    return capped(math.fsum((*met, *(odds for _, odds in against(state, card.against)))), card.most_fit)
+
+
+def capped(log_odds: float, most: float) -> float:
+    """No more than `most`, either way."""
+    return max(-most, min(most, log_odds))
 
 
 def matches(rule: FitRule, said: Any) -> bool:
@@ -85,7 +96,7 @@ def engagement(state: ContactState, model: Model, clock: float) -> float:
 
 
 def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> float:
-    """By the scorecard: `weight` for each doubling.
+    """By the scorecard: `weight` for each doubling, up to the cap.
 
     A half-life that the counts do not have yet adds nothing.
     """
@@ -97,7 +108,7 @@ def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> 
         for kind, counts in state.engaged.items()
         for place, half_life in places
     )
-    return card.engagement_weight * math.log2(1.0 + left) if left else 0.0
+    return capped(card.engagement_weight * math.log2(1.0 + left), card.most_engagement) if left else 0.0
 
 
 def recency(state: ContactState, model: Model, clock: float) -> float:

@@ -1,7 +1,9 @@
 """What the business says a lead and a customer are worth. Minor units of the base currency, log-odds, seconds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from services.scoring.domain.contact.contact import HalfLives
 from services.scoring.domain.customer.tiers import Tiers
@@ -33,8 +35,29 @@ class FitRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """What speaks against a lead, in log-odds of 0 or below.
+
+    `free_mail`: an address that anybody can have for nothing. `competitor`: one at these `competitors`, by domain.
+    `unsubscribed`: no to some of our mails. `no_mail`: no to all, which is also said of an address that takes none.
+    """
+
+    free_mail: float = 0.0
+    competitor: float = 0.0
+    competitors: frozenset[str] = frozenset()
+    unsubscribed: float = 0.0
+    no_mail: float = 0.0
+
+
+AGAINST_NOTHING: Final = Against()
+
+
+@dataclass(frozen=True, slots=True)
 class Scorecard:
-    """`odds` is the version of what makes the log-odds alone: a lead model is fitted beside it."""
+    """`odds` is the version of what makes the log-odds alone: a lead model is fitted beside it.
+
+    `most_fit`, `most_engagement`: the most that these groups add or take away, in log-odds.
+    """
 
     version: str
     odds: str
@@ -55,6 +78,9 @@ class Scorecard:
     promoter_share: float = 0.0  # by which more a promoter is expected to buy; a detractor likewise
     detractor_share: float = 0.0
     qualified_at: int = MAX_MINOR  # P(conversion) x expected revenue from which on a lead counts as qualified
+    against: Against = AGAINST_NOTHING
+    most_fit: float = math.inf
+    most_engagement: float = math.inf
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""

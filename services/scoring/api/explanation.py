@@ -11,11 +11,13 @@ from services.scoring.api.shapes import Contact, amount, shown_to
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.contact.words import asked, meets
 from services.scoring.domain.customer import advocacy
+from services.scoring.domain.customer.foresight import foresee
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.explain import explained
 from services.scoring.domain.model.model import Model, stepped_version
 from services.scoring.models import InForce
 from services.scoring.store.contacts import reads
+from shared.clock import utc_now
 from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens
 from shared.http.masking import masked_identity
@@ -43,6 +45,17 @@ class FactorSum(BaseModel):
     bookings: int
 
 
+class ComingYear(BaseModel):
+    """What a customer may buy in the coming year. The bounds of 95 % come from simulating the learnt model."""
+
+    purchases: float
+    purchases_low: int
+    purchases_high: int
+    margin: Amount
+    margin_low: Amount
+    margin_high: Amount
+
+
 class Explanation(BaseModel):
     """Lead value = conversion x expected revenue - acquisition cost; conversion from odds that multiply.
 
@@ -59,6 +72,7 @@ class Explanation(BaseModel):
     past_margin: Amount
     margin_to_come: Amount
     advocacy: Annotated[Amount, Field(description="its share of what those brought whom it referred")]
+    coming_year: Annotated[ComingYear | None, Field(description="of customers, once a model has been fitted")]
     factors: list[FactorSum]
     rests_on: str
     model: str
@@ -123,6 +137,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
             past_margin=amount(state.past, model),
             margin_to_come=amount(state.customer - state.past - credit, model),
             advocacy=amount(credit, model),
+            coming_year=_coming_year(state, model),
             factors=[
                 FactorSum(account=account, factor=factor, amount=amount(minor, model), bookings=count)
                 for account, factor, minor, count in factors
@@ -163,6 +178,20 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         return Found(items=[shown_to(by, each, models.model) for each in newest[: body.limit]])
 
     return router
+
+
+def _coming_year(state: ContactState, model: Model) -> ComingYear | None:
+    found = foresee(state, model, max(state.as_of, utc_now().timestamp()))
+    if found is None:
+        return None
+    return ComingYear(
+        purchases=round(found.purchases, 4),
+        purchases_low=found.least_purchases,
+        purchases_high=found.most_purchases,
+        margin=amount(found.margin, model),
+        margin_low=amount(found.least_margin, model),
+        margin_high=amount(found.most_margin, model),
+    )
 
 
 def _rests_on(state: ContactState, model: Model) -> str:

@@ -34,10 +34,10 @@ def to_come(state: ContactState, model: Model, now: float) -> int:
     purchases = _discounted(learnt.purchases, _by_weeks(so_far.history), months, discount)
     spend = learnt.spend.expected(so_far.history.x, so_far.mean)
     likely = max(0.0, 1.0 + advocacy.loyalty(state, model))
-    return min(MAX_MINOR, round(purchases * spend * _margin(state, so_far) * likely))
+    return min(MAX_MINOR, round(purchases * spend * margin_share(state, so_far) * likely))
 
 
-def _margin(state: ContactState, so_far: Bought) -> float:
+def margin_share(state: ContactState, so_far: Bought) -> float:
     """The share of margin in past spend."""
     return min(1.0, max(0.0, state.past / so_far.worth))
 

@@ -30,7 +30,7 @@ from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.funnel.bottleneck import TARGETS, Target
 from services.scoring.domain.model.model import Home, Model
 from services.scoring.domain.model.pricing import Pricing
-from services.scoring.domain.model.queue_settings import QueueSettings, ResponseCurve
+from services.scoring.domain.model.queue_settings import NOBODY_AT_RISK, AtRisk, QueueSettings, ResponseCurve
 from services.scoring.domain.model.rates import Rates
 from services.scoring.domain.model.scorecard import Against, FitRule, Scorecard, SourceModel
 from shared.config import ConfigModel, read, validate
@@ -118,7 +118,15 @@ class _Curve(ConfigModel):
     beta: Positive | None = None
 
 
+class _OfCustomers(ConfigModel):
+    saved: Annotated[float, Field(ge=0, le=1)] = 0.1
+    phi: Annotated[float, Field(ge=0, lt=1)] = NOBODY_AT_RISK.curve.phi
+    tau: Positive = NOBODY_AT_RISK.curve.tau
+    beta: Positive = NOBODY_AT_RISK.curve.beta
+
+
 class _Response(_Curve):
+    customers: _OfCustomers = _OfCustomers()
     sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
 
 
@@ -182,6 +190,7 @@ def compile_model(raw: _File) -> Model:
             _curve(raw.response),
             raw.handling_minutes,
             {name: _curve(own) for name, own in raw.response.sources.items()},
+            _at_risk(raw.response.customers),
         ),
         home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
         targets={stage: raw.funnel.targets.get(stage, share) for stage, share in TARGETS.items()},
@@ -235,6 +244,10 @@ def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
 def _curve(raw: _Curve) -> ResponseCurve:
     own = {name: value for name in ("phi", "tau", "beta") if (value := getattr(raw, name)) is not None}
     return replace(_CURVES[raw.preset], **own)
+
+
+def _at_risk(raw: _OfCustomers) -> AtRisk:
+    return AtRisk(raw.saved, ResponseCurve(raw.phi, raw.tau, raw.beta))
 
 
 def _tiers(said: Mapping[str, str], currency: str) -> Tiers:

@@ -51,6 +51,7 @@ contacts = sa.Table(
     sa.Column("country", sa.Text),
     sa.Column("worth", sa.SmallInteger),  # the step on which it waits in the queue (domain/queue.py)
     sa.Column("curve", sa.Text),  # by which it cools there
+    sa.Column("waits_since", sa.DateTime(timezone=True)),  # and since when
     sa.Column("state", BYTEA, nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint(one_of("stage", get_args(Stage)), name="stage_known"),
@@ -59,7 +60,7 @@ contacts = sa.Table(
         name="merged_has_no_value",
     ),
     sa.CheckConstraint("(worth IS NULL) = (curve IS NULL)", name="waits_by_a_curve"),
-    sa.CheckConstraint("worth IS NULL OR (open_since IS NOT NULL AND merged_into IS NULL)", name="waits_since_when"),
+    sa.CheckConstraint("worth IS NULL OR (waits_since IS NOT NULL AND merged_into IS NULL)", name="waits_since_when"),
     # Room in each page for the next version of a row: most updates then touch no index.
     postgresql_with={"fillfactor": "80"},
 )
@@ -72,7 +73,7 @@ sa.Index(
     "contacts_queue",
     contacts.c.curve,
     contacts.c.worth,
-    contacts.c.open_since,
+    contacts.c.waits_since,
     contacts.c.id,
     postgresql_include=["source", "country"],
     postgresql_where=contacts.c.worth.is_not(None),

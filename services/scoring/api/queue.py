@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.scoring.api.shapes import Contact, amount, masked, shown
 from services.scoring.domain import queue
 from services.scoring.domain.contact.places import country_said
+from services.scoring.domain.customer.at_risk import at_stake
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model.model import Model
-from services.scoring.domain.model.queue_settings import ResponseCurve
+from services.scoring.domain.model.queue_settings import OF_CUSTOMERS, ResponseCurve
 from services.scoring.domain.model.sources import short_name
 from services.scoring.load import Load
 from services.scoring.models import InForce
@@ -25,6 +26,7 @@ from services.scoring.store.contacts import reads
 from services.scoring.store.contacts.reads import StoredContact
 from services.scoring.store.queue import Place, Waiting
 from shared.clock import utc_now
+from shared.events.stages import Account
 from shared.http.amount import Amount
 from shared.http.auth import Grant, Tokens
 from shared.http.cursor import Cursor, encode_cursor, moment, number, read_cursor, row_id
@@ -53,7 +55,7 @@ class Filters(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A waiting lead: its index, minutes since the capture, and what handling it at once was worth."""
+    """Somebody waiting: the index, minutes of waiting, and what handling them at once was worth."""
 
     index: float
     age: float
@@ -80,6 +82,7 @@ class QueueItem(BaseModel):
     """Somebody to contact. `index`: base minor units lost over the next hour per minute of delay and of work."""
 
     contact: Contact
+    kind: Annotated[Account, Field(description="customer: whose next purchase is overdue, for `age_minutes`")]
     index: float
     lost_per_minute: Amount
     age_minutes: float
@@ -111,7 +114,7 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, tokens: Tokens) -> 
         country: Annotated[str | None, Query(max_length=64, description="of this country alone")] = None,
         cursor: Cursor = None,
     ) -> Queue:
-        """Leads that no person has reached and no one has taken on, by what a delay costs."""
+        """Leads whom no person has reached, and overdue customers, that no one has taken on: by what a delay costs."""
         asked = Asked(utc_now(), load.overload) if cursor is None else _asked(cursor)
         async with engine.connect() as conn:
             page = await the_queue(conn, models.model, asked, limit, source=source, country=country)
@@ -173,8 +176,9 @@ def _asked(cursor: str) -> Asked:
 
 def _ranked(stored: StoredContact, model: Model, now: datetime) -> Ranked:
     state = stored.state
-    age = (now.timestamp() - (state.captured or now.timestamp())) / 60
-    at_once, curve = lead_value.at_once(state, model), model.queue.curve(state.curve)
+    age = (now.timestamp() - (state.waits_since or now.timestamp())) / 60
+    at_once = at_stake(state, model) if state.curve == OF_CUSTOMERS else float(lead_value.at_once(state, model))
+    curve = model.queue.curve(state.curve)
     return Ranked(queue.index(curve, at_once, age, model.queue.handling_minutes), age, at_once, curve, stored)
 
 
@@ -191,6 +195,7 @@ def _item(ranked: Ranked, why: Mapping[UUID, Mapping[str, int]], model: Model) -
     return QueueItem.model_validate(
         {
             "contact": shown(ranked.stored, model),
+            "kind": "customer" if ranked.stored.state.curve == OF_CUSTOMERS else "lead",
             "index": round(ranked.index, 6),
             "lost_per_minute": money(queue.loss_rate(curve, at_once, age)),
             "age_minutes": round(age, 2),
@@ -216,6 +221,11 @@ def _why(ranked: Ranked, factors: Sequence[tuple[str, int]], model: Model) -> st
     lost = queue.worth(curve, at_once, age) - queue.worth(curve, at_once, age + queue.HORIZON_MIN)
     shown_as = amount(round(lost), model)
     helps = [_SAYS[factor] for factor, minor in factors if minor > 0 and factor in _SAYS][:2]
+    if ranked.stored.state.curve == OF_CUSTOMERS:
+        return (
+            f"Its next purchase is overdue for {_minutes(ranked.age)}; another hour costs {shown_as.amount} "
+            f"{shown_as.currency} of what is to come."
+        )
     because = f", because of {' and '.join(helps)}" if helps else ""
     return f"Waits for {_minutes(ranked.age)}; another hour costs {shown_as.amount} {shown_as.currency}{because}."
 

@@ -10,11 +10,13 @@ import msgspec
 
 from services.scoring.domain import queue
 from services.scoring.domain.contact.contact import ContactState
+from services.scoring.domain.customer import at_risk
 from services.scoring.domain.customer import value as customer_value
 from services.scoring.domain.customer.standing import cell
 from services.scoring.domain.customer.tiers import NONE, tier
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.queue_settings import OF_CUSTOMERS
 from services.scoring.domain.values import current, value
 from shared.events.updates import Booking
 
@@ -87,13 +89,15 @@ def _followed(state: ContactState, model: Model) -> tuple[ContactState, list[Boo
 
 def _valued(state: ContactState, lead: int, customer: int, version: str, model: Model) -> ContactState:
     has = tier(customer, state.tier, model.scorecard.tiers) if state.paid_orders else NONE
-    worth, curve, qualified = None, "", state.qualified
+    worth, curve, since, qualified = None, "", None, state.qualified
     if state.open_lead:  # the acquisition cost is sunk: it neither ranks nor judges it
         at_once = lead + lead_value.cost(state, model)
         if state.waits:
-            worth, curve = queue.step(at_once), model.queue.curve_of(state.source)
+            worth, curve, since = queue.step(at_once), model.queue.curve_of(state.source), state.captured
         if qualified is None and at_once >= model.scorecard.qualified_at:
             qualified = state.as_of
+    elif state.paid_orders and model.queue.customers.saved:
+        worth, curve, since = _at_risk(msgspec.structs.replace(state, customer=customer), model)
     return msgspec.structs.replace(
         state,
         lead=lead,
@@ -103,9 +107,18 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
         tier=has,
         worth=worth,
         curve=curve,
+        since=since,
         qualified=qualified,
         rfm=cell(state, model),
     )
+
+
+def _at_risk(state: ContactState, model: Model) -> tuple[int | None, str, float | None]:
+    """Where a customer waits whose next purchase is overdue, and since when, until one of us has called."""
+    since, stake = at_risk.overdue_since(state, model), at_risk.at_stake(state, model)
+    if since is None or not stake or (state.touched is not None and state.touched >= since):
+        return None, "", None
+    return queue.step(stake), OF_CUSTOMERS, since
 
 
 def _customer(before: ContactState, after: ContactState, model: Model, booked: list[Booking], *, merged: bool) -> int:

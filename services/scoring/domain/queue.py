@@ -10,6 +10,7 @@ from typing import Final
 from services.scoring.domain.model.queue_settings import ResponseCurve
 
 HORIZON_MIN: Final = 60.0
+LONGEST_MIN: Final = 30 * 24 * 60  # that somebody stays in the queue
 STEP: Final = 1.05
 _LOG_STEP: Final = math.log(STEP)
 _FEW: Final = 50  # leads of a day; fewer are never an overload

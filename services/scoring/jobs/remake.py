@@ -173,7 +173,9 @@ class Remaking:
     def _value_holds(self, stored: ContactState) -> bool:
         """Whether the values are those of the facts; what customers are to buy moves with time, and is the sweep's."""
         new, _ = bookings.revalue(stored, self.model)
-        same = (new.lead, new.worth, new.curve) == (stored.lead, stored.worth, stored.curve)
+        same = new.lead == stored.lead
+        if stored.open_lead:  # where a customer waits follows a value that moves with time, too
+            same = same and (new.worth, new.curve) == (stored.worth, stored.curve)
         # What the model has learnt online since reaches a lead with its next event or sweep.
         same = same or (stored.open_lead and stored.step != self.model.step)
         return same and (self.model.learnt.customer is not None or new.customer == stored.customer)

@@ -24,6 +24,7 @@ from services.scoring.domain.contact.contact import FORM, ContactState
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.funnel import places
 from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.queue_settings import OF_CUSTOMERS
 from services.scoring.domain.values import counted
 from services.scoring.models import InForce
 from services.scoring.store import changes as watched
@@ -92,6 +93,8 @@ class Revaluing:
         """Place some leads that wait by another response curve than their source has; how many."""
         async with self._engine.begin() as conn:
             for placed in await due.curves(conn):
+                if placed.curve == OF_CUSTOMERS:
+                    continue
                 curve = self._model.queue.curve_of(placed.source)
                 states = [] if curve == placed.curve else await due.lock_placed(conn, placed, _AT_ONCE)
                 if states:

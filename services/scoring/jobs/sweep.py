@@ -93,7 +93,12 @@ class Sweeping:
                 identity = Identity(contact_id=each.after.id)
                 data = ContactAged(identity=identity, tier=each.after.tier or None)
                 facts.append(self._facts.about(each.after.id, "contact.aged", data, now, "bulk"))
-            elif each.bookings or each.after.rfm != each.before.rfm:
+            elif each.bookings or _standing(each.after) != _standing(each.before):
                 moved.append(each)
         await booking.write(conn, moved, now, moves_the_queue=True)
         await outbox.insert(conn, facts)
+
+
+def _standing(state: ContactState) -> tuple[str, int | None, float | None]:
+    """What time may change besides the values: its RFM cell, and where it waits in the queue."""
+    return state.rfm, state.worth, state.since

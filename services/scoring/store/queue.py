@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact.contact import moment
 from services.scoring.domain.model.model import Model
-from services.scoring.domain.queue import HORIZON_MIN, STEP
+from services.scoring.domain.queue import HORIZON_MIN, LONGEST_MIN, STEP
 from services.scoring.store.contacts.reads import StoredContact
 from services.scoring.store.contacts.states import readable
 
-_LONGEST_MIN: Final = 30 * 24 * 60  # that a lead stays in the queue
 # Not `extract`, which takes half as long again: it is exact, as a numeric.
-_AGE: Final = "greatest(0, date_part('epoch', CAST(:now AS timestamptz) - c.open_since) / 60)"
+_AGE: Final = "greatest(0, date_part('epoch', CAST(:now AS timestamptz) - c.waits_since) / 60)"
 # `rank` of domain/queue.py; `less` is 0 under overload, else 1.
 _RANK: Final = f"""n.at_once * (
     n.phi * (1 - CAST(:less AS float8)) + (1 - n.phi) * (
@@ -33,18 +32,18 @@ _OF_NO_INTEREST: Final = """0.01 + 1.001 * n.tau * (exp(least(100, -ln(greatest(
     (b.least / n.at_once - n.phi * (1 - CAST(:less AS float8))) / (1 - n.phi)
 )) / n.beta)) - 1)"""
 _OF_A_STEP: Final = f"""
-    SELECT c.id, c.open_since, {_RANK} AS rank FROM contacts AS c
-    WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth AND c.open_since > n.oldest
+    SELECT c.id, c.waits_since, {_RANK} AS rank FROM contacts AS c
+    WHERE c.worth IS NOT NULL AND c.curve = n.curve AND c.worth = n.worth AND c.waits_since > n.oldest
         AND (CAST(:source AS text) IS NULL OR c.source = :source)
         AND (CAST(:country AS text) IS NULL OR c.country = :country)
-        AND (CAST(:first AS boolean) OR ({_RANK}, c.open_since, c.id)
+        AND (CAST(:first AS boolean) OR ({_RANK}, c.waits_since, c.id)
             < (CAST(:after_rank AS float8), CAST(:after_since AS timestamptz), CAST(:after_id AS uuid)))
         AND c.id NOT IN (
             SELECT contact_id FROM claims WHERE ended_at IS NULL AND until > :now
             UNION ALL SELECT k.contact_id FROM claims AS k JOIN contacts AS s ON s.id = k.contact_id
-                WHERE k.snoozed_until > :now AND k.ended_at >= s.open_since  -- whoever has asked anew since is back
+                WHERE k.snoozed_until > :now AND k.ended_at >= s.waits_since  -- whoever has asked anew since is back
         )
-    ORDER BY c.open_since DESC, c.id DESC
+    ORDER BY c.waits_since DESC, c.id DESC
 """  # noqa: S608 - words of ours
 # Each occupied step is one descent into the index, from the step before. The best N leads are on the N steps whose
 # first leads are best, and none of them ranks below the last of those.
@@ -60,23 +59,23 @@ _TOP = sa.text(f"""
         SELECT o.curve, o.worth, power(CAST({STEP} AS float8), o.worth) AS at_once,
             coalesce(own.phi, CAST(:phi AS float8)) AS phi, coalesce(own.tau, CAST(:tau AS float8)) AS tau,
             coalesce(own.beta, CAST(:beta AS float8)) AS beta,
-            CAST(:now AS timestamptz) - {_LONGEST_MIN} * interval '1 minute' AS oldest
+            CAST(:now AS timestamptz) - {LONGEST_MIN} * interval '1 minute' AS oldest
         FROM occupied AS o LEFT JOIN unnest(
             CAST(:curves AS text[]), CAST(:phis AS float8[]), CAST(:taus AS float8[]), CAST(:betas AS float8[])
         ) AS own (curve, phi, tau, beta) USING (curve)
     ), best AS MATERIALIZED (
         SELECT n.*, q.rank FROM known AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT 1) AS q
-        ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+        ORDER BY q.rank DESC, q.waits_since DESC, q.id DESC LIMIT :limit
     ), bound AS MATERIALIZED (
         SELECT n.curve, n.worth, n.at_once, n.phi, n.tau, n.beta,
-            CAST(:now AS timestamptz) - least({_LONGEST_MIN}, {_OF_NO_INTEREST}) * interval '1 minute' AS oldest
+            CAST(:now AS timestamptz) - least({LONGEST_MIN}, {_OF_NO_INTEREST}) * interval '1 minute' AS oldest
         FROM best AS n CROSS JOIN (SELECT CASE count(*) WHEN :limit THEN min(rank) END AS least FROM best) AS b
     ), top AS (
-        SELECT q.id, q.rank, q.open_since FROM bound AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT :limit) AS q
-        ORDER BY q.rank DESC, q.open_since DESC, q.id DESC LIMIT :limit
+        SELECT q.id, q.rank, q.waits_since FROM bound AS n CROSS JOIN LATERAL ({_OF_A_STEP} LIMIT :limit) AS q
+        ORDER BY q.rank DESC, q.waits_since DESC, q.id DESC LIMIT :limit
     )
     SELECT top.rank, c.id, c.state, c.updated_at FROM top JOIN contacts AS c USING (id)
-    ORDER BY top.rank DESC, top.open_since DESC, top.id DESC
+    ORDER BY top.rank DESC, top.waits_since DESC, top.id DESC
 """)  # noqa: S608 - words of ours
 
 
@@ -106,8 +105,8 @@ async def top(
     source: str | None = None,
     country: str | None = None,
 ) -> list[Waiting]:
-    """The leads waiting at that moment, in order, without those claimed or snoozed."""
-    own, others = model.queue.curves, model.queue.response
+    """Who is waiting at that moment, in order, without those claimed or snoozed."""
+    own, others = model.queue.own_curves, model.queue.response
     given = {
         "curves": list(own),
         "phis": [curve.phi for curve in own.values()],
@@ -137,5 +136,6 @@ async def top(
 
 def place_of(waiting: Waiting) -> Place:
     state = waiting.contact.state
-    assert state.captured is not None
-    return Place(waiting.rank, moment(state.captured), state.id)
+    since = state.waits_since
+    assert since is not None
+    return Place(waiting.rank, moment(since), state.id)

@@ -226,7 +226,15 @@ def total(booked: list[Booking], account: str) -> int:
     return sum(each.amount for each in booked if each.account == account)
 
 
-_VALUED = {"lead", "customer", "worth", "curve", "qualified", "tier"}  # of the way there, too: a tier is lost late
+_VALUED = {
+    "lead",
+    "customer",
+    "worth",
+    "curve",
+    "since",
+    "qualified",
+    "tier",
+}  # of the way there, too: a tier is lost late
 _NOT_FACTS = {"id", "created", "version", "engaged", "keys"} | _VALUED
 
 

@@ -38,8 +38,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     `past` sums the margin of all orders by the rates and margins of version `priced`, `days` and `earlier` the orders
     themselves; `unconverted` counts the orders of it, by currency, that have no rate and count 0. `swept`: up to
     when the passing of time is booked; `tier`: see tiers.py. `worth` and `curve`: where in the queue it waits
-    (queue.py); None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet, to be read from
-    its events. `qualified`: when its lead was first seen to be worth it. `cost`: its share of the costs
+    (queue.py), and `since` when; None: nowhere. `journey`: how far it came, and when (funnel/); None: not known yet,
+    to be read from its events. `qualified`: when its lead was first seen to be worth it. `cost`: its share of the costs
     that were recorded (costs.py); None: none was, and what a lead of its source usually costs counts.
     `machine`: when a person said that a machine is behind it (machine.py). `referred`: the margin of those it referred
     who bought, in base minor units (advocacy.py).
@@ -74,6 +74,7 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     foreign: tuple[str, ...] = ()  # marks of the keys of people it was split from (parting.py)
     worth: int | None = None
     curve: str = ""
+    since: float | None = None
     journey: Journey | None = None
     qualified: float | None = None
     rfm: str = ""
@@ -100,6 +101,13 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def waits(self) -> bool:
         """Whether it is an open lead that no person has touched since its capture."""
         return self.open_lead and (self.touched is None or self.captured is None or self.touched < self.captured)
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when it waits in the queue; None: it does not. Of a lead, earlier releases did not keep it."""
+        if self.worth is None:
+            return None
+        return self.captured if self.since is None else self.since
 
     @property
     def stage(self) -> Stage:

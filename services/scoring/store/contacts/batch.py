@@ -67,6 +67,7 @@ _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
     "country": lambda row: country_said(row.state.get("trait:country")),
     "worth": lambda row: row.state.worth,
     "curve": lambda row: None if row.state.worth is None else row.state.curve,
+    "waits_since": lambda row: None if (since := row.state.waits_since) is None else moment(since),
     "state": lambda row: encode_state(row.state),
 }
 CONTACT_COLUMNS: Final = tuple(_CONTACT)
@@ -105,7 +106,7 @@ def moved(table: str) -> str:
 _MERGE = (
     sa.text(f"""
         UPDATE contacts AS c SET merged_into = n.survivor, lead_value = 0, customer_value = 0, worth = NULL,
-            curve = NULL, version = c.version + 1
+            curve = NULL, waits_since = NULL, version = c.version + 1
         FROM {_MERGED} WHERE c.id = n.loser
     """),  # noqa: S608 - names of columns, no input
     sa.text(moved("identities")),

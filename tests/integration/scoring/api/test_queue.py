@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scoring.api.queue import Asked, the_queue
 from services.scoring.claiming import Claiming
 from services.scoring.domain import bookings, queue
 from services.scoring.domain.contact.contact import ContactState
@@ -27,6 +28,8 @@ from shared.clock import new_id, utc_now
 from shared.db.engine import make_engine
 from tests.support.scoring_service import Api, World
 from tests.unit.scoring.builders import a_contact, a_lead, a_model, a_touch, after, minutes
+from tests.unit.scoring.customer.test_at_risk import MODEL as OF_BOTH
+from tests.unit.scoring.customer.test_at_risk import a_customer
 
 MODEL = a_model(curves={"shop": ResponseCurve(0.0, 0.5, 0.169)})
 NOW = utc_now()
@@ -233,3 +236,26 @@ async def test_the_end_of_a_snooze_is_a_new_revision_of_the_queue(engine: AsyncE
     async with engine.connect() as conn:
         rows = (await conn.execute(sa.text("SELECT contacts, queue FROM changes ORDER BY transaction"))).all()
     assert [(list(row.contacts), row.queue) for row in rows] == [([state.id], True)] * 3
+
+
+async def test_a_customer_who_is_overdue_waits_among_the_leads_and_says_so(engine: AsyncEngine) -> None:
+    told = a_customer()
+    last = told.state.clock
+    late, _ = bookings.aged(told.state, OF_BOTH, last + 20 * 86_400.0)
+    now = datetime.fromtimestamp(last, UTC) + timedelta(days=20)
+    leads = [
+        bookings.revalue(after(a_contact(n), a_lead(email=f"p{n}@example.com", at=at, event=n)).state, OF_BOTH)[0]
+        for n, at in enumerate((now, now - timedelta(days=29)))
+    ]
+    async with engine.begin() as conn:
+        await batch.insert_contacts(conn, [late, *leads], now)
+        page = await the_queue(conn, OF_BOTH, Asked(now, overload=False), 50)
+        first = await store.top(conn, OF_BOTH, now, 2)
+        rest = await store.top(conn, OF_BOTH, now, 2, after=store.place_of(first[-1]))
+    kinds = {item.contact.id: item.kind for item in page.items}
+    assert kinds == {late.id: "customer", leads[0].id: "lead", leads[1].id: "lead"}
+    assert page.items[0].contact.id == leads[0].id, "a lead of this minute goes first"
+    (customer,) = [item for item in page.items if item.kind == "customer"]
+    assert customer.why.startswith("Its next purchase is overdue for 12 days; another hour costs 0.")
+    assert customer.age_minutes == pytest.approx((now.timestamp() - (late.waits_since or 0)) / 60, abs=0.01)
+    assert sorted(ids([*first, *rest])) == sorted(kinds)

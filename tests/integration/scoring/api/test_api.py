@@ -138,6 +138,11 @@ async def test_a_query_with_nul_is_refused_by_name(api: Api, name: str) -> None:
     assert (answer.status_code, [each["at"] for each in answer.json()["errors"]]) == (422, [f"/query/{name}"])
 
 
+async def test_a_path_with_nul_is_refused_by_name(api: Api) -> None:
+    answer = await api.http.get("/v1/models/a%00b/calibration")
+    assert (answer.status_code, [each["at"] for each in answer.json()["errors"]]) == (422, ["/path/version"])
+
+
 async def test_contacts_are_found_by_the_beginnings_of_words(world: World, api: Api) -> None:
     async def found(q: str) -> list[str]:
         answer = await api.http.post("/v1/contacts/search", json={"q": q})

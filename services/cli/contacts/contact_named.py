@@ -18,11 +18,20 @@ class NoSuchContact(FirsthourError):  # noqa: N818 - reads as what happened
 async def contact_named(conn: "AsyncConnection", named: str) -> "StoredContact":
     """The contact. Raises NoSuchContact, whose message does not repeat the name."""
     from services.scoring.store.contacts import reads
+
+    found = await reads.by_id(conn, await id_named(conn, named))
+    assert found is not None, "it has just been found"
+    return found
+
+
+async def id_named(conn: "AsyncConnection", named: str) -> UUID:
+    """The id of the contact, whether or not its state can be read. Raises NoSuchContact as `contact_named` does."""
+    from services.scoring.store.contacts import reads
     from shared.events.identity import normalise_email, normalise_phone
 
     found = None
     try:
-        found = await reads.by_id(conn, UUID(named))
+        found = await reads.who(conn, UUID(named))
     except ValueError:
         keys = []
         for kind, normalise in (("email", normalise_email), ("phone", normalise_phone)):
@@ -31,7 +40,7 @@ async def contact_named(conn: "AsyncConnection", named: str) -> "StoredContact":
             except ValueError:
                 continue
         if keys:
-            found = await reads.by_keys(conn, keys)
+            found = await reads.whose(conn, keys)
     if found is None:
         raise NoSuchContact("no contact is known by this id, address or number")
     return found

@@ -42,7 +42,7 @@ def erase(
 
 
 async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
-    from services.cli.contacts.contact_named import contact_named
+    from services.cli.contacts.contact_named import id_named
     from services.cli.service_database import connected
     from services.nurture.store import erase as of_nurture
     from services.scoring.store.contacts import erase as of_scoring
@@ -52,8 +52,8 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
 
     url = settings().database_url()
     async with connected(url, "scoring") as conn:
-        found = await contact_named(conn, contact)
-        ids = await of_scoring.all_of(conn, found.state.id)
+        found = await id_named(conn, contact)
+        ids = await of_scoring.all_of(conn, found)
         words = await of_scoring.identities(conn, ids)
     # Nurture first and last: its facts need a contact that scoring knows, and scoring's updates reach it.
     until = asyncio.get_running_loop().time() + _SENDING_S
@@ -66,11 +66,11 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
     async with connected(url, "nurture") as conn:
         await of_nurture.erase(conn, ids, words)
     async with connected(url, "scoring") as conn:
-        ids = await of_scoring.all_of(conn, found.state.id)
+        ids = await of_scoring.all_of(conn, found)
         words = await of_scoring.identities(conn, ids)
         events = await of_scoring.erase(conn, ids, words)
         by = Actor(actor, audit.COMMAND)
-        await audit.note(conn, new_id(), utc_now(), by, "erased", contact=found.state.id)
+        await audit.note(conn, new_id(), utc_now(), by, "erased", contact=found)
     async with connected(url, "nurture") as conn:
         await of_nurture.erase(conn, ids, words)
-    return found.state.id, events
+    return found, events

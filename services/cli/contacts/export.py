@@ -89,27 +89,27 @@ async def _write(file: Writing, what: What, model: "Model") -> int:
 
 
 async def _contacts(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Sequence[Any]]:
-    from services.scoring.domain.contact.contact import decode_state
     from services.scoring.domain.contact.view import view
     from services.scoring.domain.customer.standing import standing
     from services.scoring.store import export as store
+    from services.scoring.store.contacts.states import readable
     from shared.clock import utc_now
 
     now = utc_now().timestamp()
     async for row in store.rows(conn, store.CONTACTS):
-        state = decode_state(row.state)
-        seen, stands = view(state, model), standing(state, model, max(now, state.as_of))
-        yield (
-            seen.id, seen.stage, seen.email, seen.phone, seen.name, seen.source, seen.country, seen.interest,
-            model.currency,
-            to_decimal(state.lead, model.currency), to_decimal(state.customer, model.currency),
-            seen.conversion, seen.tier, seen.purchases,
-            None if stands is None else to_decimal(stands.average, model.currency),
-            None if stands is None else stands.p_alive,
-            None if stands is None else stands.expected,
-            None if stands is None else stands.rfm,
-            seen.created, row.updated_at,
-        )  # fmt: skip
+        for _, state in readable([row]):
+            seen, stands = view(state, model), standing(state, model, max(now, state.as_of))
+            yield (
+                seen.id, seen.stage, seen.email, seen.phone, seen.name, seen.source, seen.country, seen.interest,
+                model.currency,
+                to_decimal(state.lead, model.currency), to_decimal(state.customer, model.currency),
+                seen.conversion, seen.tier, seen.purchases,
+                None if stands is None else to_decimal(stands.average, model.currency),
+                None if stands is None else stands.p_alive,
+                None if stands is None else stands.expected,
+                None if stands is None else stands.rfm,
+                seen.created, row.updated_at,
+            )  # fmt: skip
 
 
 async def _bookings(conn: "AsyncConnection", model: "Model") -> AsyncIterator[Sequence[Any]]:

@@ -51,7 +51,7 @@ def split(
 
 
 async def _split(named: str, part: UUID | None, actor: str) -> "Split":
-    from services.cli.contacts.contact_named import contact_named
+    from services.cli.contacts.contact_named import id_named
     from services.cli.contacts.valued import valued
     from services.scoring.facts import FactMaker
     from services.scoring.jobs.split import Splitting
@@ -62,7 +62,7 @@ async def _split(named: str, part: UUID | None, actor: str) -> "Split":
 
     given = settings()
     async with valued(given) as (conn, model):
-        found = (await contact_named(conn, named)).state.id
+        found = await id_named(conn, named)
         parts = await store.merged_into(conn, found)
         if not parts:
             raise NothingToSplit("nobody was merged into this contact")
@@ -100,7 +100,7 @@ def machine(
 
 
 async def _judge(named: str, actor: str, *, machine: bool) -> "tuple[Judged, str]":
-    from services.cli.contacts.contact_named import contact_named
+    from services.cli.contacts.contact_named import id_named
     from services.cli.contacts.valued import valued
     from services.scoring.jobs.machine import Judging
     from shared.clock import new_id, utc_now
@@ -108,7 +108,7 @@ async def _judge(named: str, actor: str, *, machine: bool) -> "tuple[Judged, str
     from shared.tokens import Actor
 
     async with valued(settings()) as (conn, model):
-        found = (await contact_named(conn, named)).state.id
+        found = await id_named(conn, named)
         by = Actor(actor, audit.COMMAND)
         judged = await Judging(model, new_id).judge(conn, found, utc_now(), by, machine=machine)
         return judged, model.currency

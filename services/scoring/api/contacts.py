@@ -102,8 +102,8 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
                 found = await reads.by_keys(conn, keys)
                 return Contacts(items=[shown_to(by, found, models.model)] if found is not None else [])
             after = read_cursor(cursor, row_id)[0] if cursor else _FIRST
-            page = await reads.page(conn, after, limit)
-        following = encode_cursor(page[-1].state.id) if len(page) == limit else None
+            page, last = await reads.page(conn, after, limit)
+        following = None if last is None else encode_cursor(last)
         return Contacts(items=[shown_to(by, each, models.model) for each in page], next=following)
 
     @router.get("/contacts/{contact_id}")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 CONTACTS: Final = sa.text("""
-    SELECT state, updated_at FROM contacts WHERE merged_into IS NULL ORDER BY id
+    SELECT id, state, updated_at FROM contacts WHERE merged_into IS NULL ORDER BY id
 """)
 BOOKINGS: Final = sa.text("""
     SELECT contact_id, time, account, factor, amount, model, event_id, line FROM bookings

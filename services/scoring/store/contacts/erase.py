@@ -13,11 +13,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.contact.contact import decode_state
 from services.scoring.domain.customer.advocacy import unnamed
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.store import bought, funnel
+from services.scoring.store.contacts.states import read_states
 from shared.limits import SHORTEST_SOUGHT
 
 _ALL_OF: Final = sa.text("""
@@ -62,7 +62,7 @@ _DELETE: Final = tuple(
         ("contacts", "id"),
     )
 )  # fmt: skip
-_STATES: Final = sa.text("SELECT state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL")
+_STATES: Final = sa.text("SELECT id, state FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) AND merged_into IS NULL")
 _SUPPRESS: Final = sa.text("""
     INSERT INTO erased (mark, at) SELECT mark, statement_timestamp() FROM unnest(CAST(:marks AS text[])) AS m (mark)
     ON CONFLICT (mark) DO UPDATE SET at = excluded.at
@@ -107,7 +107,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     await conn.execute(_REFERRED, {"ids": ids})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
-    gone = [decode_state(state) for state in (await conn.execute(_STATES, {"ids": ids})).scalars()]
+    gone = read_states(await conn.execute(_STATES, {"ids": ids}))  # whoever cannot be read goes all the same
     await funnel.add(conn, moved((each, None) for each in gone))
     await bought.take(conn, ids)  # after the funnel, as a batch locks them
     for statement in _DELETE:

@@ -1,6 +1,6 @@
 """Queries of the read API. None of them takes a lock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.contact.contact import ContactState, decode_state
 from services.scoring.domain.contact.words import Spellings, begins
+from services.scoring.store.contacts.states import readable
 from shared.events.updates import Booking
 
 _FEW: Final = 1000  # contacts that a search reads
@@ -18,16 +19,24 @@ _BY_KEY = sa.text("""
     SELECT c.state, c.updated_at FROM identities i JOIN contacts c ON c.id = i.contact_id
     WHERE i.key = ANY(CAST(:keys AS text[])) ORDER BY array_position(CAST(:keys AS text[]), i.key) LIMIT 1
 """)
-_BY_ID = sa.text("""
+_TRAIL = """
     WITH RECURSIVE trail AS (
         SELECT id, merged_into FROM contacts WHERE id = :id
         UNION ALL
         SELECT c.id, c.merged_into FROM trail JOIN contacts c ON c.id = trail.merged_into
     )
-    SELECT c.state, c.updated_at FROM trail JOIN contacts c USING (id) WHERE trail.merged_into IS NULL
+"""
+_WHO = sa.text(f"{_TRAIL} SELECT id FROM trail WHERE merged_into IS NULL")  # noqa: S608 - no input
+_WHOSE = sa.text("""
+    SELECT contact_id FROM identities WHERE key = ANY(CAST(:keys AS text[]))
+    ORDER BY array_position(CAST(:keys AS text[]), key) LIMIT 1
 """)
+_BY_ID = sa.text(f"""
+    {_TRAIL}
+    SELECT c.state, c.updated_at FROM trail JOIN contacts c USING (id) WHERE trail.merged_into IS NULL
+""")  # noqa: S608 - no input
 _LIST = sa.text("""
-    SELECT state, updated_at FROM contacts WHERE merged_into IS NULL AND id > :after ORDER BY id LIMIT :limit
+    SELECT id, state, updated_at FROM contacts WHERE merged_into IS NULL AND id > :after ORDER BY id LIMIT :limit
 """)
 _BOOKINGS = {
     newest: sa.text(f"""
@@ -55,14 +64,14 @@ _FACTORS = sa.text("""
 _IDENTITIES = sa.text("SELECT key FROM identities WHERE contact_id = :id ORDER BY key LIMIT 1000")
 # The prefix of any word; the index holds each contact's words (see `said` in tables.py).
 _SEARCH = sa.text("""
-    SELECT state, updated_at FROM contacts
+    SELECT id, state, updated_at FROM contacts
     WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
 """)
 _SAID = sa.text("""
     SELECT id, said FROM contacts
     WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
 """)
-_THESE = sa.text("SELECT state, updated_at FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))")
+_THESE = sa.text("SELECT id, state, updated_at FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))")
 _REASONS = sa.text("""
     SELECT contact_id, factor, sum(amount) AS amount FROM bookings
     WHERE contact_id = ANY(CAST(:ids AS uuid[])) AND account = 'lead' GROUP BY contact_id, factor
@@ -102,10 +111,26 @@ def _contact(row: Any) -> StoredContact:
     return StoredContact(decode_state(row.state), row.updated_at)
 
 
+def _contacts(rows: Iterable[Any]) -> list[StoredContact]:
+    return [StoredContact(state, row.updated_at) for row, state in readable(rows)]
+
+
 async def by_keys(conn: AsyncConnection, keys: Sequence[str]) -> StoredContact | None:
     """The contact of the first of these keys that is known."""
     row = (await conn.execute(_BY_KEY, {"keys": keys})).one_or_none()
     return _contact(row) if row is not None else None
+
+
+async def who(conn: AsyncConnection, contact_id: UUID) -> UUID | None:
+    """The id of the contact, or of what it was merged into, if there is one."""
+    found: UUID | None = (await conn.execute(_WHO, {"id": contact_id})).scalar_one_or_none()
+    return found
+
+
+async def whose(conn: AsyncConnection, keys: Sequence[str]) -> UUID | None:
+    """The id of the contact of the first of these keys that is known."""
+    found: UUID | None = (await conn.execute(_WHOSE, {"keys": keys})).scalar_one_or_none()
+    return found
 
 
 async def by_id(conn: AsyncConnection, contact_id: UUID) -> StoredContact | None:
@@ -114,9 +139,10 @@ async def by_id(conn: AsyncConnection, contact_id: UUID) -> StoredContact | None
     return _contact(row) if row is not None else None
 
 
-async def page(conn: AsyncConnection, after: UUID, limit: int) -> list[StoredContact]:
-    """Contacts in the order of their ids."""
-    return [_contact(row) for row in await conn.execute(_LIST, {"after": after, "limit": limit})]
+async def page(conn: AsyncConnection, after: UUID, limit: int) -> tuple[list[StoredContact], UUID | None]:
+    """Contacts in the order of their ids, where they can be read, and after whom there may be more."""
+    rows = (await conn.execute(_LIST, {"after": after, "limit": limit})).all()
+    return _contacts(rows), rows[-1].id if len(rows) == limit else None
 
 
 async def bookings(
@@ -175,10 +201,10 @@ async def search(
     index would read all that the shortest is the beginning of.
     """
     if len(words) > 1 and (having := await _having(conn, words, few)) is not None:
-        return [_contact(row) for row in await conn.execute(_THESE, {"ids": having[:limit]})]
+        return _contacts(await conn.execute(_THESE, {"ids": having[:limit]}))
     for mark in ("", ":*"):
         asked = " & ".join(_any_of(word, mark) for word in words)
-        found = [_contact(row) for row in await conn.execute(_SEARCH, {"words": asked, "limit": limit})]
+        found = _contacts(await conn.execute(_SEARCH, {"words": asked, "limit": limit}))
         if len(found) == limit:
             break
     return found

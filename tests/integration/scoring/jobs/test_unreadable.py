@@ -1,5 +1,6 @@
 """A contact whose stored state nobody can read, as after a step back to an older version, holds nobody else up."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from services.scoring.models import InForce
 from services.scoring.store import costs
 from services.scoring.store.contacts import history
 from shared.clock import new_id, utc_now
+from tests.support.command import Command
 from tests.support.scoring_service import CONFIG, World, scoring
 from tests.unit.scoring.builders import a_lead, a_purchase
 
@@ -86,3 +88,18 @@ async def test_the_others_are_in_the_queue(world: World, limit: int) -> None:
 async def test_the_others_are_learnt_from(world: World) -> None:
     async with world.engine.connect() as conn:
         assert len([each async for each in history.customers(conn)]) == 1
+
+
+async def test_the_others_are_listed_found_and_exported_and_whoever_cannot_be_read_can_be_erased(world: World) -> None:
+    command = Command(database=world.database)
+    places = ("--state", str(world.state), "--config", str(CONFIG))
+    async with scoring(world) as api:
+        listed = await api.pages("/v1/contacts", limit=2)
+        assert len(listed) == LEADS
+        found = await api.http.post("/v1/contacts/search", json={"q": "example"})
+        assert len(found.json()["items"]) == LEADS
+        file = await asyncio.to_thread(command, "export", "contacts", *places)
+        assert (file.code, len(file.out.splitlines())) == (0, 1 + LEADS), file.err
+        erased = await asyncio.to_thread(command, "erase", "p1@example.com", "--yes", *places)
+        assert erased.code == 0, erased.err
+        assert await world.one("SELECT count(*) FROM identities WHERE key = 'email:p1@example.com'") == 0

@@ -97,12 +97,13 @@ class EngagementRecorded(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Item(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One line of an order; `price` is the decimal string for one piece, in the order's currency."""
+    """One line of an order; `price` and `margin` are decimal strings for one piece, in the order's currency."""
 
     sku: str | None = None
     name: str | None = None
     quantity: int = 1
     price: str | None = None
+    margin: str | None = None
 
 
 class PurchaseCompleted(Struct, frozen=True, omit_defaults=True, kw_only=True):

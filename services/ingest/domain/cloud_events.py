@@ -188,6 +188,7 @@ def _item_problems(item: Item, at: str) -> list[Wrong]:
     wrong = []
     if item.quantity < 1:
         wrong.append(Wrong(f"{at}/quantity", "must be a whole number above 0"))
-    if item.price is not None and not is_amount(item.price):
-        wrong.append(Wrong(f"{at}/price", "must be a plain decimal number such as 129.90"))
+    for name, amount in (("price", item.price), ("margin", item.margin)):
+        if amount is not None and not is_amount(amount):
+            wrong.append(Wrong(f"{at}/{name}", "must be a plain decimal number such as 129.90"))
     return wrong

@@ -94,6 +94,7 @@ LEAD: Final[Schema] = {
         "traits": _FREE,
     },
 }
+_MARGIN: Final[Schema] = {**_AMOUNT, "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$", "minimum": -999_999_999_999}
 PURCHASE: Final[Schema] = {
     "type": "object",
     "description": "Needs one of email, phone, user_id, anonymous_id. The same order_id again is the same purchase.",
@@ -105,7 +106,7 @@ PURCHASE: Final[Schema] = {
         "order_id": {**_TEXT, "minLength": 1},
         "amount": _AMOUNT,
         "currency": _CURRENCY,
-        "margin": {**_AMOUNT, "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$", "minimum": -999_999_999_999},
+        "margin": _MARGIN,
         "coupon": _TEXT,
         "items": {
             "type": "array",
@@ -117,6 +118,7 @@ PURCHASE: Final[Schema] = {
                     "name": _TEXT,
                     "quantity": {"type": "integer", "minimum": 1, "maximum": MOST_PIECES},
                     "price": _AMOUNT,
+                    "margin": _MARGIN,
                 },
             },
         },

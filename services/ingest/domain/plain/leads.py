@@ -122,5 +122,6 @@ def read_items(fields: Fields, name: str) -> list[Item]:
             inner.note("quantity", "must be a whole number above 0")
             quantity = 1
         sku = inner.text("sku") or inner.text("product_id")
-        items.append(Item(sku=sku, name=inner.text("name"), quantity=quantity, price=inner.amount("price")))
+        price, margin = inner.amount("price"), inner.amount("margin")
+        items.append(Item(sku=sku, name=inner.text("name"), quantity=quantity, price=price, margin=margin))
     return items

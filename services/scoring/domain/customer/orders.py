@@ -88,9 +88,17 @@ def bought(said: PurchaseCompleted, at: float) -> Order:
     return Order(
         currency=said.currency,
         paid=_minor(said.amount, said.currency),
-        margin=None if said.margin is None else _minor(said.margin, said.currency),
+        margin=_margin(said),
         at=at,
     )
+
+
+def _margin(said: PurchaseCompleted) -> int | None:
+    """The order's own, else that of its items, if each of them names one."""
+    if said.margin is not None:
+        return _minor(said.margin, said.currency)
+    named = [exactly(item.margin) * item.quantity for item in said.items if item.margin is not None]
+    return _rounded(sum(named, Decimal(0)), said.currency) if named and len(named) == len(said.items) else None
 
 
 def returned(said: PurchaseRefunded, before: Order | None = None) -> Order:
@@ -122,5 +130,9 @@ def _rank(order: Order) -> tuple[int, bool, int, float, str]:
 
 def _minor(amount: str, currency: str) -> int:
     """Minor units, capped at the maximum. Raises Permanent when the amount is no number."""
-    exact = exactly(amount).scaleb(decimals(currency))
+    return _rounded(exactly(amount), currency)
+
+
+def _rounded(amount: Decimal, currency: str) -> int:
+    exact = amount.scaleb(decimals(currency))
     return round_minor(max(Decimal(-MAX_MINOR), min(Decimal(MAX_MINOR), exact)))

@@ -98,6 +98,7 @@ def test_a_value_is_never_repeated() -> None:
         ({"order_id": " "}, "/data/order_id"),
         ({"margin": "much"}, "/data/margin"),
         ({"items": [{"price": "1"}, {"price": "x"}]}, "/data/items/1/price"),
+        ({"items": [{"margin": "1"}, {"margin": "x"}]}, "/data/items/1/margin"),
         ({"items": [{"quantity": 0}]}, "/data/items/0/quantity"),
         ({"items": [{}] * 501}, "/data"),
         ({"human_likelihood": 2}, "/data/human_likelihood"),

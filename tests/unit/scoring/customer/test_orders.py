@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from services.scoring.domain.customer import pricing
 from services.scoring.domain.customer.orders import Order, as_one, bought, returned, worth
 from services.scoring.domain.model.rates import Rates
+from shared.errors import Permanent
 from shared.events.identity import Identity
-from shared.events.types import PurchaseCompleted, PurchaseRefunded
+from shared.events.types import Item, PurchaseCompleted, PurchaseRefunded
 from shared.money import MAX_MINOR
 from tests.unit.scoring.builders import (
     MODEL,
@@ -239,3 +240,15 @@ def test_one_order_is_worth_a_trillion_at_most_and_costs_no_more() -> None:
 )
 def test_of_two_payments_of_one_order_one_counts(counts: Order, other: Order) -> None:
     assert as_one(counts, other) == as_one(other, counts) == counts
+
+
+def test_the_margin_of_an_order_is_its_own_else_that_of_all_its_items_else_the_default() -> None:
+    hats, ties = Item(sku="hat", quantity=3, margin="2.50"), Item(sku="tie", margin="-1.25")
+    assert after(a_contact(), a_purchase(items=[hats, ties])).customer == 3 * 250 - 125
+    assert after(a_contact(), a_purchase(items=[hats, ties], margin="40.00")).customer == 4000
+    assert after(a_contact(), a_purchase(items=[hats, Item(sku="bag")])).customer == 3500, (
+        "one does not say: the default"
+    )
+    assert after(a_contact(), a_purchase(items=[])).customer == 3500
+    with pytest.raises(Permanent):
+        after(a_contact(), a_purchase(items=[Item(margin="much")]))

@@ -65,6 +65,14 @@ def configure(service: str, level: str = "info") -> None:
         logging.getLogger(told_by_strangers).setLevel(max(number, logging.ERROR))
 
 
+def beside_the_output() -> None:
+    """For commands: what they print is what somebody asked for, so only warnings are told, on standard error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def reason(error: BaseException) -> str:
     """An error in one line: a database's further lines quote the values of rows, and those are personal data."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

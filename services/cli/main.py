@@ -27,6 +27,7 @@ from services.cli.recovery.resume import resume
 from services.cli.recovery.take_up import take_up
 from services.cli.status.command import status
 from services.cli.tokens import tokens
+from shared import log
 from shared.db.database_url import forget_libpq
 from shared.errors import ConfigurationError, FirsthourError
 
@@ -64,6 +65,7 @@ def _program(
     ] = False,
 ) -> None:
     """Every lead followed up within its first hour: none lost, none contacted twice."""
+    log.beside_the_output()  # a service that is run here says otherwise
 
 
 def _say(lines: list[str], *, as_json: bool) -> None:

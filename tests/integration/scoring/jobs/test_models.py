@@ -86,6 +86,8 @@ async def test_what_was_learnt_is_put_to_use_and_taken_back(world: World) -> Non
 
         listed = json.loads((await asyncio.to_thread(firsthour, "models", "list", "--json")).out)
         assert len(listed["models"]) == 2
+        assert "items" in json.loads((await asyncio.to_thread(firsthour, "queue", "--json")).out)
+        assert (await asyncio.to_thread(firsthour, "export", "contacts")).out.startswith("id,stage,")
         for kind in ("lead", "customer"):
             done = await asyncio.to_thread(firsthour, "models", "rollback", "--kind", kind)
             assert "scoring.yaml alone" in done.out

@@ -48,6 +48,12 @@ _REWRITE: Final = sa.text("UPDATE events SET body = :body WHERE id = :id")
 _EVENTS: Final = sa.text("""
     UPDATE events SET contact_id = NULL, type = 'erased', body = '' WHERE contact_id = ANY(CAST(:ids AS uuid[]))
 """)
+# Kafka has them, or need not get them: nurture takes nothing of whom it knows to be erased.
+_UPDATES: Final = sa.text("""
+    DELETE FROM updates WHERE EXISTS (
+        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN body) > 0
+    )
+""")
 _DEAD: Final = sa.text("""
     DELETE FROM dead_letters WHERE EXISTS (
         SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN value) > 0
@@ -107,6 +113,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     await conn.execute(_REFERRED, {"ids": ids})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
+    await conn.execute(_UPDATES, {"words": [str(each).encode() for each in ids]})
     gone = read_states(await conn.execute(_STATES, {"ids": ids}))  # whoever cannot be read goes all the same
     await funnel.add(conn, moved((each, None) for each in gone))
     await bought.take(conn, ids)  # after the funnel, as a batch locks them

@@ -49,6 +49,7 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     things = [Item(sku="hat"), Item(sku="tea")]
     await scoring.folds(a_referral(event="named", at=now))
     await scoring.folds(a_lead(**EVE, event="eve", at=now), a_purchase(**EVE, items=things, at=now))
+    eve = await scoring.one("SELECT contact_id FROM identities WHERE key = 'email:eve@example.com'")
     assert await scoring.one("SELECT count(*) FROM referrals WHERE key = 'email:eve@example.com'") == 1
     letter = DeadLetterRow("t", 0, 1, None, b'"eve@example.com"', "permanent", "P", "", "shop", 1, now, now)
     other = letter._replace(offset=2, value=b'"ada@example.com"')
@@ -62,6 +63,9 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     assert await scoring.all("SELECT type, body FROM events WHERE contact_id IS NULL") == [("erased", b"")] * 2
     assert await scoring.one("SELECT count(*) FROM contacts") == 1, "who named her stays"
     assert await scoring.one("SELECT count(*) FROM events WHERE position(CAST('eve@' AS bytea) IN body) > 0") == 0
+    hers = "SELECT count(*) FROM updates WHERE position(CAST(:id AS bytea) IN body) > 0"
+    assert await scoring.one(hers, id=str(eve).encode()) == 0
+    assert await scoring.one("SELECT count(*) FROM updates") == 1, "that of who named her"
     told = decode(await scoring.one("SELECT body FROM events WHERE contact_id IS NOT NULL"))
     assert (told.data.identity.email, told.data.referred) == ("ada@example.com", Identity())
 

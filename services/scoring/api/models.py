@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scoring.domain.model.queue_settings import ResponseCurve
 from services.scoring.domain.queue import survival
 from services.scoring.models import InForce
 from services.scoring.store import models as store
@@ -74,6 +75,13 @@ class Curve(BaseModel):
     points: list[Point]
 
 
+class Curves(Curve):
+    """The curve of all leads, but those of sources with one of their own, and that of customers who are overdue."""
+
+    sources: dict[str, Curve]
+    customers: Annotated[Curve | None, Field(description="null: they are not in the queue")]
+
+
 def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
     """The routes; each needs a token with the scope `read`."""
     router = APIRouter(prefix="/v1", tags=["models"], dependencies=[Depends(tokens.read), Depends(without_nul)])
@@ -98,13 +106,21 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         return Calibration(version=version, rows=said["rows"], ece=said["ece"], bins=said["calibration"])
 
     @router.get("/response-curve")
-    async def response_curve() -> Curve:
+    async def response_curve() -> Curves:
         """How the chance fades with the minutes until somebody answers."""
-        curve = models.model.queue.response
-        points = [Point(minutes=minutes, left=round(survival(curve, minutes), 6)) for minutes in _MINUTES]
-        return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points)
+        queue = models.model.queue
+        return Curves(
+            **_points(queue.response).model_dump(),
+            sources={name: _points(own) for name, own in sorted(queue.curves.items())},
+            customers=_points(queue.customers.curve) if queue.customers.saved else None,
+        )
 
     return router
+
+
+def _points(curve: ResponseCurve) -> Curve:
+    points = [Point(minutes=minutes, left=round(survival(curve, minutes), 6)) for minutes in _MINUTES]
+    return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points)
 
 
 def _item(model: StoredModel) -> ModelItem:

@@ -1,5 +1,6 @@
 """`GET /v1/response-times`: how soon leads are answered, by source and person, and what the delay cost."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -32,11 +33,11 @@ class Share(BaseModel):
 
 
 class Cost(BaseModel):
-    """What a lead lost on average until somebody got in touch, with its 95 % interval."""
+    """What a lead lost on average until somebody got in touch, with its 95 % interval (Student's t)."""
 
     mean: Amount
-    low: Amount
-    high: Amount
+    low: Annotated[Amount | None, Field(description="null of a single answer, which says nothing of others")]
+    high: Amount | None
 
 
 class Answers(BaseModel):
@@ -104,14 +105,18 @@ def _answers(rows: Iterable[Row], model: Model) -> Answers:
         lost += row.sums.lost
         squares += row.sums.squares
     answers, half = sum(buckets.values()), median(buckets)
-    each = [amount(round(part), model) for part in intervals.mean(lost, squares, answers)]
+    mean, low, high = intervals.mean(lost, squares, answers)
     return Answers(
         answers=answers,
         within_5_minutes=share(intervals.share(within(buckets, 5), answers)),
         within_60_minutes=share(intervals.share(within(buckets, 60), answers)),
         median_minutes=None if half is None else round(half, 1),
         lost=amount(lost, model),
-        lost_per_lead=Cost(mean=each[0], low=each[1], high=each[2]),
+        lost_per_lead=Cost(
+            mean=amount(round(mean), model),
+            low=None if math.isinf(low) else amount(round(max(0.0, low)), model),  # nobody gains by waiting
+            high=None if math.isinf(high) else amount(round(high), model),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 _Z: Final = 1.959963984540054  # two-sided 95 %
+_FEW: Final = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646)  # of Student's t, by degrees of freedom
 
 
 class Interval(NamedTuple):
@@ -48,9 +49,24 @@ def median(counts: Mapping[int, int], edges: Sequence[int]) -> float | None:
 
 
 def mean(total: float, squares: float, of: int) -> Interval:
-    """A mean with its interval by the standard error, from the sums of the values and of their squares."""
+    """A mean with its interval by Student's t, from the sums of the values and of their squares.
+
+    One value says nothing of how far others lie from it: its interval is without bounds.
+    """
     if not of:
         return Interval(0.0, 0.0, 0.0)
     middle = total / of
-    spread = math.sqrt(max(0.0, squares / of - middle * middle) / of) * _Z
+    if of == 1:
+        return Interval(middle, -math.inf, math.inf)
+    variance = max(0.0, squares - total * middle) / (of - 1)
+    spread = _student(of - 1) * math.sqrt(variance / of)
     return Interval(middle, middle - spread, middle + spread)
+
+
+def _student(freedom: int) -> float:
+    """Two-sided 95 % of Student's t: exact for few degrees of freedom, then by Cornish and Fisher's expansion."""
+    if freedom <= len(_FEW):
+        return _FEW[freedom - 1]
+    z, n = _Z, freedom
+    terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + math.fsum(term / math.pow(n, power) for power, term in enumerate(terms, 1))

@@ -54,7 +54,18 @@ def test_a_share_lies_in_its_interval(hits: int, more: int) -> None:
 def test_intervals_as_published() -> None:
     value, low, high = intervals.share(10, 100)  # Wilson, 95 %: 5.52 % to 17.44 %
     assert (value, round(low, 4), round(high, 4)) == (0.1, 0.0552, 0.1744)
-    value, low, high = intervals.mean(10.0, 30.0, 4)  # 2.5, variance 1.25
+    value, low, high = intervals.mean(10.0, 30.0, 4)  # 2.5, variance of the sample 5 / 3
     assert value == 2.5
-    assert high - low == pytest.approx(2 * 1.959964 * math.sqrt(1.25 / 4))
+    assert high - low == pytest.approx(2 * 3.1824 * math.sqrt(5 / 3 / 4))
+    assert intervals.mean(7.0, 49.0, 1) == (7.0, -math.inf, math.inf), "one value says nothing of others"
     assert intervals.mean(0, 0, 0) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("of", "quantile"), [(2, 12.7062), (8, 2.3646), (9, 2.3060), (11, 2.2281), (31, 2.0423), (121, 1.9799)]
+)
+def test_the_interval_of_a_mean_is_student_s(of: int, quantile: float) -> None:
+    values = [float(n % 2) for n in range(of)]
+    middle, _, high = intervals.mean(sum(values), sum(values), of)
+    spread = math.sqrt(sum((each - middle) ** 2 for each in values) / (of - 1) / of)
+    assert (high - middle) / spread == pytest.approx(quantile, abs=1e-3)

@@ -254,6 +254,8 @@ async def test_response_times_by_source_and_person(world: World, api: Api) -> No
     lost = sum(Decimal(each["lost"]["amount"]) for each in told["reps"])
     assert lost == Decimal(everything["lost"]["amount"]) > 0
     assert Decimal(everything["lost_per_lead"]["low"]["amount"]) < lost / 3
+    (ben,) = [each for each in told["reps"] if each["name"] == "ben"]
+    assert (ben["lost_per_lead"]["low"], ben["lost_per_lead"]["high"]) == (None, None), "one answer has no interval"
 
 
 async def test_the_funnel_by_source_campaign_and_week(world: World, api: Api) -> None:

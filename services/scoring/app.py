@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Final
 
 from fastapi import FastAPI
@@ -99,7 +100,7 @@ async def build(settings: ScoringSettings) -> AsyncIterator[Service]:
             explanation.routes(engine, models, tokens),
             recommendations.routes(engine, tokens),
             queue.routes(engine, models, load, tokens),
-            claims.routes(engine, models, load, claiming, tokens),
+            claims.routes(engine, models, load, claiming, tokens, Random()),  # noqa: S311 - no secret
             learnt.routes(engine, models, tokens),
             changes.routes(watching, tokens),
             responses.routes(engine, models, tokens),

@@ -45,23 +45,25 @@ class Claiming:
     facts: FactMaker
     new_id: Callable[[], UUID]
 
-    async def claim(self, contact_id: UUID, who: str, now: datetime, by: Actor | None = None) -> Claim | Held | None:
+    async def claim(
+        self, contact_id: UUID, who: str, now: datetime, by: Actor | None = None, *, said: str = "claimed"
+    ) -> Claim | Held | None:
         """Take the contact on; whoever already has it keeps the claim as it is. None when there is no such contact.
 
-        `by`: who asks for it, here and below; `who`, unless somebody else is named.
+        `by`: who asks for it, here and below; `who`, unless somebody else is named. `said`: what the audit says.
         """
         async with self.engine.begin() as conn:
             found = await store.survivor(conn, contact_id) or await store.survivor(conn, contact_id)
             if found is None:
                 return None
-            return await self._claim(conn, found, who, now, by)
+            return await self._claim(conn, found, who, now, by, said)
 
     async def first_of(
-        self, contacts: Sequence[UUID], who: str, now: datetime, by: Actor | None = None
+        self, contacts: Sequence[UUID], who: str, now: datetime, by: Actor | None = None, *, said: str = "claimed"
     ) -> Claim | None:
         """Take on the first of these that is free."""
         for contact_id in contacts:
-            taken = await self.claim(contact_id, who, now, by)
+            taken = await self.claim(contact_id, who, now, by, said=said)
             if isinstance(taken, Claim) and taken.since == now:
                 return taken
         return None
@@ -106,7 +108,7 @@ class Claiming:
         return len(contacts)
 
     async def _claim(
-        self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime, by: Actor | None
+        self, conn: AsyncConnection, contact_id: UUID, who: str, now: datetime, by: Actor | None, said: str
     ) -> Claim | Held:
         told = []
         if (over := await store.run_out_of(conn, contact_id, now)) is not None:
@@ -114,12 +116,12 @@ class Claiming:
         claim = await store.claim(conn, self.new_id(), contact_id, who, now, now + LEASE)
         if claim is not None:
             await outbox.insert(conn, [*told, self._claimed(claim, now)])
-            await self._note(conn, claim, "claimed", now, by)
+            await self._note(conn, claim, said, now, by)
             await changes.note(conn, [contact_id], queue=True)
             return claim
         holder = await store.open_of(conn, contact_id)
         if holder is None:  # given back just now
-            return await self._claim(conn, contact_id, who, now, by)
+            return await self._claim(conn, contact_id, who, now, by, said)
         return holder if holder.who == who else Held(holder)
 
     async def _note(self, conn: AsyncConnection, claim: Claim, action: str, now: datetime, by: Actor | None) -> None:

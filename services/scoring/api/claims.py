@@ -1,6 +1,7 @@
 """Taking somebody on: claims over HTTP. Each needs a token with the scope `operate`."""
 
 from datetime import datetime, timedelta
+from random import Random
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -61,7 +62,10 @@ class ClaimOut(BaseModel):
     snoozed_until: datetime | None
 
 
-def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming, tokens: Tokens) -> APIRouter:
+def routes(
+    engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming, tokens: Tokens, dice: Random
+) -> APIRouter:
+    """The routes; each needs a token with the scope `operate`. `dice`: see `at_random` of the queue's settings."""
     By = Annotated[Actor, Depends(tokens.actor)]  # noqa: N806 - a type
     router = APIRouter(prefix="/v1", tags=["claims"], dependencies=[Depends(tokens.operate), Depends(without_nul)])
 
@@ -73,7 +77,11 @@ def routes(engine: AsyncEngine, models: InForce, load: Load, claiming: Claiming,
             waiting = await queue.top(
                 conn, models.model, now, _TRIED, overload=load.overload, **filters(body.source, body.country)
             )
-        claim = await claiming.first_of([each.contact.state.id for each in waiting], body.who, now, by)
+        contacts, said = [each.contact.state.id for each in waiting], "claimed"
+        if dice.random() < models.model.queue.at_random:
+            dice.shuffle(contacts)
+            said = "claimed at random"
+        claim = await claiming.first_of(contacts, body.who, now, by, said=said)
         if claim is None:
             raise Problem(404, "Nobody unclaimed is waiting")
         return _out(claim)

@@ -34,13 +34,18 @@ NOBODY_AT_RISK: Final = AtRisk(0.0, ResponseCurve(0.0, 43_200.0, 1.0))
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """`curves`: of sources that have a response curve of their own. `handling_minutes`: of work, to answer one."""
+    """`curves`: of sources that have a response curve of their own. `handling_minutes`: of work, to answer one.
+
+    `at_random`: the share of those who ask for the next one that get anybody, so that what is learnt from how soon
+    leads are answered does not only mirror this order.
+    """
 
     version: str
     response: ResponseCurve
     handling_minutes: float
     curves: Mapping[str, ResponseCurve] = field(default_factory=dict)
     customers: AtRisk = NOBODY_AT_RISK
+    at_random: float = 0.0
 
     @property
     def own_curves(self) -> Mapping[str, ResponseCurve]:

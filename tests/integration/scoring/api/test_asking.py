@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -198,12 +199,34 @@ async def test_under_overload_the_next_one_is_the_first_of_that_order(world: Wor
         await world.settled()
     claiming = Claiming(world.engine, FactMaker(b"s", new_id), new_id)
     for overload, first in ((True, "large"), (False, "fresh")):
-        routes = claims.routes(world.engine, models, Load(overload), claiming, Tokens(TOKEN))
+        routes = claims.routes(world.engine, models, Load(overload), claiming, Tokens(TOKEN), random.Random(1))
         async with alone(routes) as http:
             claim = (await http.post("/v1/queue/claim-next", json={"who": "ana"})).json()
             emails = "SELECT 1 FROM identities WHERE contact_id = :id AND key = :key"
             assert await world.rows(emails, id=claim["contact_id"], key=f"email:{first}@example.com"), overload
             await http.post(f"/v1/claims/{claim['id']}/release")
+
+
+async def test_a_share_of_those_who_ask_get_anybody_and_the_audit_says_so(world: World) -> None:
+    now, settings = utc_now(), load_scoring(CONFIG)
+    async with scoring(world):
+        for n in range(10):
+            await world.tell(a_lead(email=f"p{n}@example.com", at=now - minutes(30 * n), event=n))
+        await world.settled()
+    order = [str(row.id) for row in await world.rows("SELECT id FROM contacts ORDER BY open_since DESC")]
+    claiming = Claiming(world.engine, FactMaker(b"s", new_id), new_id)
+    models = InForce(replace(settings, queue=replace(settings.queue, at_random=0.5)))
+    got = []
+    async with alone(claims.routes(world.engine, models, Load(), claiming, Tokens(TOKEN), random.Random(1))) as http:
+        for _ in order:
+            claim = (await http.post("/v1/queue/claim-next", json={"who": "ana"})).json()
+            await http.post(f"/v1/claims/{claim['id']}/release")
+            got.append(claim["contact_id"])
+    said = [row.action for row in await world.rows("SELECT action FROM audit WHERE action LIKE 'claimed%' ORDER BY at")]
+    in_order = [who == order[0] for who in got]
+    assert 0 < said.count("claimed at random") < len(order)
+    assert all(first for first, how in zip(in_order, said, strict=True) if how == "claimed")
+    assert not all(in_order)
 
 
 async def test_a_cost_that_was_told_anew_shows_no_share_of_the_old_one(world: World) -> None:

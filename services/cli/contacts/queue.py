@@ -32,7 +32,8 @@ def queue(
         return
     for number, each in enumerate(items, 1):
         who = each.contact.name or each.contact.email or each.contact.phone or str(each.contact.id)
-        typer.echo(f"{number:>3}  {printable(who):<32.32}  {each.contact.lead_value.amount:>12}  {each.why}")
+        worth = each.contact.lead_value if each.kind == "lead" else each.contact.customer_value
+        typer.echo(f"{number:>3}  {printable(who):<32.32}  {worth.amount:>12}  {each.why}")
     if not items:
         typer.echo("nobody waits")
 

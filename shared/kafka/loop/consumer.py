@@ -28,8 +28,9 @@ from shared.kafka.loop.bulk_size import BulkSize
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
 from shared.kafka.loop.patience import SOON_MS, Patience
-from shared.kafka.loop.position import Found, fingerprint, judge
+from shared.kafka.loop.position import ANEW, Found, judge
 from shared.kafka.loop.publishing import Publishing
+from shared.kafka.loop.reading import Reading
 from shared.kafka.loop.repeats import Repeats
 from shared.kafka.loop.watchdog import watch
 from shared.kafka.producer import Producer
@@ -42,7 +43,6 @@ from shared.runtime.pause import pause
 _LOG = log.get(__name__)
 _STALLED_S: Final = 60.0
 _SURE: Final = 3  # how often a log must be seen to end too early before it counts as another log
-_ANEW: Final = "{} is not the log that was read: the topic was recreated, or has lost its end"
 
 
 class ConsumerLoop:
@@ -92,8 +92,6 @@ class ConsumerLoop:
             engine, handler, self._publishing, self._lanes, self._metrics,
             dead_letters=dead_letters, group=group, at_once=at_once,
         )  # fmt: skip
-        self._bases: dict[TopicPartition, int] = {}  # offsets before the present log
-        self._unverified: dict[TopicPartition, bytes] = {}  # the fingerprint that the next record read must have
         self._trouble: str | None = "not yet connected"
         self._repeats = Repeats()
         self._progress = 0.0
@@ -146,27 +144,25 @@ class ConsumerLoop:
             async with asyncio.timeout(30):
                 await consumer.start()
             async with asyncio.TaskGroup() as tasks:
+                reading = Reading(consumer, self._lanes, self._batches.next)
                 watching = tasks.create_task(
-                    watch(consumer, self._positions, self._moving, self._metrics, stalled_s=self._stalled_s)
+                    watch(consumer, reading.positions, self._moving, self._metrics, stalled_s=self._stalled_s)
                 )
-                await self._consume(consumer, assignment, stopping)
+                await self._consume(consumer, assignment, reading, stopping)
                 watching.cancel()
         except BaseExceptionGroup as group:
             raise most_telling(group) from group
         finally:
             await self._publishing.forget()
             self._batches.next.clear()
-            self._unverified.clear()
             await stop_consumer(consumer)
-
-    def _positions(self) -> dict[TopicPartition, int]:
-        """The next offsets as Kafka counts them."""
-        return {partition: offset - self._bases[partition] for partition, offset in self._batches.next.items()}
 
     def _moving(self, partition: TopicPartition) -> bool:
         return self._trouble is None and not self._lanes.halted(self._lanes.of(partition.topic))
 
-    async def _consume(self, consumer: AIOKafkaConsumer, assignment: Assignment, stopping: asyncio.Event) -> None:
+    async def _consume(
+        self, consumer: AIOKafkaConsumer, assignment: Assignment, reading: Reading, stopping: asyncio.Event
+    ) -> None:
         self._repeats.settled()
         now = asyncio.get_running_loop().time
         patience = Patience(consumer, now())
@@ -176,13 +172,18 @@ class ConsumerLoop:
                 if changed := await self._lanes.look():
                     assignment.hold(p for p in consumer.assignment() if self._lanes.of(p.topic) in changed)
                 if assignment.to_adopt:
-                    await self._adopt(consumer, assignment)
+                    await self._adopt(consumer, assignment, reading)
                 if assignment.joined and not self._repeats.count:
                     self._trouble = None
-                records = await self._read(consumer, patience.ms)
+                records = await reading.batch(
+                    most=self._repeats.most(self._max_records),  # a batch that failed is halved at each repeat
+                    most_bulk=self._repeats.most(self._bulk_size.records(now())),
+                    wait_ms=patience.ms,
+                )
                 patience.read(len(records), now())
                 if records:
-                    await self._settle(records)
+                    with reading.ahead(self._max_records):
+                        await self._settle(records)
                 else:
                     await self._publishing.remember()
                     self._repeats.nothing_read(at_rest=patience.rests)
@@ -218,7 +219,7 @@ class ConsumerLoop:
         await self._publishing.drop()
         assignment.hold(consumer.assignment())
 
-    async def _adopt(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
+    async def _adopt(self, consumer: AIOKafkaConsumer, assignment: Assignment, reading: Reading) -> None:
         """Adopt partitions at their stored progress, after republishing what was committed and not published."""
         await self._publishing.drop()
         adopting = set(assignment.to_adopt)
@@ -235,20 +236,13 @@ class ConsumerLoop:
         found = {p: judge(progress[p], first=firsts[p], end=ends[p]) for p in adopting}
         for partition in sorted(adopting):
             self._look_at(partition, found[partition])
-        mine = consumer.assignment()
-        self._batches.next = {p: offset for p, offset in self._batches.next.items() if p in mine}
+        for lost in self._batches.next.keys() - consumer.assignment():
+            del self._batches.next[lost]
         for partition in adopting:
             mark = progress[partition]
-            self._batches.next[partition], self._bases[partition] = mark.next_offset, mark.base
+            self._batches.next[partition] = mark.next_offset
             self._publishing.begin({partition: mark.next_offset})
-            self._unverified.pop(partition, None)
-            position = mark.next_offset - mark.base
-            if found[partition] == "to compare" and mark.last_record is not None:
-                self._unverified[partition] = mark.last_record
-                position -= 1
-            if not self._lanes.halted(self._lanes.of(partition.topic)):
-                consumer.seek(partition, position)
-                consumer.resume(partition)
+            reading.begin(partition, mark, compare=found[partition] == "to compare")
         assignment.to_adopt -= adopting
         _LOG.info("partitions_adopted", group=self._group, partitions=len(adopting))
 
@@ -261,7 +255,7 @@ class ConsumerLoop:
             raise MustHalt(lane, "position", f"Kafka dropped records of {where} before they were consumed")
         if self._repeats.count < _SURE:  # a broker that has just become leader may not know the end yet
             raise GiveUp(f"{where} ends before the next record")
-        raise MustHalt(lane, "position", _ANEW.format(where))
+        raise MustHalt(lane, "position", ANEW.format(where))
 
     async def _publish_again(self, partition: TopicPartition, first: int, end: int) -> None:
         async with self._engine.begin() as conn:
@@ -271,35 +265,3 @@ class ConsumerLoop:
         await self._publishing.again(outgoing, partition, end)
         _LOG.info("published_again", topic=partition.topic, partition=partition.partition, first=first, end=end,
                   messages=len(outgoing))  # fmt: skip
-
-    async def _read(self, consumer: AIOKafkaConsumer, wait_ms: int) -> list[Record]:
-        """The next batch, from the live lane if it has anything. A batch that failed is halved at each repeat."""
-        live = [partition for partition in consumer.assignment() if self._lanes.of(partition.topic) == "live"]
-        bulk_size = self._bulk_size.records(asyncio.get_running_loop().time())
-        most, most_bulk = (self._repeats.most(size) for size in (self._max_records, bulk_size))
-        fetched = await consumer.getmany(*live, timeout_ms=0, max_records=most) if live else {}
-        if not fetched:
-            fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=most_bulk)
-        ordered = sorted(fetched.items(), key=lambda item: (self._lanes.of(item[0].topic) == "bulk", item[0]))
-        records = []
-        for partition, some in ordered:
-            base = self._bases.get(partition, 0)
-            its = [
-                Record(r.topic, r.partition, r.offset + base, r.key, r.value or b"", r.timestamp, r.headers)
-                for r in some
-            ]
-            records += its[1:] if self._verified(partition, its[0]) else its
-        return records
-
-    def _verified(self, partition: TopicPartition, first: Record) -> bool:
-        """Whether the first record read is the last one settled, read again. Raises MustHalt when they differ."""
-        known = self._unverified.get(partition)
-        if known is None:
-            return False
-        if first.offset != self._batches.next[partition] - 1:
-            raise GiveUp(f"{partition.topic}/{partition.partition} was read from the wrong place")
-        if fingerprint(first) != known:
-            where = f"{partition.topic}/{partition.partition}"
-            raise MustHalt(self._lanes.of(partition.topic), "position", _ANEW.format(where))
-        del self._unverified[partition]
-        return True

@@ -1,12 +1,14 @@
 """Whether a topic partition's log is the one that was read: an offset alone cannot tell a recreated topic."""
 
 import hashlib
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from shared.db.tables.offsets import Progress
 from shared.kafka.records import Record
 
 Found: TypeAlias = Literal["goes on", "to compare", "lost records", "another log"]
+
+ANEW: Final = "{} is not the log that was read: the topic was recreated, or has lost its end"
 
 
 def fingerprint(record: Record) -> bytes:

@@ -25,7 +25,7 @@ async def hang_up_on_the_slow(connections: Collection[Any], patience_s: float) -
     loop = asyncio.get_running_loop()
     since: dict[Any, tuple[_Awaited, float]] = {}
     while True:
-        await asyncio.sleep(min(1.0, patience_s / 4))
+        await asyncio.sleep(min(1.0 if connections else 3.0, patience_s / 4))
         now = loop.time()
         seen: dict[Any, tuple[_Awaited, float]] = {}
         for connection in list(connections):

@@ -51,6 +51,11 @@ class PartitionQueue:
             self._something.set()
         return waiting.acknowledged
 
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is in flight."""
+        return self._began is not None
+
     def give_up_what_began_before(self, moment: float) -> None:
         """Fail a batch that was begun before `moment` (by the event loop's clock), and all that waits behind it.
 

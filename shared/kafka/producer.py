@@ -109,7 +109,10 @@ class Producer:
         ends = [asyncio.ensure_future(event.wait()) for event in (stopping, self._broken)]
         try:
             while not any(end.done() for end in ends):
-                await asyncio.wait(ends, timeout=self._deadline_s / 10, return_when=asyncio.FIRST_COMPLETED)
+                # Whatever begins while nothing is in flight is looked at before its deadline, and often from then on.
+                busy = any(queue.busy for queue in self._queues.values())
+                wait = self._deadline_s / 10 if busy else self._deadline_s * 0.8
+                await asyncio.wait(ends, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 for queue in self._queues.values():
                     queue.give_up_what_began_before(loop.time() - self._deadline_s)
         finally:

@@ -32,7 +32,7 @@ from shared.settings import Settings
 
 _LOG = log.get(__name__)
 MOST_CONNECTIONS: Final = 4096  # 75 s of idleness each: some fifty new visitors a second
-_LAG_EVERY_S: Final = 0.5
+_LAG_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from shared.runtime.pause import pause
 _LOG = log.get(__name__)
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _IDLE_S: Final = 0.25
+_REST_S: Final = 1.0  # while the spool is empty
 _ADOPT_EVERY_S: Final = 10.0
 _PROBE_EVERY_S: Final = 1.0
 _FEW: Final = 2000  # events that are drained while newer ones are held back
@@ -216,7 +217,7 @@ class Intake:
                     continue
             except (Transient, OSError) as error:
                 _LOG.warning("spool_not_drained", reason=log.reason(error))
-            await pause(stopping, _IDLE_S)
+            await pause(stopping, _IDLE_S if spool.pending or spool.refusing else _REST_S)
 
     async def _drain_some(self, spool: Spool) -> None:
         """Drain the oldest; or all when they are few, holding newer ones back: under steady load it would never end."""

@@ -134,6 +134,7 @@ class ConsumerLoop:
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
             fetch_max_wait_ms=SOON_MS,
+            consumer_timeout_ms=1000,  # how long its fetcher sleeps at most; it is woken for whatever there is to do
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             metadata_max_age_ms=60_000,
             **self._access.arguments(),

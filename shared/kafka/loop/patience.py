@@ -9,7 +9,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 
 SOON_MS: Final = 100
-AT_REST_MS: Final = 500
+AT_REST_MS: Final = 2000
+_LOOK_MS: Final = 500  # how long the loop waits at rest before it looks around
 _RESTS_AFTER_S: Final = 5.0  # without a record
 
 
@@ -28,6 +29,6 @@ class Patience:
         if records:
             self._last = now
         self.rests = now - self._last > _RESTS_AFTER_S
-        self.ms = AT_REST_MS if self.rests else SOON_MS
+        self.ms = _LOOK_MS if self.rests else SOON_MS
         # aiokafka takes it only at start, but its fetcher rereads it for each fetch.
-        self._consumer._fetcher._fetch_max_wait_ms = self.ms  # noqa: SLF001
+        self._consumer._fetcher._fetch_max_wait_ms = AT_REST_MS if self.rests else SOON_MS  # noqa: SLF001

@@ -42,7 +42,10 @@ def backtest_leads_file(
         said.append(f"{sheet.count - len(kept)} rows without an outcome{' or a time' if when else ''} are left out")
     known = [each for row in kept if (each := target[row]) is not None]
     if len(kept) < _FEWEST_ROWS or len(set(known)) < 2:  # noqa: PLR2004 - both outcomes are needed
-        raise SheetUnusableError(f"{len(kept)} usable rows with {sum(known)} conversions: too few to learn from")
+        raise SheetUnusableError(
+            f"{len(kept)} usable rows with {sum(known)} conversions: too few to learn from; "
+            f"{_FEWEST_ROWS} rows are needed, with some that converted and some that did not"
+        )
     reads = {
         name: read_column([cells[row] for row in kept], name)
         for name, cells in sheet.columns.items()

@@ -162,8 +162,9 @@ def _calendar(cell: str) -> float | None:
 
 
 def _by(form: re.Pattern[str], cell: str) -> float | None:
+    """Read by this form, or what has only one reading: files are put together from several."""
     found = form.fullmatch(cell.strip())
-    return None if found is None else _moment(found)
+    return _calendar(cell) if found is None else _moment(found)
 
 
 def _moment(found: re.Match[str]) -> float | None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +12,8 @@ from typing import Final
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 40  # lines that show the separator
-_LONGEST_CELL: Final = 131_072  # characters; anything longer is a quote that is never closed
+_SWALLOWED: Final = 20  # lines of a cell that look like rows: the quote before them is never closed
+_TITLES: Final = 10  # rows above the header at most
 _NO_TEXT: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF", b"PAR1")  # Excel, archives …
 _ENCODINGS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
@@ -49,19 +51,19 @@ def read_sheet(path: Path) -> Sheet:
         raise SheetUnusableError("this is not text; save it as CSV (in Excel: File, Save as, CSV UTF-8)")
     text, said = _decoded(raw)
     text = text.lstrip("\r\n")
+    csv.field_size_limit(len(text) + 1)  # process-wide: every reader sets its own
     separator = _separator(text)
     if (told := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)) is not None:  # Excel's own way to say it
         separator, text = told[1], text[told.end() :]
     if separator == " ":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
-    csv.field_size_limit(_LONGEST_CELL)  # process-wide: every reader sets its own
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    try:
-        filled = [row for row in rows if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise SheetUnusableError(f"line {rows.line_num}: {error}") from None
+    filled = _filled_rows(text, separator)
     if not filled:
         raise SheetUnusableError("the file is empty")
+    titles = _titles(filled)
+    if titles:
+        filled = filled[titles:]
+        said.append(f"{titles} rows above the header are left out")
     names, kept = _names(filled[0]), filled[1:]
     if not any(re.search(r"[^\W\d_]", cell) for cell in filled[0]):
         names, kept = [f"column {place}" for place in range(1, len(names) + 1)], filled
@@ -69,7 +71,10 @@ def read_sheet(path: Path) -> Sheet:
     if kept and len(kept[0]) == len(names) + 1 and filled[0][0].strip():
         names = ["column 0", *names]  # R writes row names without a header of their own
     if not kept:
-        raise SheetUnusableError("the file has a header and no rows")
+        kind = {"<": "a web page", "{": "JSON", "[": "JSON"}.get(text[:1])
+        raise SheetUnusableError(
+            "the file has a header and no rows" + (f"; this looks like {kind}, export it as CSV" if kind else "")
+        )
     ragged = sum(len(row) != len(names) for row in kept)
     if ragged:
         said.append(f"{ragged} rows have more or fewer cells than the header; missing cells count as not known")
@@ -92,8 +97,42 @@ def _decoded(raw: bytes) -> tuple[str, list[str]]:
         return raw.decode("cp1252", "replace").replace("\0", ""), [said]
 
 
+def _filled_rows(text: str, separator: str) -> list[list[str]]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    filled: list[list[str]] = []
+    begin = 0
+    try:
+        for row in rows:
+            if rows.line_num - begin > _SWALLOWED and filled:
+                for cell in row:
+                    lines = cell.splitlines()
+                    if sum(line.count(separator) >= len(filled[0]) - 1 for line in lines) > max(
+                        _SWALLOWED, len(lines) / 2
+                    ):
+                        raise SheetUnusableError(
+                            f"line {begin + 1}: a quotation mark opens a cell that holds {len(lines)} lines; "
+                            "close it, or remove it"
+                        )
+            begin = rows.line_num
+            if any(cell.strip() for cell in row):
+                filled.append(row)
+    except csv.Error as error:
+        raise SheetUnusableError(f"line {rows.line_num}: {error}") from None
+    return filled
+
+
+def _titles(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows at the top only say what the file is: they fill hardly any of the cells that the others have."""
+    width = Counter(map(len, rows[:_SAMPLE])).most_common(1)[0][0]
+    most = min(2, width // 3)
+    for place, row in enumerate(rows[: _TITLES + 1]):
+        if sum(bool(cell.strip()) for cell in row) > most:
+            return place
+    return 0
+
+
 def _separator(text: str) -> str:
-    """The separator that gives the first rows the most cells, and nearly all of them the same number."""
+    """The separator that gives the rows the most cells, and nearly all of them the same number."""
     lines = text.splitlines(keepends=True)[:_SAMPLE]
 
     def fits(separator: str) -> tuple[int, int, bool]:
@@ -101,10 +140,10 @@ def _separator(text: str) -> str:
             widths = [len(row) for row in islice(csv.reader(lines, delimiter=separator), _SAMPLE) if row]
         except csv.Error:
             return 0, 0, False
-        if not widths or widths[0] == 1:
+        (typical, alike), *_ = Counter(widths).most_common(1) or [(1, 0)]
+        if typical == 1:
             return 0, 0, separator == ","
-        like_the_first = sum(width == widths[0] for width in widths)
-        return int(10 * like_the_first / len(widths)), widths[0], separator == ","
+        return int(10 * alike / len(widths)), typical, separator == ","
 
     best = max(_SEPARATORS, key=fits)
     # Aligned columns, separated by spaces alone.

@@ -45,7 +45,13 @@ def test_encodings_names_and_ragged_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("", "empty"), ("a,b\n", "no rows"), ('a\n"unclosed' + "x" * 200_000, "line")]
+    ("text", "problem"),
+    [
+        ("", "empty"),
+        ("a,b\n", "no rows"),
+        ('[{"a": 1}]', "looks like JSON"),
+        ('a,b\nx,1\n"unclosed' + ",2\nx,1" * 100, "line 3: a quotation mark"),
+    ],
 )
 def test_what_cannot_be_used_says_why(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(SheetUnusableError, match=problem):
@@ -259,3 +265,23 @@ def test_what_names_the_row_is_no_feature() -> None:
     assert read_column(["same"] * 9).left_out == "the same in every row"
     words = [f"a long text that a person wrote about the lead, number {n % 70}" for n in range(100)]
     assert read_column(words).left_out == "free text"
+
+
+def test_rows_above_the_header_are_left_out(tmp_path: Path) -> None:
+    table = "source;age;team;won\nad;1;2;0\nfair;3;4;1\n"
+    sheet = read_sheet(written(tmp_path, "Leads report;;;\nAll time;;;\n\n" + table))
+    assert list(sheet.columns) == ["source", "age", "team", "won"]
+    assert sheet.count == 2
+    assert "2 rows above the header are left out" in sheet.said
+    assert list(read_sheet(written(tmp_path, "Leads report\n" + table)).columns) == ["source", "age", "team", "won"]
+
+
+def test_a_very_long_cell_is_a_cell(tmp_path: Path) -> None:
+    assert len(read_sheet(written(tmp_path, "a,b\n" + "x" * 1_000_000 + ",2\n")).column("a")[0]) == 1_000_000
+
+
+def test_days_in_several_forms() -> None:
+    found = moments(["2026-01-31", "31.01.2026", "13.02.2026", "2026-02-13"])
+    assert found is not None
+    assert found.values[0] == found.values[1]
+    assert found.values[2] == found.values[3]

@@ -1,6 +1,7 @@
 """`firsthour backtest`: what the models would have predicted for one's own past."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,7 @@ def backtest(
 
     Example: firsthour backtest leads.csv --outcome converted --time created_at
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its products are small, threads only wait
     from services.scoring.training import report as reports
     from services.scoring.training.customers import backtest as purchases_backtest
     from services.scoring.training.customers import file as purchases_file

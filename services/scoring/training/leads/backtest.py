@@ -1,16 +1,17 @@
 """What P(conversion) would have predicted for past leads, each scored with what was known before it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from scipy.special import expit
 
-from services.scoring.domain.lead.features import Value, column_of
+from services.scoring.domain.lead.features import Value
 from services.scoring.training.evaluation import Scores, auc, evaluate, gains, losses
-from services.scoring.training.leads.design import Numbers, Table
-from services.scoring.training.leads.fit import LeadFit, fit_leads, fit_weights
+from services.scoring.training.leads.choice import fit_leads
+from services.scoring.training.leads.design import Numbers, Places, Table
+from services.scoring.training.leads.fit import LeadFit, fit_weights
 from services.scoring.training.leads.leakage import Leak, leaks
 
 Say = Callable[[float], None]
@@ -109,7 +110,7 @@ def _crossed(table: Table, outcome: Numbers, say: Say) -> tuple[Numbers, Numbers
     for out in range(_FOLDS):
         inside, outside = np.flatnonzero(fold != out), np.flatnonzero(fold == out)
         fitted = fit_leads(table, outcome, inside)
-        predicted[outside] = expit(fitted.log_odds(table.rows(fitted.design, outside)))
+        predicted[outside] = expit(fitted.of(table, outside))
         base[outside] = (outcome[inside].sum() + 0.5) / (len(inside) + 1)
         say((out + 1) / _FOLDS)
     return predicted, base, fitted
@@ -141,7 +142,7 @@ def _in_time(
             # Rows whose outcome comes in after this are scored by the new models, from here to the next.
             first = min(begin, int(told))
             window = np.arange(first, max(until, begin + 1))
-            odds = np.stack([each.log_odds(table.rows(each.design, window)) for each in fits])
+            odds = np.stack([each.of(table, window) for each in fits])
             begin = first
             level = level.beside_new(len(fits))
             say(row / count)
@@ -164,17 +165,18 @@ _NO_ODDS: Final = np.zeros(1)
 def _fitted(table: Table, outcome: Numbers, known: int, before: list[LeadFit]) -> list[LeadFit]:
     """Two fits of the newest known rows: one with equal weights, one in which newer rows count more."""
     which = np.arange(max(0, known - _MOST_ROWS), known)
-    if before:
-        design, variance = before[0].design, before[0].prior
-        rows = table.rows(design, which)
-        even = fit_weights(rows, outcome[which], design, variance)
-    else:
-        even = fit_leads(table, outcome, which)
-        design, variance = even.design, even.prior
-        rows = table.rows(design, which)
+    even = _refitted(table, outcome, which, before[0], None) if before else fit_leads(table, outcome, which)
     counted = 2.0 ** (-(len(which) - 1 - np.arange(len(which))) / max(1.0, _NEWER * len(which)))
-    newer = fit_weights(rows, outcome[which], design, variance, counted=counted)
-    return [even, newer]
+    return [even, _refitted(table, outcome, which, even, counted)]
+
+
+def _refitted(table: Table, outcome: Numbers, which: Places, before: LeadFit, counted: Numbers | None) -> LeadFit:
+    """The weights anew for these rows, beside the same trees."""
+    design, trees = before.design, before.trees
+    beside = None if trees is None else trees.log_odds(table, which)
+    rows = table.rows(design, which)
+    fitted = fit_weights(rows, outcome[which], design, before.prior, counted=counted, beside=beside)
+    return replace(fitted, trees=trees)
 
 
 class _Level:
@@ -239,17 +241,22 @@ def _alone(table: Table, name: str, outcome: Numbers) -> float:
 
 
 def _shares(table: Table, fitted: LeadFit, alone: Mapping[str, float]) -> tuple[FeatureShare, ...]:
-    """How far each column moves the log-odds; a pair counts half for each of its two."""
-    rows = table.rows(fitted.design, np.arange(table.count))
+    """How far each column moves the log-odds; what several say together counts in equal parts for each of them."""
+    which = np.arange(table.count)
+    rows = table.rows(fitted.design, which)
     parts = fitted.weights[rows]
     moved = np.abs(parts - parts.mean(axis=0)).mean(axis=0)
     total = dict.fromkeys(alone, 0.0)
     for column, name in enumerate(fitted.design.names):
         if column < len(fitted.design.features):
-            total[column_of(name)] += float(moved[column])
+            total[name] += float(moved[column])
         else:
             pair = fitted.design.pairs[column - len(fitted.design.features)]
             total[pair.first] += float(moved[column]) / 2
             total[pair.second] += float(moved[column]) / 2
+    if fitted.trees is not None:
+        for columns, moves in fitted.trees.moved(table, which):
+            for name in columns:
+                total[name] += moves / len(columns)
     shares = [FeatureShare(name, moves, alone[name]) for name, moves in total.items()]
     return tuple(sorted(shares, key=lambda share: (-share.log_odds, share.column)))

@@ -8,22 +8,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.domain.lead.features import FINE, Bins, Feature, Levels, Pair, Value, column_of
+from services.scoring.domain.lead.features import MISSING, Bins, Feature, Levels, Pair, Value
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
 Columns = Mapping[str, Sequence[Value]]
 
 BINS: Final = 10
-_FINE_BINS: Final = 40  # where there are rows enough for each
-_ROWS_A_BIN: Final = 100
+_MOST_BINS: Final = 40
+_ROWS_A_BIN: Final = 50  # where there are more than ten
 _COARSE_BINS: Final = 8
 _FEWEST_BINS: Final = 4
 _ROWS_A_COARSE_BIN: Final = 500
 _COARSE_LEVELS: Final = 8
 _MOST_LEVELS: Final = 1000
-_FINE_SHARE: Final = 0.3  # of a token's variance, for the part of it that only fine bins have
-_PAIR_SHARE: Final = 0.3
+_PAIR_SHARE: Final = 0.3  # of a token's variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Design:
     size: int
     shares: Numbers  # of the variance, for each place
     columns: Places  # the column of each place; place 0 lies beyond all columns
+    chains: tuple[Places, ...]  # the places of a number's bins, in order
 
     @property
     def names(self) -> list[str]:
@@ -43,17 +43,25 @@ class Design:
         return [*self.features, *(pair.name for pair in self.pairs)]
 
 
-def describe(columns: Columns, bins: int = BINS) -> dict[str, Feature]:
+def describe(columns: Columns) -> dict[str, Feature]:
     """A feature for each column, in order: quantile bins for numbers, levels for anything else."""
     table = Table(columns)
-    return table.described(np.arange(table.count), bins)
+    return table.described(np.arange(table.count))
 
 
 def _bins(numbers: Numbers, bins: int) -> Bins:
-    distinct = np.unique(numbers)
+    """Bins of as many rows each. A value that alone has so many has a bin of its own, and the others share the rest."""
+    distinct, counts = np.unique(numbers, return_counts=True)
     if len(distinct) <= bins:
         return Bins(tuple(float(value) for value in distinct[1:]))
-    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    heavy = counts * bins > len(numbers)
+    others = np.repeat(distinct[~heavy], counts[~heavy])
+    left = bins - int(heavy.sum())
+    if heavy.any():
+        left = min(left, max(1, len(others) // _ROWS_A_BIN))
+    cuts = np.quantile(others, np.linspace(0, 1, left + 1)[1:-1], method="higher")
+    after = distinct[1:][heavy[:-1]]
+    edges = np.unique(np.concatenate((cuts, distinct[heavy], after)))
     return Bins(tuple(float(edge) for edge in edges if edge > distinct[0]))
 
 
@@ -94,8 +102,9 @@ class Table:
             self._words[name] = any(isinstance(value, str) for value in self._columns[name])
         return self._words[name]
 
-    def described(self, which: Places, bins: int = BINS) -> dict[str, Feature]:
-        """A feature for each column, as these rows show it."""
+    def described(self, which: Places) -> dict[str, Feature]:
+        """A feature for each column, as these rows show it: in more bins the more rows there are."""
+        bins = max(BINS, min(_MOST_BINS, len(which) // _ROWS_A_BIN))
         return {name: self.feature(name, which, bins) for name in self._columns}
 
     def coded(self, name: str, feature: Feature) -> tuple[Places, list[str]]:
@@ -121,7 +130,7 @@ class Table:
         """The places of these rows."""
         found = np.zeros((len(which), len(design.places)), dtype=np.int64)
         for column, (name, feature) in enumerate(design.features.items()):
-            found[:, column] = self._placed(column_of(name), feature, design.places[column], which)
+            found[:, column] = self._placed(name, feature, design.places[column], which)
         for column, pair in enumerate(design.pairs, start=len(design.features)):
             found[:, column] = self._pair_placed(pair, design.places[column], which)
         return found
@@ -142,24 +151,22 @@ class Table:
 
 
 def make_design(table: Table, features: Mapping[str, Feature], pairs: Sequence[Pair], which: Places) -> Design:
-    """Places for what these rows show; numbers get fine bins beside the coarse ones when rows suffice."""
-    every: dict[str, Feature] = dict(features)
-    if len(which) >= _FINE_BINS * _ROWS_A_BIN:
-        for name, feature in features.items():
-            if isinstance(feature, Bins) and len(feature.edges) + 1 >= BINS - 1:
-                finer = table.feature(name, which, _FINE_BINS)
-                if finer != feature:
-                    every[name + FINE] = finer
+    """Places for what these rows show."""
     places: list[dict[str, int]] = []
     shares, size = [1.0], 1
-    for name, feature in every.items():
-        codes, levels = table.coded(column_of(name), feature)
-        size = _add(places, shares, codes[which], levels, size, _FINE_SHARE if name.endswith(FINE) else 1.0)
+    for name, feature in features.items():
+        codes, levels = table.coded(name, feature)
+        size = _add(places, shares, codes[which], levels, size, 1.0)
     for pair in pairs:
         codes, levels = table.pair_coded(pair)
         size = _add(places, shares, codes[which], levels, size, _PAIR_SHARE)
     columns = np.repeat([len(places), *range(len(places))], [1, *map(len, places)])
-    return Design(every, tuple(pairs), tuple(places), size, np.array(shares), columns)
+    chains = tuple(
+        np.array([place for level, place in mine.items() if level != MISSING], dtype=np.int64)
+        for feature, mine in zip(features.values(), places[: len(features)], strict=True)
+        if isinstance(feature, Bins)
+    )
+    return Design(dict(features), tuple(pairs), tuple(places), size, np.array(shares), columns, chains)
 
 
 def _add(

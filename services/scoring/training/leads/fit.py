@@ -1,14 +1,12 @@
-"""The fit of P(conversion): the most likely weights, how far each may move, and which interactions help.
+"""The fit of P(conversion): the most likely weights, and how far each may move.
 
-minimise  sum of log losses + sum (w - w0)^2 / (2 s2), by L-BFGS over tokens; w0 is the scorecard's weight or 0, s2
-the variance that the prior leaves the tokens of a column. Each column's s2 is learnt from its own weights (empirical
-Bayes by the evidence, MacKay 1992): noise shrinks to nothing. Interactions count only where they lower the
-loss on rows that the fit has not seen.
+minimise  sum of log losses + (w - w0)' R^-1 (w - w0) / (2 s2), by L-BFGS over tokens; w0 is the scorecard's weight or
+0, s2 the variance that the prior leaves the tokens of a column, R how alike they are: neighbouring bins of a number
+nearly the same, words not at all. Each column's s2 is learnt from its own weights, and from what is usual for all
+columns of this table (empirical Bayes by the evidence, MacKay 1992): noise shrinks to nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -16,27 +14,26 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from services.scoring.domain.lead.features import Feature, Pair
-from services.scoring.training.evaluation import losses
-from services.scoring.training.leads.design import Design, Numbers, Places, Table, coarse, make_design
+from services.scoring.training.leads.design import Design, Numbers, Places, Table
+from services.scoring.training.leads.trees import Trees
 
 _INTERCEPT_VARIANCE: Final = 10.0
 DEFAULT_VARIANCE: Final = 0.3
+_FAR: Final = 1.0  # from one end of a number to the other: there weights are alike by e^-1
 _ROUGH: Final = 25  # steps of a fit that only estimates variances
-_ROUNDS: Final = 4  # of learning the variances
-_BELIEVED: Final = 2.0  # tokens: the weight of the default against what a column's own weights say of their variance
+_ROUGH_ROWS: Final = 20_000  # are enough for it
+_ROUNDS: Final = 5  # of learning the variances
+_BELIEVED: Final = 1.0  # tokens: the weight of what is usual against what a column's own weights say of their variance
 _LEAST_VARIANCE: Final = 1e-4
-_MOST_PAIRS: Final = 24
-_ROWS_FOR_CHOICE: Final = 1000  # below it there are no pairs
-_CHOICE_ROWS: Final = 20_000  # variances and the choice of pairs need no more
-_RANKED_ROWS: Final = 10_000  # nor their ranking
-_GAINED: Final = 1.0  # standard errors above what chance explains, for a pair to be tried
-_TRIED: Final = 0.7  # share of the rows to fit; the rest judges
 
 
 @dataclass(frozen=True, slots=True)
 class LeadFit:
-    """A fitted model. All numbers are indexed by place, 0 for the unseen; `prior`: the variances it was given."""
+    """A fitted model. All numbers are indexed by place, 0 for the unseen; `prior`: the variances it was given.
+
+    `told`: the share of each weight that the rows told, and not the prior; `squares`: of the weights, those of bins
+    less what their neighbours explain. `trees`: what comes on top of the weights.
+    """
 
     design: Design
     weights: Numbers
@@ -44,10 +41,18 @@ class LeadFit:
     intercept: float
     prior: Numbers
     intercept_variance: float
+    told: Numbers
+    squares: Numbers
+    trees: Trees | None = None
 
     def log_odds(self, rows: Places) -> Numbers:
-        """The log-odds of each row of places."""
+        """The log-odds that the tokens of each row of places add up to."""
         return np.asarray(self.intercept + self.weights[rows].sum(axis=1))
+
+    def of(self, table: Table, which: Places) -> Numbers:
+        """The log-odds of these rows: their tokens, and the trees."""
+        odds = self.log_odds(table.rows(self.design, which))
+        return odds if self.trees is None else odds + self.trees.log_odds(table, which)
 
 
 def fit_weights(
@@ -62,7 +67,8 @@ def fit_weights(
     given = np.zeros(len(outcome)) if beside is None else beside
     counted = np.ones(len(outcome)) if counted is None else counted
     centre = np.zeros(design.size) if prior is None else prior
-    precision = np.concatenate(([1.0 / _INTERCEPT_VARIANCE], [1e9], 1.0 / variance[1:]))
+    precision = _precision(design, variance)
+    own = precision.diagonal()
     total = counted.sum()
     base = (counted @ outcome + 0.5) / (total + 1.0)
     w0 = np.concatenate(([0.0], centre))
@@ -75,14 +81,15 @@ def fit_weights(
         odds = given + weights[0] + tokens @ weights[1:]
         chance = expit(odds)
         off = weights - w0
-        value = float(counted @ (np.logaddexp(0.0, odds) - outcome * odds) + 0.5 * precision @ off**2)
+        pulled = precision @ off
+        value = float(counted @ (np.logaddexp(0.0, odds) - outcome * odds) + 0.5 * pulled @ off)
         error = counted * (chance - outcome)
         gradient = np.concatenate(([error.sum()], turned @ error))
-        return value, gradient + precision * off
+        return value, gradient + pulled
 
     # Scaled by the posterior, the problem is well conditioned and takes a third of the steps.
     curvature = counted * base * (1 - base)
-    scale = 1.0 / np.sqrt(np.concatenate(([curvature.sum()], turned @ curvature)) + precision)
+    scale = 1.0 / np.sqrt(np.concatenate(([curvature.sum()], turned @ curvature)) + own)
 
     def scaled(z: Numbers) -> tuple[float, Numbers]:
         value, gradient = cost(z * scale)
@@ -93,8 +100,38 @@ def fit_weights(
     weights[1] = 0.0
     chance = expit(given + weights[0] + tokens @ weights[1:])
     curvature = counted * chance * (1 - chance)
-    variances = 1.0 / (np.concatenate(([curvature.sum()], turned @ curvature)) + precision)
-    return LeadFit(design, weights[1:], variances[1:], float(weights[0]), variance, float(variances[0]))
+    sure = np.concatenate(([curvature.sum()], turned @ curvature))
+    variances = 1.0 / (sure + own)
+    told = 1.0 - variances * own
+    for chain in design.chains:
+        bins = chain + 1
+        alike = precision[bins][:, bins].toarray()
+        inverse = np.linalg.inv(alike + np.diag(sure[bins]))
+        variances[bins] = inverse.diagonal()
+        told[bins] = 1.0 - (inverse * alike).sum(axis=1)
+    squares = variance * (weights * (precision @ weights))[1:]
+    return LeadFit(
+        design, weights[1:], variances[1:], float(weights[0]), variance, float(variances[0]), told[1:], squares
+    )
+
+
+def _precision(design: Design, variance: Numbers) -> csr_array:
+    """How much the prior holds the intercept and each place, and neighbouring bins together (Ornstein, Uhlenbeck)."""
+    own = np.concatenate(([1.0 / _INTERCEPT_VARIANCE], [1e9], 1.0 / variance[1:]))
+    places, links = [np.arange(len(own))], [np.zeros(0)]
+    beside = [places[0]]
+    for chain in design.chains:
+        if len(chain) < 2:  # noqa: PLR2004 - there is no neighbour
+            continue
+        alike = np.exp(-_FAR / len(chain))
+        each = 1.0 / (variance[chain[0]] * (1.0 - alike**2))
+        own[chain + 1] = each * (1.0 + alike**2)
+        own[chain[[0, -1]] + 1] = each
+        places += [chain[:-1] + 1, chain[1:] + 1]
+        beside += [chain[1:] + 1, chain[:-1] + 1]
+        links += [np.full(2 * len(chain) - 2, -alike * each)]
+    values = np.concatenate((own, *links))
+    return csr_array((values, (np.concatenate(places), np.concatenate(beside))), shape=(len(own), len(own)))
 
 
 def _sparse(rows: Places, size: int) -> csr_array:
@@ -109,7 +146,7 @@ def fit_variances(
 ) -> LeadFit:
     """The same, with the variance of each column learnt from its own weights."""
     default = DEFAULT_VARIANCE * design.shares
-    step = -(-len(rows) // _CHOICE_ROWS)
+    step = -(-len(rows) // _ROUGH_ROWS)
 
     def of_some(variance: Numbers, start: LeadFit | None) -> LeadFit:
         these = None if counted is None else counted[::step]
@@ -121,70 +158,9 @@ def fit_variances(
     fitted = of_some(default, None)
     count = np.bincount(design.columns)
     for _ in range(_ROUNDS):
-        kept = np.maximum(0.0, 1.0 - fitted.variances / np.maximum(fitted.prior, _LEAST_VARIANCE))
-        told = np.bincount(design.columns[1:], kept[1:], minlength=len(count))
-        squares = np.bincount(design.columns[1:], fitted.weights[1:] ** 2, minlength=len(count))
-        learnt = (squares[design.columns] + _BELIEVED * default) / (told[design.columns] + _BELIEVED)
+        told = np.bincount(design.columns[1:], np.maximum(0.0, fitted.told[1:]), minlength=len(count))
+        squares = np.bincount(design.columns[1:], fitted.squares[1:], minlength=len(count))
+        usual = ((fitted.squares / design.shares)[1:].sum() + _BELIEVED * DEFAULT_VARIANCE) / (told.sum() + _BELIEVED)
+        learnt = (squares[design.columns] + _BELIEVED * usual * design.shares) / (told[design.columns] + _BELIEVED)
         fitted = of_some(np.maximum(learnt, _LEAST_VARIANCE), fitted)
     return fit_weights(rows, outcome, design, fitted.prior, counted=counted, start=fitted, beside=beside)
-
-
-def fit_leads(table: Table, outcome: Numbers, which: Places, *, counted: Numbers | None = None) -> LeadFit:
-    """The whole fit on these rows: levels, the prior's variances, interactions where they help, weights."""
-    features = table.described(which)
-    pairs = list[Pair]()
-    if len(which) >= _ROWS_FOR_CHOICE and 0 < outcome[which].sum() < len(which):
-        step = -(-len(which) // _CHOICE_ROWS)
-        pairs = _choice(table, outcome, which[::step], features)
-    design = make_design(table, features, pairs, which)
-    return fit_variances(table.rows(design, which), outcome[which], design, counted=counted)
-
-
-def _choice(table: Table, outcome: Numbers, which: Places, features: Mapping[str, Feature]) -> list[Pair]:
-    """The pairs of features that lower the loss on rows that the fit has not seen; none when they do not."""
-    judging = np.random.default_rng(len(which)).random(len(which)) >= _TRIED
-    inside, outside = which[~judging], which[judging]
-    plain = make_design(table, features, (), inside)
-    rows = table.rows(plain, inside)
-    main = fit_variances(rows, outcome[inside], plain)
-    pairs = interactions(table, features, main, rows, outcome[inside], inside)
-    best, least = list[Pair](), _loss(main, table, outcome, outside)
-    for most in (len(pairs), len(pairs) // 3):
-        if most:
-            design = make_design(table, features, pairs[:most], inside)
-            loss = _loss(fit_variances(table.rows(design, inside), outcome[inside], design), table, outcome, outside)
-            if loss < least:
-                best, least = pairs[:most], loss
-    return best
-
-
-def _loss(fitted: LeadFit, table: Table, outcome: Numbers, which: Places) -> float:
-    return float(losses(expit(fitted.log_odds(table.rows(fitted.design, which))), outcome[which]).sum())
-
-
-def interactions(
-    table: Table, features: Mapping[str, Feature], main: LeadFit, rows: Places, outcome: Numbers, which: Places
-) -> list[Pair]:
-    """The pairs that explain most of what the main effects leave, by the score test of their cells."""
-    step = -(-len(which) // _RANKED_ROWS)
-    which, rows, outcome = which[::step], rows[::step], outcome[::step]
-    chance = expit(main.log_odds(rows))
-    left, curvature = outcome - chance, chance * (1 - chance)
-    levels = {name: coarse(table, name, which) for name in features}
-    coded = {
-        name: (feature, codes[which], len(each))
-        for name, feature in levels.items()
-        if feature is not None
-        for codes, each in (table.coded(name, feature),)
-    }
-    found: list[tuple[float, Pair]] = []
-    for (first, (one, codes, _)), (second, (other, more, width)) in combinations(coded.items(), 2):
-        cells_of = codes * width + more
-        sums, weights = np.bincount(cells_of, left), np.bincount(cells_of, curvature)
-        used = weights > 1.0
-        cells = int(used.sum())
-        gain = float((sums[used] ** 2 / weights[used]).sum()) - cells
-        if gain > _GAINED * np.sqrt(2.0 * max(1, cells)):
-            found.append((gain, Pair(first, second, (one, other))))
-    found.sort(key=lambda each: (-each[0], each[1].first, each[1].second))
-    return [pair for _, pair in found[:_MOST_PAIRS]]

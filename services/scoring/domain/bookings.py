@@ -114,9 +114,10 @@ def _valued(state: ContactState, lead: int, customer: int, version: str, model: 
 
 
 def _at_risk(state: ContactState, model: Model) -> tuple[int | None, str, float | None]:
-    """Where a customer waits whose next purchase is overdue, and since when, until one of us has called."""
+    """Where a customer waits whose next purchase is overdue, and since when, until one of us has reached it."""
     since, stake = at_risk.overdue_since(state, model), at_risk.at_stake(state, model)
-    if since is None or not stake or (state.touched is not None and state.touched >= since):
+    reached = state.last_reached
+    if since is None or not stake or (reached is not None and reached >= since):
         return None, "", None
     return queue.step(stake), OF_CUSTOMERS, since
 

@@ -33,8 +33,8 @@ class Sums(NamedTuple):
 
 
 def answer(before: ContactState, after: ContactState, who: str, model: Model) -> tuple[Bucket, Sums] | None:
-    """The answer that an event is to a waiting lead; None when it still waits, or did not before."""
-    if not before.waits or after.waits or after.touched is None or before.captured is None:
+    """The answer that an event is to a lead; None when it is still unanswered, or was answered before."""
+    if not before.unanswered or after.unanswered or after.touched is None or before.captured is None:
         return None
     minutes = max(0.0, after.touched - before.captured) / 60
     at_once = lead_value.at_once(before, model)

@@ -173,7 +173,7 @@ def a_cost(**given: Any) -> Decoded:
 
 
 def a_touch(**given: Any) -> Decoded:
-    return _made(ContactTouched, {"who": "ana", "channel": "phone", "human": True}, given)
+    return _made(ContactTouched, {"who": "ana", "channel": "phone", "human": True, "outcome": "reached"}, given)
 
 
 def minutes(count: float) -> timedelta:

@@ -2,13 +2,14 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain import intervals, queue
 from services.scoring.domain.responses import EDGES_MIN, Bucket, answer, median, within
-from tests.unit.scoring.builders import CURVE, MODEL, NOW, a_contact, a_lead, a_touch, after, minutes
+from tests.unit.scoring.builders import CURVE, MODEL, NOW, Told, a_contact, a_lead, a_touch, after, as_one, minutes
 
 
 def test_a_lead_is_answered_by_the_first_human_touch_after_its_capture() -> None:
@@ -69,3 +70,30 @@ def test_the_interval_of_a_mean_is_student_s(of: int, quantile: float) -> None:
     middle, _, high = intervals.mean(sum(values), sum(values), of)
     spread = math.sqrt(sum((each - middle) ** 2 for each in values) / (of - 1) / of)
     assert (high - middle) / spread == pytest.approx(quantile, abs=1e-3)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_who_was_called_in_vain_is_answered_and_waits_until_reached(order: tuple[int, int]) -> None:
+    lead = after(a_contact(), a_lead()).state
+    calls = [
+        a_touch(outcome="attempted", at=NOW + minutes(7), event="vain"),
+        a_touch(at=NOW + minutes(20), event="reached"),
+    ]
+    tried = after(lead, calls[0]).state
+    assert (tried.waits, tried.unanswered, tried.worth is not None) == (True, False, True)
+    assert answer(lead, tried, "ana", MODEL) is not None, "how soon we were, whether or not anybody was there"
+    both = after(lead, *(calls[n] for n in order)).state
+    assert (both.waits, both.worth) == (False, None)
+    assert answer(tried, both, "ana", MODEL) is None
+    asked_again = after(both, a_lead(at=NOW + minutes(30), event="again")).state
+    assert asked_again.waits
+    assert after(asked_again, a_touch(outcome="attempted", at=NOW + minutes(31), event="vain again")).state.waits
+
+
+def test_a_touch_that_an_earlier_release_kept_without_its_outcome_reached_somebody() -> None:
+    lead = after(a_contact(), a_lead(), a_touch(at=NOW + minutes(7))).state
+    old = msgspec.structs.replace(lead, reached=None)
+    assert not old.waits
+    assert not after(old, a_touch(outcome="attempted", at=NOW + minutes(9), event="vain")).state.waits
+    merged = as_one(Told(old), after(a_contact("b"), a_touch(outcome="attempted", at=NOW + minutes(9), event="b")))
+    assert not merged.state.waits

@@ -63,6 +63,8 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     first_source: tuple[float, str] | None = None  # the contact's first source
     converted: float | None = None  # the latest purchase
     touched: float | None = None  # the latest human touch
+    reached: float | None = None  # the latest that reached somebody
+    tried: float | None = None  # the latest that did not
     paid_orders: int = 0  # not refunded in full
     past: int = 0
     priced: str = ""
@@ -98,9 +100,20 @@ class ContactState(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.captured is not None and (self.converted is None or self.captured > self.converted)
 
     @property
-    def waits(self) -> bool:
-        """Whether it is an open lead that no person has touched since its capture."""
+    def unanswered(self) -> bool:
+        """Whether it is an open lead that no person has called or written to since its capture."""
         return self.open_lead and (self.touched is None or self.captured is None or self.touched < self.captured)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is an open lead that no person has reached since its capture."""
+        reached = self.last_reached
+        return self.open_lead and (reached is None or self.captured is None or reached < self.captured)
+
+    @property
+    def last_reached(self) -> float | None:
+        """When a person last reached it; a touch of which nothing else is known (of an earlier release) did."""
+        return self.touched if self.reached is None and self.tried is None else self.reached
 
     @property
     def waits_since(self) -> float | None:

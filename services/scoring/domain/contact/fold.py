@@ -178,8 +178,13 @@ def _bought(
 def _touched(
     state: ContactState, _event: Event, data: ContactTouched, _half_lives: HalfLives, at: float, changes: dict[str, Any]
 ) -> None:
-    if data.human:
-        changes["touched"] = later(state.touched, at)
+    if not data.human:
+        return
+    changes["touched"] = later(state.touched, at)
+    if data.outcome == "reached":
+        changes["reached"] = later(state.last_reached, at)
+    else:
+        changes["reached"], changes["tried"] = state.last_reached, later(state.tried, at)
 
 
 def _aged(
@@ -262,6 +267,8 @@ def merge(survivor: ContactState, other: ContactState) -> ContactState:
         first_source=min(filter(None, (survivor.first_source, other.first_source)), default=None),
         converted=later(survivor.converted, other.converted),
         touched=later(survivor.touched, other.touched),
+        reached=later(survivor.last_reached, other.last_reached),
+        tried=later(survivor.tried, other.tried),
         cost=_cost(survivor, other),
         referred=survivor.referred + other.referred,
         machine=later(survivor.machine, other.machine) if None not in (survivor.machine, other.machine) else None,

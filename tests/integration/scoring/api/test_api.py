@@ -205,14 +205,16 @@ async def test_the_queue_is_ordered_by_what_a_delay_costs_and_leaves_out_who_was
         waiting("touched", "9000.00", 1),
         waiting("bought", "9000.00", 1),
         waiting("tried", "2000.00", 1),
+        waiting("in-vain", "1500.00", 1),
         a_touch(email="touched@example.com", at=now),
         a_touch(email="tried@example.com", human=False, at=now),
+        a_touch(email="in-vain@example.com", outcome="attempted", at=now),
         a_purchase(email="bought@example.com", at=now),
         an_engagement(email="visitor@example.com", at=now),
     )
     await world.settled()
     items = (await api.get("/v1/queue"))["items"]
-    assert [each["contact"]["email"].partition("@")[0] for each in items] == ["big", "tried", "fresh", "old"]
+    assert [each["contact"]["email"].partition("@")[0] for each in items] == ["big", "tried", "in-vain", "fresh", "old"]
     indices = [each["index"] for each in items]
     assert indices == sorted(indices, reverse=True)
     assert all(each["index"] > 0 and each["reasons"] for each in items)

@@ -65,7 +65,6 @@ def _program(
     ] = False,
 ) -> None:
     """Every lead followed up within its first hour: none lost, none contacted twice."""
-    log.beside_the_output()  # a service that is run here says otherwise
 
 
 def _say(lines: list[str], *, as_json: bool) -> None:
@@ -267,6 +266,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal with another encoding is no reason to fail
+    log.beside_the_output()  # a service that is run here says otherwise
     try:
         app(prog_name="firsthour")
     except ConfigurationError as error:

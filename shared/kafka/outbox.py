@@ -25,7 +25,7 @@ from shared.events.lanes import Lane
 from shared.kafka.producer import Producer, too_large
 from shared.kafka.records import Outgoing
 from shared.kafka.topics import Topics
-from shared.runtime.pause import pause, pause_for_either
+from shared.runtime.pause import Rest, pause, pause_for_either
 
 _LOG = log.get(__name__)
 _AT_ONCE: Final = 2000
@@ -97,6 +97,7 @@ class FactPublisher:
             await pause(stopping, _AGAIN_S)
 
     async def _publish(self, conn: AsyncConnection, stopping: asyncio.Event) -> None:
+        rest = Rest(_REST_S)
         while True:
             ending = stopping.is_set()
             self._new.clear()
@@ -106,8 +107,9 @@ class FactPublisher:
                 await self._send(conn, facts)
             if ending:
                 return
+            rest.looked(found=bool(facts))
             if len(facts) < _AT_ONCE:
-                await pause_for_either(stopping, self._new, _REST_S)
+                await pause_for_either(stopping, self._new, rest.seconds)
                 if self._new.is_set():
                     await pause_for_either(stopping, self._urgent, _GATHER_S)
 

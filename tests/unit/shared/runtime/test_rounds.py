@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.runtime.pause import Rounds, pause_for_either
+from shared.runtime.pause import Rest, Rounds, pause_for_either
 
 
 async def waited(rounds: Rounds, next_in_s: float | None, stopping: asyncio.Event | None = None) -> float:
@@ -54,3 +54,21 @@ async def test_either_of_two_ends_a_pause() -> None:
         events = asyncio.Event(), asyncio.Event()
         asyncio.get_running_loop().call_later(0.01, events[which].set)
         await asyncio.wait_for(pause_for_either(*events, 60), 30)
+
+
+def test_looks_are_further_apart_once_five_have_found_nothing() -> None:
+    rest = Rest(1.0)
+    for _ in range(4):
+        rest.looked(found=False)
+        assert rest.seconds == 1.0
+    rest.looked(found=False)
+    assert rest.seconds == 3.0
+    rest.looked(found=True)
+    assert rest.seconds == 1.0
+
+
+async def test_it_rests_longer_when_nothing_happens() -> None:
+    rounds = Rounds(soon_s=0.0, rest_s=0.05)
+    for _ in range(5):
+        assert await waited(rounds, None) >= 0.05
+    assert await waited(rounds, None) >= 0.15

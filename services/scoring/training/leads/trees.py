@@ -18,6 +18,7 @@ from services.scoring.training.evaluation import losses
 from services.scoring.training.leads.design import Numbers, Places, Table
 
 Answers = NDArray[np.bool_]
+LevelsOfRows = NDArray[np.uint8]
 
 MOST_TREES: Final = 300
 _PATIENCE: Final = 60  # trees that lower the loss no more, until no further ones are tried
@@ -25,6 +26,7 @@ DEPTH: Final = 5  # questions
 _WIDTH: Final = 64  # levels of a column that questions tell apart
 _RATE: Final = 0.1  # of what a tree finds
 _SHARE: Final = 0.85  # of the rows, drawn anew for each tree
+_MOST_ROWS: Final = 16_000  # of a tree: for more rows it takes no longer
 _MOST_COLUMNS: Final = 24  # of a tree: drawn where there are more
 _LEAST: Final = 1.0  # curvature on either side of a question: four rows and more
 _RIDGE: Final = 1.0
@@ -42,12 +44,14 @@ class Tree:
     answers: Answers
     values: Numbers
 
-    def leaves(self, levels: Places) -> Places:
+    def leaves(self, levels: LevelsOfRows) -> Places:
         """The leaf of each row of levels."""
-        rows = np.arange(len(levels))
+        begin, flat = np.arange(len(levels)) * levels.shape[1], levels.ravel()
         node = np.zeros(len(levels), dtype=np.int64)
+        answers, width = self.answers.ravel(), self.answers.shape[1]
         for _ in range(DEPTH):
-            node = 2 * node + 1 + self.answers[node, levels[rows, self.columns[node]]]
+            asked = flat.take(begin + self.columns.take(node))
+            node = 2 * node + 1 + answers.take(node * width + asked)
         return node - len(self.columns)
 
 
@@ -58,9 +62,9 @@ class Asked:
     features: Mapping[str, Feature]
     known: Mapping[str, Mapping[str, int]]  # level of each word that is not rare
 
-    def levels(self, table: Table, which: Places) -> Places:
+    def levels(self, table: Table, which: Places) -> LevelsOfRows:
         """The levels of these rows, one for each column. Words that are rare or were never seen are level 0."""
-        found = np.zeros((len(which), len(self.features)), dtype=np.int64)
+        found = np.zeros((len(which), len(self.features)), dtype=np.uint8)
         for place, (name, feature) in enumerate(self.features.items()):
             codes, levels = table.coded(name, feature)
             if isinstance(feature, Bins):
@@ -126,11 +130,11 @@ def ask(table: Table, features: Mapping[str, Feature], which: Places) -> Asked:
 
 def grow(
     asked: Asked,
-    levels: Places,
+    levels: LevelsOfRows,
     odds: Numbers,
     outcome: Numbers,
     most: int,
-    judged: tuple[Places, Numbers, Numbers] | None = None,
+    judged: tuple[LevelsOfRows, Numbers, Numbers] | None = None,
 ) -> tuple[tuple[Tree, ...], Numbers]:
     """So many trees on rows of these levels, which have these log-odds already.
 
@@ -139,6 +143,7 @@ def grow(
     dice = np.random.default_rng(len(levels))
     odds = odds.copy()
     width, worded = asked.width, asked.worded
+    share = min(_SHARE, _MOST_ROWS / max(1, len(levels)))
     trees: list[Tree] = []
     seen = []
     beside = None
@@ -146,7 +151,7 @@ def grow(
         beside = judged[1].copy()
         seen.append(_loss(beside, judged[2]))
     for _ in range(most):
-        drawn = np.flatnonzero(dice.random(len(levels)) < _SHARE)
+        drawn = np.flatnonzero(dice.random(len(levels)) < share)
         columns = np.arange(levels.shape[1])
         if len(columns) > _MOST_COLUMNS:
             columns = np.sort(dice.permutation(len(columns))[:_MOST_COLUMNS])
@@ -168,22 +173,25 @@ def _loss(odds: Numbers, outcome: Numbers) -> float:
     return float(losses(expit(odds), outcome).sum())
 
 
-def _grown(levels: Places, error: Numbers, curvature: Numbers, width: int, worded: Answers, columns: Places) -> Tree:
+def _grown(
+    levels: LevelsOfRows, error: Numbers, curvature: Numbers, width: int, worded: Answers, columns: Places
+) -> Tree:
     """One tree: each question is the one that explains most of the error of the rows that it is asked of."""
     count, across = levels.shape
-    flat = (levels + width * np.arange(across)).ravel()
-    errors, curvatures = np.repeat(error, across), np.repeat(curvature, across)
+    flat = levels + width * np.arange(across)
     asks = np.zeros(2**DEPTH - 1, dtype=np.int64)
     answers = np.zeros((2**DEPTH - 1, width), dtype=np.bool_)
     node = np.zeros(count, dtype=np.int64)
     rows = np.arange(count)
+    told, sure = _sums(flat, node, 1, width, error, curvature)
     for depth in range(DEPTH):
         nodes, first = 2**depth, 2**depth - 1
-        cells = flat if depth == 0 else (flat.reshape(count, across) + node[:, None] * (across * width)).ravel()
-        size = nodes * across * width
-        shape = nodes, across, width
-        told = np.bincount(cells, errors, minlength=size).reshape(shape)
-        sure = np.bincount(cells, curvatures, minlength=size).reshape(shape)
+        if depth:
+            # Only the rows of one child are summed up; what its parent has beyond them is the other's.
+            ones = np.flatnonzero(node % 2)
+            one, sure_one = _sums(flat[ones], node[ones] // 2, nodes // 2, width, error[ones], curvature[ones])
+            told = np.stack((told - one, one), axis=1).reshape(nodes, across, width)
+            sure = np.stack((sure - sure_one, sure_one), axis=1).reshape(nodes, across, width)
         found, cut, order = _best(told, sure, worded)
         for place in range(nodes):
             asks[first + place] = columns[found[place]]
@@ -191,8 +199,21 @@ def _grown(levels: Places, error: Numbers, curvature: Numbers, width: int, worde
                 answers[first + place, order[place, found[place], cut[place] + 1 :]] = True
         node = 2 * node + answers[first + node, levels[rows, found[node]]]
     leaves = 2**DEPTH
-    told, sure = np.bincount(node, error, minlength=leaves), np.bincount(node, curvature, minlength=leaves)
-    return Tree(asks, answers, -_RATE * told / (sure + _RIDGE))
+    left, known = np.bincount(node, error, minlength=leaves), np.bincount(node, curvature, minlength=leaves)
+    return Tree(asks, answers, -_RATE * left / (known + _RIDGE))
+
+
+def _sums(
+    flat: Places, node: Places, nodes: int, width: int, error: Numbers, curvature: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Error and curvature of the rows, by node, column and level. `flat`: the levels, numbered over all columns."""
+    across = flat.shape[1]
+    cells = (flat + node[:, None] * (across * width)).ravel()
+    size, shape = nodes * across * width, (nodes, across, width)
+    errors, curvatures = (
+        np.bincount(cells, np.repeat(each, across), minlength=size).astype(np.float64) for each in (error, curvature)
+    )
+    return errors.reshape(shape), curvatures.reshape(shape)
 
 
 def _best(told: Numbers, sure: Numbers, worded: Answers) -> tuple[Places, Places, Places]:

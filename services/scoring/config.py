@@ -128,6 +128,7 @@ class _OfCustomers(ConfigModel):
 class _Response(_Curve):
     customers: _OfCustomers = _OfCustomers()
     at_random: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    learn: bool = True
     sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
 
 
@@ -193,6 +194,7 @@ def compile_model(raw: _File) -> Model:
             {name: _curve(own) for name, own in raw.response.sources.items()},
             _at_risk(raw.response.customers),
             raw.response.at_random,
+            raw.response.learn,
         ),
         home=Home(raw.country, raw.time_zone or (zone_of_country(raw.country) if raw.country else None)),
         targets={stage: raw.funnel.targets.get(stage, share) for stage, share in TARGETS.items()},

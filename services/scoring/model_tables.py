@@ -1,4 +1,7 @@
-"""The tables of learnt models: every version, what one learnt online since its fit, and when a fit was last tried."""
+"""The tables of learnt models: every version, what one learnt online since its fit, and when a fit was last tried.
+
+Beside them the response curves of the queue, as they were last fitted.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -44,4 +47,15 @@ def model_tables(metadata: sa.MetaData) -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("said", sa.Text, nullable=False),
         sa.CheckConstraint(one_of("kind", KINDS), name="kind_known"),
+    )
+    sa.Table(
+        "response_fits",
+        metadata,
+        sa.Column("curve", sa.Text, primary_key=True),  # the source that has one of its own; empty: all others
+        *(sa.Column(name, sa.Double, nullable=False) for name in ("phi", "tau", "beta")),  # as it was set
+        *(sa.Column(name, sa.Double, nullable=False) for name in ("steepness", "low", "high")),
+        sa.Column("answers", sa.BigInteger, nullable=False),
+        sa.Column("bought", sa.BigInteger, nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("low <= steepness AND steepness <= high AND low > 0", name="within_its_interval"),
     )

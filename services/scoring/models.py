@@ -1,5 +1,6 @@
 """The model in force: the settings and what was learnt, as one value."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from shared import log
 if TYPE_CHECKING:
     from services.scoring.domain.customer.population import CustomerModel
     from services.scoring.domain.lead.learnt import LeadModel
+    from services.scoring.domain.model.queue_settings import FittedCurve
 
 _LOG = log.get(__name__)
 
@@ -24,6 +26,7 @@ class InForce:
         self.model = settings
         self._settings = settings
         self._versions: tuple[tuple[str, str | None], ...] = ()
+        self._curves: dict[str, FittedCurve] = {}
         self._read = False
 
     async def first(self, conn: AsyncConnection) -> None:
@@ -33,8 +36,12 @@ class InForce:
 
     async def refresh(self, conn: AsyncConnection) -> None:
         """Load the versions now in force. An unreadable one is left out, with an error in the log."""
-        versions = await store.in_force(conn)
+        versions, curves = await store.in_force(conn), await store.curves(conn)
         self._read = True
+        if curves != self._curves:
+            self._curves = curves
+            self.model = replace(self.model, queue=self._settings.queue.with_fitted(curves))
+            _LOG.info("response_curves_fitted", curves=len(curves))
         if versions == self._versions:
             return
         lead: LeadModel | None = None
@@ -51,7 +58,7 @@ class InForce:
             except ModelUnusableError as error:
                 _LOG.error("model_unusable", version=stored.version, reason=str(error))
         self._versions = versions
-        self.model = self._settings.with_learnt(lead, customer)
+        self.model = self._settings.with_learnt(lead, customer).with_curves(curves)
         if lead is not None and self.model.learnt.lead is None:
             _LOG.warning("model_waits", version=lead.version, reason="the scorecard has changed since its fit")
         _LOG.info("model_in_force", version=self.model.lead_version, queue=self.model.queue.version)

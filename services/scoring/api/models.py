@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.domain.model.queue_settings import ResponseCurve
+from services.scoring.domain.model.queue_settings import OF_CUSTOMERS, FittedCurve, QueueSettings, ResponseCurve
 from services.scoring.domain.queue import survival
 from services.scoring.models import InForce
 from services.scoring.store import models as store
@@ -64,15 +64,30 @@ class Point(BaseModel):
 
     minutes: int
     left: float
+    low: Annotated[float | None, Field(description="95 % interval, where the curve was fitted")]
+    high: float | None
+
+
+class Fitted(BaseModel):
+    """How much steeper than the curve in scoring.yaml one's own leads cool, with its 95 % interval."""
+
+    steepness: Annotated[float, Field(description="1: as steep; 2: twice; 0.5: half")]
+    low: float
+    high: float
+    answers: Annotated[int, Field(description="leads that it was learnt from: answered, and their outcome known")]
+    bought: int
+    made_at: datetime
+    in_force: Annotated[bool, Field(description="false: too little to learn from, or `response.learn` is off")]
 
 
 class Curve(BaseModel):
-    """S(t) = phi + (1 - phi)(1 + t / tau)^-beta, t in minutes: a setting (`response` in scoring.yaml)."""
+    """S(t) = phi + (1 - phi)(1 + t / tau)^-beta, t in minutes: as set in scoring.yaml (`response`), or as fitted."""
 
     phi: float
     tau: float
     beta: float
     points: list[Point]
+    fitted: Annotated[Fitted | None, Field(description="null: nobody who was answered has bought yet")]
 
 
 class Curves(Curve):
@@ -110,17 +125,37 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
         """How the chance fades with the minutes until somebody answers."""
         queue = models.model.queue
         return Curves(
-            **_points(queue.response).model_dump(),
-            sources={name: _points(own) for name, own in sorted(queue.curves.items())},
-            customers=_points(queue.customers.curve) if queue.customers.saved else None,
+            **_points(queue, "").model_dump(),
+            sources={name: _points(queue, name) for name in sorted(queue.curves)},
+            customers=_points(queue, OF_CUSTOMERS) if queue.customers.saved else None,
         )
 
     return router
 
 
-def _points(curve: ResponseCurve) -> Curve:
-    points = [Point(minutes=minutes, left=round(survival(curve, minutes), 6)) for minutes in _MINUTES]
-    return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points)
+def _points(queue: QueueSettings, name: str) -> Curve:
+    curve, fitted = queue.curve(name), queue.fitted.get(name)
+    in_force = queue.learns and fitted is not None and fitted.enough
+    points = []
+    for minutes in _MINUTES:
+        point = Point(minutes=minutes, left=_left(curve, minutes), low=None, high=None)
+        if fitted is not None and in_force:  # the steeper it is, the less is left
+            point.low = _left(fitted.set.steeper(fitted.high), minutes)
+            point.high = _left(fitted.set.steeper(fitted.low), minutes)
+        points.append(point)
+    said = _fitted(fitted, in_force=in_force) if fitted is not None else None
+    return Curve(phi=curve.phi, tau=curve.tau, beta=curve.beta, points=points, fitted=said)
+
+
+def _left(curve: ResponseCurve, minutes: int) -> float:
+    return round(survival(curve, minutes), 6)
+
+
+def _fitted(fitted: FittedCurve, *, in_force: bool) -> Fitted:
+    return Fitted(
+        steepness=fitted.steepness, low=fitted.low, high=fitted.high, answers=fitted.answers,
+        bought=fitted.bought, made_at=fitted.made_at, in_force=in_force,
+    )  # fmt: skip
 
 
 def _item(model: StoredModel) -> ModelItem:

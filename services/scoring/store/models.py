@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.domain.model.learnt import Kind
+from services.scoring.domain.model.queue_settings import FittedCurve, ResponseCurve
 from shared.db.named import named
 
 _COLUMNS = "version, kind, state, parameters, metrics, rows, trained_until, made_at, chosen_at, said"
@@ -47,6 +48,12 @@ _NOTE_STEP = sa.text("""
     VALUES (:version, :step, :parameters, :leads, :bought, :at)
     ON CONFLICT (version) DO UPDATE SET step = excluded.step, parameters = excluded.parameters, leads = excluded.leads,
         bought = excluded.bought, at = excluded.at
+""")
+_CURVES = sa.text("SELECT curve, phi, tau, beta, steepness, low, high, answers, bought, made_at FROM response_fits")
+_FORGET_CURVES = sa.text("DELETE FROM response_fits")
+_NOTE_CURVE = sa.text("""
+    INSERT INTO response_fits (curve, phi, tau, beta, steepness, low, high, answers, bought, made_at)
+    VALUES (:curve, :phi, :tau, :beta, :steepness, :low, :high, :answers, :bought, :made_at)
 """)
 _ONE_AT_A_TIME = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('firsthour models fit'))")
 
@@ -147,6 +154,26 @@ async def note_fits(conn: AsyncConnection, kinds: Sequence[Kind], at: datetime, 
     """Note that a fit was tried, and its result."""
     for kind in kinds:
         await conn.execute(_NOTE, {"kind": kind, "at": at, "said": said})
+
+
+async def curves(conn: AsyncConnection) -> dict[str, FittedCurve]:
+    """The response curves as they were last fitted, by their names."""
+    return {
+        row.curve: FittedCurve(
+            ResponseCurve(row.phi, row.tau, row.beta),
+            row.steepness, row.low, row.high, row.answers, row.bought, row.made_at,
+        )
+        for row in await conn.execute(_CURVES)
+    }  # fmt: skip
+
+
+async def note_curves(conn: AsyncConnection, fitted: Mapping[str, FittedCurve]) -> None:
+    """Store them in place of those before."""
+    await conn.execute(_FORGET_CURVES)
+    for name, each in fitted.items():
+        said = {field: getattr(each, field) for field in ("steepness", "low", "high", "answers", "bought", "made_at")}
+        curve = {"curve": name, "phi": each.set.phi, "tau": each.set.tau, "beta": each.set.beta}
+        await conn.execute(_NOTE_CURVE, curve | said)
 
 
 async def alone(conn: AsyncConnection) -> bool:

@@ -26,6 +26,7 @@ from services.scoring.training.customers.fit import FitFailedError
 from services.scoring.training.customers.model import Customer, fit_customer_model
 from services.scoring.training.leads.dataset import read_leads
 from services.scoring.training.leads.model import fit_lead_model
+from services.scoring.training.response import fit_curves
 from shared.clock import utc_now
 
 _MOST_CONTACTS: Final = 100_000  # of a fit of leads: the newest
@@ -74,6 +75,7 @@ async def _fit(conn: AsyncConnection, settings: Model, kind: Kind, now: datetime
 
 async def _lead(conn: AsyncConnection, settings: Model, champion: StoredModel | None, now: datetime) -> Candidate:
     leads = await read_leads(conn, settings, now, await history.who_asked(conn, _MOST_CONTACTS))
+    await store.note_curves(conn, await asyncio.to_thread(fit_curves, leads.answered, settings.queue, now))
     in_force, since = None, None
     if champion is not None:
         try:

@@ -8,7 +8,7 @@ from services.scoring.domain.customer.population import CustomerModel
 from services.scoring.domain.funnel.bottleneck import Target
 from services.scoring.domain.lead.learnt import LeadModel
 from services.scoring.domain.model.pricing import Pricing
-from services.scoring.domain.model.queue_settings import QueueSettings
+from services.scoring.domain.model.queue_settings import FittedCurve, QueueSettings
 from services.scoring.domain.model.scorecard import Scorecard
 
 
@@ -71,6 +71,10 @@ class Model:
     def currency(self) -> str:
         """The base currency."""
         return self.pricing.rates.base
+
+    def with_curves(self, fitted: Mapping[str, FittedCurve]) -> "Model":
+        """This with the response curves that were fitted. No value depends on them: the version stays."""
+        return replace(self, queue=self.queue.with_fitted(fitted))
 
     def with_learnt(self, lead: LeadModel | None, customer: CustomerModel | None) -> "Model":
         """This with what was learnt. A lead model needs the scorecard that it was fitted beside."""

@@ -7,7 +7,7 @@ what people fill in once the outcome is known cannot leak in (models.md, 2.1).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,14 +46,26 @@ class Look:
     known_at: float
 
 
+class Answered(NamedTuple):
+    """A lead that was answered: after how long, its log-odds by the scorecard when it came, and whether it bought."""
+
+    minutes: float
+    odds: float
+    bought: bool
+
+
 class Leads:
     """The looks at all leads, collected contact by contact."""
 
     def __init__(self, model: Model, now: float) -> None:
-        """`model`: only its settings are used. `now`: until when purchases are known."""
+        """`model`: only its settings are used. `now`: until when purchases are known.
+
+        `answered`: those that somebody answered, by the name of their response curve.
+        """
         self._model = model
         self._now = now
         self.looks: list[Look] = []
+        self.answered: dict[str, list[Answered]] = {}
         self.count = 0
 
     def add(self, contact_id: UUID, events: Iterable[Decoded]) -> None:
@@ -62,32 +74,46 @@ class Leads:
         opened: float | None = None
         due: list[float] = []
         looks: list[tuple[dict[str, Value], float]] = []
+        answered: float | None = None  # minutes after which somebody first got in touch
         for event, data in sorted(events, key=lambda each: (happened(each.event), each.event.id)):
             at = happened(event).timestamp()
             while opened is not None and due and due[0] < at:
                 looks.append(self._look(state, due.pop(0)))
+            before = state
             try:
-                state = fold.fold(state, event, data, self._model.scorecard.half_lives)
+                state = fold.fold(before, event, data, self._model.scorecard.half_lives)
             except Permanent:  # the rules have become stricter since it was stored
                 continue
+            if answered is None:
+                answered = _answered(before, state)
             if opened is None and state.open_lead:
                 opened, due = at, [at + days * DAY_S for days in LOOKS[1:]]
-                looks = [self._look(state, at)]
+                looks, answered = [self._look(state, at)], None
             elif opened is not None and not state.open_lead:
-                self._closed(opened, looks, bought_at=at)
+                self._closed(state, opened, looks, answered, bought_at=at)
                 opened, due, looks = None, [], []
         if opened is not None:
             while due and due[0] <= self._now:
                 looks.append(self._look(state, due.pop(0)))
-            self._closed(opened, looks, bought_at=None)
+            self._closed(state, opened, looks, answered, bought_at=None)
 
-    def _closed(self, opened: float, looks: Sequence[tuple[dict[str, Value], float]], bought_at: float | None) -> None:
+    def _closed(
+        self,
+        state: ContactState,
+        opened: float,
+        looks: Sequence[tuple[dict[str, Value], float]],
+        answered: float | None,
+        bought_at: float | None,
+    ) -> None:
         if bought_at is None and self._now - opened < RIPE_DAYS * DAY_S:
             return
         bought = bought_at is not None and bought_at - opened <= HORIZON_DAYS * DAY_S
         known_at = bought_at if bought and bought_at is not None else opened + RIPE_DAYS * DAY_S
         self.looks += [Look(self.count, opened, known, scorecard, bought, known_at) for known, scorecard in looks]
         self.count += 1
+        if answered is not None:
+            name = self._model.queue.curve_of(state.source)
+            self.answered.setdefault(name, []).append(Answered(answered, looks[0][1], bought))
 
     def _look(self, state: ContactState, at: float) -> tuple[dict[str, Value], float]:
         parts = lead_value.parts(state, self._model, at)
@@ -96,6 +122,13 @@ class Leads:
         known |= {learnt.DID + kind: learnt.did(learnt.DID + kind, state, 0.0, at) for kind in state.engaged if kind}
         known |= {"engagement": parts.engagement, "age": learnt.age(state, at)}
         return known, parts.prior + parts.fit + parts.engagement + parts.recency
+
+
+def _answered(before: ContactState, after: ContactState) -> float | None:
+    """After how many minutes an event answers a lead, as domain/responses.py counts it; None: it does not."""
+    if not before.unanswered or after.unanswered or after.touched is None or before.captured is None:
+        return None
+    return max(0.0, after.touched - before.captured) / 60
 
 
 async def read_leads(conn: AsyncConnection, model: Model, now: datetime, contacts: Sequence[UUID]) -> Leads:

@@ -68,7 +68,8 @@ async def test_what_was_learnt_is_put_to_use_and_taken_back(world: World) -> Non
         calibration = await api.get(f"/v1/models/{versions[0]}/calibration")
         assert sum(each["count"] for each in calibration["bins"]) == calibration["rows"]
         curves = await api.get("/v1/response-curve")
-        assert curves["points"][0] == curves["customers"]["points"][0] == {"minutes": 0, "left": 1.0}
+        assert curves["points"][0] == curves["customers"]["points"][0]
+        assert curves["points"][0] == {"minutes": 0, "left": 1.0, "low": None, "high": None}
         assert (curves["sources"], curves["customers"]["tau"]) == ({}, 43_200.0)
         (customer,) = await world.rows(
             "SELECT id FROM contacts WHERE stage = 'customer' ORDER BY customer_value DESC LIMIT 1"

@@ -4,14 +4,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from services.scoring.config_response import Response, at_risk, curve
 from services.scoring.config_types import (
     Amount,
     Country,
@@ -30,7 +30,7 @@ from services.scoring.domain.customer.value import monthly
 from services.scoring.domain.funnel.bottleneck import TARGETS, Target
 from services.scoring.domain.model.model import Home, Model
 from services.scoring.domain.model.pricing import Pricing
-from services.scoring.domain.model.queue_settings import NOBODY_AT_RISK, AtRisk, QueueSettings, ResponseCurve
+from services.scoring.domain.model.queue_settings import QueueSettings
 from services.scoring.domain.model.rates import Rates
 from services.scoring.domain.model.scorecard import Against, FitRule, Scorecard, SourceModel
 from shared.config import ConfigModel, read, validate
@@ -42,6 +42,7 @@ from shared.places.zones import zone_of_country
 FILE: Final = "scoring.yaml"
 _POINTS_PER_LOG_ODD: Final = 20 / math.log(2)  # 20 points double the odds
 _PRICING: Final = ("currency", "rates", "margin_rate")
+_MOST_OWN: Final = 4  # half-lives of single kinds of engagement
 _QUEUE: Final = ("response", "handling_minutes")
 _SUMS: Final = 3  # the version of what is summed over a contact's orders; another number reprices all of them
 
@@ -70,6 +71,16 @@ class _Engagement(ConfigModel):
     half_lives: Annotated[tuple[Length, ...], Field(min_length=1, max_length=4)] = ("1d", "14d")
     weight: Number = 0.35
     points: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=lambda: {"default": 1.0})
+    half_life: Annotated[dict[str, Length], Field(max_length=100)] = Field(default_factory=dict)
+
+    @field_validator("half_life")
+    @classmethod
+    def _few(cls, of_kinds: dict[str, str]) -> dict[str, str]:
+        if "default" in of_kinds:
+            raise ValueError("names kinds of engagement; all others fade by `half_lives`")
+        if len({_seconds(text) for text in of_kinds.values()}) > _MOST_OWN:
+            raise ValueError(f"at most {_MOST_OWN} different ones: each is counted for everybody")
+        return of_kinds
 
 
 class _Recency(ConfigModel):
@@ -103,35 +114,6 @@ class _Horizon(ConfigModel):
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.10
 
 
-# The published figures: what is left of qualifying (steep), of converting (flat), and the geometric mean of the two.
-_CURVES: Final = {
-    "default": ResponseCurve(0.019, 4.83, 0.876),
-    "qualification": ResponseCurve(0.0024, 6.24, 1.466),
-    "conversion": ResponseCurve(0.0, 0.5, 0.169),
-}
-
-
-class _Curve(ConfigModel):
-    preset: Literal["default", "qualification", "conversion"] = "default"
-    phi: Annotated[float | None, Field(ge=0, lt=1)] = None
-    tau: Positive | None = None
-    beta: Positive | None = None
-
-
-class _OfCustomers(ConfigModel):
-    saved: Annotated[float, Field(ge=0, le=1)] = 0.1
-    phi: Annotated[float, Field(ge=0, lt=1)] = NOBODY_AT_RISK.curve.phi
-    tau: Positive = NOBODY_AT_RISK.curve.tau
-    beta: Positive = NOBODY_AT_RISK.curve.beta
-
-
-class _Response(_Curve):
-    customers: _OfCustomers = _OfCustomers()
-    at_random: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    learn: bool = True
-    sources: Annotated[dict[str, _Curve], Field(max_length=20)] = Field(default_factory=dict)
-
-
 class _Advocacy(ConfigModel):
     referral: Annotated[float, Field(ge=0, le=1)] = 0.10
     promoter: Annotated[float, Field(ge=-1, le=1)] = 0.0
@@ -155,7 +137,7 @@ class _File(ConfigModel):
     revenue: _Revenue = _Revenue()
     lead_margin: Annotated[float, Field(gt=0, le=1)] = 1.0
     margin_rate: Annotated[float, Field(ge=0, le=1)] = 0.35
-    response: _Response = _Response()
+    response: Response = Response()
     handling_minutes: Positive = 12
     horizon: _Horizon = _Horizon()
     tiers: Annotated[dict[Annotated[str, Field(min_length=1, max_length=40)], Amount], Field(max_length=20)] = Field(
@@ -189,10 +171,10 @@ def compile_model(raw: _File) -> Model:
         ),
         queue=QueueSettings(
             "queue-" + _hash({name: said[name] for name in _QUEUE}),
-            _curve(raw.response),
+            curve(raw.response),
             raw.handling_minutes,
-            {name: _curve(own) for name, own in raw.response.sources.items()},
-            _at_risk(raw.response.customers),
+            {name: curve(own) for name, own in raw.response.sources.items()},
+            at_risk(raw.response.customers),
             raw.response.at_random,
             raw.response.learn,
         ),
@@ -203,6 +185,8 @@ def compile_model(raw: _File) -> Model:
 
 def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
     currency = raw.currency
+    common = tuple(sorted({_seconds(text) for text in raw.engagement.half_lives}))
+    own_half_life = {kind: _seconds(text) for kind, text in raw.engagement.half_life.items()}
     revenue = to_minor(raw.revenue.default, currency)
     points = {kind: float(value) for kind, value in raw.engagement.points.items()}
     elsewhere = {*_PRICING, *_QUEUE} - {"currency"}  # its sums are in that
@@ -219,7 +203,9 @@ def _scorecard(raw: _File, said: Mapping[str, Any]) -> Scorecard:
         against=_against(raw.negative),
         most_fit=_cap(raw.caps.traits),
         most_engagement=_cap(raw.caps.engagement),
-        half_lives=tuple(sorted({float(parse_duration(text).nominal_seconds) for text in raw.engagement.half_lives})),
+        half_lives=tuple(sorted({*common, *own_half_life.values()})),
+        own_half_life=own_half_life,
+        common=common,
         engagement_weight=raw.engagement.weight,
         points=points,
         default_points=points.get("default", 1.0),
@@ -241,17 +227,9 @@ def _odds(said: Mapping[str, Any]) -> dict[str, Any]:
     conversion = {name: source["conversion"] for name, source in said["sources"].items()}
     odds = {"sources": conversion} | {name: said[name] for name in ("fit", "engagement", "recency")}
     # Left out as long as they say nothing, so that a model of an earlier release stays beside its scorecard.
+    odds["engagement"] = {name: value for name, value in said["engagement"].items() if name != "half_life" or value}
     nothing = {"negative": _Negative().model_dump(mode="json"), "caps": _Caps().model_dump(mode="json")}
     return odds | {name: said[name] for name in nothing if said[name] != nothing[name]}
-
-
-def _curve(raw: _Curve) -> ResponseCurve:
-    own = {name: value for name in ("phi", "tau", "beta") if (value := getattr(raw, name)) is not None}
-    return replace(_CURVES[raw.preset], **own)
-
-
-def _at_risk(raw: _OfCustomers) -> AtRisk:
-    return AtRisk(raw.saved, ResponseCurve(raw.phi, raw.tau, raw.beta))
 
 
 def _tiers(said: Mapping[str, str], currency: str) -> Tiers:
@@ -265,6 +243,10 @@ def _hash(said: Any) -> str:
 
 def _log_odds(share: float) -> float:
     return math.log(share / (1 - share))
+
+
+def _seconds(length: str) -> float:
+    return float(parse_duration(length).nominal_seconds)
 
 
 def _rates(table: Mapping[str, str]) -> tuple[tuple[date, Decimal], ...]:

@@ -61,6 +61,8 @@ def a_model(**changes: Any) -> Model:
         "against": AGAINST_NOTHING,
         "most_fit": math.inf,
         "most_engagement": math.inf,
+        "own_half_life": {},
+        "common": None,
         "fit": (
             FitRule("country", 0.35, frozenset({"de", "gb"}), None, None),
             FitRule("company", 0.35, None, None, present=True),

@@ -56,6 +56,25 @@ def test_twenty_points_double_the_odds(tmp_path: Path) -> None:
     assert model.scorecard.fit[0].log_odds == pytest.approx(math.log(2))
 
 
+def test_a_kind_may_have_a_half_life_of_its_own(tmp_path: Path) -> None:
+    said = loaded(tmp_path, LEAST + "engagement: {half_lives: [1d], half_life: {webinar_attended: 60d, demo: 1d}}\n")
+    card = said.scorecard
+    assert card.half_lives == (86_400, 60 * 86_400)
+    assert (card.common, dict(card.own_half_life)) == ((86_400,), {"webinar_attended": 60 * 86_400, "demo": 86_400})
+    plain = loaded(tmp_path, LEAST + "engagement: {half_lives: [1d]}\n")
+    assert plain.scorecard.odds != card.odds
+    assert (
+        plain.scorecard.odds
+        == loaded(tmp_path, LEAST + "engagement: {half_lives: [1d], half_life: {}}\n").scorecard.odds
+    )
+
+
+@pytest.mark.parametrize("of_kinds", ["{default: 3d}", "{a: soon}", "{a: 1d, b: 2d, c: 3d, d: 4d, e: 5d}"])
+def test_a_half_life_that_makes_no_sense_is_named(of_kinds: str, tmp_path: Path) -> None:
+    found = problems(tmp_path, LEAST + f"engagement:\n  half_life: {of_kinds}\n")
+    assert [key.startswith("engagement.half_life") for _, key in found] == [True]
+
+
 def test_the_version_is_what_is_said_not_how(tmp_path: Path) -> None:
     same = loaded(tmp_path, "# said otherwise\nsources:\n  default:\n    conversion: 5.0e-2\ncurrency: EUR\n")
     assert loaded(tmp_path, LEAST).version == same.version

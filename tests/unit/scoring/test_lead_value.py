@@ -1,11 +1,13 @@
 """P(conversion) and the lead value: in bounds, monotone, and the factors in their fixed order."""
 
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.odds import sigmoid
 from services.scoring.domain.lead.value import Parts
@@ -84,6 +86,25 @@ def test_engagement_of_which_nothing_is_left_is_as_none() -> None:
     assert lead_value.scorecard_engagement(plain, MODEL.scorecard, plain.clock) == 0.0
     assert lead_value.scorecard_engagement(engaged, MODEL.scorecard, engaged.clock) > 0.0
     assert lead_value.scorecard_engagement(engaged, MODEL.scorecard, engaged.clock + 1e12) == 0.0
+
+
+def test_a_kind_of_engagement_fades_by_a_half_life_of_its_own() -> None:
+    day, common = 86_400.0, MODEL.scorecard.half_lives
+    own = a_model(half_lives=(*common, 60 * day), common=common, own_half_life={"webinar_attended": 60 * day})
+    plain = after(a_contact(), a_lead(), an_engagement(), model=own).state
+    webinar = after(a_contact(), a_lead(), an_engagement(kind="webinar_attended"), model=own).state
+
+    def left(state: ContactState, days: float) -> float:
+        """Points."""
+        odds = lead_value.scorecard_engagement(state, own.scorecard, NOW.timestamp() + days * day)
+        return math.exp2(odds / own.scorecard.engagement_weight) - 1
+
+    assert left(webinar, 0) == pytest.approx(1)
+    assert left(webinar, 60) == pytest.approx(0.5)
+    assert left(plain, 0) == pytest.approx(2), "by each of the common ones"
+    assert left(plain, 14) == pytest.approx(0.5 + 2**-14), "and not by that of others"
+    old = after(a_contact(), a_lead(), an_engagement(kind="webinar_attended")).state
+    assert left(old, 0) == 0, "until it is counted from the stored events"
 
 
 def test_each_change_of_a_lead_is_booked_to_its_factor() -> None:

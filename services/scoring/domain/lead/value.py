@@ -102,11 +102,16 @@ def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> 
     """
     if not state.engaged:
         return 0.0
-    places = [(place, each) for place, each in enumerate(state.half_lives, 1) if each in card.half_lives]
+    common = card.half_lives if card.common is None else card.common
+    places = [(place, each) for place, each in enumerate(state.half_lives, 1) if each in common]
+    own = {
+        kind: [(place, each) for place, each in enumerate(state.half_lives, 1) if each == half_life]
+        for kind, half_life in card.own_half_life.items()
+    }
     left = math.fsum(
         card.points.get(kind, card.default_points) * counts[place] * 2.0 ** (min(0.0, counts[0] - clock) / half_life)
         for kind, counts in state.engaged.items()
-        for place, half_life in places
+        for place, half_life in own.get(kind, places)
     )
     return capped(card.engagement_weight * math.log2(1.0 + left), card.most_engagement) if left else 0.0
 

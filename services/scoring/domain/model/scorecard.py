@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from services.scoring.domain.contact.contact import HalfLives
@@ -56,7 +56,8 @@ AGAINST_NOTHING: Final = Against()
 class Scorecard:
     """`odds` is the version of what makes the log-odds alone: a lead model is fitted beside it.
 
-    `most_fit`, `most_engagement`: the most that these groups add or take away, in log-odds.
+    `most_fit`, `most_engagement`: the most that these groups add or take away, in log-odds. `own_half_life`: of kinds
+    of engagement that fade by one of their own, in seconds; all others by each of `common` (None: of `half_lives`).
     """
 
     version: str
@@ -81,6 +82,8 @@ class Scorecard:
     against: Against = AGAINST_NOTHING
     most_fit: float = math.inf
     most_engagement: float = math.inf
+    own_half_life: Mapping[str, float] = field(default_factory=dict)
+    common: HalfLives | None = None
 
     def source(self, name: str | None) -> SourceModel:
         """What is known of a source (`/sources/website` is `website`)."""

@@ -37,10 +37,10 @@ async def post_while(
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client, asyncio.TaskGroup() as posts:
 
-        async def post(name: str, due: float) -> None:
+        async def post(email: str, due: float) -> None:
             answer = await client.post(
                 f"{firsthour.url('ingest')}/v1/leads",
-                json={"email": f"{name}@example.com", "name": "Ada", "company": "Engines", "interest": "pricing"},
+                json={"email": email, "name": "Ada", "company": "Engines", "interest": "pricing"},
                 headers=firsthour.key(),
             )
             answer.raise_for_status()
@@ -50,9 +50,9 @@ async def post_while(
         while go_on(number / rate):
             due = start + number / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            name = secrets.token_hex(8)
-            due_at[name] = due
-            posts.create_task(post(name, due))
+            email = f"{secrets.token_hex(8)}@example.com"
+            due_at[email] = due
+            posts.create_task(post(email, due))
             number += 1
     return due_at, took
 

@@ -1,6 +1,5 @@
 """The model in force: the settings and what was learnt, as one value."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,11 +37,7 @@ class InForce:
         """Load the versions now in force. An unreadable one is left out, with an error in the log."""
         versions, curves = await store.in_force(conn), await store.curves(conn)
         self._read = True
-        if curves != self._curves:
-            self._curves = curves
-            self.model = replace(self.model, queue=self._settings.queue.with_fitted(curves))
-            _LOG.info("response_curves_fitted", curves=len(curves))
-        if versions == self._versions:
+        if (versions, curves) == (self._versions, self._curves):
             return
         lead: LeadModel | None = None
         customer: CustomerModel | None = None
@@ -57,7 +52,7 @@ class InForce:
                     customer = read_customer(stored.version, stored.parameters)
             except ModelUnusableError as error:
                 _LOG.error("model_unusable", version=stored.version, reason=str(error))
-        self._versions = versions
+        self._versions, self._curves = versions, curves
         self.model = self._settings.with_learnt(lead, customer).with_curves(curves)
         if lead is not None and self.model.learnt.lead is None:
             _LOG.warning("model_waits", version=lead.version, reason="the scorecard has changed since its fit")

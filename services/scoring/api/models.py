@@ -135,7 +135,7 @@ def routes(engine: AsyncEngine, models: InForce, tokens: Tokens) -> APIRouter:
 
 def _points(queue: QueueSettings, name: str) -> Curve:
     curve, fitted = queue.curve(name), queue.fitted.get(name)
-    in_force = queue.learns and fitted is not None and fitted.enough
+    in_force = fitted is not None and queue.takes(fitted)
     points = []
     for minutes in _MINUTES:
         point = Point(minutes=minutes, left=_left(curve, minutes), low=None, high=None)

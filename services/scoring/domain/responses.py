@@ -34,15 +34,22 @@ class Sums(NamedTuple):
 
 def answer(before: ContactState, after: ContactState, who: str, model: Model) -> tuple[Bucket, Sums] | None:
     """The answer that an event is to a lead; None when it is still unanswered, or was answered before."""
-    if not before.unanswered or after.unanswered or after.touched is None or before.captured is None:
+    minutes = answered_after(before, after)
+    if minutes is None or after.touched is None:
         return None
-    minutes = max(0.0, after.touched - before.captured) / 60
     at_once = lead_value.at_once(before, model)
     curve = model.queue.curve(model.queue.curve_of(before.source))
     lost = round(at_once - queue.worth(curve, at_once, minutes))
     bucket = bisect_left(EDGES_MIN, minutes)
     named = Bucket(moment(after.touched).date(), short_name(before.source), who[:_LONGEST_NAME], bucket)
     return named, Sums(1, lost, float(lost) * lost)
+
+
+def answered_after(before: ContactState, after: ContactState) -> float | None:
+    """The minutes from a lead's capture until an event answered it; None when the event is no answer to one."""
+    if not before.unanswered or after.unanswered or after.touched is None or before.captured is None:
+        return None
+    return max(0.0, after.touched - before.captured) / 60
 
 
 def within(answers: Mapping[int, int], minutes: int) -> int:

@@ -81,9 +81,13 @@ class QueueSettings:
     def with_fitted(self, fitted: Mapping[str, FittedCurve]) -> "QueueSettings":
         """These settings, with what was fitted beside the curves that are set. Fits beside others are set aside."""
         beside = {name: each for name, each in fitted.items() if each.set == self._set(name)}
-        used = {name: each.set.steeper(each.steepness) for name, each in beside.items() if self.learns and each.enough}
+        used = {name: each.set.steeper(each.steepness) for name, each in beside.items() if self.takes(each)}
         own = {name: used.get(name, curve) for name, curve in self.curves.items()}
         return replace(self, response=used.get("", self.response), curves=own, fitted=beside)
+
+    def takes(self, fitted: FittedCurve) -> bool:
+        """Whether a fit takes the place of the curve that it was made beside."""
+        return self.learns and fitted.enough
 
     def _set(self, name: str) -> ResponseCurve | None:
         return self.curves.get(name) if name else self.response

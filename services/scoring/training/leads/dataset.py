@@ -18,6 +18,7 @@ from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.features import Value
 from services.scoring.domain.model.model import Model
+from services.scoring.domain.responses import answered_after
 from services.scoring.domain.trust import happened
 from services.scoring.store.contacts import history
 from shared.durations import DAY_S
@@ -85,7 +86,7 @@ class Leads:
             except Permanent:  # the rules have become stricter since it was stored
                 continue
             if answered is None:
-                answered = _answered(before, state)
+                answered = answered_after(before, state)
             if opened is None and state.open_lead:
                 opened, due = at, [at + days * DAY_S for days in LOOKS[1:]]
                 looks, answered = [self._look(state, at)], None
@@ -122,13 +123,6 @@ class Leads:
         known |= {learnt.DID + kind: learnt.did(learnt.DID + kind, state, 0.0, at) for kind in state.engaged if kind}
         known |= {"engagement": parts.engagement, "age": learnt.age(state, at)}
         return known, parts.prior + parts.fit + parts.engagement + parts.recency
-
-
-def _answered(before: ContactState, after: ContactState) -> float | None:
-    """After how many minutes an event answers a lead, as domain/responses.py counts it; None: it does not."""
-    if not before.unanswered or after.unanswered or after.touched is None or before.captured is None:
-        return None
-    return max(0.0, after.touched - before.captured) / 60
 
 
 async def read_leads(conn: AsyncConnection, model: Model, now: datetime, contacts: Sequence[UUID]) -> Leads:

@@ -1,6 +1,5 @@
 """A customer's site on its own port, an ingest that can be stopped and started, and a visitor's browser."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from aiokafka import AIOKafkaConsumer
 from playwright.async_api import Browser, BrowserContext, Page, Request
 
 from services.ingest.app import build
@@ -20,6 +18,8 @@ from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics
 from shared.runtime.service import Service, serving
 from shared.secrets import ensure_state_secrets
+from tests.support.ingest_service import all_sent
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 SOURCES = """
@@ -102,21 +102,10 @@ class Ingest:
         return derived_event_id("/sources/website#page", f"{who}\n{message['messageId']}")
 
     async def records(self) -> list[Decoded]:
-        """All that is on the topic now, repetitions included."""
-        consumer = AIOKafkaConsumer(
-            self.topics.events, bootstrap_servers=self._settings.kafka, auto_offset_reset="earliest", group_id=None
-        )
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(consumer.assignment())
-            found: list[Decoded] = []
-            async with asyncio.timeout(15):
-                while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-                    for records in (await consumer.getmany(timeout_ms=100)).values():
-                        found += [decode(record.value) for record in records]
-            return found
-        finally:
-            await consumer.stop()
+        """All that it has accepted, repetitions included."""
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            await all_sent(http)
+        return [decode(record.value) for record in await records_on(self._settings.kafka, self.topics.events)]
 
     async def events(self, count: int = 0) -> list[Decoded]:
         """The events, each once and in order of time, as soon as there are `count`."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events.envelope import decode
 from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics, create_topics
 from tests.support.importing import says
 from tests.support.stack import OwnStack
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -55,22 +55,7 @@ def start(file: Path, kafka: str, prefix: str, *options: str) -> subprocess.Pope
 
 
 async def ids_on(kafka: str, topic: str) -> set[str]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=None, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(3)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning()
-        found, read = set(), 0
-        async with asyncio.timeout(60):
-            while read < sum(ends.values()):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    read += len(records)
-                    found |= {str(decode(record.value).event.id) for record in records}
-        return found
-    finally:
-        await consumer.stop()
+    return {str(decode(record.value).event.id) for record in await records_on(kafka, topic)}
 
 
 def refused_rows(file: Path) -> list[str]:

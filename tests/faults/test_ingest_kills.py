@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from shared.events.envelope import decode
 from shared.kafka.topics import Topics, create_topics
 from shared.secrets import ensure_state_secrets
 from tests.support.processes import free_ports
 from tests.support.stack import OwnStack
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -100,18 +100,10 @@ async def person(number: int, ingest: Ingest, key: str, accepted: dict[str, str]
 
 async def on_the_topic(kafka: str, topic: str) -> dict[bytes, list[str]]:
     """Key → event ids in their order, from the beginning to the end."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    try:
-        found: dict[bytes, list[str]] = defaultdict(list)
-        ends = await consumer.end_offsets(consumer.assignment())
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    found[record.key].append(str(decode(record.value).event.id))
-        return found
-    finally:
-        await consumer.stop()
+    found: dict[bytes, list[str]] = defaultdict(list)
+    for record in await records_on(kafka, topic):
+        found[record.key].append(str(decode(record.value).event.id))
+    return found
 
 
 @pytest.mark.timeout(600)

@@ -1,13 +1,11 @@
 """A real ingest on a real broker for the SDKs to talk to, and everything that it put on its topic."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-from aiokafka import AIOKafkaConsumer
 
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
@@ -16,6 +14,8 @@ from shared.events.identity import derived_event_id
 from shared.kafka.topics import Topics, create_topics
 from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
+from tests.support.ingest_service import all_sent
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 NOWHERE = "127.0.0.1:1"
@@ -46,25 +46,9 @@ class Ingest(NamedTuple):
         return next((float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted)), 0)
 
     async def events(self, least: int) -> list[Decoded]:
-        """All there is on the topic, once it is at least so many."""
-        consumer = AIOKafkaConsumer(
-            self.topics.events, bootstrap_servers=self.kafka, auto_offset_reset="earliest", group_id=None
-        )
-        await consumer.start()
-        found: list[Decoded] = []
-        try:
-            async with asyncio.timeout(30):
-                while len(found) < least or not await _at_end(consumer):
-                    for records in (await consumer.getmany(timeout_ms=100)).values():
-                        found += [decode(record.value) for record in records]
-            return found
-        finally:
-            await consumer.stop()
-
-
-async def _at_end(consumer: AIOKafkaConsumer) -> bool:
-    ends = await consumer.end_offsets(consumer.assignment())
-    return all([await consumer.position(partition) >= end for partition, end in ends.items()])
+        """All that it has accepted, once it is at least so many."""
+        await all_sent(self.http)
+        return [decode(record.value) for record in await records_on(self.kafka, self.topics.events, least)]
 
 
 def event_id(source: str, message_id: str) -> str:

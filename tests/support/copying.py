@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,6 +15,7 @@ from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import DeadLetter, Handled, Outgoing, Record, Sender
 from shared.kafka.topics import Topics
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 
@@ -125,17 +125,7 @@ async def stored(engine: AsyncEngine) -> list[str]:
 
 
 async def everything(kafka: str, topic: str) -> list[tuple[bytes, dict[str, bytes]]]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        found = []
-        while any([await consumer.position(p) < end for p, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [(r.value, dict(r.headers)) for r in records]
-        return found
-    finally:
-        await consumer.stop()
+    return [(record.value, dict(record.headers)) for record in await records_on(kafka, topic)]
 
 
 def numbered(topic: str, count: int, name: str = "v") -> list[Outgoing]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
 from tests.support.servers import listening
+from tests.support.topics import records_on
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -76,24 +75,8 @@ class Place:
 
     async def events(self) -> list[tuple[bytes, Decoded]]:
         """Everything on the bulk lane now."""
-        topic = Topics(self.prefix).events_bulk
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=None, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            partitions = [
-                TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or range(PARTITIONS)
-            ]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            await consumer.seek_to_beginning()
-            found: list[tuple[bytes, Decoded]] = []
-            async with asyncio.timeout(20):
-                while len(found) < sum(ends.values()):
-                    for records in (await consumer.getmany(timeout_ms=100)).values():
-                        found += [(record.key, decode(record.value)) for record in records]
-            return found
-        finally:
-            await consumer.stop()
+        found = await records_on(self.kafka, Topics(self.prefix).events_bulk)
+        return [(record.key, decode(record.value)) for record in found]
 
 
 @asynccontextmanager

@@ -1,13 +1,11 @@
 """A running ingest on a real broker, and what it put on the topics."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer
 
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
@@ -15,6 +13,8 @@ from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics
 from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
+from tests.support.topics import records_on
+from tests.support.waiting import until
 
 SOURCES = """
 sources:
@@ -39,20 +39,28 @@ class Ingest:
         return await self.http.post("/v1/leads", json=lead, headers=self.key("WEBSITE") | headers)
 
     async def events(self, count: int, topic: str | None = None) -> list[tuple[bytes, Decoded]]:
-        """The first `count` events of a topic, with their keys."""
-        consumer = AIOKafkaConsumer(
-            topic or self.topics.events, bootstrap_servers=self.kafka, auto_offset_reset="earliest", group_id=None
-        )
-        await consumer.start()
-        try:
-            found: list[tuple[bytes, Decoded]] = []
-            async with asyncio.timeout(15):
-                while len(found) < count:
-                    for records in (await consumer.getmany(timeout_ms=100)).values():
-                        found += [(record.key, decode(record.value)) for record in records]
-            return found
-        finally:
-            await consumer.stop()
+        """All events of a topic, with their keys, once there are at least so many."""
+        await all_sent(self.http)
+        found = await records_on(self.kafka, topic or self.topics.events, count)
+        return [(record.key, decode(record.value)) for record in found]
+
+
+async def all_sent(http: httpx.AsyncClient) -> None:
+    """Wait until all that ingest has accepted is in Kafka: what Kafka does not take at once waits in the spool.
+
+    ingest is ready before it has reached Kafka, so this may be true of the first that a test sends.
+    """
+
+    async def nothing_waits() -> bool:
+        return await figure(http, "firsthour_ingest_spool_pending") == 0
+
+    await until(nothing_waits)
+
+
+async def figure(http: httpx.AsyncClient, name: str) -> float:
+    """What ingest's metrics say of this one, which has no labels."""
+    lines = (await http.get("/metrics")).text.splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).rpartition(" ")[2])
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """A running scoring for a test, with its topics, tables and read API at hand."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +23,7 @@ from shared.events.envelope import Decoded, encode
 from shared.events.updates import UpdateEnvelope, decode_update
 from shared.kafka.topics import Topics
 from shared.runtime.service import serving
+from tests.support.topics import records_on
 from tests.support.waiting import until
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -87,22 +87,7 @@ class World:
 
     async def messages(self, topic: str, count: int) -> list[ConsumerRecord]:
         """All messages of a topic, once there are so many."""
-        consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.kafka, auto_offset_reset="earliest", group_id=None
-        )  # fmt: skip
-        await consumer.start()
-        try:
-            found: list[ConsumerRecord] = []
-            async with asyncio.timeout(20):
-                while True:
-                    ends = await consumer.end_offsets(list(consumer.assignment()))
-                    at_end = all([await consumer.position(p) >= end for p, end in ends.items()])
-                    if at_end and len(found) >= count:
-                        return found
-                    for records in (await consumer.getmany(timeout_ms=100)).values():
-                        found += records
-        finally:
-            await consumer.stop()
+        return await records_on(self.kafka, topic, count)
 
     async def updates(self, count: int, topic: str | None = None) -> list[UpdateEnvelope]:
         """All updates, once there are so many, in the order of their contacts' versions."""

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from shared.kafka.topics import Topics, create_topics
-from tests.support.ingest_service import Ingest, running
+from tests.support.ingest_service import Ingest, figure, running
 from tests.support.small_disk import small_disk
 from tests.support.stack import OwnStack
 from tests.support.waiting import until
@@ -38,11 +38,6 @@ async def health(ingest: Ingest) -> httpx.Response:
 
 async def is_ready(ingest: Ingest) -> bool:
     return (await health(ingest)).status_code == 200
-
-
-async def figure(ingest: Ingest, name: str) -> float:
-    lines = (await ingest.http.get("/metrics")).text.splitlines()
-    return float(next(line for line in lines if line.startswith(f"{name} ")).rpartition(" ")[2])
 
 
 async def on_the_topic(ingest: Ingest, count: int) -> list[str]:
@@ -92,7 +87,7 @@ async def test_a_spool_at_its_bound_is_503_at_once_until_it_is_drained(
         ids = await accepted(cut_off, range(100))
         assert 20 < len(ids) < 100
         await refused_at_once(cut_off, range(100, 110))
-        assert await figure(cut_off, "firsthour_ingest_spool_pending") == len(ids)
+        assert await figure(cut_off.http, "firsthour_ingest_spool_pending") == len(ids)
     async with running(kafka, topic_prefix, tmp_path, ingest_spool_bytes=200_000) as back:
         await until(lambda: not list(tmp_path.glob("spool/*/*.events")))
         await until(lambda: is_ready(back))
@@ -115,7 +110,7 @@ async def test_a_damaged_file_is_told_and_what_is_whole_arrives(kafka: str, topi
         told = await health(back)
         assert told.status_code == 200, "it works all the same"
         assert told.json()["attention"] == ["1 damaged files of the spool, kept aside as spool/*/*.damaged"]
-        assert await figure(back, "firsthour_ingest_spool_damaged") == 1
+        assert await figure(back.http, "firsthour_ingest_spool_damaged") == 1
         assert len(await accepted(back, range(100, 105))) == 5
 
 
@@ -149,10 +144,12 @@ async def test_under_steady_load_the_spool_is_left_again_and_nothing_is_overtake
             await asyncio.to_thread(own_stack.start_kafka)
             await until(lambda: total() > 1000, 30)
             await until(lambda: none_left(tmp_path), 60)
-            before, count = total(), await figure(ingest, spooled)
+            before, count = total(), await figure(ingest.http, spooled)
             await until(lambda: total() > before + 500, 30)
             # A busy machine may keep Kafka from acknowledging in time once more; all of it would be 500.
-            assert await figure(ingest, spooled) - count < 250, "it goes to Kafka directly again, and the load goes on"
+            assert await figure(ingest.http, spooled) - count < 250, (
+                "it goes to Kafka directly again, and the load goes on"
+            )
             stopping.set()
         arrived: dict[str, list[str]] = {}
         count = total()
@@ -188,7 +185,7 @@ async def test_a_broker_that_answers_nothing_is_given_up_in_time_and_nothing_is_
         try:
             for _ in range(3):
                 await one_each()
-            assert await figure(ingest, "firsthour_ingest_spooled_events_total") >= 60
+            assert await figure(ingest.http, "firsthour_ingest_spooled_events_total") >= 60
         finally:
             own_stack.resume_kafka()
         await one_each()
@@ -209,4 +206,4 @@ def none_left(folder: Path) -> bool:
 
 
 async def above(ingest: Ingest, name: str, least: float) -> bool:
-    return await figure(ingest, name) > least
+    return await figure(ingest.http, name) > least

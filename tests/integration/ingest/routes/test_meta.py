@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
@@ -21,6 +19,8 @@ from shared.events.envelope import Decoded, decode
 from shared.kafka.topics import Topics, create_topics
 from shared.runtime.service import serving
 from shared.secrets import ensure_state_secrets
+from tests.support.ingest_service import all_sent
+from tests.support.topics import records_on
 from tests.support.waiting import until
 from tests.support.webhook_receiver import RESET, Behave, Received, Receiver, receiving, status
 
@@ -61,31 +61,15 @@ class Ads:
         return await self.http.post("/hooks/ads", content=body, headers={"X-Hub-Signature-256": signature})
 
     async def events(self) -> list[Decoded]:
-        """All that is on the topic now."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=None)
-        partition = TopicPartition(self.topic, 0)
-        await consumer.start()
-        try:
-            consumer.assign([partition])
-            await consumer.seek_to_beginning(partition)
-            end = (await consumer.end_offsets([partition]))[partition]
-            found: list[Decoded] = []
-            while len(found) < end:
-                found += [decode(record.value) for record in await _some(consumer)]
-            return found
-        finally:
-            await consumer.stop()
+        """All that it has accepted."""
+        await all_sent(self.http)
+        return [decode(record.value) for record in await records_on(self.kafka, self.topic)]
 
     async def fetches(self) -> dict[str, float]:
         """How often each result of a fetch was counted."""
         lines = (await self.http.get("/metrics")).text.splitlines()
         found = [line for line in lines if line.startswith("firsthour_ingest_meta_fetches_total")]
         return {line.split('result="')[1].split('"')[0]: float(line.split(" ")[1]) for line in found}
-
-
-async def _some(consumer: AIOKafkaConsumer) -> list[Any]:
-    batches = await consumer.getmany(timeout_ms=200)
-    return [record for records in batches.values() for record in records]
 
 
 @asynccontextmanager

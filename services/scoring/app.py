@@ -47,6 +47,7 @@ from shared.http.auth import Tokens
 from shared.http.database import install_problems_of_a_database
 from shared.http.operations import operations
 from shared.kafka.loop.consumer import ConsumerLoop
+from shared.kafka.loop.parts import SIDE_BY_SIDE
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
 from shared.kafka.topics import Topics
@@ -54,7 +55,7 @@ from shared.runtime import service as runtime
 from shared.runtime.service import Service
 from shared.tokens import TokenFile
 
-_STREAM: Final = 3  # connections: one batch at a time, and what stands beside it
+_STREAM: Final = SIDE_BY_SIDE + 2  # connections: the parts of a batch, and what stands beside it
 
 
 @asynccontextmanager

@@ -5,12 +5,14 @@ that the good ones beside it are committed.
 
 Between idle and flood it is the round trips that cost: where a handler can, a few records are looked at without a lock
 and written with their offsets by one statement that stands alone. It fails if what was read has changed meanwhile;
-then, and for everything else, there is the transaction.
+then, and for everything else, there is the transaction. In a flood it is the waiting for Postgres: a large batch is
+tried as three transactions side by side, of different topic partitions, as three processes would.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,9 +27,10 @@ from shared.events.lanes import Lane
 from shared.kafka.dead_letters import as_message, as_row, dead_letter
 from shared.kafka.loop.lanes import Lanes
 from shared.kafka.loop.metrics import LoopMetrics
+from shared.kafka.loop.parts import parts
 from shared.kafka.loop.position import fingerprint
 from shared.kafka.loop.publishing import Publishing
-from shared.kafka.records import DeadLetter, HandleAtOnce, Handled, Handler, Record, Sender
+from shared.kafka.records import DeadLetter, HandleAtOnce, Handled, Handler, Outgoing, Record, Sender
 from shared.kafka.topics import MAX_MESSAGE_BYTES
 from shared.kafka.transient import passes
 
@@ -48,6 +51,13 @@ class MustHalt(Exception):  # noqa: N818 - see above
         self.lane: Lane = lane
         self.cause: Cause = cause
         self.reason = reason
+
+
+class _Committed(NamedTuple):
+    """What is in the database: how far, and what has to be published of it; None: nothing, and that is stored too."""
+
+    ends: dict[TopicPartition, int]
+    outgoing: Sequence[Outgoing] | None
 
 
 class Batches:
@@ -83,9 +93,25 @@ class Batches:
         Raises GiveUp when it has to be read again, and MustHalt when a lane has one dead letter too many: that record
         and those after it stay unread.
         """
+        left = parts(records)
+        if len(left) > 1:
+            left = await self._side_by_side(left)
+        for part in left:
+            await self._settle(part)
+
+    async def _side_by_side(self, each: Sequence[list[Record]]) -> list[list[Record]]:
+        """Try each part in a transaction of its own, all at once; the parts that failed.
+
+        These are settled as if they had not been tried, so that failures are counted one after the other.
+        """
+        tried = await asyncio.gather(*[self._transact(part, None) for part in each], return_exceptions=True)
+        await self._publish([result for result in tried if isinstance(result, _Committed)])
+        return [part for part, result in zip(each, tried, strict=True) if not isinstance(result, _Committed)]
+
+    async def _settle(self, records: Sequence[Record]) -> None:
         try:
-            if not await self._at_once(records):
-                await self._transact(records, None)
+            committed = await self._at_once(records) or await self._transact(records, None)
+            await self._publish([committed])
         except (GiveUp, MustHalt):
             raise
         except Exception as error:
@@ -93,33 +119,32 @@ class Batches:
                 raise GiveUp(f"{type(error).__name__}: {log.reason(error)}") from error
             if len(records) > 1:
                 middle = len(records) // 2
-                await self.settle(records[:middle])
-                await self.settle(records[middle:])
+                await self._settle(records[:middle])
+                await self._settle(records[middle:])
             else:
-                await self._transact(records, dead_letter(records[0], error))
+                await self._publish([await self._transact(records, dead_letter(records[0], error))])
 
-    async def _at_once(self, records: Sequence[Record]) -> bool:
-        """Whether one statement settled the batch; otherwise nothing was written, and the transaction says why."""
+    async def _at_once(self, records: Sequence[Record]) -> _Committed | None:
+        """What one statement committed; None: nothing was written, and the transaction says why."""
         if self._handle_at_once is None or len(records) > _FEW:
-            return False
+            return None
         steps = self._steps(records)
         try:
             async with self._single.connect() as conn:
                 made = await self._handle_at_once(conn, records)
                 if made is None or made.handled.dead or _too_large(made.handled):
-                    return False
+                    return None
                 silent = not made.handled.outgoing and self._all_published(steps)
                 moved = _marked(steps) if silent else steps
                 if not await offsets.write_with(conn, made.statement, made.values, moved):
-                    return False
+                    return None
         except Exception as error:
             if passes(error):
                 raise
-            return False
-        await self._committed(records, made.handled, (), steps, silent=silent)
-        return True
+            return None
+        return self._committed(records, made.handled, (), steps, silent=silent)
 
-    async def _transact(self, records: Sequence[Record], dead: DeadLetter | None) -> None:
+    async def _transact(self, records: Sequence[Record], dead: DeadLetter | None) -> _Committed:
         steps = self._steps(records)
         async with self._engine.begin() as conn:
             handled = await self._handler.handle(conn, records) if dead is None else Handled(dead=(dead,))
@@ -131,9 +156,9 @@ class Batches:
             silent = not (handled.outgoing or rows) and self._all_published(steps)
             if not await offsets.advance(conn, _marked(steps) if silent else steps):
                 raise GiveUp("another process moved the offset")
-        await self._committed(records, handled, rows, steps, silent=silent)
+        return self._committed(records, handled, rows, steps, silent=silent)
 
-    async def _committed(
+    def _committed(
         self,
         records: Sequence[Record],
         handled: Handled,
@@ -141,8 +166,8 @@ class Batches:
         steps: Sequence[Advance],
         *,
         silent: bool,
-    ) -> None:
-        """The batch is in the database: count it, and publish what came of it unless it is `silent`."""
+    ) -> _Committed:
+        """The batch is in the database: count it. Of a `silent` one nothing is published."""
         ends = {TopicPartition(step.topic, step.partition): step.next_offset for step in steps}
         self.next.update(ends)
         self._count(records, handled.dead, rows)
@@ -150,10 +175,19 @@ class Batches:
             handled.after_commit()
         if silent:
             self._publishing.settled(ends)
+            return _Committed(ends, None)
+        return _Committed(
+            ends, [*handled.outgoing, *(as_message(row, self._dead_letters, self._group) for row in rows)]
+        )
+
+    async def _publish(self, committed: Sequence[_Committed]) -> None:
+        """Begin to publish what came of a batch, or of its parts."""
+        loud = [each for each in committed if each.outgoing is not None]
+        if not loud:
             return
+        ends = {partition: end for each in loud for partition, end in each.ends.items()}
         try:
-            messages = [as_message(row, self._dead_letters, self._group) for row in rows]
-            await self._publishing.publish([*handled.outgoing, *messages], ends)
+            await self._publishing.publish([message for each in loud for message in each.outgoing or ()], ends)
         except Transient as error:
             raise GiveUp(str(error)) from error
 

@@ -9,6 +9,7 @@ three years, a tenth of whom came within the last 30 days. Aims: 1,000,000 conta
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import time
@@ -52,6 +53,9 @@ async def sweeps(contacts: int) -> AsyncIterator[dict[str, Any]]:
 
 
 async def _swept(engine: AsyncEngine, models: InForce, now: datetime, contacts: int) -> dict[str, Any]:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as the services do
     job = Sweeping(engine, models, FactMaker(b"s", new_id), lambda: now, CollectorRegistry())
     began, cpu, of_postgres = time.monotonic(), time.process_time(), postgres_cpu()
     while await job.step():

@@ -68,6 +68,8 @@ def consent_of(known: Mapping[str, Word]) -> dict[str, bool]:
     cause.
     """
     words = {name[len(PREFIX) :]: said for name, said in known.items() if name.startswith(PREFIX)}
+    if not words:  # of most nothing is known
+        return {}
     words = {name: said for name, said in words.items() if not (said.public and _channel(name) == "email")}
     found = {}
     for name, word in words.items():

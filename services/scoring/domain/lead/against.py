@@ -48,7 +48,7 @@ def against(state: ContactState, by: Against) -> Iterator[tuple[str, float]]:
     domain = str(state.get("email") or "").rpartition("@")[2]
     if by.free_mail and is_free_mail(domain):
         yield "its address is one that anybody can have for nothing", by.free_mail
-    if by.competitor and _is_at(domain, by.competitors):
+    if by.competitor and by.competitors and _is_at(domain, by.competitors):
         yield "its address is a competitor's", by.competitor
     if not (by.unsubscribed or by.no_mail):
         return

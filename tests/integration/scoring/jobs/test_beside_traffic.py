@@ -99,6 +99,21 @@ async def test_while_one_process_sweeps_another_does_not(scoring: Folding) -> No
     assert await other._turn() == 60.0, "tomorrow's begins within a minute"
 
 
+async def test_whom_a_killed_step_had_swept_already_is_swept_again_without_a_trace(scoring: Folding) -> None:
+    begin = utc_now()
+    await people(scoring, 5, begin)
+    job = sweeping(scoring, Clock(begin + 3 * DAY))
+    assert not await job.step()
+    booked = await scoring.all("SELECT contact_id, line, amount FROM bookings ORDER BY contact_id, event_id, line")
+    states = await scoring.all("SELECT id, state, xmin::text FROM contacts ORDER BY id")
+    async with scoring.engine.begin() as conn:  # progress is stored last
+        await conn.execute(sa.text("UPDATE sweeps SET after = '00000000-0000-0000-0000-000000000000', done = false"))
+    assert not await job.step()
+    again = await scoring.all("SELECT contact_id, line, amount FROM bookings ORDER BY contact_id, event_id, line")
+    assert again == booked
+    assert await scoring.all("SELECT id, state, xmin::text FROM contacts ORDER BY id") == states
+
+
 async def test_of_earlier_days_no_progress_is_kept_and_a_booking_that_came_to_nothing_goes(scoring: Folding) -> None:
     begin = utc_now()
     await people(scoring, 1, begin)

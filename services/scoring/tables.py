@@ -124,6 +124,7 @@ sa.Index(
     postgresql_include=["contact_id"],
     postgresql_where=sa.text("type = 'purchase.completed'"),
 )
+sa.Index("events_referred", events.c.id, postgresql_where=sa.text("type = 'referral.made'"))
 sa.Index("events_contact", events.c.contact_id, events.c.time, postgresql_where=events.c.contact_id.is_not(None))
 
 updates = sa.Table(

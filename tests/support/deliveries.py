@@ -17,6 +17,7 @@ from services.nurture.channels.email.channel import QUEUE as MAIL
 from services.nurture.channels.sending import Send
 from services.nurture.config import Endpoints
 from services.nurture.deliveries.deliverer import Deliverer
+from services.nurture.domain.context import Happening
 from services.nurture.domain.deliveries.delivery import StoredDelivery
 from services.nurture.domain.workflow import Workflow
 from services.nurture.facts import FactMaker
@@ -42,13 +43,18 @@ class Rows:
 
     engine: AsyncEngine
 
-    async def add(self, count: int = 1, *, lane: Lane = "live", **send: Any) -> list[UUID]:
-        """So many deliveries, each of a run of its own: `webhook="crm"`, `email="thanks"`, with `deadline`, `fallback`."""
+    async def add(
+        self, count: int = 1, *, lane: Lane = "live", event: Happening | None = None, **send: Any
+    ) -> list[UUID]:
+        """So many deliveries, each of a run of its own: `webhook="crm"`, `email="thanks"`, with `deadline`, `fallback`.
+
+        `event`: the one that started them.
+        """
         workflow = a_workflow({"send": send or {"webhook": "crm"}}, workflow="sample", goal=None)
         changes, now = Changes(), utc_now()
         for _ in range(count):
             update = an_update(name=new_id(), time=now - timedelta(seconds=1), contact=a_contact(id=new_id()))
-            changes.begin(begun(workflow, replace(update, lane=lane), now=now))
+            changes.begin(begun(workflow, replace(update, lane=lane, event=event or update.event), now=now))
         async with self.engine.begin() as conn:
             await enrolments.keep_versions(conn, [_version(workflow)])
             await write(conn, changes, endpoints=NOBODY, facts=FACTS, now=now)

@@ -55,6 +55,7 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
         found = await id_named(conn, contact)
         ids = await of_scoring.all_of(conn, found)
         words = await of_scoring.identities(conn, ids)
+        referrals = await of_scoring.referrals_naming(conn, ids)
     # Nurture first and last: its facts need a contact that scoring knows, and scoring's updates reach it.
     until = asyncio.get_running_loop().time() + _SENDING_S
     while True:  # a send in progress ends before its row is deleted
@@ -64,13 +65,14 @@ async def _erase(contact: str, actor: str) -> tuple[UUID, int]:
             break
         await asyncio.sleep(0.2)
     async with connected(url, "nurture") as conn:
-        await of_nurture.erase(conn, ids, words)
+        await of_nurture.erase(conn, ids, words, referrals)
     async with connected(url, "scoring") as conn:
         ids = await of_scoring.all_of(conn, found)
         words = await of_scoring.identities(conn, ids)
+        referrals = await of_scoring.referrals_naming(conn, ids)
         events = await of_scoring.erase(conn, ids, words)
         by = Actor(actor, audit.COMMAND)
         await audit.note(conn, new_id(), utc_now(), by, "erased", contact=found)
     async with connected(url, "nurture") as conn:
-        await of_nurture.erase(conn, ids, words)
+        await of_nurture.erase(conn, ids, words, referrals)
     return found, events

@@ -1,17 +1,20 @@
 """SQL that erases a person from nurture: enrolments, deliveries, tasks and consents.
 
-Objections stay, by address: nobody who said no is mailed because we forgot it.
+Objections stay, by address: nobody who said no is mailed because we forgot it. Who referred them keeps what is about
+themselves, without the name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.nurture.domain.mail.caps import folded
 from services.nurture.domain.mail.consent import about
 from services.nurture.store.deliveries import deliveries
+from shared.events.referrals import naming_nobody
 from shared.limits import SHORTEST_SOUGHT
 
 _RUNS: Final = "(SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[])))"
@@ -28,10 +31,27 @@ _CONSENTS: Final = sa.text("""
     DELETE FROM consents WHERE subject = ANY(CAST(:about AS text[]))
         OR (given AND subject = ANY(CAST(:words AS text[])))
 """)
+_COUNTS: Final = sa.text("DELETE FROM mail_counts WHERE kind = 'recipient' AND name = ANY(CAST(:mailboxes AS text[]))")
 _HOLDS: Final = "EXISTS (SELECT FROM unnest(CAST(:bytes AS bytea[])) AS w (word) WHERE position(w.word IN value) > 0)"
 _TEXTS: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {_HOLDS}")  # noqa: S608 - names of ours
     for table in ("dead_letters", "facts")
+)
+# What is stored about whoever referred them holds the referral: table, its document, and whose it is.
+_OF_OTHERS: Final = tuple(
+    (
+        sa.text(f"""
+            SELECT t.id, t.{document} AS document FROM {table} AS t{joined}
+            WHERE {whose}.contact_id = ANY(CAST(:contacts AS uuid[])) ORDER BY t.id FOR UPDATE OF t
+        """),  # noqa: S608 - names of ours
+        sa.text(f"UPDATE {table} SET {document} = :document WHERE id = :id"),  # noqa: S608 - names of ours
+    )
+    for table, document, joined, whose in (
+        ("enrolments", "document", "", "t"),
+        ("recent_events", "event", "", "t"),
+        ("deliveries", "payload", " JOIN enrolments AS e ON e.id = t.enrolment_id", "e"),
+        ("tasks", "payload", " JOIN enrolments AS e ON e.id = t.enrolment_id", "e"),
+    )
 )
 _MARK: Final = sa.text("""
     INSERT INTO erased (contact_id, at) SELECT id, statement_timestamp() FROM unnest(CAST(:ids AS uuid[])) AS c (id)
@@ -51,11 +71,23 @@ async def withdraw(conn: AsyncConnection, ids: Sequence[UUID]) -> int:
     return int((await conn.execute(_UNDER_WAY, {"ids": ids})).scalar_one())
 
 
-async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> None:
-    """Erase everything. `words`: addresses, numbers and ids that these contacts are known by."""
-    await conn.execute(_LOCK, {"ids": ids})
+async def erase(
+    conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str], referrals: Mapping[UUID, UUID]
+) -> None:
+    """Erase everything. `words`: addresses, numbers and ids that these contacts are known by.
+
+    `referrals`: the events in which others named them, each with the contact of who made it.
+    """
+    others = sorted({*referrals.values()})
+    await conn.execute(_LOCK, {"ids": [*ids, *others]})
+    for read, rewrite in _OF_OTHERS if referrals else ():
+        texts = [str(each) for each in referrals]
+        for row in (await conn.execute(read, {"contacts": others})).all():
+            if (document := naming_nobody(row.document, texts)) != row.document:
+                await conn.execute(rewrite, {"id": row.id, "document": document})
     for statement in _DELETE:
         await conn.execute(sa.text(statement), {"ids": ids})
+    await conn.execute(_COUNTS, {"mailboxes": [folded(each) for each in words if "@" in each]})
     await conn.execute(_CONSENTS, {"about": [about(each) for each in ids], "words": list(words)})
     found = [word.encode() for word in (*words, *map(str, ids)) if len(word) >= SHORTEST_SOUGHT]
     for text in _TEXTS:

@@ -17,6 +17,7 @@ from services.scoring.store.contacts.finding import Found
 from shared import canary
 from shared.errors import Permanent
 from shared.events.envelope import Decoded, Event, decode
+from shared.events.types import ReferralMade
 from shared.kafka.records import DeadLetter, Record
 
 _CLOCKS: Final = timedelta(seconds=5)  # the most by which the clocks of ingest and Postgres may differ
@@ -101,9 +102,16 @@ def _marks(decoded: Decoded) -> set[str]:
     identity = getattr(data, "identity", None)
     if identity is None:
         return set()
-    if identity.contact_id is not None:
-        return {mark_of_contact(identity.contact_id)}
-    return {mark(key) for key in named(identity, event.source, event.trust).keys}
+    of = [identity, data.referred] if isinstance(data, ReferralMade) else [identity]
+    return {
+        each
+        for one in of
+        for each in (
+            [mark_of_contact(one.contact_id)]
+            if one.contact_id is not None
+            else map(mark, named(one, event.source, event.trust).keys)
+        )
+    }
 
 
 def event_row(record: Record, event: Event, contact_id: UUID | None) -> EventRow:

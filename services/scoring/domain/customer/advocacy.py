@@ -3,8 +3,6 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-import msgspec
-
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.identity.identity import named
 from services.scoring.domain.model.model import Model
@@ -26,17 +24,15 @@ def referred(event: Event, data: Any) -> tuple[str, ...]:
     return named(data.referred, event.source, event.trust).strong[:1]
 
 
-def unnamed(body: bytes, keys: Collection[str]) -> bytes:
-    """A stored referral without whom it names, if that is who has these keys; any other as it is."""
+def names(body: bytes, keys: Collection[str]) -> bool:
+    """Whether a stored referral names somebody who has one of these keys, whoever told of it."""
     try:
         event, data = decode(body)
     except Permanent:  # it was folded under rules that have become stricter since
-        return body
-    if not set(referred(event, data)) & set(keys):
-        return body
-    document = msgspec.json.decode(body)
-    document["data"]["referred"] = {}
-    return msgspec.json.encode(document)
+        return False
+    return isinstance(data, ReferralMade) and not {*named(data.referred, event.source, event.trust).keys}.isdisjoint(
+        keys
+    )
 
 
 def credit(state: ContactState, model: Model) -> int:

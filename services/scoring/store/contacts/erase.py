@@ -13,11 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scoring.domain.customer.advocacy import unnamed
+from services.scoring.domain.customer.advocacy import names
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.store import bought, funnel
 from services.scoring.store.contacts.states import read_states
+from shared.events.referrals import naming_nobody
 from shared.limits import SHORTEST_SOUGHT
 
 _ALL_OF: Final = sa.text("""
@@ -37,14 +38,20 @@ _KEYS: Final = sa.text("SELECT key FROM identities WHERE contact_id = ANY(CAST(:
 _REFERRED: Final = sa.text("""
     DELETE FROM referrals WHERE key IN (SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[])))
 """)
-_NAMED_THEM: Final = sa.text("""
-    SELECT id, body FROM events WHERE type = 'referral.made' AND contact_id IN (
-        SELECT contact_id FROM referrals WHERE key IN (
-            SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[]))
-        )
-    ) ORDER BY id FOR UPDATE
+_MADE: Final = sa.text("""
+    SELECT id, contact_id, body FROM events WHERE type = 'referral.made' AND id > :after ORDER BY id LIMIT :most
 """)
+_SOME: Final = 5000  # referrals in memory at once
+_NAMED_THEM: Final = sa.text("SELECT id, body FROM events WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 _REWRITE: Final = sa.text("UPDATE events SET body = :body WHERE id = :id")
+_UPDATES_OF: Final = sa.text("""
+    SELECT topic, partition, "offset", body FROM updates WHERE EXISTS (
+        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN body) > 0
+    ) ORDER BY topic, partition, "offset" FOR UPDATE
+""")
+_REWRITE_UPDATE: Final = sa.text("""
+    UPDATE updates SET body = :body WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+""")
 _EVENTS: Final = sa.text("""
     UPDATE events SET contact_id = NULL, type = 'erased', body = '' WHERE contact_id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -104,12 +111,32 @@ async def forget_suppressed(conn: AsyncConnection, *, older_than_days: int, most
     return (await conn.execute(_FORGET, {"days": older_than_days, "most": most})).rowcount
 
 
+async def referrals_naming(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """What others said of these contacts: the events that refer them, each with the contact of who made it."""
+    keys = set((await conn.execute(_KEYS, {"ids": ids})).scalars())
+    found: dict[UUID, UUID] = {}
+    after = UUID(int=0)
+    while rows := (await conn.execute(_MADE, {"after": after, "most": _SOME})).all():
+        found |= {row.id: row.contact_id for row in rows if row.contact_id is not None and names(row.body, keys)}
+        after = rows[-1].id
+    return found
+
+
+async def _take_names(conn: AsyncConnection, referrals: Sequence[UUID]) -> None:
+    """Have these referrals name nobody, in the events and in the updates that tell of them."""
+    texts = [str(each) for each in referrals]
+    for row in (await conn.execute(_NAMED_THEM, {"ids": referrals})).all():
+        await conn.execute(_REWRITE, {"id": row.id, "body": naming_nobody(row.body, texts)})
+    for row in (await conn.execute(_UPDATES_OF, {"words": [each.encode() for each in texts]})).all():
+        place = {"topic": row.topic, "partition": row.partition, "offset": row.offset}
+        await conn.execute(_REWRITE_UPDATE, {**place, "body": naming_nobody(row.body, texts)})
+
+
 async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]) -> int:
     """Erase; return the number of events. `words`: what dead letters must not hold."""
     keys = list((await conn.execute(_KEYS, {"ids": ids})).scalars())
-    for row in (await conn.execute(_NAMED_THEM, {"ids": ids})).all():  # what others said of them
-        if (body := unnamed(row.body, keys)) != row.body:
-            await conn.execute(_REWRITE, {"id": row.id, "body": body})
+    if naming := await referrals_naming(conn, ids):
+        await _take_names(conn, sorted(naming))
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
     await conn.execute(_REFERRED, {"ids": ids})
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount

@@ -262,7 +262,7 @@ async def test_an_update_about_somebody_who_was_erased_starts_nothing(house: Hou
                            {"token": contact.id})  # fmt: skip
         assert await erase.withdraw(conn, [contact.id]) == 1, "one is being sent"
     async with house.engine.begin() as conn:
-        await erase.erase(conn, [contact.id], [])
+        await erase.erase(conn, [contact.id], [], {})
         assert await erase.withdraw(conn, [contact.id]) == 0
     await process.works_off(an_update(contact), an_update(other), a_merge(other, contact))
     await process.conn.commit()

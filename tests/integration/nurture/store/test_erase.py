@@ -1,14 +1,18 @@
 """Who is erased is in no table any more, but for what they objected to; and nobody else misses anything."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from services.nurture.domain.context import Happening
+from services.nurture.domain.enrolment import decode_enrolment
 from services.nurture.domain.mail.consent import Matter, Word, about
 from services.nurture.store import consents, erase
 from services.nurture.store.deliveries import leases
-from shared.clock import utc_now
+from shared.clock import new_id, utc_now
 from tests.support.deliveries import Rows, rows_of
 
 ADA, BEN, HERS = "ada@example.com", "ben@example.com", "+441632960001"
@@ -88,17 +92,67 @@ async def test_nothing_is_left_but_objections_and_nobody_else_misses_anything(ro
     before = await kept(rows, ben)
     assert before == await kept(rows, ada)
     assert set(before.values()) == {1, 2}, "the test looks into no table for nothing"
+    for name in (ADA, BEN):
+        await rows.all("INSERT INTO mail_counts VALUES (current_date, 'recipient', :name, 1)", name=name)
     async with rows.engine.begin() as conn:
         assert await erase.withdraw(conn, [ada]) == 0
-        await erase.erase(conn, [ada], [ADA, HERS, "ada"])
+        await erase.erase(conn, [ada], ["Ada+news@example.com", ADA, HERS, "ada"], {})
     for table in ("attempts", "deliveries", "tasks"):
         assert await rows.one(f"SELECT count(*) FROM {table}") == 1, f"{table}: his is left, hers is gone"
     assert set((await kept(rows, ada)).values()) == {0}
+    assert await rows.all("SELECT name FROM mail_counts WHERE kind = 'recipient'") == [(BEN,)]
     assert await kept(rows, ben) == before
     assert (await words(rows, ADA), await words(rows, about(ada))) == ([("offers", False)], [])
     assert await words(rows, BEN) == await words(rows, about(ben)) == [("newsletter", True), ("offers", False)]
     left = [bytes(row[0]).decode() for row in await rows.all("SELECT value FROM facts WHERE key = ''")]
     assert sorted(left) == sorted([f"about {ben}", f"to {BEN}."]), "`ada` alone would match anybody's"
+
+
+async def who_referred(rows: Rows, email: str) -> tuple[UUID, list[UUID]]:
+    """A contact that made two referrals of somebody: one has a webhook, the other a task. The contact, the events."""
+    first, second = (
+        Happening(
+            new_id(), "referral.made", utc_now() - timedelta(seconds=1), "/sources/website",
+            {"identity": {"email": BEN}, "referred": {"email": email, "phone": HERS}},
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    (webhook,) = await rows.add(event=first, webhook="crm")
+    (task,) = await rows.add(event=second, task="call")
+    run = await rows.one("SELECT enrolment_id FROM deliveries WHERE id = :id", id=webhook)
+    contact = await rows.one("SELECT contact_id FROM enrolments WHERE id = :id", id=run)
+    of_task = "UPDATE enrolments SET contact_id = :contact WHERE id = (SELECT enrolment_id FROM tasks WHERE id = :id)"
+    await rows.all(of_task, contact=contact, id=task)
+    await rows.all("INSERT INTO contacts (id) VALUES (:contact) ON CONFLICT DO NOTHING", contact=contact)
+    await rows.all(
+        "INSERT INTO recent_events (id, contact_id, type, happened_at, event) "
+        "VALUES (:id, :contact, 'referral.made', now(), :event)",
+        id=first.id, contact=contact, event=msgspec.json.encode(first),
+    )  # fmt: skip
+    return contact, [first.id, second.id]
+
+
+async def test_who_referred_them_keeps_everything_but_the_name(rows: Rows) -> None:
+    eve, zoe = "eve@example.com", "zoe@example.com"
+    contact, events = await who_referred(rows, eve)
+    await who_referred(rows, zoe)
+    everything = (
+        "SELECT document FROM enrolments UNION ALL SELECT payload FROM deliveries UNION ALL SELECT payload FROM tasks "
+        "UNION ALL SELECT event FROM recent_events"
+    )
+
+    async def naming(word: str) -> int:
+        return sum(word.encode() in bytes(each) for (each,) in await rows.all(everything))
+
+    assert (await naming(eve), await naming(zoe), await naming(HERS)) == (5, 5, 10)
+    before = await naming(BEN)
+    async with rows.engine.begin() as conn:
+        await erase.erase(conn, [new_id()], [eve, HERS], dict.fromkeys(events, contact))
+    assert (await naming(eve), await naming(zoe), await naming(HERS)) == (0, 5, 5)
+    assert await naming(BEN) == before, "it is still known who made them"
+    documents = [decode_enrolment(bytes(each)) for (each,) in await rows.all("SELECT document FROM enrolments")]
+    assert sorted(len(each.trigger.data["referred"]) for each in documents) == [0, 0, 2, 2]
+    assert len(await rows.claim()) == 2, "what waits goes out"
 
 
 async def test_what_waits_does_not_begin_any_more_and_what_is_under_way_is_waited_for(rows: Rows) -> None:
@@ -126,6 +180,6 @@ async def test_what_waits_does_not_begin_any_more_and_what_is_under_way_is_waite
     async with rows.engine.begin() as conn:
         await leases.release(conn, [given])
         assert await erase.withdraw(conn, ids) == 0
-        await erase.erase(conn, ids, [])
+        await erase.erase(conn, ids, [], {})
     assert [each.id for each in await rows.claim()] == [others]
     assert await rows.one("SELECT count(*) FROM deliveries") == 1

@@ -12,6 +12,7 @@ from shared.db.tables.dead_letters import DeadLetterRow
 from shared.events.envelope import decode
 from shared.events.identity import Identity
 from shared.events.types import Item
+from shared.events.updates import UPDATE_TYPE, decode_update
 from tests.support.folding import Folding, folding
 from tests.unit.scoring.builders import a_lead, a_purchase, a_referral
 
@@ -68,6 +69,45 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     assert await scoring.one("SELECT count(*) FROM updates") == 1, "that of who named her"
     told = decode(await scoring.one("SELECT body FROM events WHERE contact_id IS NOT NULL"))
     assert (told.data.identity.email, told.data.referred) == ("ada@example.com", Identity())
+
+
+async def test_a_stranger_who_named_them_names_nobody_any_more_and_by_number_or_user_id_either(
+    scoring: Folding,
+) -> None:
+    now = utc_now()
+    await scoring.folds(a_lead(**EVE, phone="+441632960002", user_id="u7", event="eve", at=now))
+    ways = {
+        "stranger": a_referral(event="stranger", at=now, trust="public"),
+        "number": a_referral(event="number", at=now, referred=Identity(phone="+441632960002")),
+        "user": a_referral(event="user", at=now, referred=Identity(user_id="u7")),
+        "other": a_referral(event="other", at=now, referred=Identity(user_id="u8")),
+    }
+    await scoring.folds(*ways.values())
+    await erased(scoring, "eve")
+    left = {
+        event.id: data.referred
+        for event, data in [
+            decode(body) for (body,) in await scoring.all("SELECT body FROM events WHERE contact_id IS NOT NULL")
+        ]
+    }
+    assert {name: left[event.id] for name, (event, _) in ways.items()} == {
+        "stranger": Identity(), "number": Identity(), "user": Identity(), "other": Identity(user_id="u8"),
+    }  # fmt: skip
+    told = [body for (body,) in await scoring.all("SELECT body FROM updates")]
+    assert len(told) == len(ways)
+    assert not any(b"eve@" in body or b"960002" in body or b'"u7"' in body for body in told)
+    assert {decode_update(body).type for body in told} == {UPDATE_TYPE}, "they can be read"
+
+
+async def test_a_late_copy_that_names_them_brings_no_name_back(scoring: Folding) -> None:
+    now = utc_now()
+    await scoring.folds(a_lead(**EVE, event="eve", at=now))
+    await erased(scoring, "eve")
+    await scoring.folds(a_referral(event="late", at=now), a_referral(event="public", at=now, trust="public"))
+    assert await scoring.one("SELECT count(*) FROM events WHERE position(CAST('eve@' AS bytea) IN body) > 0") == 0
+    assert await scoring.one("SELECT count(*) FROM referrals") == 0
+    await scoring.folds(a_referral(event="anew", at=utc_now() + timedelta(minutes=1)))
+    assert await scoring.one("SELECT count(*) FROM referrals") == 1, "a new one is welcome"
 
 
 async def test_whoever_else_was_named_is_still_named(scoring: Folding) -> None:

@@ -37,6 +37,7 @@ from services.scoring.domain import queue
 from services.scoring.domain.contact.contact import ContactState, Word, new_contact
 from services.scoring.domain.funnel.journey import First, Journey
 from services.scoring.domain.model.model import Model
+from services.scoring.domain.model.queue_settings import OF_CUSTOMERS
 from services.scoring.store.contacts.batch import CONTACT_COLUMNS, BookingRow, EventRow, contact_row
 from shared.clock import utc_now
 from shared.events.envelope import encode, make_event
@@ -85,7 +86,7 @@ def _event_id(number: int) -> UUID:
 
 
 def _contacts(
-    first: int, count: int, contacts: int, waiting: int, model: Model, now: datetime
+    first: int, count: int, contacts: int, waiting: int, at_risk: int, model: Model, now: datetime
 ) -> Iterator[ContactState]:
     dice, today = random.Random(first), now.timestamp()
     reached = contacts - waiting
@@ -100,7 +101,7 @@ def _contacts(
         at = today - (dice.random() * _MONTH_S if waits else _MONTH_S + _YEARS_S * (1 - number / reached))
         answered = None if waits else at + _ANSWERED_S
         lead = round(math.exp(dice.gauss(10.5, 1.2)))
-        yield replace(
+        made = replace(
             empty, id=contact_id(number), created=datetime.fromtimestamp(at, UTC), lead=lead, clock=answered or at,
             keys=(f"email:{email}",),
             known={
@@ -114,6 +115,16 @@ def _contacts(
             journey=Journey(First(at, source), asked=at, did=answered),
             worth=queue.step(lead) if waits else None, curve=model.queue.curve_of(source) if waits else "",
         )  # fmt: skip
+        yield made if number >= at_risk else _overdue(made, model, today - dice.random() * queue.LONGEST_MIN * 60)
+
+
+def _overdue(lead: ContactState, model: Model, since: float) -> ContactState:
+    """The same as a customer whose next purchase has been waited for since then."""
+    stake = model.queue.customers.saved * lead.lead
+    return replace(
+        lead, lead=0, customer=2 * lead.lead, past=lead.lead, paid_orders=2, converted=lead.clock,
+        worth=queue.step(stake), curve=OF_CUSTOMERS, since=since,
+    )  # fmt: skip
 
 
 def _bookings(states: Iterable[ContactState], first: int, model: Model) -> Iterator[BookingRow]:
@@ -161,8 +172,10 @@ def _enrolments(first: int, count: int, every: int, now: datetime) -> Iterator[E
         )  # fmt: skip
 
 
-def _people(first: int, count: int, contacts: int, waiting: int, model: Model, now: datetime) -> Iterator[Table]:
-    states = list(_contacts(first, count, contacts, waiting, model, now))
+def _people(
+    first: int, count: int, contacts: int, waiting: int, at_risk: int, model: Model, now: datetime
+) -> Iterator[Table]:
+    states = list(_contacts(first, count, contacts, waiting, at_risk, model, now))
     yield "scoring.bookings", BookingRow._fields, _bookings(states, first, model)
     yield "scoring.identities", ("key", "contact_id"), ((state.keys[0], state.id) for state in states)
     yield "scoring.contacts", CONTACT_COLUMNS, (contact_row(state, state.created) for state in states)
@@ -199,10 +212,16 @@ def _copy_some(url: str, tables: Callable[[int, int], Iterable[Table]], first: i
     asyncio.run(copy())
 
 
-async def fill_scoring(url: str, model: Model, *, contacts: int, events: int = 0, waiting: int = 0) -> None:
-    """Fill contacts with their identities and bookings, and events. The contacts stand at the values of `model`."""
+async def fill_scoring(
+    url: str, model: Model, *, contacts: int, events: int = 0, waiting: int = 0, at_risk: int = 0
+) -> None:
+    """Fill contacts with their identities and bookings, and events. The contacts stand at the values of `model`.
+
+    Of the contacts, the last `waiting` are leads that wait, and the first `at_risk` customers who are overdue.
+    """
     now = utc_now()
-    await _copy(url, "contacts", contacts, partial(_people, contacts=contacts, waiting=waiting, model=model, now=now))
+    people = partial(_people, contacts=contacts, waiting=waiting, at_risk=at_risk, model=model, now=now)
+    await _copy(url, "contacts", contacts, people)
     await _copy(url, "events", events, partial(_history, contacts=contacts, now=now))
     async with _connected(url) as conn:
         await conn.execute("INSERT INTO scoring.sweeps (day, after, done) VALUES ($1, $2, true)",

@@ -63,11 +63,11 @@ async def _measure(url: str, model: Model, contacts: int) -> bool:
     return good
 
 
-async def _run(contacts: int, waiting: int) -> bool:
+async def _run(contacts: int, waiting: int, at_risk: int) -> bool:
     model = load_scoring(ROOT / "config")
     async with bench_postgres(fsync=False) as database:
         await migrate(database, "scoring")
-        await fill_scoring(database, model, contacts=contacts, waiting=waiting)
+        await fill_scoring(database, model, contacts=contacts + at_risk, waiting=waiting, at_risk=at_risk)
         return await _measure(database, model, contacts)
 
 
@@ -75,9 +75,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contacts", type=int, default=1_000_000)
     parser.add_argument("--waiting", type=int, help="leads that wait; all of them by default")
+    parser.add_argument("--at-risk", type=int, default=0, help="customers besides, whose next purchase is overdue")
     given = parser.parse_args()
     waiting = given.contacts if given.waiting is None else given.waiting
-    return 0 if asyncio.run(_run(given.contacts, waiting)) else 1
+    return 0 if asyncio.run(_run(given.contacts, waiting, given.at_risk)) else 1
 
 
 if __name__ == "__main__":

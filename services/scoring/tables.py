@@ -213,6 +213,7 @@ referrals = sa.Table(  # who named whom, by a key of theirs
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("contact_id", UUID, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("margin", sa.BigInteger),  # what somebody had brought who is erased, in base minor units
 )
 sa.Index("referrals_contact", referrals.c.contact_id)
 

@@ -19,9 +19,7 @@ from services.scoring.jobs import booking
 from services.scoring.models import InForce
 from services.scoring.store import referrals
 from services.scoring.store.contacts import sweep
-from services.scoring.store.referrals import Brought
 from shared.db.turns import take_turns
-from shared.money import MAX_MINOR
 
 _AT_ONCE: Final = 200  # contacts in one transaction: a live batch waits for at most one such
 _LOOK_AGAIN: Final = timedelta(hours=1)
@@ -74,7 +72,7 @@ class Crediting:
 
     async def _credit(self, conn: AsyncConnection, states: Sequence[ContactState]) -> None:
         model, now = self._models.model, self._clock()
-        margins = margin_brought(await referrals.brought(conn, [state.id for state in states]))
+        margins = await referrals.margins(conn, [state.id for state in states])
         moved = list(
             booking.each_valued(
                 # One of another version is due to be re-valued first.
@@ -86,16 +84,3 @@ class Crediting:
         )
         await booking.write(conn, moved, now, moves_the_queue=False)
         self._credited.inc(len(moved))
-
-
-def margin_brought(found: Sequence[Brought]) -> dict[UUID, int]:
-    """What those brought who had not bought before they were referred, each once, in base minor units."""
-    seen: set[tuple[UUID, UUID]] = set()
-    margins: dict[UUID, int] = {}
-    for by, at, state in found:
-        bought = state.journey.bought if state.journey is not None else ()
-        if not bought or bought[0] < at.timestamp() or (by, state.id) in seen:
-            continue
-        seen.add((by, state.id))
-        margins[by] = min(MAX_MINOR, margins.get(by, 0) + max(0, state.past))
-    return margins

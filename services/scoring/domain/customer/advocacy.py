@@ -1,7 +1,9 @@
 """What a contact is worth because it speaks for us: those it referred who bought, and how it answered NPS. Pure."""
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.identity.identity import named
@@ -9,9 +11,18 @@ from services.scoring.domain.model.model import Model
 from shared.errors import Permanent
 from shared.events.envelope import Event, decode
 from shared.events.types import ReferralMade
+from shared.money import MAX_MINOR
 
 _PROMOTER: Final = 9
 _DETRACTOR: Final = 6
+
+
+class Brought(NamedTuple):
+    """A customer whom a contact named first, and when."""
+
+    by: UUID
+    at: datetime
+    state: ContactState
 
 
 def referred(event: Event, data: Any) -> tuple[str, ...]:
@@ -33,6 +44,19 @@ def names(body: bytes, keys: Collection[str]) -> bool:
     return isinstance(data, ReferralMade) and not {*named(data.referred, event.source, event.trust).keys}.isdisjoint(
         keys
     )
+
+
+def margin_brought(found: Sequence[Brought]) -> dict[UUID, int]:
+    """What those brought who had not bought before they were referred, each once, in base minor units."""
+    seen: set[tuple[UUID, UUID]] = set()
+    margins: dict[UUID, int] = {}
+    for by, at, state in found:
+        bought = state.journey.bought if state.journey is not None else ()
+        if not bought or bought[0] < at.timestamp() or (by, state.id) in seen:
+            continue
+        seen.add((by, state.id))
+        margins[by] = min(MAX_MINOR, margins.get(by, 0) + max(0, state.past))
+    return margins
 
 
 def credit(state: ContactState, model: Model) -> int:

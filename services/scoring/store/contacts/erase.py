@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring.domain.customer.advocacy import names
 from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
-from services.scoring.store import bought, funnel
+from services.scoring.store import bought, funnel, referrals
 from services.scoring.store.contacts.states import read_states
 from shared.events.referrals import naming_nobody
 from shared.limits import SHORTEST_SOUGHT
@@ -35,9 +35,6 @@ _ALL_OF: Final = sa.text("""
 """)
 _LOCK: Final = sa.text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 _KEYS: Final = sa.text("SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[]))")
-_REFERRED: Final = sa.text("""
-    DELETE FROM referrals WHERE key IN (SELECT key FROM identities WHERE contact_id = ANY(CAST(:ids AS uuid[])))
-""")
 _MADE: Final = sa.text("""
     SELECT id, contact_id, body FROM events WHERE type = 'referral.made' AND id > :after ORDER BY id LIMIT :most
 """)
@@ -122,10 +119,10 @@ async def referrals_naming(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[U
     return found
 
 
-async def _take_names(conn: AsyncConnection, referrals: Sequence[UUID]) -> None:
+async def _take_names(conn: AsyncConnection, naming: Sequence[UUID]) -> None:
     """Have these referrals name nobody, in the events and in the updates that tell of them."""
-    texts = [str(each) for each in referrals]
-    for row in (await conn.execute(_NAMED_THEM, {"ids": referrals})).all():
+    texts = [str(each) for each in naming]
+    for row in (await conn.execute(_NAMED_THEM, {"ids": naming})).all():
         await conn.execute(_REWRITE, {"id": row.id, "body": naming_nobody(row.body, texts)})
     for row in (await conn.execute(_UPDATES_OF, {"words": [each.encode() for each in texts]})).all():
         place = {"topic": row.topic, "partition": row.partition, "offset": row.offset}
@@ -138,7 +135,7 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     if naming := await referrals_naming(conn, ids):
         await _take_names(conn, sorted(naming))
     await conn.execute(_SUPPRESS, {"marks": sorted({*map(mark, keys), *map(mark_of_contact, ids)})})
-    await conn.execute(_REFERRED, {"ids": ids})
+    await referrals.forget_named(conn, ids)
     events = (await conn.execute(_EVENTS, {"ids": ids})).rowcount
     await conn.execute(_UPDATES, {"words": [str(each).encode() for each in ids]})
     gone = read_states(await conn.execute(_STATES, {"ids": ids}))  # whoever cannot be read goes all the same

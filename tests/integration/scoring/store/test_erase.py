@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from services.scoring.jobs.advocacy import Crediting
+from services.scoring.models import InForce
+from services.scoring.store import referrals
 from services.scoring.store.contacts import erase
 from shared.clock import utc_now
 from shared.db.tables import dead_letters
@@ -14,7 +18,7 @@ from shared.events.identity import Identity
 from shared.events.types import Item
 from shared.events.updates import UPDATE_TYPE, decode_update
 from tests.support.folding import Folding, folding
-from tests.unit.scoring.builders import a_lead, a_purchase, a_referral
+from tests.unit.scoring.builders import a_lead, a_model, a_purchase, a_referral
 
 DAY = timedelta(days=1)
 EVE = {"email": "eve@example.com"}
@@ -57,7 +61,7 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     async with scoring.engine.begin() as conn:
         await dead_letters.insert(conn, [letter, other])
     await erased(scoring, "eve")
-    assert await scoring.one("SELECT count(*) FROM referrals") == 0
+    assert await scoring.one("SELECT count(*) FROM referrals WHERE key LIKE 'email:%'") == 0
     assert await scoring.one("SELECT count(*) FROM bought") == 0
     assert await scoring.one("SELECT coalesce(sum(buyers), 0) FROM bought_together") == 0
     assert await scoring.all('SELECT "offset" FROM dead_letters') == [(2,)]
@@ -108,6 +112,52 @@ async def test_a_late_copy_that_names_them_brings_no_name_back(scoring: Folding)
     assert await scoring.one("SELECT count(*) FROM referrals") == 0
     await scoring.folds(a_referral(event="anew", at=utc_now() + timedelta(minutes=1)))
     assert await scoring.one("SELECT count(*) FROM referrals") == 1, "a new one is welcome"
+
+
+async def test_who_referred_them_keeps_what_they_earned_whether_or_not_somebody_else_came_of_it(
+    scoring: Folding,
+) -> None:
+    now = utc_now()
+    ben = {"email": "ben@example.com"}
+    zoe = Identity(email="zoe@example.com")
+    await scoring.folds(
+        a_referral(event="ada", at=now), a_referral(**ben, event="ben", at=now + timedelta(seconds=1)),
+        a_referral(event="adas other", referred=zoe, at=now), a_referral(event="robs only", email="rob@example.com",
+                                                                        referred=zoe, at=now - DAY),
+    )  # fmt: skip
+    for who in (EVE, {"email": "zoe@example.com"}):
+        await scoring.folds(a_purchase(**who, event=who["email"], amount="100.00", at=now + timedelta(minutes=1)))
+
+    async def credited() -> dict[str, int]:
+        """To the cent what each referrer is booked."""
+        job = Crediting(scoring.engine, InForce(a_model()), utc_now, CollectorRegistry())
+        while await job.step():
+            pass
+        rows = await scoring.all(
+            "SELECT i.key, sum(b.amount) FROM bookings b JOIN identities i USING (contact_id) "
+            "WHERE b.factor = 'referral' GROUP BY i.key"
+        )
+        return {key.removeprefix("email:").partition("@")[0]: int(amount) for key, amount in rows}
+
+    earned = await credited()
+    assert set(earned) == {"ada", "rob"}, "of several who named somebody the first counts"
+    await erased(scoring, "eve")
+    assert await credited() == earned
+    await erased(scoring, "zoe")
+    assert await credited() == earned
+    assert await scoring.one("SELECT count(*) FROM referrals WHERE key LIKE 'email:%'") == 0
+    assert await scoring.one("SELECT count(DISTINCT key) FROM referrals") == 2
+    ada, rob = [
+        await scoring.one("SELECT contact_id FROM identities WHERE key = :key", key=f"email:{name}@example.com")
+        for name in ("ada", "rob")
+    ]
+    async with scoring.engine.begin() as conn:
+        await referrals.again(conn, [ada], [])
+        assert set(await referrals.margins(conn, [ada])) == {ada}, "a merge that is undone takes nothing"
+        await referrals.move(conn, {ada: rob})
+        assert set(await referrals.margins(conn, [ada, rob])) == {rob}
+    await erased(scoring, "rob")
+    assert await scoring.one("SELECT count(*) FROM referrals") == 0, "who is erased keeps nothing"
 
 
 async def test_whoever_else_was_named_is_still_named(scoring: Folding) -> None:

@@ -7,8 +7,6 @@ import msgspec
 from services.scoring.domain import bookings
 from services.scoring.domain.customer import advocacy
 from services.scoring.domain.customer import value as customer_value
-from services.scoring.jobs.advocacy import margin_brought
-from services.scoring.store.referrals import Brought
 from shared.events.identity import Identity
 from shared.events.updates import Booking
 from tests.unit.scoring.builders import (
@@ -48,8 +46,8 @@ def test_only_who_bought_after_the_referral_counts_and_each_once() -> None:
     by = a_contact("by")
     new = after(a_contact("new"), a_purchase(at=NOW + minutes(5))).state
     old = after(a_contact("old"), a_purchase(at=NOW - minutes(5))).state
-    found = [Brought(by.id, NOW, each) for each in (new, new, old, a_contact("none"))]
-    assert margin_brought(found) == {by.id: new.past}
+    found = [advocacy.Brought(by.id, NOW, each) for each in (new, new, old, a_contact("none"))]
+    assert advocacy.margin_brought(found) == {by.id: new.past}
 
 
 def test_a_promoter_is_expected_to_buy_more_and_an_unproven_answer_changes_nothing() -> None:

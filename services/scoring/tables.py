@@ -44,6 +44,7 @@ contacts = sa.Table(
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("merged_into", UUID),
     sa.Column("said", sa.Text, nullable=False),  # the words that it is found by
+    sa.Column("company", sa.Text),  # those of its company, by which it is found without `pii`
     sa.Column("source", sa.Text),  # the short name of the one that brought it
     sa.Column("asked_at", sa.DateTime(timezone=True)),  # when it first asked to be contacted
     sa.Column("campaign", sa.Text),  # the first that was named
@@ -83,6 +84,12 @@ sa.Index(
     sa.func.to_tsvector(sa.text("'simple'::regconfig"), contacts.c.said),
     postgresql_using="gin",
     postgresql_where=contacts.c.merged_into.is_(None),
+)
+sa.Index(
+    "contacts_company",
+    sa.func.to_tsvector(sa.text("'simple'::regconfig"), contacts.c.company),
+    postgresql_using="gin",
+    postgresql_where=sa.text("company IS NOT NULL AND merged_into IS NULL"),
 )
 sa.Index(
     "contacts_asked",

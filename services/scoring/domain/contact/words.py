@@ -7,6 +7,7 @@ Whoever searches types what their keyboard has: case and accents make no differe
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from services.scoring.domain.contact.contact import ContactState
@@ -53,12 +54,6 @@ def asked(text: str) -> list[Spellings]:
     return list(found)[:_MOST]
 
 
-def meets(words: Sequence[Spellings], text: object) -> bool:
-    """Whether each of these is the beginning of a word of the text."""
-    found = parts(text) if isinstance(text, str) else set()
-    return all(begins(found, each) for each in words)
-
-
 def begins(among: Collection[str], word: Spellings) -> bool:
     """Whether one of these words begins with the word."""
     return any(each.startswith(word) for each in among)
@@ -73,6 +68,21 @@ def said(state: ContactState) -> str:
             found |= parts(value)
             if name == "phone":
                 found |= dialled(value)
+    return _in_order(found)
+
+
+def of_company(state: ContactState) -> str | None:
+    """The search words of its company alone, by which those find it who may not see who it is; None: it has none."""
+    company = state.get("trait:company")
+    return _of_company(company) if isinstance(company, str) else None
+
+
+@lru_cache(maxsize=4096)  # written with every event of everybody who works there
+def _of_company(company: str) -> str | None:
+    return _in_order(parts(company)) or None
+
+
+def _in_order(found: Collection[str]) -> str:
     return " ".join(sorted(found)[: 2 * _MOST])
 
 

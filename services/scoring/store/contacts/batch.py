@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scoring import tables
 from services.scoring.domain.contact.contact import ContactState, decode_state, encode_state, moment
 from services.scoring.domain.contact.places import country_said
-from services.scoring.domain.contact.words import said
+from services.scoring.domain.contact.words import of_company, said
 from services.scoring.domain.model.sources import short_name
 from services.scoring.tables import SCHEMA
 from shared.db.arrays import Rows, by_name
@@ -60,6 +60,7 @@ _CONTACT: Final[Mapping[str, Callable[[_Written], Any]]] = {
     "created_at": lambda row: row.state.created,
     "updated_at": lambda row: row.now,
     "said": lambda row: row.said,
+    "company": lambda row: of_company(row.state),
     "source": lambda row: short_name(row.state.source) or None,
     "asked_at": lambda row: None if row.state.first_source is None else moment(row.state.first_source[0]),
     "campaign": lambda row: _name_of(row.state, "campaign"),

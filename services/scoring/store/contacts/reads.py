@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +13,9 @@ from services.scoring.domain.contact.contact import ContactState, decode_state
 from services.scoring.domain.contact.words import Spellings, begins
 from services.scoring.store.contacts.states import readable
 from shared.events.updates import Booking
+
+Words: TypeAlias = Literal["said", "company"]
+"""Which words are searched: all, or those of the company alone."""
 
 _FEW: Final = 1000  # contacts that a search reads
 _BY_KEY = sa.text("""
@@ -62,15 +65,18 @@ _FACTORS = sa.text("""
     WHERE contact_id = :id GROUP BY account, factor ORDER BY account, factor
 """)
 _IDENTITIES = sa.text("SELECT key FROM identities WHERE contact_id = :id ORDER BY key LIMIT 1000")
-# The prefix of any word; the index holds each contact's words (see `said` in tables.py).
-_SEARCH = sa.text("""
-    SELECT id, state, updated_at FROM contacts
-    WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
-""")
-_SAID = sa.text("""
-    SELECT id, said FROM contacts
-    WHERE to_tsvector('simple', said) @@ CAST(:words AS tsquery) AND merged_into IS NULL LIMIT :limit
-""")
+# The prefix of any word; an index holds the words of each contact, another those of its company (see tables.py).
+_SEARCH, _SAID = (
+    {
+        column: sa.text(f"""
+            SELECT id, {what.format(column=column)} FROM contacts
+            WHERE to_tsvector('simple', {column}) @@ CAST(:words AS tsquery) AND {column} IS NOT NULL
+                AND merged_into IS NULL LIMIT :limit
+        """)  # noqa: S608 - names of ours
+        for column in get_args(Words)
+    }
+    for what in ("state, updated_at", "{column} AS said")
+)
 _THESE = sa.text("SELECT id, state, updated_at FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))")
 _REASONS = sa.text("""
     SELECT contact_id, factor, sum(amount) AS amount FROM bookings
@@ -192,7 +198,7 @@ async def identities(conn: AsyncConnection, contact_id: UUID) -> list[str]:
 
 
 async def search(
-    conn: AsyncConnection, words: Sequence[Spellings], limit: int, *, few: int = _FEW
+    conn: AsyncConnection, words: Sequence[Spellings], limit: int, *, among: Words = "said", few: int = _FEW
 ) -> list[StoredContact]:
     """Contacts that have, for each of these, a word that begins with it. `words`: only letters, digits and @._-.
 
@@ -200,11 +206,11 @@ async def search(
     Of several words the longest is looked for alone if fewer than `few` have it, and the others in what they say: the
     index would read all that the shortest is the beginning of.
     """
-    if len(words) > 1 and (having := await _having(conn, words, few)) is not None:
+    if len(words) > 1 and (having := await _having(conn, words, among, few)) is not None:
         return _contacts(await conn.execute(_THESE, {"ids": having[:limit]}))
     for mark in ("", ":*"):
         asked = " & ".join(_any_of(word, mark) for word in words)
-        found = _contacts(await conn.execute(_SEARCH, {"words": asked, "limit": limit}))
+        found = _contacts(await conn.execute(_SEARCH[among], {"words": asked, "limit": limit}))
         if len(found) == limit:
             break
     return found
@@ -214,10 +220,10 @@ def _any_of(word: Spellings, mark: str) -> str:
     return "(" + " | ".join(f"'{each}'{mark}" for each in word) + ")"
 
 
-async def _having(conn: AsyncConnection, words: Sequence[Spellings], few: int) -> list[UUID] | None:
+async def _having(conn: AsyncConnection, words: Sequence[Spellings], among: Words, few: int) -> list[UUID] | None:
     """Who has all of them, whole words first; None: `few` or more have the longest."""
     longest = max(words, key=lambda word: min(map(len, word)))
-    rows = (await conn.execute(_SAID, {"words": _any_of(longest, ":*"), "limit": few})).all()
+    rows = (await conn.execute(_SAID[among], {"words": _any_of(longest, ":*"), "limit": few})).all()
     if len(rows) == few:
         return None
     said = {row.id: row.said.split() for row in rows}

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from services.cli.models.unconverted import amounts_without_a_rate
@@ -232,4 +233,22 @@ async def test_merged_contacts_that_know_one_order_count_it_once(world: World) -
         await world.settled()
     assert (await values(world))["email:bea@example.com"] == (0, 2 * 3500)
     assert (await values(world))["email:ada@example.com"] == (0, 2 * 3500)
+    await world.books_balance()
+
+
+async def test_whoever_came_before_companies_had_words_of_their_own_is_found_by_theirs_once_valued(
+    world: World,
+) -> None:
+    async with scoring(world):
+        await world.tell(a_lead(traits={"company": "Baker & Söhne"}), a_lead(email="ben@example.com", event=2))
+        await world.settled()
+    words = "SELECT company FROM contacts ORDER BY company"
+    before = await world.rows(words)
+    assert [row.company is None for row in before] == [False, True]
+    async with world.engine.begin() as conn:
+        await conn.execute(sa.text("UPDATE contacts SET company = NULL, model = ''"))
+    job = Revaluing(world.engine, InForce(load_scoring(CONFIG)), utc_now, new_id, CollectorRegistry())
+    while await job.step():
+        pass
+    assert await world.rows(words) == before
     await world.books_balance()

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from services.scoring.domain.contact.words import asked, begins, meets, said
+from services.scoring.domain.contact.words import asked, begins, of_company, said
 from tests.unit.scoring.builders import a_contact, a_lead, after
 
 ADA = a_lead(name="Ada Müller-Weiß", phone="+4915123456789", traits={"company": "Søren & Łukasz 24 7, 1-2-3 Café"})
@@ -41,8 +41,23 @@ def test_what_holds_no_word_is_no_question_that_breaks(question: str) -> None:
     assert all(word and all(word) for word in asked(question))
 
 
-def test_a_company_alone_is_met_in_all_spellings() -> None:
-    assert meets(asked("grosse koenig"), "Große König AG")
-    assert meets(asked("große könig"), "Grosse Koenig AG")
-    assert not meets(asked("grosse kaiser"), "Große König AG")
-    assert not meets(asked("ada"), None)
+@pytest.mark.parametrize(
+    ("question", "company", "found"),
+    [
+        ("grosse koenig", "Große König AG", True),
+        ("große könig", "Grosse Koenig AG", True),
+        ("grosse kaiser", "Große König AG", False),
+        ("ada", "Große König AG", False),
+        ("müller", "Große König AG", False),
+    ],
+)
+def test_the_words_of_its_company_name_nobody(question: str, company: str, *, found: bool) -> None:
+    words = of_company(after(a_contact(), a_lead(name="Ada Müller", traits={"company": company})).state)
+    assert words is not None
+    assert all(begins(words.split(), each) for each in asked(question)) is found
+
+
+@pytest.mark.parametrize("company", [None, "", "&", 7])
+def test_what_has_no_word_is_no_company_to_be_found_by(company: object) -> None:
+    state = after(a_contact(), a_lead(name="Ada", traits={} if company is None else {"company": company})).state
+    assert of_company(state) is None

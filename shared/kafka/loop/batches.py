@@ -1,4 +1,4 @@
-"""One batch, one transaction: its results, dead letters and offsets are committed together or not at all.
+"""Settles batches: results, dead letters and offsets are committed together or not at all, in one transaction.
 
 Offsets move by compare-and-set. A batch that fails because of one record is halved until that record stands alone, so
 that the good ones beside it are committed.

@@ -46,7 +46,7 @@ _SURE: Final = 3  # how often a log must be seen to end too early before it coun
 
 
 class ConsumerLoop:
-    """Consumes `live` topics before `bulk` ones, one transaction per batch, and publishes the results."""
+    """Consumes `live` topics before `bulk` ones in batches (batches.py), and publishes the results."""
 
     def __init__(
         self,

@@ -104,9 +104,14 @@ class Batches:
 
         These are settled as if they had not been tried, so that failures are counted one after the other.
         """
-        tried = await asyncio.gather(*[self._transact(part, None) for part in each], return_exceptions=True)
-        await self._publish([result for result in tried if isinstance(result, _Committed)])
-        return [part for part, result in zip(each, tried, strict=True) if not isinstance(result, _Committed)]
+        committed: list[_Committed] = []  # in the order of the commits, in which a contact of two parts has changed
+
+        async def tried(part: list[Record]) -> None:
+            committed.append(await self._transact(part, None))
+
+        ended = await asyncio.gather(*map(tried, each), return_exceptions=True)
+        await self._publish(committed)
+        return [part for part, error in zip(each, ended, strict=True) if error is not None]
 
     async def _settle(self, records: Sequence[Record]) -> None:
         try:

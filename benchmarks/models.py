@@ -9,9 +9,11 @@ as stored), without Kafka and Postgres; processor time, so a busy machine change
 import argparse
 import gc
 import itertools
+import random
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +28,9 @@ from services.scoring.domain.customer.population import CustomerModel
 from services.scoring.domain.customer.purchases import PurchaseModel
 from services.scoring.domain.customer.rfm import RfmCuts
 from services.scoring.domain.customer.spend import SpendModel
-from services.scoring.domain.lead.features import Bins, Levels
+from services.scoring.domain.lead.features import Bins, Levels, Pair
 from services.scoring.domain.lead.learnt import LeadModel, Weighed
+from services.scoring.domain.lead.together import Column, Together, Tree, WeighedPair
 from services.scoring.domain.model.model import Model
 from services.scoring.metrics import Metrics
 from services.scoring.models import InForce
@@ -72,6 +75,34 @@ def _words(name: str, words: Sequence[str]) -> Weighed:
     return Weighed(name, Levels(frozenset(words)), dict.fromkeys(words, 0.05))
 
 
+def _together(features: Sequence[Weighed]) -> Together:
+    """As much as there can be: 24 pairs, and 300 trees of all columns."""
+    dice = random.Random(3)
+    edges = tuple(n / 10 for n in range(1, 63))
+    asked = [
+        Column(each.name, edges, {})
+        if isinstance(each.feature, Bins)
+        else Column(each.name, None, {word: level for level, word in enumerate(each.weights, start=1)})
+        for each in features
+    ]
+
+    def question(column: int) -> int:
+        width = len(edges) + 2 if asked[column].edges else len(asked[column].words) + 1
+        return (1 << width) - (1 << dice.randrange(1, width))
+
+    trees = []
+    for _ in range(300):
+        columns = tuple(dice.randrange(len(asked)) for _ in range(31))
+        values = tuple(round(dice.gauss(0, 80)) for _ in range(32))
+        trees.append(Tree(columns, tuple(question(column) for column in columns), values))
+    pairs = []
+    for _ in range(24):
+        one, other = dice.sample(features, 2)
+        cells = {f"{a}|{b}": 0.01 for a in one.weights for b in other.weights}
+        pairs.append(WeighedPair(Pair(one.name, other.name, (one.feature, other.feature)), cells))
+    return Together(tuple(pairs), tuple(asked), tuple(trees))
+
+
 def learnt(settings: Model) -> Model:
     """The settings with models as large as a fit makes them: 12 traits, 6 kinds of engagement, ten bins each."""
     tenths = [n / 2 for n in range(1, 10)]
@@ -88,6 +119,7 @@ def learnt(settings: Model) -> Model:
         engagement=(_numbers("engagement", tenths), *(_numbers(f"did:{kind}", tenths) for kind in _KINDS)),
         time=(_numbers("age", [1, 2, 3, 5, 7, 10, 14, 21, 30]),),
     )
+    lead = replace(lead, together=_together(lead.features))
     customer = CustomerModel(
         "customer-benchmark",
         PurchaseModel("mbg", 0.525, 6.183, 0.891, 1.614),

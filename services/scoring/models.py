@@ -47,7 +47,7 @@ class InForce:
                     lead = read_lead(stored.version, stored.parameters)
                     step = await store.step(conn, stored.version)
                     if step is not None:
-                        lead = read_step(step.version, step.step, step.parameters)
+                        lead = read_step(lead, step.step, step.parameters)
                 else:
                     customer = read_customer(stored.version, stored.parameters)
             except ModelUnusableError as error:

@@ -210,6 +210,7 @@ _SAYS: Final = {
     "source": "its source",
     "traits": "who it is",
     "engagement": "what it did",
+    "together": "what goes together with what",
     "revenue": "what it says it will spend",
     "time": "how lately it came",
 }

@@ -181,6 +181,8 @@ def _lead(before: ContactState, after: ContactState, model: Model, booked: list[
     step("traits", lead_value.value(cooled := cooled._replace(fit=new.fit)))
     step("engagement", lead_value.value(cooled := cooled._replace(engagement=new.engagement)))
     step("source", lead_value.value(cooled := cooled._replace(prior=new.prior)))
+    if new.together != cooled.together:
+        step("together", lead_value.value(cooled := cooled._replace(together=new.together)))
     step("revenue", lead_value.value(cooled := cooled._replace(revenue=new.revenue)))
     step("cost", lead_value.value(cooled._replace(cost=new.cost)))
     return running
@@ -190,11 +192,15 @@ def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, mo
     """The parts before the event, at the time after it. Untouched parts are not computed twice."""
     told, did = after.known is not before.known, after.engaged is not before.engaged
     moved = after.first_source != before.first_source
+    engagement, together = new.engagement, new.together
+    if told or did or moved:
+        engagement, together = lead_value.engagement_and_together(before, model, after.as_of)
     return lead_value.Parts(
         prior=lead_value.prior(before, model) if moved else new.prior,
         fit=lead_value.fit(before, model) if told else new.fit,
-        engagement=lead_value.engagement(before, model, after.as_of) if did else new.engagement,
+        engagement=engagement,
         recency=new.recency,
+        together=together,
         revenue=lead_value.revenue(before, model) if told else new.revenue,
         cost=lead_value.cost(before, model),
     )
@@ -202,9 +208,13 @@ def _cooled(before: ContactState, after: ContactState, new: lead_value.Parts, mo
 
 def _open(new: lead_value.Parts, step: Callable[[str, int], None]) -> None:
     """A new lead: book what its source alone makes it worth, then everything else on top."""
-    parts = lead_value.Parts(prior=new.prior, fit=0.0, engagement=0.0, recency=0.0, revenue=new.revenue, cost=0)
+    parts = lead_value.Parts(
+        prior=new.prior, fit=0.0, engagement=0.0, recency=0.0, together=0.0, revenue=new.revenue, cost=0
+    )
     step("source", lead_value.value(parts))
     step("traits", lead_value.value(parts := parts._replace(fit=new.fit)))
     step("engagement", lead_value.value(parts := parts._replace(engagement=new.engagement)))
     step("time", lead_value.value(parts := parts._replace(recency=new.recency)))
+    if new.together:
+        step("together", lead_value.value(parts := parts._replace(together=new.together)))
     step("cost", lead_value.value(parts._replace(cost=new.cost)))

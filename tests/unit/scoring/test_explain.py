@@ -1,6 +1,7 @@
 """The explanation of a lead is exact: its parts multiply to the odds it was scored with. Words to find a contact by."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from services.scoring.domain.lead.explain import explained
 from services.scoring.domain.lead.features import Bins, Levels
 from services.scoring.domain.lead.learnt import LeadModel, Weighed
 from tests.unit.scoring.builders import MODEL, NOW, a_contact, a_lead, a_model, after, an_engagement, minutes
+from tests.unit.scoring.together import TOGETHER
 
 LEAD = LeadModel(
     "lead-test",
@@ -28,7 +30,7 @@ LEAD = LeadModel(
 
 
 @given(
-    st.sampled_from([None, LEAD]),
+    st.sampled_from([None, LEAD, replace(LEAD, together=TOGETHER)]),
     st.dictionaries(st.sampled_from(["country", "company", "size"]), st.sampled_from(["DE", "", 5, "80", True, 1e300])),
     st.lists(st.integers(0, 20_000), max_size=4),
 )
@@ -57,6 +59,17 @@ def test_an_explanation_reads_as_one() -> None:
         ("engagement", 0.95, "learnt: page_viewed below 1"),
     ]
     assert len(explained(after(a_contact(), a_lead()).state, MODEL)) == 1
+
+
+def test_what_counts_only_together_is_said_of_each_pair_and_of_the_trees_by_what_they_ask_first() -> None:
+    model = a_model(lead=replace(LEAD, together=TOGETHER))
+    told = after(a_contact(), a_lead(traits={"country": "DE", "size": 80}), model=model)
+    said_ = [(round(each.log_odds, 3), each.says) for each in explained(told.state, model) if each.factor == "together"]
+    assert said_ == [
+        (-0.25, "learnt: age below 1.37, together with what else is known"),
+        (0.2, "learnt: size 20 and more together with country de"),
+        (0.125, "learnt: size 60.5 and more, together with what else is known"),
+    ]
 
 
 def test_a_contact_is_found_by_the_words_of_its_name_company_and_addresses() -> None:

@@ -35,7 +35,14 @@ from tests.unit.scoring.builders import (
 
 _LOG_ODDS = st.floats(-1e6, 1e6)
 _PARTS = st.builds(
-    Parts, _LOG_ODDS, _LOG_ODDS, _LOG_ODDS, _LOG_ODDS, revenue=st.floats(0, MAX_MINOR), cost=st.integers(0, 10**9)
+    Parts,
+    _LOG_ODDS,
+    _LOG_ODDS,
+    _LOG_ODDS,
+    _LOG_ODDS,
+    _LOG_ODDS,
+    revenue=st.floats(0, MAX_MINOR),
+    cost=st.integers(0, 10**9),
 )
 
 
@@ -55,7 +62,7 @@ def test_the_chance_rises_with_the_log_odds(a: float, b: float) -> None:
     assert sigmoid(low) <= sigmoid(high)
 
 
-@given(_PARTS, st.floats(0, 1e6), st.sampled_from(["prior", "fit", "engagement", "recency"]))
+@given(_PARTS, st.floats(0, 1e6), st.sampled_from(["prior", "fit", "engagement", "recency", "together"]))
 def test_the_value_rises_with_the_chance_and_with_the_revenue(parts: Parts, more: float, factor: str) -> None:
     better = parts._replace(**{factor: getattr(parts, factor) + more})
     assert lead_value.value(parts) <= lead_value.value(better)

@@ -15,6 +15,7 @@ from services.scoring.domain.lead.online import Outcome, taught
 from services.scoring.domain.model.learnt import ModelUnusableError, read_step, step_of, step_parameters
 from shared.events.updates import Booking
 from tests.unit.scoring.builders import NOW, a_contact, a_lead, a_model, after, an_engagement, minutes, total
+from tests.unit.scoring.together import TOGETHER
 
 LEAD = LeadModel(
     "lead-test",
@@ -41,6 +42,17 @@ ANYBODY = st.fixed_dictionaries(
 OUTCOMES = st.lists(
     st.builds(Outcome, ANYBODY, st.floats(-8, 8), st.booleans(), st.sampled_from([0.25, 0.5, 1.0])), max_size=30
 )
+
+
+def test_what_features_say_together_counts_beside_and_stays_in_the_fit() -> None:
+    model = replace(LEAD, together=TOGETHER)
+    beside = TOGETHER.log_odds(TOGETHER.levels(KNOWN))
+    assert beside
+    taught_so = taught(model, [Outcome(KNOWN, -2.0, bought=True)])
+    assert replace(taught_so, together=None) == taught(LEAD, [Outcome(KNOWN, -2.0 + beside, bought=True)])
+    text = step_parameters(taught_so)
+    assert "trees" not in text, "a step is stored anew each hour"
+    assert read_step(model, step_of(text), text).together is TOGETHER
 
 
 def chance(model: LeadModel, known: dict[str, Value]) -> float:
@@ -81,7 +93,7 @@ def test_an_outcome_draws_those_like_it_towards_itself_and_makes_surer(
 def test_the_same_outcomes_give_the_same_bits_in_one_go_or_in_two(outcomes: list[Outcome], cut: int) -> None:
     once = step_parameters(taught(LEAD, outcomes))
     assert once == step_parameters(taught(taught(LEAD, outcomes[:cut]), outcomes[cut:]))
-    read = read_step("lead-test", step_of(once), once)
+    read = read_step(LEAD, step_of(once), once)
     assert step_parameters(read) == once
     assert (read.step, read.version) == (step_of(once), "lead-test")
 
@@ -108,12 +120,12 @@ def test_a_source_that_no_fit_has_seen_is_learnt() -> None:
 def test_a_changed_step_is_not_used() -> None:
     text = step_parameters(LEAD)
     with pytest.raises(ModelUnusableError):
-        read_step("lead-test", step_of(text), text.replace("0.3", "3.0"))
+        read_step(LEAD, step_of(text), text.replace("0.3", "3.0"))
 
 
 def stepped(model: LeadModel, *outcomes: Outcome) -> LeadModel:
     text = step_parameters(taught(model, outcomes))
-    return read_step(model.version, step_of(text), text)
+    return read_step(model, step_of(text), text)
 
 
 def test_a_lead_follows_a_step_with_its_next_event_sweep_or_cost_and_the_difference_is_the_models() -> None:

@@ -33,6 +33,7 @@ from tests.unit.scoring.builders import (
     total,
 )
 from tests.unit.scoring.contact.test_fold import histories
+from tests.unit.scoring.together import LEARNT
 
 _RATES = Rates(
     "EUR",
@@ -49,6 +50,7 @@ _CHANGES: list[dict[str, Any]] = [
     {"half_lives": (3600.0, 86_400.0)},
     {"half_lives": (604_800.0,)},
     {"fit": (), "recency_floor": -1.0},
+    {"lead": LEARNT},
 ]
 
 

@@ -8,10 +8,13 @@ from services.scoring.domain.contact.contact import ContactState
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
 from services.scoring.domain.lead.against import against
+from services.scoring.domain.lead.features import DID
 from services.scoring.domain.lead.learnt import Weighed
+from services.scoring.domain.lead.together import Together
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.model.scorecard import FitRule
 
+_TREES: Final = 3  # columns of trees, each on a line of its own
 _NOTHING: Final = 1e-9  # log-odds: a sum's last bits
 
 
@@ -52,6 +55,8 @@ def explained(state: ContactState, model: Model) -> list[Because]:
         rest += [_learnt("traits", each, learnt.said(each.column, state)) for each in lead.traits]
         rest += [_learnt("engagement", each, learnt.did(each.column, state, scorecard, at)) for each in lead.engagement]
         rest += [_learnt("time", each, learnt.age(state, at)) for each in lead.time]
+        if lead.together is not None:
+            rest += _together(lead.together, learnt.levels_together(lead.together, state, scorecard, at))
     return found + sorted(
         (each for each in rest if each.log_odds), key=lambda each: (-abs(each.log_odds), each.factor, each.says)
     )
@@ -66,5 +71,29 @@ def _rule(rule: FitRule) -> str:
 
 
 def _learnt(factor: str, each: Weighed, value: float | str | None) -> Because:
-    column = each.column.removeprefix(learnt.TRAIT).removeprefix(learnt.DID)
-    return Because(factor, each.log_odds(value), f"learnt: {column} {each.feature.says(each.feature.level(value))}")
+    says = f"learnt: {_short(each.column)} {each.feature.says(each.feature.level(value))}"
+    return Because(factor, each.log_odds(value), says)
+
+
+def _together(together: Together, levels: bytes) -> list[Because]:
+    """A reason for each pair, and for the trees by the column that they ask first: the strongest of these."""
+    columns = {each.name: (each, level) for each, level in zip(together.columns, levels, strict=True)}
+    found = []
+    for each, log_odds in zip(together.pairs, together.of_pairs(levels), strict=True):
+        parts = [
+            f"{_short(name)} {coarse.says(coarse.level(column.values[level]))}"
+            for name, coarse in zip((each.pair.first, each.pair.second), each.pair.coarse, strict=True)
+            for column, level in (columns[name],)
+        ]
+        found.append(Because("together", log_odds, f"learnt: {' together with '.join(parts)}"))
+    trees = sorted(together.of_trees(levels).items(), key=lambda each: (-abs(each[1]), each[0]))
+    for name, log_odds in trees[:_TREES]:
+        column, level = columns[name]
+        says = f"learnt: {_short(name)} {column.says(level)}, together with what else is known"
+        found.append(Because("together", log_odds, says))
+    others = math.fsum(log_odds for _, log_odds in trees[_TREES:])
+    return [*found, Because("together", others, "learnt: all else that is known, together")]
+
+
+def _short(column: str) -> str:
+    return column.removeprefix(learnt.TRAIT).removeprefix(DID)

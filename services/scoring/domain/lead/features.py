@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 Value: TypeAlias = float | str | None
 MISSING: Final = "missing"
+DID: Final = "did:"  # begins the name of a column that counts a kind of engagement
 FINE: Final = " (fine)"  # suffix of a column's name: its finer bins, beside the coarse ones
 
 

@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from services.scoring.domain.contact.contact import ContactState
-from services.scoring.domain.lead.features import Feature, Value, column_of
+from services.scoring.domain.lead.features import DID, Feature, Value, column_of
+from services.scoring.domain.lead.together import Together
 from shared.durations import DAY_S
 
 Factor: TypeAlias = Literal["source", "traits", "engagement", "time"]
 
 TRAIT: Final = "trait:"
-DID: Final = "did:"
 FIXED: Final = ("source", "interest", "phone", "engagement", "age")
 _DERIVED: Final = ("source", "phone")  # not said as they are
 _LONGEST: Final = 64  # characters of a level
@@ -54,6 +54,8 @@ class Weighed:
 class LeadModel:
     """One fit, by factor. `intercept` is added to every lead; `odds`: the version of its scorecard.
 
+    `together`: what features say only together, a factor of its own; None in a fit where they say nothing.
+
     `intercept_variance`: how unsure it is. `step`: names what was learnt online since the fit; empty: nothing.
     """
 
@@ -66,6 +68,7 @@ class LeadModel:
     time: tuple[Weighed, ...]
     intercept_variance: float = 0.0
     step: str = ""
+    together: Together | None = None
 
     @property
     def features(self) -> tuple[Weighed, ...]:
@@ -132,6 +135,39 @@ def of_age(features: Sequence[Weighed], state: ContactState, clock: float) -> fl
     """What all of these add."""
     days = age(state, clock)
     return sum([each.log_odds(days) for each in features])
+
+
+def of_together(together: Together, state: ContactState, scorecard: float, clock: float) -> float:
+    """What pairs and trees add."""
+    return together.log_odds(levels_together(together, state, scorecard, clock))
+
+
+def levels_together(together: Together, state: ContactState, scorecard: float, clock: float) -> bytes:
+    """The levels of its columns. Only what is known of the lead is looked at: of most columns that is nothing."""
+    found, places, columns = bytearray(_levels_said(together, state)), together.places, together.columns
+    for kind in state.engaged:
+        name = DID + kind
+        if name in places:
+            found[places[name]] = columns[places[name]].level(did(name, state, scorecard, clock))
+    if "engagement" in places:
+        found[places["engagement"]] = columns[places["engagement"]].level(scorecard)
+    if "age" in places:
+        found[places["age"]] = columns[places["age"]].level(age(state, clock))
+    return bytes(found)
+
+
+def _levels_said(together: Together, state: ContactState) -> bytes:
+    """The levels of what was said, which most events leave as it was: the last one's are remembered."""
+    known, source = state.known, state.source
+    for last_known, last_source, levels in together.last:
+        if last_known is known and last_source == source:
+            return levels
+    found, places, columns = bytearray(together.nothing), together.places, together.columns
+    for name in (*_DERIVED, *known):
+        if name in places:
+            found[places[name]] = columns[places[name]].level(said(name, state))
+    together.last[:] = [(known, source, bytes(found))]
+    return bytes(found)
 
 
 def _plain(value: Any) -> Value:

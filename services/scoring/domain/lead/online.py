@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
-from services.scoring.domain.lead.features import Value
-from services.scoring.domain.lead.learnt import DID, LeadModel, Weighed
+from services.scoring.domain.lead.features import DID, Value
+from services.scoring.domain.lead.learnt import LeadModel, Weighed
 from services.scoring.domain.lead.odds import sigmoid
 
 _MOST_LEVELS: Final = 1000  # of a feature; further ones stay unseen
@@ -34,7 +34,7 @@ class _Belief(NamedTuple):
 
 
 def taught(model: LeadModel, outcomes: Iterable[Outcome]) -> LeadModel:
-    """The model after these outcomes, one after the other."""
+    """The model after these outcomes, one after the other. What features say together stays as it was fitted."""
     beliefs = {_INTERCEPT: _Belief(model.intercept, model.intercept_variance)}
     counts = {each.name: len(each.weights) for each in model.features}
     for outcome in outcomes:
@@ -48,7 +48,10 @@ def taught(model: LeadModel, outcomes: Iterable[Outcome]) -> LeadModel:
                     counts[each.name] += 1
                 beliefs[token] = _before(each, token[1])
             tokens.append(token)
-        _step(beliefs, tokens, outcome)
+        beside = outcome.scorecard
+        if model.together is not None:
+            beside += model.together.log_odds(model.together.levels(outcome.known))
+        _step(beliefs, tokens, outcome._replace(scorecard=beside))
     intercept = beliefs[_INTERCEPT]
 
     def moved(features: tuple[Weighed, ...]) -> tuple[Weighed, ...]:

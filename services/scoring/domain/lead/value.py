@@ -20,17 +20,20 @@ class Parts(NamedTuple):
     fit: float
     engagement: float
     recency: float
+    together: float
     revenue: float
     cost: int
 
 
 def parts(state: ContactState, model: Model, clock: float) -> Parts:
     """The parts as of `clock`, in seconds since 1970."""
+    did, together = engagement_and_together(state, model, clock)
     return Parts(
         prior(state, model),
         fit(state, model),
-        engagement(state, model, clock),
+        did,
         recency(state, model, clock),
+        together,
         revenue(state, model),
         cost(state, model),
     )
@@ -38,7 +41,7 @@ def parts(state: ContactState, model: Model, clock: float) -> Parts:
 
 def conversion(of: Parts) -> float:
     """P(conversion), in (0, 1)."""
-    return sigmoid(of.prior + of.fit + of.engagement + of.recency)
+    return sigmoid(of.prior + of.fit + of.engagement + of.recency + of.together)
 
 
 def value(of: Parts) -> int:
@@ -89,10 +92,13 @@ def matches(rule: FitRule, said: Any) -> bool:
         return False
 
 
-def engagement(state: ContactState, model: Model, clock: float) -> float:
-    """What is left of all engagement, in log-odds."""
+def engagement_and_together(state: ContactState, model: Model, clock: float) -> tuple[float, float]:
+    """What is left of all engagement, and what features say only together (it is one of them), in log-odds."""
     odds, lead = scorecard_engagement(state, model.scorecard, clock), model.learnt.lead
-    return odds if lead is None else odds + learnt.of_did(lead.engagement, state, odds, clock)
+    if lead is None:
+        return odds, 0.0
+    together = 0.0 if lead.together is None else learnt.of_together(lead.together, state, odds, clock)
+    return odds + learnt.of_did(lead.engagement, state, odds, clock), together
 
 
 def scorecard_engagement(state: ContactState, card: Scorecard, clock: float) -> float:

@@ -12,6 +12,8 @@ from services.scoring.domain.customer.rfm import RfmCuts
 from services.scoring.domain.customer.spend import SpendModel
 from services.scoring.domain.lead.features import Bins, Feature, Levels, column_of
 from services.scoring.domain.lead.learnt import LeadModel, Weighed, factor_of
+from services.scoring.domain.lead.together import Together
+from services.scoring.domain.model.together import read_together, told
 from shared.events.stages import Account
 
 Kind: TypeAlias = Account
@@ -41,7 +43,13 @@ def customer_parameters(purchases: PurchaseModel, spend: SpendModel, cuts: RfmCu
     )
 
 
-def lead_parameters(odds: str, intercept: float, intercept_variance: float, features: Sequence[Weighed]) -> str:
+def lead_parameters(
+    odds: str,
+    intercept: float,
+    intercept_variance: float,
+    features: Sequence[Weighed],
+    together: Together | None = None,
+) -> str:
     """A lead model as text."""
     return _text(
         {
@@ -59,11 +67,12 @@ def lead_parameters(odds: str, intercept: float, intercept_variance: float, feat
                 for each in features
             ],
         }
+        | ({} if together is None else {"together": told(together)})
     )
 
 
 def step_parameters(model: LeadModel) -> str:
-    """What was learnt online on top of a lead model, as text."""
+    """What was learnt online on top of a lead model, as text: all that a step moves, and not what stays as fitted."""
     return lead_parameters(model.odds, model.intercept, model.intercept_variance, model.features)
 
 
@@ -87,11 +96,11 @@ def read_lead(version: str, parameters: str) -> LeadModel:
     return _lead(version, _read("lead", version, parameters))
 
 
-def read_step(version: str, step: str, parameters: str) -> LeadModel:
-    """Read a lead model with what was learnt online since its fit. Raises ModelUnusableError."""
+def read_step(fitted: LeadModel, step: str, parameters: str) -> LeadModel:
+    """A lead model with what was learnt online since its fit. Raises ModelUnusableError."""
     if step_of(parameters) != step:
-        raise ModelUnusableError(f"the step {step} of {version} is not what its name says: it was changed")
-    return replace(_lead(version, _document(version, parameters)), step=step)
+        raise ModelUnusableError(f"the step {step} of {fitted.version} is not what its name says: it was changed")
+    return replace(_lead(fitted.version, _document(fitted.version, parameters)), step=step, together=fitted.together)
 
 
 def _lead(version: str, said: Mapping[str, Any]) -> LeadModel:
@@ -111,8 +120,11 @@ def _lead(version: str, said: Mapping[str, Any]) -> LeadModel:
             for factor in ("source", "traits", "engagement", "time")
         )
         unsure = said.get("intercept_variance", 0.0)
-        return LeadModel(version, said["odds"], said["intercept"], source, traits, engagement, time, unsure)
-    except (KeyError, TypeError, ValueError) as error:
+        together = read_together(said["together"]) if "together" in said else None
+        return LeadModel(
+            version, said["odds"], said["intercept"], source, traits, engagement, time, unsure, together=together
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ModelUnusableError(f"{version} cannot be read: {type(error).__name__}") from None
 
 

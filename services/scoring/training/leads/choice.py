@@ -1,10 +1,10 @@
 """Which interactions the model of leads has: pairs of columns, and trees for what more of them say together.
 
-Both count only where they lower the loss on rows that the fit has not seen.
+Both count only where they lower the loss of leads that the fit has not seen.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
@@ -18,85 +18,128 @@ from services.scoring.training.leads.fit import LeadFit, fit_variances
 from services.scoring.training.leads.trees import MOST_TREES, Trees, ask, grow
 
 _MOST_PAIRS: Final = 24
-_ROWS_FOR_CHOICE: Final = 500  # below it there are no interactions
+_LEADS_FOR_CHOICE: Final = 500  # below it there are no interactions
 _CHOICE_ROWS: Final = 20_000  # a choice needs no more
 _RANKED_ROWS: Final = 10_000  # nor the ranking of pairs
 _GAINED: Final = 1.0  # standard errors above what chance explains, for a pair to be tried
 _TRIED: Final = 0.7  # share of the rows to fit; the rest judges
 _FOLDS: Final = 3
 _WORTH: Final = 3.0  # nats: chance alone lowers the loss by one or two
-_ROWS_FOR_ONE: Final = 6000  # from here on one third judges as well as each in turn
+_LEADS_FOR_ONE: Final = 6000  # from here on one third judges as well as each in turn
 
 
-def fit_leads(table: Table, outcome: Numbers, which: Places, *, counted: Numbers | None = None) -> LeadFit:
-    """The whole fit on these rows: levels, interactions where they help, the prior's variances, weights, trees."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Leads of the past, row by row.
+
+    `counted`: what each counts; `beside`: log-odds that it already has, to which a fit adds. `groups`: the lead of each
+    row, where there are several rows to one: what is chosen is judged on other leads, not on other rows of the same.
+    """
+
+    table: Table
+    outcome: Numbers
+    counted: Numbers
+    beside: Numbers
+    groups: Places
+
+    def fit(self, which: Places, features: Mapping[str, Feature], pairs: Sequence[Pair]) -> LeadFit:
+        """Weights of these rows, and how far they may move."""
+        design = make_design(self.table, features, pairs, which)
+        rows = self.table.rows(design, which)
+        return fit_variances(rows, self.outcome[which], design, counted=self.counted[which], beside=self.beside[which])
+
+    def odds(self, fitted: LeadFit, which: Places) -> Numbers:
+        """The log-odds of these rows, with what they had before."""
+        return self.beside[which] + fitted.of(self.table, which)
+
+    def loss(self, fitted: LeadFit, which: Places) -> float:
+        return float(self.counted[which] @ losses(expit(self.odds(fitted, which)), self.outcome[which]))
+
+    def leads(self, which: Places) -> tuple[int, Places]:
+        """How many leads these rows are of, and the number of each row's."""
+        names, numbers = np.unique(self.groups[which], return_inverse=True)
+        return len(names), numbers
+
+
+def fit_leads(
+    table: Table,
+    outcome: Numbers,
+    which: Places,
+    *,
+    counted: Numbers | None = None,
+    beside: Numbers | None = None,
+    groups: Places | None = None,
+) -> LeadFit:
+    """The whole fit on these rows: levels, interactions where they help, the prior's variances, weights, trees.
+
+    `counted`, `beside` and `groups` are of all rows of the table, as the outcome is (see `Past`).
+    """
+    past = Past(
+        table,
+        outcome,
+        np.ones(len(outcome)) if counted is None else counted,
+        np.zeros(len(outcome)) if beside is None else beside,
+        np.arange(len(outcome)) if groups is None else groups,
+    )
     features = table.described(which)
     pairs, trees = list[Pair](), 0
-    if len(which) >= _ROWS_FOR_CHOICE and 0 < outcome[which].sum() < len(which):
-        step = -(-len(which) // _CHOICE_ROWS)
-        pairs = _pairs(table, outcome, which[::step], features)
-        trees = _trees(table, outcome, which[::step], features, pairs)
-    design = make_design(table, features, pairs, which)
-    rows = table.rows(design, which)
-    fitted = fit_variances(rows, outcome[which], design, counted=counted)
+    if past.leads(which)[0] >= _LEADS_FOR_CHOICE and 0 < outcome[which].sum() < len(which):
+        some = which[:: -(-len(which) // _CHOICE_ROWS)]
+        pairs = _pairs(past, some, features)
+        trees = _trees(past, some, features, pairs)
+    fitted = past.fit(which, features, pairs)
     if not trees:
         return fitted
     asked = ask(table, features, which)
-    grown, _ = grow(asked, asked.levels(table, which), fitted.log_odds(rows), outcome[which], trees)
+    grown, _ = grow(
+        asked, asked.levels(table, which), past.odds(fitted, which), outcome[which], past.counted[which], trees
+    )
     return replace(fitted, trees=Trees(asked, grown))
 
 
-def _pairs(table: Table, outcome: Numbers, which: Places, features: Mapping[str, Feature]) -> list[Pair]:
-    """The pairs of features that lower the loss on rows that the fit has not seen; none when they do not."""
-    judging = np.random.default_rng(len(which)).random(len(which)) >= _TRIED
+def _pairs(past: Past, which: Places, features: Mapping[str, Feature]) -> list[Pair]:
+    """The pairs of features that lower the loss of leads that the fit has not seen; none when they do not."""
+    count, lead = past.leads(which)
+    judging = (np.random.default_rng(count).random(count) >= _TRIED)[lead]
     inside, outside = which[~judging], which[judging]
-    plain = make_design(table, features, (), inside)
-    rows = table.rows(plain, inside)
-    main = fit_variances(rows, outcome[inside], plain)
-    pairs = interactions(table, features, main, rows, outcome[inside], inside)
-    best, least = list[Pair](), _loss(main, table, outcome, outside)
+    main = past.fit(inside, features, ())
+    pairs = interactions(past, features, main, inside)
+    best, least = list[Pair](), past.loss(main, outside)
     for most in (len(pairs), len(pairs) // 3):
         if most:
-            design = make_design(table, features, pairs[:most], inside)
-            loss = _loss(fit_variances(table.rows(design, inside), outcome[inside], design), table, outcome, outside)
+            loss = past.loss(past.fit(inside, features, pairs[:most]), outside)
             if loss < least:
                 best, least = pairs[:most], loss
     return best
 
 
-def _trees(
-    table: Table, outcome: Numbers, which: Places, features: Mapping[str, Feature], pairs: Sequence[Pair]
-) -> int:
-    """How many trees lower the loss most on rows that were not fitted: of a share of many, of all in turn of few."""
-    drawn = np.random.default_rng(len(which)).permutation(len(which))
-    share = _FOLDS if len(which) >= _ROWS_FOR_ONE else 1
+def _trees(past: Past, which: Places, features: Mapping[str, Feature], pairs: Sequence[Pair]) -> int:
+    """How many trees lower the loss most of leads that were not fitted: of a share of many, of all in turn of few."""
+    count, lead = past.leads(which)
+    drawn = np.random.default_rng(count).permutation(count)[lead]
+    share = _FOLDS if count >= _LEADS_FOR_ONE else 1
     seen = np.zeros(MOST_TREES + 1)
     for fold in range(_FOLDS // share):
         judging = drawn % _FOLDS == fold
         inside, outside = which[~judging], which[judging]
-        design = make_design(table, features, pairs, inside)
-        fitted = fit_variances(table.rows(design, inside), outcome[inside], design)
-        asked = ask(table, features, inside)
-        _, each = grow(
-            asked, asked.levels(table, inside), fitted.of(table, inside), outcome[inside], MOST_TREES,
-            (asked.levels(table, outside), fitted.of(table, outside), outcome[outside]),
-        )  # fmt: skip
+        fitted = past.fit(inside, features, pairs)
+        asked = ask(past.table, features, inside)
+        told, judged = (
+            (asked.levels(past.table, rows), past.odds(fitted, rows), past.outcome[rows], past.counted[rows])
+            for rows in (inside, outside)
+        )
+        _, each = grow(asked, *told, MOST_TREES, judged)
         seen += np.pad(each, (0, len(seen) - len(each)), mode="edge")
     return int(seen.argmin()) if seen[0] - seen.min() > _WORTH else 0
 
 
-def _loss(fitted: LeadFit, table: Table, outcome: Numbers, which: Places) -> float:
-    return float(losses(expit(fitted.of(table, which)), outcome[which]).sum())
-
-
-def interactions(
-    table: Table, features: Mapping[str, Feature], main: LeadFit, rows: Places, outcome: Numbers, which: Places
-) -> list[Pair]:
+def interactions(past: Past, features: Mapping[str, Feature], main: LeadFit, which: Places) -> list[Pair]:
     """The pairs that explain most of what the main effects leave, by the score test of their cells."""
-    step = -(-len(which) // _RANKED_ROWS)
-    which, rows, outcome = which[::step], rows[::step], outcome[::step]
-    chance = expit(main.log_odds(rows))
-    left, curvature = outcome - chance, chance * (1 - chance)
+    table = past.table
+    which = which[:: -(-len(which) // _RANKED_ROWS)]
+    chance = expit(past.odds(main, which))
+    counted = past.counted[which]
+    left, curvature = counted * (past.outcome[which] - chance), counted * chance * (1 - chance)
     levels = {name: coarse(table, name, which) for name in features}
     coded = {
         name: (feature, codes[which], len(each))

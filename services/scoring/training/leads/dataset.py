@@ -16,7 +16,7 @@ from services.scoring.domain.contact import fold
 from services.scoring.domain.contact.contact import ContactState, new_contact
 from services.scoring.domain.lead import learnt
 from services.scoring.domain.lead import value as lead_value
-from services.scoring.domain.lead.features import Value
+from services.scoring.domain.lead.features import DID, Value
 from services.scoring.domain.model.model import Model
 from services.scoring.domain.responses import answered_after
 from services.scoring.domain.trust import happened
@@ -120,7 +120,7 @@ class Leads:
         parts = lead_value.parts(state, self._model, at)
         known: dict[str, Value] = {name: learnt.said(name, state) for name in ("source", "interest", "phone")}
         known |= {name: learnt.said(name, state) for name in state.known if name.startswith(learnt.TRAIT)}
-        known |= {learnt.DID + kind: learnt.did(learnt.DID + kind, state, 0.0, at) for kind in state.engaged if kind}
+        known |= {DID + kind: learnt.did(DID + kind, state, 0.0, at) for kind in state.engaged if kind}
         known |= {"engagement": parts.engagement, "age": learnt.age(state, at)}
         return known, parts.prior + parts.fit + parts.engagement + parts.recency
 

@@ -72,7 +72,7 @@ def fit_weights(
     total = counted.sum()
     base = (counted @ outcome + 0.5) / (total + 1.0)
     w0 = np.concatenate(([0.0], centre))
-    level = 0.0 if beside is not None else np.log(base / (1 - base))
+    level = np.log(base / (1 - base)) - (counted @ given) / max(total, 1.0)
     begin = np.concatenate(([level], centre) if start is None else ([start.intercept], start.weights))
     tokens = _sparse(rows, design.size)
     turned = tokens.T

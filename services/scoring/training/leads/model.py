@@ -9,15 +9,18 @@ import numpy as np
 from scipy.special import expit
 
 from services.scoring.domain.lead import learnt
-from services.scoring.domain.lead.features import Value, column_of
+from services.scoring.domain.lead.features import DID, Bins, Value, column_of
 from services.scoring.domain.lead.learnt import LeadModel, Weighed
+from services.scoring.domain.lead.together import UNIT, Column, Together, Tree, WeighedPair
 from services.scoring.domain.model.learnt import lead_parameters
 from services.scoring.domain.model.model import Model
 from services.scoring.training.candidate import Candidate, TooFewError
 from services.scoring.training.evaluation import better, evaluate, losses
+from services.scoring.training.leads.choice import fit_leads
 from services.scoring.training.leads.dataset import Look
-from services.scoring.training.leads.design import Numbers, Places, Table, make_design
-from services.scoring.training.leads.fit import LeadFit, fit_variances
+from services.scoring.training.leads.design import Numbers, Places, Table
+from services.scoring.training.leads.fit import LeadFit
+from services.scoring.training.leads.trees import Trees
 from shared.durations import DAY_S
 
 _FEWEST: Final = 30  # outcomes of each kind; with fewer, the scorecard is as good
@@ -48,17 +51,20 @@ def fit_lead_model(looks: Sequence[Look], model: Model, in_force: LeadModel | No
     table, odds = Table(_columns(looks, len(of_lead))), np.array([look.scorecard for look in looks])
     # The looks at a lead add up to one, and old leads count less: sources change.
     counted = np.asarray(0.5 ** ((opened.max() - opened) / _HALF_LIFE_S) / np.bincount(leads)[leads])
-    judged = _fit(table, outcome, odds, counted, older)
-    predicted = expit(odds[newer] + judged.log_odds(table.rows(judged.design, newer)))
+
+    def fit(which: Places) -> LeadFit:
+        return fit_leads(table, outcome, which, counted=counted, beside=odds, groups=leads)
+
+    predicted = expit(odds[newer] + fit(older).of(table, newer))
     current = expit(odds[newer] + np.array([_says(in_force, looks[row].known) for row in newer.tolist()]))
     target = outcome[newer]
     scores, now_scores = evaluate(predicted, target), evaluate(current, target)
-    final = _fit(table, outcome, odds, counted, np.arange(len(looks)))
+    final = fit(np.arange(len(looks)))
     compared = {"auc": now_scores.auc, "log_loss": now_scores.log_loss, "ece": now_scores.ece}
     against = "the model in force" if in_force is not None else "the scorecard"
     return Candidate(
         kind="lead",
-        parameters=lead_parameters(model.scorecard.odds, final.intercept, final.intercept_variance, _weighed(final)),
+        parameters=parameters_of(final, model.scorecard.odds),
         metrics=asdict(scores) | {"leads": len(of_lead), "bought": won, "compared": compared},
         rows=len(of_lead),
         trained_until=datetime.fromtimestamp(float(opened.max()), UTC),
@@ -87,7 +93,7 @@ def _columns(looks: Sequence[Look], leads: int) -> dict[str, list[Value]]:
                 seen[name] = seen.get(name, 0) + 1
     common = sorted((name for name in seen if seen[name] >= _SEEN * len(looks)), key=lambda name: (-seen[name], name))
     columns: dict[str, list[Value]] = {name: _column(looks, name) for name in learnt.FIXED if name in seen}
-    for prefix, most in ((learnt.TRAIT, _MOST_TRAITS), (learnt.DID, _MOST_KINDS)):
+    for prefix, most in ((learnt.TRAIT, _MOST_TRAITS), (DID, _MOST_KINDS)):
         left = most
         for name in (each for each in common if each.startswith(prefix)):
             values = _column(looks, name)
@@ -99,14 +105,13 @@ def _columns(looks: Sequence[Look], leads: int) -> dict[str, list[Value]]:
 
 
 def _column(looks: Sequence[Look], name: str) -> list[Value]:
-    nothing = 0.0 if name.startswith(learnt.DID) else None
+    nothing = 0.0 if name.startswith(DID) else None
     return [look.known.get(name, nothing) for look in looks]
 
 
-def _fit(table: Table, outcome: Numbers, odds: Numbers, counted: Numbers, which: Places) -> LeadFit:
-    design = make_design(table, table.described(which), (), which)
-    rows = table.rows(design, which)
-    return fit_variances(rows, outcome[which], design, counted=counted[which], beside=odds[which])
+def parameters_of(fitted: LeadFit, odds: str) -> str:
+    """A fit as the text of a model beside the scorecard of this version."""
+    return lead_parameters(odds, fitted.intercept, fitted.intercept_variance, _weighed(fitted), _together(fitted))
 
 
 def _weighed(fitted: LeadFit) -> list[Weighed]:
@@ -118,8 +123,35 @@ def _weighed(fitted: LeadFit) -> list[Weighed]:
             {level: float(fitted.variances[place]) for level, place in places.items()},
             float(fitted.prior[next(iter(places.values()))]),  # that of its column
         )
-        for (name, feature), places in zip(fitted.design.features.items(), fitted.design.places, strict=True)
+        for (name, feature), places in zip(fitted.design.features.items(), fitted.design.places, strict=False)
     ]
+
+
+def _together(fitted: LeadFit) -> Together | None:
+    pairs = tuple(
+        WeighedPair(pair, {level: float(fitted.weights[place]) for level, place in places.items()})
+        for pair, places in zip(fitted.design.pairs, fitted.design.places[len(fitted.design.features) :], strict=True)
+    )
+    if fitted.trees is None:
+        return Together(pairs) if pairs else None
+    return Together(pairs, *_trees(fitted.trees))
+
+
+def _trees(trees: Trees) -> tuple[tuple[Column, ...], tuple[Tree, ...]]:
+    asked = tuple(
+        Column(name, feature.edges if isinstance(feature, Bins) else None, trees.asked.known.get(name, {}))
+        for name, feature in trees.asked.features.items()
+    )
+    bits = 1 << np.arange(trees.asked.width, dtype=object)
+    grown = tuple(
+        Tree(
+            tuple(each.columns.tolist()),
+            tuple(int(answers @ bits) for answers in each.answers),
+            tuple(np.round(each.values / UNIT).astype(int).tolist()),
+        )
+        for each in trees.grown
+    )
+    return asked, grown
 
 
 def _says(model: LeadModel | None, known: dict[str, Value]) -> float:
@@ -128,7 +160,9 @@ def _says(model: LeadModel | None, known: dict[str, Value]) -> float:
         return 0.0
     total = model.intercept
     for each in (*model.source, *model.traits, *model.engagement, *model.time):
-        total += each.log_odds(known.get(column_of(each.name), 0.0 if each.name.startswith(learnt.DID) else None))
+        total += each.log_odds(known.get(column_of(each.name), 0.0 if each.name.startswith(DID) else None))
+    if model.together is not None:
+        total += model.together.log_odds(model.together.levels(known))
     return total
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from services.scoring.domain.lead.features import Bins, Feature
+from services.scoring.domain.lead.together import UNIT
 from services.scoring.training.evaluation import losses
 from services.scoring.training.leads.design import Numbers, Places, Table
 
@@ -37,7 +38,7 @@ _RARE: Final = 20  # rows: a word seen less often is asked for together with all
 class Tree:
     """`columns` asked, and the answer of each level, by question: 0 is the root, 1 and 2 follow it.
 
-    `values`: of the leaves.
+    `values`: of the leaves, whole numbers of `UNIT`.
     """
 
     columns: Places
@@ -133,12 +134,13 @@ def grow(
     levels: LevelsOfRows,
     odds: Numbers,
     outcome: Numbers,
+    counted: Numbers,
     most: int,
-    judged: tuple[LevelsOfRows, Numbers, Numbers] | None = None,
+    judged: tuple[LevelsOfRows, Numbers, Numbers, Numbers] | None = None,
 ) -> tuple[tuple[Tree, ...], Numbers]:
-    """So many trees on rows of these levels, which have these log-odds already.
+    """So many trees on rows of these levels, which have these log-odds already, each `counted` with a weight.
 
-    With rows to be `judged` (levels, log-odds and outcome of others): also their loss before, and after each tree.
+    With rows to be `judged` (the same of others): also their loss before, and after each tree.
     """
     dice = np.random.default_rng(len(levels))
     odds = odds.copy()
@@ -149,28 +151,28 @@ def grow(
     beside = None
     if judged is not None:
         beside = judged[1].copy()
-        seen.append(_loss(beside, judged[2]))
+        seen.append(_loss(beside, judged[2], judged[3]))
     for _ in range(most):
         drawn = np.flatnonzero(dice.random(len(levels)) < share)
         columns = np.arange(levels.shape[1])
         if len(columns) > _MOST_COLUMNS:
             columns = np.sort(dice.permutation(len(columns))[:_MOST_COLUMNS])
         chance = expit(odds[drawn])
-        tree = _grown(
-            levels[drawn][:, columns], chance - outcome[drawn], chance * (1 - chance), width, worded[columns], columns
-        )
+        weight = counted[drawn]
+        error, curvature = weight * (chance - outcome[drawn]), weight * chance * (1 - chance)
+        tree = _grown(levels[drawn][:, columns], error, curvature, width, worded[columns], columns)
         trees.append(tree)
         odds += tree.values[tree.leaves(levels)]
         if beside is not None and judged is not None:
             beside += tree.values[tree.leaves(judged[0])]
-            seen.append(_loss(beside, judged[2]))
+            seen.append(_loss(beside, judged[2], judged[3]))
             if len(seen) - int(np.argmin(seen)) > _PATIENCE:
                 break
     return tuple(trees), np.array(seen)
 
 
-def _loss(odds: Numbers, outcome: Numbers) -> float:
-    return float(losses(expit(odds), outcome).sum())
+def _loss(odds: Numbers, outcome: Numbers, counted: Numbers) -> float:
+    return float(counted @ losses(expit(odds), outcome))
 
 
 def _grown(
@@ -200,7 +202,7 @@ def _grown(
         node = 2 * node + answers[first + node, levels[rows, found[node]]]
     leaves = 2**DEPTH
     left, known = np.bincount(node, error, minlength=leaves), np.bincount(node, curvature, minlength=leaves)
-    return Tree(asks, answers, -_RATE * left / (known + _RIDGE))
+    return Tree(asks, answers, UNIT * np.round(-_RATE * left / (known + _RIDGE) / UNIT))
 
 
 def _sums(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.scoring.domain.contact.contact import decode_state, encode_state
 from services.scoring.domain.contact.fold import merge
 from services.scoring.domain.lead import value as lead_value
+from services.scoring.domain.model.model import Model
 from shared.events.envelope import Decoded
 from shared.events.types import Consent
 from shared.events.updates import Booking
@@ -20,6 +21,7 @@ from tests.unit.scoring.builders import (
     Told,
     a_contact,
     a_lead,
+    a_model,
     a_purchase,
     a_refund,
     a_touch,
@@ -32,6 +34,7 @@ from tests.unit.scoring.builders import (
     settled,
     total,
 )
+from tests.unit.scoring.together import LEARNT
 
 _AMOUNTS = st.integers(0, 5_000_00).map(lambda cents: f"{cents / 100:.2f}")
 _TIMES = st.integers(0, 60 * 24 * 60).map(lambda minute: NOW + minutes(minute))
@@ -66,6 +69,7 @@ def histories() -> st.SearchStrategy[list[Decoded]]:
 
 
 _HISTORY = histories()
+_MODELS = st.sampled_from([MODEL, a_model(lead=LEARNT)])
 
 
 def _sums_hold(state: Told, booked: list[Booking]) -> None:
@@ -74,38 +78,38 @@ def _sums_hold(state: Told, booked: list[Booking]) -> None:
     assert all(each.amount for each in booked)
 
 
-@given(_HISTORY)
-def test_the_bookings_sum_to_the_values_at_every_point(history: list[Decoded]) -> None:
+@given(_HISTORY, _MODELS)
+def test_the_bookings_sum_to_the_values_at_every_point(history: list[Decoded], model: Model) -> None:
     state, booked = Told(a_contact()), list[Booking]()
     for decoded in history:
-        state = after(state, decoded, booked=booked)
+        state = after(state, decoded, model=model, booked=booked)
         _sums_hold(state, booked)
-        expected = lead_value.value(lead_value.parts(state.state, MODEL, state.clock)) if state.open_lead else 0
+        expected = lead_value.value(lead_value.parts(state.state, model, state.clock)) if state.open_lead else 0
         assert state.lead == expected
     assert state.version == len(history)
 
 
-@given(_HISTORY.flatmap(lambda events: st.tuples(st.just(events), st.permutations(events))))
-def test_any_order_of_events_comes_to_the_same(histories: tuple[list[Decoded], list[Decoded]]) -> None:
-    told, retold = (after(a_contact(), *history) for history in histories)
+@given(_HISTORY.flatmap(lambda events: st.tuples(st.just(events), st.permutations(events))), _MODELS)
+def test_any_order_of_events_comes_to_the_same(histories: tuple[list[Decoded], list[Decoded]], model: Model) -> None:
+    told, retold = (after(a_contact(), *history, model=model) for history in histories)
     assert facts(told) == facts(retold)
     assert told.customer == retold.customer
     assert abs(told.lead - retold.lead) <= 1
 
 
-@given(_HISTORY, _HISTORY, st.integers(0, 12))
+@given(_HISTORY, _HISTORY, st.integers(0, 12), _MODELS)
 def test_two_contacts_that_are_merged_are_as_one_that_saw_everything(
-    mine: list[Decoded], others: list[Decoded], late: int
+    mine: list[Decoded], others: list[Decoded], late: int, model: Model
 ) -> None:
     together, apart = [*mine, *others], others[:late]
     booked: list[Booking] = []
-    a, b = after(a_contact("a"), *mine, booked=booked), after(a_contact("b"), *apart, booked=booked)
-    state = settled(as_one(a, b), booked=booked)
+    a, b = (after(a_contact(name), *events, model=model, booked=booked) for name, events in (("a", mine), ("b", apart)))
+    state = settled(as_one(a, b, model), model, booked=booked)
     _sums_hold(state, booked)
     for decoded in others[late:]:
-        state = after(state, decoded, booked=booked)
+        state = after(state, decoded, model=model, booked=booked)
         _sums_hold(state, booked)
-    whole = after(a_contact("a"), *together)
+    whole = after(a_contact("a"), *together, model=model)
     assert facts(state) == facts(whole)
     assert state.version == whole.version
     assert state.customer == whole.customer

@@ -17,8 +17,8 @@ from shared.terminal import printable
 
 _OPEN: Final = frozenset(
     {"amount", "currency", "margin", "coupon", "occurred_at", "status", "estimated_value", "item.sku", "item.name",
-     "item.quantity", "item.price", "consent", "form", "size", "country", "locale", "time_zone",
-     "opted_out", "subscription"}
+     "item.quantity", "item.price", "item.margin", "item.cost", "cost_of_goods", "consent", "form", "size", "country",
+     "locale", "time_zone", "opted_out", "subscription"}
 )  # fmt: skip
 _LONGEST: Final = 30
 _WORD: Final = re.compile(r"\w+")

@@ -22,7 +22,7 @@ from services.ingest.domain.sheets.columns import (
     looks_like_a_row,
     read_map,
 )
-from services.ingest.domain.sheets.lines import LINE_PRICE, LINES
+from services.ingest.domain.sheets.lines import EARNED, LINE_PRICE, LINES
 from services.ingest.domain.sheets.sheet import Sheet
 from services.ingest.importing.cutting import LONGEST_RECORD, count_lines, whole_lines, whole_records
 from services.ingest.importing.reading import UTF_8, Letters, Shape, letters_of, sample
@@ -225,7 +225,9 @@ def _asked(
         return [value for row in rows for index in at if index < len(row) and (value := row[index].strip())]
 
     _needed(kind, columns, shape)
-    money = values("amount", "margin", "refunded", "adjusted", "estimated_value", "item.price", *LINES)
+    money = values(
+        "amount", *EARNED, "refunded", "adjusted", "estimated_value", "item.price", "item.margin", "item.cost", *LINES
+    )
     moments = values("occurred_at")
     dates = wishes.dates or _decided(cells.date_orders, moments + values("refunded_at"), _DATES, questions)
     decimals = wishes.decimals or _decided(cells.decimals_of, money, _DECIMALS, questions)

@@ -29,7 +29,7 @@ _TARGETS: Final[Mapping[Kind, frozenset[str]]] = {
         {*WHO, "order_id", "order_name", "amount", "currency", "margin", "coupon", "occurred_at", "message_id",
          "occurred_time", "occurred_zone", *LINES,
          "status", "type", "refunded", "refunded_at", "adjusted", "refund_of", "item.sku", "item.name",
-         "item.quantity", "item.price"}
+         "item.quantity", "item.price", "item.margin", "item.cost", "cost_of_goods"}
     ),
 }  # fmt: skip
 
@@ -43,6 +43,8 @@ _OF_ORDERS: Final = frozenset(
 )
 _OF_LINES: Final = frozenset({"itemprice", "shippingprice"})  # Amazon
 _OF_WHAT: Final = ("person", "contact")
+
+_EARNED: Final = frozenset({"margin", "cost_of_goods", "item.margin", "item.cost"})  # `Margin %` is no amount
 
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]{2,}")
 _PHONE: Final = re.compile(r"\+\d[\d\s()/.-]{6,24}", re.ASCII)
@@ -134,7 +136,7 @@ def _by_name(kind: Kind, name: str) -> tuple[str, int] | None:
         return ours, 0
     found = _KNOWN[kind].get(plain)
     if found is not None:
-        return found
+        return None if "%" in name and found[0] in _EARNED else found
     said = opt_outs.column_named(plain) if kind == "leads" else None
     if said is not None:
         return said, 1

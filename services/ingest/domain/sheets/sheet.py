@@ -22,7 +22,8 @@ from services.ingest.domain.sheets.beside import ADJUSTED, REFUNDED, REFUNDED_AT
 from services.ingest.domain.sheets.choices import DateOrder, Decimals, Kind
 from services.ingest.domain.sheets.columns import LEFT_OUT, Column
 from services.ingest.domain.sheets.contacting import otherwise
-from services.ingest.domain.sheets.lines import LINE_PRICE, LINES, total_of
+from services.ingest.domain.sheets.items import COST, COST_OF_GOODS, item_of, less_cost, less_costs, no_amount
+from services.ingest.domain.sheets.lines import LINE_PRICE, LINES, merged, total_of
 from services.ingest.domain.sheets.opt_outs import KEPT, SEVERAL, OptOuts, is_out
 from services.ingest.domain.sheets.standing import is_a_step, is_of_money_back, is_paid, went_back
 from services.ingest.domain.sheets.when import When
@@ -34,8 +35,8 @@ _LONGEST_ID: Final = 256
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _COMPUTED: Final = frozenset(
     {"first_name", "last_name", "occurred_at", "estimated_value", "currency", "consent", "consent.wording", "amount",
-     "margin", "status", "type", "row_id", "order_name", *When.TAKEN, *LINES, REFUNDED, REFUNDED_AT, ADJUSTED,
-     *SEVERAL}
+     "margin", COST_OF_GOODS, "status", "type", "row_id", "order_name", *When.TAKEN, *LINES, REFUNDED, REFUNDED_AT,
+     ADJUSTED, *SEVERAL}
 )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ class SheetReader:
 
         A row is at least as long as there are columns. Raises Refused, naming columns.
         """
-        first = rows[0] if len(rows) == 1 else _merged(rows)
+        first = rows[0] if len(rows) == 1 else merged(rows, self._at, self._sheet.decimals)
         data = {} if data is None else data
         for index, name in self._direct:
             if (value := first[index]) != "":
@@ -137,8 +138,12 @@ class SheetReader:
             return None
         if self._of_lines:
             self._lines(rows, first, data, wrong)
+        if COST_OF_GOODS in self._at:
+            less_cost(first[self._at[COST_OF_GOODS]], data, self._sheet.decimals, wrong)
         if self._items:
-            data["items"] = [item for row in rows if (item := self._item(row))]
+            items = [item for row in rows if (item := item_of(row, self._items, self._sheet.decimals, wrong))]
+            less_costs(items, data)
+            data["items"] = [item for item in items if item]
         back = self._type is not None and is_of_money_back(first[self._type])
         if not wrong and (back or "refund_of" in data) and (refund := refund_of(data, went_back=back)) is not None:
             return refund
@@ -214,7 +219,7 @@ class SheetReader:
         number = cells.amount(value, self._sheet.decimals) if isinstance(value, str) else value
         beside = cells.currency_beside(value) if isinstance(value, str) else None
         if number is None and isinstance(value, str) and value.strip():
-            wrong.append(Wrong(f"/{name}", "must be an amount such as 129.90"))
+            wrong.append(no_amount(name))
             number = "0"
         code = (
             cells.SYMBOLS.get(str(currency).strip(), currency)
@@ -234,18 +239,8 @@ class SheetReader:
     ) -> None:
         total = total_of(rows, self._at, self._sheet.decimals)
         if total is None:
-            wrong.append(Wrong(f"/{LINE_PRICE}", "must be an amount such as 129.90"))
+            wrong.append(no_amount(LINE_PRICE))
         data |= {"amount": total or "0", "currency": self._cell(first).get("currency") or self._sheet.currency}
-
-    def _item(self, row: Sequence[Any]) -> dict[str, Any]:
-        item: dict[str, Any] = {name: value for index, name in self._items if (value := row[index]) != ""}
-        for name in ("price", "quantity"):
-            if isinstance(text := item.get(name), str):
-                item[name] = cells.amount(text, self._sheet.decimals) or text
-        whole, _, rest = str(item.get("quantity", "")).partition(".")
-        if whole.isdecimal() and not rest.strip("0"):
-            item["quantity"] = int(whole)
-        return item
 
     def _checked(self, data: dict[str, Any], wrong: list[Wrong]) -> Fact:
         try:
@@ -287,14 +282,6 @@ def _of_its_order(fact: Fact) -> Fact:
 
 
 _UNPAID: Final = object()
-_ITEMS: Final = frozenset({"item.sku", "item.name", "item.price", LINE_PRICE})  # a quantity alone is of the whole
+# A quantity alone is of the whole.
+_ITEMS: Final = frozenset({"item.sku", "item.name", "item.price", "item.margin", f"item.{COST}", LINE_PRICE})
 _HALVES: Final = ("first_name", "last_name")
-
-
-def _merged(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """One row of many: of each column, the first value that is there."""
-    merged = list(rows[0])
-    for index, value in enumerate(merged):
-        if value == "":
-            merged[index] = next((row[index] for row in rows if index < len(row) and row[index] != ""), "")
-    return merged

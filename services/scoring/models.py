@@ -26,6 +26,7 @@ class InForce:
         self._settings = settings
         self._versions: tuple[tuple[str, str | None], ...] = ()
         self._curves: dict[str, FittedCurve] = {}
+        self._fit: LeadModel | None = None  # as it was fitted: a large one takes a while to read, and steps come hourly
         self._read = False
 
     async def first(self, conn: AsyncConnection) -> None:
@@ -44,7 +45,9 @@ class InForce:
         for kind, stored in (await store.champions(conn)).items():
             try:
                 if kind == "lead":
-                    lead = read_lead(stored.version, stored.parameters)
+                    if self._fit is None or self._fit.version != stored.version:
+                        self._fit = read_lead(stored.version, stored.parameters)
+                    lead = self._fit
                     step = await store.step(conn, stored.version)
                     if step is not None:
                         lead = read_step(lead, step.step, step.parameters)

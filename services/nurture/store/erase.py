@@ -32,7 +32,11 @@ _CONSENTS: Final = sa.text("""
         OR (given AND subject = ANY(CAST(:words AS text[])))
 """)
 _COUNTS: Final = sa.text("DELETE FROM mail_counts WHERE kind = 'recipient' AND name = ANY(CAST(:mailboxes AS text[]))")
-_HOLDS: Final = "EXISTS (SELECT FROM unnest(CAST(:bytes AS bytea[])) AS w (word) WHERE position(w.word IN value) > 0)"
+# However it is written: what could not be read was not brought into one form either.
+_HOLDS: Final = """EXISTS (
+    SELECT FROM unnest(CAST(:bytes AS bytea[])) AS w (word)
+    WHERE position(lower(encode(w.word, 'escape')) IN lower(encode(value, 'escape'))) > 0
+)"""
 _TEXTS: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE {_HOLDS}")  # noqa: S608 - names of ours
     for table in ("dead_letters", "facts")

@@ -58,9 +58,11 @@ _UPDATES: Final = sa.text("""
         SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN body) > 0
     )
 """)
+# However it is written: what could not be read was not brought into one form either.
 _DEAD: Final = sa.text("""
     DELETE FROM dead_letters WHERE EXISTS (
-        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN value) > 0
+        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word)
+        WHERE position(lower(encode(w.word, 'escape')) IN lower(encode(value, 'escape'))) > 0
     )
 """)
 _DELETE: Final = tuple(

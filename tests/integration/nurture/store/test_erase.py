@@ -59,7 +59,7 @@ async def a_person(rows: Rows, address: str) -> UUID:
         "contact": contact,
         "sent": sent,
         "of_contact": f"about {contact}".encode(),
-        "of_address": f"to {address}.".encode(),
+        "of_address": f"to {address}.".encode() if address == BEN else f"to {address.upper()}.".encode(),
     }
     for statement in _OF_ONE:
         await rows.all(statement, **{name: value for name, value in values.items() if f":{name}" in statement})

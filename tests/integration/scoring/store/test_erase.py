@@ -58,8 +58,9 @@ async def test_nobody_is_left_who_named_or_met_them(scoring: Folding) -> None:
     assert await scoring.one("SELECT count(*) FROM referrals WHERE key = 'email:eve@example.com'") == 1
     letter = DeadLetterRow("t", 0, 1, None, b'"eve@example.com"', "permanent", "P", "", "shop", 1, now, now)
     other = letter._replace(offset=2, value=b'"ada@example.com"')
+    loud = letter._replace(offset=3, value=b'\xff "EVE@Example.com" \\')
     async with scoring.engine.begin() as conn:
-        await dead_letters.insert(conn, [letter, other])
+        await dead_letters.insert(conn, [letter, other, loud])
     await erased(scoring, "eve")
     assert await scoring.one("SELECT count(*) FROM referrals WHERE key LIKE 'email:%'") == 0
     assert await scoring.one("SELECT count(*) FROM bought") == 0

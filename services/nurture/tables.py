@@ -213,7 +213,8 @@ deliveries = sa.Table(
     sa.Index("deliveries_failed", "created_at", "id", postgresql_where=sa.text("state = 'failed'")),
     sa.Index("deliveries_expired", "created_at", "id", postgresql_where=sa.text("state = 'expired'")),
     # Claimed, begun and recorded, a row is written three times: with room for it, each time in the page where it is.
-    postgresql_with={"fillfactor": "50"},
+    # What is sent is stored beside it, so that these rows are small.
+    postgresql_with={"fillfactor": "50", "toast_tuple_target": "256"},
 )
 
 attempts = sa.Table(

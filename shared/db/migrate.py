@@ -11,6 +11,10 @@ from shared.db.engine import make_engine
 
 LOCK: Final = 0x46_48_4D_49  # "FHMI": must be the same in every release, or two releases could migrate at once
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_STORED: Final = text("""
+    SELECT relname, coalesce(reloptions, '{}') AS options FROM pg_class
+    WHERE relnamespace = CAST(:schema AS regnamespace) AND relkind = 'r'
+""")
 
 
 async def migrate(database_url: str, service: str, revision: str = "head") -> None:
@@ -54,7 +58,7 @@ def run_environment(schema: str, metadata: MetaData) -> None:
 
 
 async def differences(database_url: str, service: str, metadata: MetaData) -> list[object]:
-    """What alembic would still change in the migrated schema to match the tables in code; empty if nothing."""
+    """What would still have to change in the migrated schema to match the tables in code; empty if nothing."""
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only tests and `make lint` ask
     from alembic.migration import MigrationContext  # noqa: PLC0415 - see above
 
@@ -70,7 +74,7 @@ async def differences(database_url: str, service: str, metadata: MetaData) -> li
                 "compare_server_default": True,
             },
         )
-        return list(compare_metadata(migration, metadata))
+        return [*compare_metadata(migration, metadata), *_stored_otherwise(connection, service, metadata)]
 
     # An empty search path: with the schema in it, Postgres reports the tables without their schema.
     engine = make_engine(database_url, application="firsthour-compare", schema="pg_catalog", pool_size=1)
@@ -79,3 +83,19 @@ async def differences(database_url: str, service: str, metadata: MetaData) -> li
             return await conn.run_sync(compare)
     finally:
         await engine.dispose()
+
+
+def _stored_otherwise(connection: Connection, schema: str, metadata: MetaData) -> list[object]:
+    """Tables with other storage parameters (`fillfactor` …) than the code says, which Alembic does not compare."""
+    stored = {row.relname: sorted(row.options) for row in connection.execute(_STORED, {"schema": schema})}
+    said = {
+        table.name: sorted(
+            f"{name}={value}" for name, value in (table.dialect_kwargs.get("postgresql_with") or {}).items()
+        )
+        for table in metadata.tables.values()
+    }
+    return [
+        ("storage", name, stored[name], options)
+        for name, options in said.items()
+        if name in stored and stored[name] != options
+    ]

@@ -121,19 +121,6 @@ async def test_what_is_claimed_is_begun_once_by_its_holder_alone(rows: Rows) -> 
     assert await begin(rows, *again) == {given.id for given in again}
 
 
-async def test_a_row_stays_in_its_page_until_it_is_recorded(rows: Rows) -> None:
-    await rows.add(40)  # more than a page holds
-    pages = "SELECT id, split_part(ctid::text, ',', 1) FROM deliveries ORDER BY id"
-    before = await rows.all(pages)
-    claimed = await rows.claim()
-    assert await rows.all(pages) == before
-    await begin(rows, *claimed)
-    assert await rows.all(pages) == before
-    for given in claimed:
-        assert await recorded(rows, given, Answered(200))
-    assert await rows.all(pages) == before
-
-
 async def test_beginning_starts_the_lease_anew(rows: Rows) -> None:
     await rows.add()
     claimed = await rows.claim()

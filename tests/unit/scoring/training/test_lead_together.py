@@ -1,6 +1,7 @@
 """What features say only together: the live fit learns it, and a contact is valued in plain Python as the fit says."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from services.scoring.domain.lead.learnt import LeadModel
 from services.scoring.domain.lead.together import Together, leaf
 from services.scoring.domain.model.learnt import ModelUnusableError, lead_parameters, read_lead, version_of
 from services.scoring.training.leads.choice import fit_leads
-from services.scoring.training.leads.dataset import Look
+from services.scoring.training.leads.dataset import LOOKS, Leads, Look
 from services.scoring.training.leads.design import Table
 from services.scoring.training.leads.fit import LeadFit
 from services.scoring.training.leads.model import fit_lead_model, parameters_of
-from tests.unit.scoring.builders import MODEL, a_contact, a_lead, a_model, after
+from tests.unit.scoring.builders import MODEL, NOW, a_contact, a_lead, a_model, after, an_engagement, minutes
 from tests.unit.scoring.together import LEARNT, TOGETHER
 from tests.unit.scoring.training.test_lead_trees import leads
 
@@ -127,3 +128,32 @@ def test_looks_at_one_lead_do_not_vouch_for_one_another() -> None:
         looks += [Look(lead, lead * 3600.0, known, -1.0, bought, 0.0)] * 4
     found = fit_lead_model(looks, MODEL, None, None)
     assert read_lead(found.version, found.parameters).together is None
+
+
+_SAID = st.one_of(
+    st.sampled_from([True, "12", "60.5", " de ", "FR", "", "x" * 80, "about fifty", ["de"], 10**400]),
+    st.integers(0, 100),
+    st.floats(0, 100),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["size", "country", "colour"]), _SAID),
+    st.sampled_from(["/sources/website", "/sources/shop", "/sources/fair"]),
+    st.integers(0, 5),
+)
+def test_a_contact_is_valued_by_what_its_look_says_of_it(said: dict[str, Any], source: str, viewed: int) -> None:
+    events = [
+        an_engagement(kind="page_viewed", at=NOW - minutes(1000 * n), event=("view", n), source=source)
+        for n in range(viewed, 0, -1)
+    ]
+    events.append(a_lead(traits=said, at=NOW, source=source))
+    contact = after(a_contact(), *events).state
+    past = Leads(MODEL, NOW.timestamp() + 40 * _DAY_S)
+    past.add(contact.id, events)
+    model = MODEL.with_learnt(LEARNT, None)
+    assert model.learnt.lead is LEARNT
+    assert len(past.looks) == len(LOOKS)
+    for look, days in zip(past.looks, LOOKS, strict=True):
+        together = lead_value.parts(contact, model, NOW.timestamp() + days * _DAY_S).together
+        assert together == TOGETHER.log_odds(TOGETHER.levels(look.known))

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.nurture.domain.mail.caps import folded
 from services.nurture.domain.mail.consent import about
 from services.nurture.store.deliveries import deliveries
+from shared.db.naming import delete_naming
 from shared.events.referrals import naming_nobody
-from shared.limits import SHORTEST_SOUGHT
 
 _RUNS: Final = "(SELECT id FROM enrolments WHERE contact_id = ANY(CAST(:ids AS uuid[])))"
 _DELETE: Final = (
@@ -32,15 +32,6 @@ _CONSENTS: Final = sa.text("""
         OR (given AND subject = ANY(CAST(:words AS text[])))
 """)
 _COUNTS: Final = sa.text("DELETE FROM mail_counts WHERE kind = 'recipient' AND name = ANY(CAST(:mailboxes AS text[]))")
-# However it is written: what could not be read was not brought into one form either.
-_HOLDS: Final = """EXISTS (
-    SELECT FROM unnest(CAST(:bytes AS bytea[])) AS w (word)
-    WHERE position(lower(encode(w.word, 'escape')) IN lower(encode(value, 'escape'))) > 0
-)"""
-_TEXTS: Final = tuple(
-    sa.text(f"DELETE FROM {table} WHERE {_HOLDS}")  # noqa: S608 - names of ours
-    for table in ("dead_letters", "facts")
-)
 # What is stored about whoever referred them holds the referral: table, its document, and whose it is.
 _OF_OTHERS: Final = tuple(
     (
@@ -93,6 +84,6 @@ async def erase(
         await conn.execute(sa.text(statement), {"ids": ids})
     await conn.execute(_COUNTS, {"mailboxes": [folded(each) for each in words if "@" in each]})
     await conn.execute(_CONSENTS, {"about": [about(each) for each in ids], "words": list(words)})
-    found = [word.encode() for word in (*words, *map(str, ids)) if len(word) >= SHORTEST_SOUGHT]
-    for text in _TEXTS:
-        await conn.execute(text, {"bytes": found})
+    named = [*words, *map(str, ids)]
+    await delete_naming(conn, "dead_letters", named)
+    await delete_naming(conn, "facts", named)

@@ -16,7 +16,7 @@ from shared.kafka.loop.parts import SIDE_BY_SIDE
 from shared.kafka.loop.watchdog import Stalled
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 from tests.support.copying import Copying, consuming, copies, everything, numbered, poisonous, stored
 from tests.support.waiting import until
 
@@ -28,10 +28,8 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def topics(kafka: str, topic_prefix: str) -> Topics:
-    topics = Topics(topic_prefix)
-    await create_topics(kafka, topics, partitions=3, replication=1)
-    return topics
+def partitions() -> int:
+    return 3
 
 
 async def dead_offsets(kafka: str, topics: Topics) -> list[bytes]:

@@ -12,7 +12,7 @@ from shared.errors import Transient
 from shared.kafka.loop.consumer import ConsumerLoop
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Record
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 from tests.support.copying import Copying, consuming, copies, numbered
 from tests.support.waiting import until
 
@@ -24,13 +24,6 @@ STALLED_S = 0.5
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     async with copies(database) as engine:
         yield engine
-
-
-@pytest.fixture
-async def topics(kafka: str, topic_prefix: str) -> Topics:
-    topics = Topics(topic_prefix)
-    await create_topics(kafka, topics, partitions=1, replication=1)
-    return topics
 
 
 @dataclass

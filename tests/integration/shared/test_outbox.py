@@ -16,7 +16,7 @@ from shared.db.tables.facts import Fact
 from shared.events.lanes import Lane
 from shared.kafka.outbox import FactPublisher
 from shared.kafka.producer import Producer
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 from tests.support.topics import on_the_topic
 from tests.support.waiting import until
 
@@ -28,13 +28,6 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = make_engine(database, application="test", schema="nurture")
     yield engine
     await engine.dispose()
-
-
-@pytest.fixture
-async def topics(kafka: str, topic_prefix: str) -> Topics:
-    topics = Topics(topic_prefix)
-    await create_topics(kafka, topics, partitions=1, replication=1)
-    return topics
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from shared.kafka.loop.parts import SIDE_BY_SIDE
 from shared.kafka.loop.publishing import Publishing
 from shared.kafka.producer import Producer
 from shared.kafka.records import Handled, Outgoing, Record, Sender
-from shared.kafka.topics import Topics, create_topics
+from shared.kafka.topics import Topics
 from tests.support.topics import on_the_topic
 
 EACH = 100  # records of a partition in a batch
@@ -64,13 +64,6 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
         await conn.execute(sa.text('CREATE TABLE stored (partition integer, "offset" bigint)'))
     yield engine
     await engine.dispose()
-
-
-@pytest.fixture
-async def topics(kafka: str, topic_prefix: str) -> Topics:
-    topics = Topics(topic_prefix)
-    await create_topics(kafka, topics, partitions=1, replication=1)
-    return topics
 
 
 def settling(engine: AsyncEngine, topics: Topics, handler: Storing, producer: Producer) -> Batches:

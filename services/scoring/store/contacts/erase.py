@@ -18,8 +18,8 @@ from services.scoring.domain.funnel.places import moved
 from services.scoring.domain.identity.marks import mark, mark_of_contact
 from services.scoring.store import bought, funnel, referrals
 from services.scoring.store.contacts.states import read_states
+from shared.db.naming import delete_naming
 from shared.events.referrals import naming_nobody
-from shared.limits import SHORTEST_SOUGHT
 
 _ALL_OF: Final = sa.text("""
     WITH RECURSIVE up AS (
@@ -56,13 +56,6 @@ _EVENTS: Final = sa.text("""
 _UPDATES: Final = sa.text("""
     DELETE FROM updates WHERE EXISTS (
         SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word) WHERE position(w.word IN body) > 0
-    )
-""")
-# However it is written: what could not be read was not brought into one form either.
-_DEAD: Final = sa.text("""
-    DELETE FROM dead_letters WHERE EXISTS (
-        SELECT FROM unnest(CAST(:words AS bytea[])) AS w (word)
-        WHERE position(lower(encode(w.word, 'escape')) IN lower(encode(value, 'escape'))) > 0
     )
 """)
 _DELETE: Final = tuple(
@@ -145,7 +138,5 @@ async def erase(conn: AsyncConnection, ids: Sequence[UUID], words: Sequence[str]
     await bought.take(conn, ids)  # after the funnel, as a batch locks them
     for statement in _DELETE:
         await conn.execute(statement, {"ids": ids})
-    long = [word.encode() for word in words if len(word) >= SHORTEST_SOUGHT]
-    if long:
-        await conn.execute(_DEAD, {"words": long})
+    await delete_naming(conn, "dead_letters", words)
     return events
